@@ -1,0 +1,174 @@
+"""The configuration: one frozen object, each setting declared once.
+
+Values come from, weakest first: the defaults below, the deployment's `settings.py` (`NAME = value`), and the
+environment (`QUICKTHUMB_NAME=value`, or `QUICKTHUMB_NAME_FILE=/path` for a secret kept in a file). Only the roots
+(`app`, `worker`, `cli`) load it; everything below them is handed plain values.
+"""
+
+import difflib
+import hashlib
+import os
+import runpy
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+ENVIRONMENT_PREFIX = "QUICKTHUMB_"
+SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
+
+# The kernel's limit for the address of a unix socket is 108 bytes on Linux and 104 on macOS.
+LONGEST_SOCKET_PATH_BYTES = 100
+
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
+DAY_SECONDS = 86_400
+
+
+class ConfigError(Exception):
+    """The configuration is not valid; the text is one sentence that names the setting and where it was set."""
+
+
+class Config(BaseModel):
+    """Every setting: its name, type, default, unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder that holds uploads, results and the embedded Redis.")
+    host: str = Field("127.0.0.1", description="Address on which `quickthumb up` lets the web process listen.")
+    port: int = Field(8000, ge=0, le=65535, description="Port on which `quickthumb up` lets the web process listen.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis to use: `redis://`, `rediss://` or `unix://`. "
+        "Without it, the embedded one of `quickthumb up` is used, on a socket under the data folder.",
+    )
+    max_upload_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Largest image accepted, in bytes.")
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
+    )
+    max_fields: int = Field(64, ge=1, description="Most form fields, JSON keys or query parameters in one upload.")
+    max_fields_bytes: int = Field(
+        64 * KIBIBYTE, ge=1, description="Most bytes that all fields of one upload may have together."
+    )
+    upload_idle_seconds: float = Field(
+        20.0, gt=0, description="An upload that sends nothing for this long is broken off, in seconds."
+    )
+    upload_total_seconds: float = Field(
+        900.0, gt=0, description="An upload that takes longer than this is broken off, in seconds."
+    )
+    max_wait_seconds: float = Field(
+        60.0, ge=0, description="Longest time for which `?wait=` or `Prefer: wait=` holds an answer, in seconds."
+    )
+    worker_threads: int = Field(
+        0, ge=0, description="Images worked on at once by one worker; 0 means one for each core it may use."
+    )
+    job_timeout_seconds: float = Field(120.0, gt=0, description="Longest time for one attempt at a job, in seconds.")
+    max_attempts: int = Field(3, ge=1, description="How often a job is tried before it is FAILED.")
+    lease_seconds: float = Field(
+        8.0, ge=2, description="A job whose worker is silent for this long is taken over by another, in seconds."
+    )
+    shutdown_grace_seconds: int = Field(
+        30, ge=1, description="How long a worker that is told to stop may finish its running jobs, in seconds."
+    )
+    retention_seconds: int = Field(
+        7 * DAY_SECONDS, ge=60, description="How long a finished job's status is kept in Redis, in seconds."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @property
+    def embedded_redis_socket(self) -> Path:
+        """Where the embedded Redis listens: a pure function of the data folder, so every process knows it.
+
+        It lies under the data folder, or, where that path is too long for a socket, in a folder of its own
+        under the system's temporary one.
+        """
+        socket = self.data_dir / "redis" / "redis.sock"
+        if len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES:
+            return socket
+        digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"quickthumb-{digest}" / "redis.sock"
+
+    @property
+    def redis_address(self) -> str:
+        """The URL of the Redis to connect to; it may hold a password, so it is not for showing."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        return f"unix://{self.embedded_redis_socket}"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Config:
+    """The configuration of this process, from the defaults, `settings.py` and the environment.
+
+    `settings.py` is the file named by `QUICKTHUMB_SETTINGS`, else the one in the working directory, if any.
+    Raises ConfigError for a name that is no setting (with a suggestion) and for a value that is not valid.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(SETTINGS_FILE_VARIABLE)
+    path = Path(named or "settings.py").absolute()
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if named or path.is_file():
+        _merge(values, origins, _from_file(path), path.name)
+    _merge(values, origins, _from_environment(environment), "the environment")
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigError(f"{name.upper()} (from {origins.get(name, 'the defaults')}): {first['msg']}.") from None
+
+
+def _merge(values: dict[str, Any], origins: dict[str, str], found: Mapping[str, Any], origin: str) -> None:
+    for name, value in found.items():
+        values[name] = value
+        origins[name] = origin
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        defined = runpy.run_path(str(path))
+    except Exception as error:
+        raise ConfigError(f"{path.name} could not be read: {type(error).__name__}: {error}.") from error
+    return {_known(name, path.name): value for name, value in defined.items() if name.isupper()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == SETTINGS_FILE_VARIABLE:
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if name.endswith("_FILE") and name.lower() not in Config.model_fields:
+            name, value = name.removesuffix("_FILE"), _secret(variable, Path(value))
+        found[_known(name, variable)] = value
+    return found
+
+
+def _secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{variable}: the file could not be read: {error}.") from error
+
+
+def _known(name: str, origin: str) -> str:
+    if name.lower() in Config.model_fields:
+        return name.lower()
+    nearest = difflib.get_close_matches(name.lower(), Config.model_fields, n=1, cutoff=0.6)
+    suggestion = f" Did you mean {nearest[0].upper()}?" if nearest else ""
+    raise ConfigError(f"{name} (from {origin}) is not a setting.{suggestion}")

@@ -1,0 +1,113 @@
+"""The one catalogue of errors.
+
+Each class is a row: a stable `code`, the HTTP `status`, a human `title`, and whether trying again is
+pointless (`permanent`). The web renders any of them as problem+json; the worker reads `permanent` to fail a
+job or to retry it. Errors of libraries are translated into these where they occur, so nobody above matches
+message texts. This module knows neither HTTP libraries nor Redis.
+"""
+
+from typing import ClassVar
+
+
+class QuickThumbError(Exception):
+    """Something went wrong in a way that a user may be told about.
+
+    `detail` is one plain sentence for the user; it never carries a path, a secret or a traceback.
+    `field` names the request's field that is at fault, where there is one.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    permanent: ClassVar[bool] = True
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class MalformedRequest(QuickThumbError):
+    code, status, title = "malformed_request", 400, "The request could not be understood"
+
+
+class NotFound(QuickThumbError):
+    code, status, title = "not_found", 404, "There is nothing at this address"
+
+
+class MethodNotAllowed(QuickThumbError):
+    code, status, title = "method_not_allowed", 405, "This address does not take that method"
+
+
+class UnknownJob(QuickThumbError):
+    code, status, title = "unknown_job", 404, "There is no such job"
+
+
+class UnknownResult(QuickThumbError):
+    code, status, title = "unknown_result", 404, "The job has no such result"
+
+
+class UploadTimedOut(QuickThumbError):
+    code, status, title = "upload_timed_out", 408, "The upload stalled"
+
+
+class NotReady(QuickThumbError):
+    code, status, title = "not_ready", 409, "The job has not finished"
+    retry_after_seconds = 1
+
+
+class WrongState(QuickThumbError):
+    code, status, title = "wrong_state", 409, "The job's status does not allow this"
+
+
+class TooManyBytes(QuickThumbError):
+    code, status, title = "too_many_bytes", 413, "The upload is too large"
+
+
+class UnsupportedMediaType(QuickThumbError):
+    code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
+
+
+class UnsupportedImage(QuickThumbError):
+    code, status, title = "unsupported_image", 415, "This is not an image that can be read"
+
+
+class InvalidParameter(QuickThumbError):
+    code, status, title = "invalid_parameter", 422, "A parameter is not valid"
+
+
+class TooManyPixels(QuickThumbError):
+    code, status, title = "too_many_pixels", 422, "The image has too many pixels"
+
+
+class BrokenImage(QuickThumbError):
+    code, status, title = "broken_image", 422, "The image is damaged"
+
+
+class InternalError(QuickThumbError):
+    code, status, title = "internal_error", 500, "Something went wrong on the server"
+
+
+class TooManyAttempts(QuickThumbError):
+    code, status, title = "too_many_attempts", 500, "The job was tried too often"
+
+
+class QueueUnavailable(QuickThumbError):
+    code, status, title, permanent = "queue_unavailable", 503, "The queue cannot be reached", False
+    retry_after_seconds = 2
+
+
+class StorageUnavailable(QuickThumbError):
+    code, status, title, permanent = "storage_unavailable", 503, "The storage cannot be used", False
+    retry_after_seconds = 5
+
+
+class DiskFull(QuickThumbError):
+    code, status, title, permanent = "disk_full", 507, "There is no space left to keep the image", False
+    retry_after_seconds = 30
+
+
+def catalogue() -> list[type[QuickThumbError]]:
+    """Every error there is, by status and code: for the docs and for OpenAPI."""
+    return sorted(QuickThumbError.__subclasses__(), key=lambda kind: (kind.status, kind.code))
