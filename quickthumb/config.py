@@ -59,7 +59,9 @@ class Config(BaseModel):
         900.0, gt=0, description="An upload that takes longer than this is broken off, in seconds."
     )
     max_wait_seconds: float = Field(
-        60.0, ge=0, description="Longest time for which `?wait=` or `Prefer: wait=` holds an answer, in seconds."
+        60.0,
+        ge=0,
+        description="Longest time for which `?wait=` or `Prefer: wait=` holds an answer, in seconds.",
     )
     worker_threads: int = Field(
         0, ge=0, description="Images worked on at once by one worker; 0 means one for each core it may use."
@@ -67,10 +69,14 @@ class Config(BaseModel):
     job_timeout_seconds: float = Field(120.0, gt=0, description="Longest time for one attempt at a job, in seconds.")
     max_attempts: int = Field(3, ge=1, description="How often a job is tried before it is FAILED.")
     lease_seconds: float = Field(
-        8.0, ge=2, description="A job whose worker is silent for this long is taken over by another, in seconds."
+        8.0,
+        ge=2,
+        description="A job whose worker is silent for this long is taken over by another, in seconds.",
     )
     shutdown_grace_seconds: int = Field(
-        30, ge=1, description="How long a worker that is told to stop may finish its running jobs, in seconds."
+        30,
+        ge=1,
+        description="How long a worker that is told to stop may finish its running jobs, in seconds.",
     )
     retention_seconds: int = Field(
         7 * DAY_SECONDS, ge=60, description="How long a finished job's status is kept in Redis, in seconds."
