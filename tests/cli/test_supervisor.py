@@ -16,6 +16,7 @@ from quickthumb.cli.child import Child
 from quickthumb.cli.keeper import NotStarted
 from quickthumb.cli.log import Log
 from quickthumb.cli.supervisor import Supervisor
+from tests.processes import is_alive
 from tests.waiting import wait_until
 
 # Ends at SIGTERM, saying so; leaves a mark when it has started.
@@ -127,7 +128,7 @@ async def test_what_a_child_leaves_behind_is_ended_with_it(tmp_path: Path) -> No
     async with supervised([child(NEGLIGENT, mark, ready=False)]) as running:
         await wait_until(lambda: "ended with exit code 0" in running.stream.getvalue())
         grandchild = int(mark.read_text())
-        await wait_until(lambda: not _alive(grandchild))
+        await wait_until(lambda: not psutil.pid_exists(grandchild) or not is_alive(psutil.Process(grandchild)))
 
 
 async def test_one_that_ends_before_it_was_ready_ends_all(tmp_path: Path) -> None:
@@ -157,10 +158,3 @@ async def test_long_and_broken_lines_are_relayed(tmp_path: Path) -> None:
         await wait_until(lambda: "last" in running.stream.getvalue())
     lines = [line.partition("| ")[2] for line in running.log if line.startswith("web")]
     assert "".join(lines).startswith("x" * 200_000 + "\N{REPLACEMENT CHARACTER}last")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

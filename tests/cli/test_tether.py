@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from quickthumb.cli import tether
+from tests.processes import is_alive
 from tests.waiting import wait_until
 
 TETHER = [sys.executable, "-I", "-S", str(Path(tether.__file__))]
@@ -32,7 +33,7 @@ async def test_a_child_dies_when_its_parent_is_killed() -> None:
     finally:
         parent.kill()
         await parent.wait()
-    await wait_until(lambda: not sleeper.is_running() or sleeper.status() == psutil.STATUS_ZOMBIE)
+    await wait_until(lambda: not is_alive(sleeper))
 
 
 def test_a_child_whose_parent_has_gone_already_does_not_start() -> None:
