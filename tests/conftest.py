@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 CHECKOUT = Path(__file__).parent.parent
 CORPUS = CHECKOUT.parent / "shared" / "corpus"
+START_SECONDS = 60.0
 
 
 def picture(width: int = 400, height: int = 300, kind: str = "JPEG") -> bytes:
@@ -47,21 +49,22 @@ def running_service(folder: Path, *options: str, **settings: object) -> Iterator
     log_path = folder / "up.log"
     with log_path.open("w") as log:
         environment = clean_environment(**settings) | {"PYTHONPATH": str(CHECKOUT)}
-        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield _announced_address(process, log_path)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.wait(timeout=60)
     assert process.returncode == 0, log_path.read_text()
 
 
-def _announced_address(process: "subprocess.Popen[str]", log: Path) -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"ready: (http://\S+?)/?(\s|$)", line)
+def _announced_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        found = re.search(r"ready: (http://\S+?)/?\s", log.read_text())
         if found:
             return found[1]
+        time.sleep(0.02)
     raise AssertionError(f"the service did not start: {log.read_text()}")
 
 
