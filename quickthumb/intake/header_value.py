@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-# A closing quotation mark that is missing is taken as given: to look for it again and again would be quadratic.
+# A closing quotation mark may be missing: the value then goes to the end.
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;"]*))', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 _EXTENDED = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
