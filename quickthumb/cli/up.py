@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from quickthumb.cli import address
@@ -87,10 +88,22 @@ async def _serve(plan: Plan) -> None:
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
-    if not plan.config.redis_url:
-        await _embedded(plan.config).prepare()
-    await supervisor.run()
+    async with _prepared_redis(plan.config):
+        await supervisor.run()
     log.tell("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _prepared_redis(config: Config) -> AsyncIterator[None]:
+    if config.redis_url:
+        yield
+        return
+    redis = _embedded(config)
+    await redis.prepare()
+    try:
+        yield
+    finally:
+        redis.tidy()
 
 
 def _announce(plan: Plan, log: Log) -> None:

@@ -144,8 +144,12 @@ async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_
 
 
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    async with running(tmp_path / ("long" * 30)) as service:
+    data_dir = tmp_path / ("long" * 30)
+    socket = Config(data_dir=data_dir).embedded_redis_socket
+    async with running(data_dir) as service:
         await service.ready()
+        assert socket.exists()
+    assert not socket.parent.exists()
 
 
 def _find(service: Up, name: str) -> psutil.Process | None:
