@@ -93,6 +93,19 @@ def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
     assert worker.grace_seconds > 40
 
 
+@pytest.mark.parametrize(
+    ("stamp", "line"),
+    [
+        (up.REDIS_STAMP, "17722:M 22 Nov 2026 05:29:03.339 # hello"),
+        (up.REDIS_STAMP, "17722:signal-handler (1795325343) hello"),
+        (up.ARQ_STAMP, "05:29:02: hello"),
+        (up.ARQ_STAMP, "hello"),
+    ],
+)
+def test_what_the_log_says_already_is_left_out(stamp: re.Pattern[str], line: str) -> None:
+    assert stamp.sub("", line) == "hello"
+
+
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UserMistake, match=r"on Windows start `uvicorn quickthumb\.app:app`"):
