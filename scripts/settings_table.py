@@ -1,6 +1,6 @@
 """Writes the README's table of settings from `quickthumb/config.py`, where each is declared.
 
-    python scripts/settings_table.py          rewrites README.md
+python scripts/settings_table.py          rewrites README.md
 """
 
 import re
