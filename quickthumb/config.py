@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -114,7 +115,7 @@ class Config(BaseModel):
         """The URL of the Redis to connect to; it may hold a password, so it is not for showing."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
-        return f"unix://{self.embedded_redis_socket}"
+        return f"unix://{quote(str(self.embedded_redis_socket))}"
 
 
 def load(environment: Mapping[str, str] | None = None) -> Config:

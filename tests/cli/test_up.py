@@ -156,6 +156,12 @@ async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_
         assert web.environ()["QUICKTHUMB_PORT"] == str(port)
 
 
+async def test_it_comes_up_with_a_path_that_an_address_must_quote(tmp_path: Path) -> None:
+    async with running(tmp_path / "C# 100%") as service:
+        port = await service.ready()
+        await wait_until(lambda: address.answers("127.0.0.1", port, "/readyz"))
+
+
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 30)
     socket = Config(data_dir=data_dir).embedded_redis_socket
