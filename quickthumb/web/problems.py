@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
@@ -39,6 +40,12 @@ def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> 
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+def example(kind: type[QuickThumbError]) -> dict[str, Any]:
+    """What an error of the catalogue looks like."""
+    body = Problem(status=kind.status, code=kind.code, title=kind.title, detail="One sentence that says what it was.")
+    return body.model_dump(exclude_none=True)
 
 
 async def known(request: Request, error: Exception) -> JSONResponse:
