@@ -38,7 +38,7 @@ def test_a_unix_socket() -> None:
 def test_tls_checks_the_certificate_and_the_hosts_name() -> None:
     assert settings_of("rediss://redis.example").ssl_check_hostname
     client = connect("rediss://redis.example", Redis, attempts=0, answer_seconds=1.0)
-    connection = client.connection_pool.make_connection()
+    connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     assert isinstance(connection, SSLConnection)
     assert connection.check_hostname
     assert connection.cert_reqs == ssl.CERT_REQUIRED
@@ -46,7 +46,7 @@ def test_tls_checks_the_certificate_and_the_hosts_name() -> None:
 
 async def test_a_unix_socket_with_a_database_is_that_database(redis_url: str) -> None:
     async with connect(f"{redis_url}?db=7", Redis, attempts=0, answer_seconds=1.0) as seven:
-        assert isinstance(seven.connection_pool.make_connection(), UnixDomainSocketConnection)
+        assert seven.connection_pool.connection_class is UnixDomainSocketConnection
         await seven.set("which", "seven", ex=60)
         async with connect(redis_url, Redis, attempts=0, answer_seconds=1.0) as zero:
             assert await zero.get("which") is None
@@ -68,7 +68,7 @@ async def test_an_error_that_redis_answers_is_told_the_same_way(client: Redis) -
     await client.set("a string", "x", ex=60)
     with pytest.raises(QueueUnavailable):
         async with translated():
-            await client.execute_command("LPUSH", "a string", "y")
+            await client.lpush("a string", "y")  # type: ignore[misc]
 
 
 async def test_a_connection_that_was_cut_is_made_again(client: Redis, redis: Redis) -> None:
@@ -81,7 +81,7 @@ async def test_one_who_can_wait_outlasts_a_restart(tmp_path: Path) -> None:
     async with RedisServer(tmp_path) as server, connect(server.url, Redis, attempts=-1, answer_seconds=None) as client:
         await client.ping()
         await server.kill()
-        waiting = asyncio.create_task(client.ping())
+        waiting = asyncio.ensure_future(client.ping())
         done, _ = await asyncio.wait([waiting], timeout=0.3)
         assert not done
         await server.start()

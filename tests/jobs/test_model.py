@@ -57,7 +57,7 @@ async def _move(redis: Redis, job_id: str, target: Status, mark: str) -> bool:
         number, _ = await begin(keys=[keys.job(job_id), keys.lease(job_id)], args=[job_id, allowed, mark, 0, 1000])
         return bool(number > 0)
     leave = redis.register_script(scripts.LEAVE)
-    arguments = [job_id, allowed, target, mark, 60, 0, 0, "error", ""]
+    arguments: list[str | int] = [job_id, allowed, target, mark, 60, 0, 0, "error", ""]
     return bool(await leave(keys=[keys.job(job_id), keys.TOTALS], args=arguments))
 
 
