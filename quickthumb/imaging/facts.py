@@ -1,0 +1,67 @@
+"""What a job tells about its source."""
+
+import base64
+from dataclasses import dataclass
+
+from PIL import Image
+
+from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.levels import Levels
+from quickthumb.imaging.orientation import Turn
+from quickthumb.imaging.placeholder import thumbhash
+from quickthumb.imaging.source import Source
+
+# A ThumbHash keeps at most 7 waves a side: more pixels than this add time to it and nothing else.
+_HASH_PIXELS = 20
+_DOMINANT_OF = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a source after decoding. Width and height are in pixels of the upright picture.
+
+    `dominant_color` is the most frequent of its main colours, as `#rrggbb` of sRGB; `thumbhash` a placeholder of some
+    25 bytes (https://evanw.github.io/thumbhash/), in base64.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int
+    has_alpha: bool
+    dominant_color: str
+    thumbhash: str
+
+
+def gather(source: Source, levels: Levels, colour: Colour) -> Facts:
+    """The facts, by a look at the first frame."""
+    small = _small(source, levels, colour)
+    return Facts(
+        format=source.format,
+        width=source.upright[0],
+        height=source.upright[1],
+        frames=source.frame_count,
+        has_alpha=source.has_alpha,
+        dominant_color=_dominant_color(small),
+        thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
+    )
+
+
+def _small(source: Source, levels: Levels, colour: Colour) -> Image.Image:
+    scale = min(1.0, _HASH_PIXELS / max(source.size))
+    size = (max(1, round(source.size[0] * scale)), max(1, round(source.size[1] * scale)))
+    turn: Turn = source.turn
+    return turn.apply(colour.to_srgb(levels.cut((0, 0, *source.size), size))).convert("RGBA")
+
+
+def _dominant_color(small: Image.Image) -> str:
+    """The largest of a few clusters (median cut) of what is not transparent."""
+    samples = small.tobytes()
+    seen = [samples[at : at + 3] for at in range(0, len(samples), 4) if samples[at + 3] >= 128]
+    if not seen:
+        return "#000000"
+    clusters = Image.frombytes("RGB", (len(seen), 1), b"".join(seen)).quantize(_DOMINANT_OF, Image.Quantize.MEDIANCUT)
+    counts = clusters.histogram()
+    index = counts.index(max(counts))
+    red, green, blue = (clusters.getpalette() or [])[3 * index : 3 * index + 3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
