@@ -52,6 +52,10 @@ class UploadTimedOut(QuickThumbError):
     code, status, title = "upload_timed_out", 408, "The upload stalled"
 
 
+class SourceMissing(QuickThumbError):
+    code, status, title = "source_missing", 404, "The source is not kept"
+
+
 class NotReady(QuickThumbError):
     code, status, title = "not_ready", 409, "The job has not finished"
     retry_after_seconds = 1
@@ -73,6 +77,10 @@ class UnsupportedImage(QuickThumbError):
     code, status, title = "unsupported_image", 415, "This is not an image that can be read"
 
 
+class RangeNotSatisfiable(QuickThumbError):
+    code, status, title = "range_not_satisfiable", 416, "The file has no such range"
+
+
 class InvalidParameter(QuickThumbError):
     code, status, title = "invalid_parameter", 422, "A parameter is not valid"
 
@@ -87,6 +95,10 @@ class TooManyFrames(QuickThumbError):
 
 class BrokenImage(QuickThumbError):
     code, status, title = "broken_image", 422, "The image is damaged"
+
+
+class JobTimedOut(QuickThumbError):
+    code, status, title = "job_timed_out", 422, "The image took too long to process"
 
 
 class InternalError(QuickThumbError):
@@ -105,6 +117,11 @@ class QueueUnavailable(QuickThumbError):
 class StorageUnavailable(QuickThumbError):
     code, status, title, permanent = "storage_unavailable", 503, "The storage cannot be used", False
     retry_after_seconds = 5
+
+
+class NotServing(QuickThumbError):
+    code, status, title, permanent = "not_serving", 503, "The service is not ready", False
+    retry_after_seconds = 2
 
 
 class DiskFull(QuickThumbError):

@@ -1,0 +1,56 @@
+"""The web process: `uvicorn quickthumb.app:app`. A root: it loads the configuration and wires the parts."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from quickthumb import intake, logs
+from quickthumb.config import Config, ConfigError, load
+from quickthumb.imaging.limits import Limits
+from quickthumb.jobs.connection import connect
+from quickthumb.jobs.store import JobStore
+from quickthumb.jobs.watch import JobWatch
+from quickthumb.service.images import ImageService
+from quickthumb.storage import FileStorage
+from quickthumb.web.application import application
+
+# A client is waiting: Redis gets a moment to come back, then the answer is 503.
+REDIS_ATTEMPTS = 3
+REDIS_ANSWER_SECONDS = 3.0
+
+
+def build(config: Config) -> Starlette:
+    """The application for a configuration. It connects to Redis when it first needs it, and again whenever it must."""
+    redis = connect(config.redis_address, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
+    watch = JobWatch(redis)
+    service = ImageService(
+        JobStore(redis, retention_seconds=config.retention_seconds),
+        FileStorage(config.data_dir),
+        watch,
+        intake.IntakeLimits(
+            max_upload_bytes=config.max_upload_bytes,
+            max_fields=config.max_fields,
+            max_fields_bytes=config.max_fields_bytes,
+            idle_seconds=config.upload_idle_seconds,
+            total_seconds=config.upload_total_seconds,
+        ),
+        Limits(max_pixels=config.max_pixels),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        logs.configure()
+        yield
+        await watch.close()
+        await redis.aclose()
+
+    return application(service, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
+
+
+try:
+    app = build(load())
+except ConfigError as error:
+    sys.exit(f"quickthumb: {error}")

@@ -1,0 +1,5 @@
+"""The command line, one of the roots: it loads the configuration, wires parts, and prints."""
+
+from quickthumb.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,72 @@
+"""One readable log out of several processes: `HH:MM:SS name  | line`, a colour for each name."""
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TextIO
+
+OWN_NAME = "quickthumb"
+
+# Cyan, green, yellow, magenta, blue: those that can be read on dark and on light.
+COLOURS = ("36", "32", "33", "35", "34")
+BOLD = "1"
+RESET = "\x1b[0m"
+
+COLOUR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
+# Everything else that would move a terminal's cursor or hide text, such as a file name made to forge a line.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to colour: NO_COLOR forbids it, FORCE_COLOR asks for it, else a terminal has it."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environment.get("TERM") != "dumb"
+
+
+class Log:
+    """Writes to `stream` the lines of the processes called `names`."""
+
+    def __init__(self, stream: TextIO, names: Iterable[str], *, coloured: bool) -> None:
+        self._stream = stream
+        self._coloured = coloured
+        self._colours = {OWN_NAME: BOLD}
+        self._colours.update({name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)})
+        self._width = max(map(len, self._colours))
+
+    def line(self, name: str, text: str) -> None:
+        """Write one line of the process `name`; its own colours are kept only where ours are."""
+        prefix = f"{time.strftime('%H:%M:%S')} {name:<{self._width}} |"
+        if self._coloured:
+            prefix = f"\x1b[{self._colours.get(name, BOLD)}m{prefix}{RESET}"
+        self._write(f"{prefix} {self._clean(text)}\n")
+
+    def tell(self, text: str) -> None:
+        """Write one line of our own."""
+        self.line(OWN_NAME, text)
+
+    def _clean(self, text: str) -> str:
+        pieces = [_escaped(piece) for piece in COLOUR_CODE.split(text)]
+        if not self._coloured or len(pieces) == 1:
+            return "".join(pieces)
+        codes = [*COLOUR_CODE.findall(text), RESET]  # a colour that was left on ends with its line
+        return "".join(piece + code for piece, code in zip(pieces, codes, strict=True))
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            # Whoever read the log has gone (a closed terminal, `| head`): the service goes on without.
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+
+def _escaped(text: str) -> str:
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

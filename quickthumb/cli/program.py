@@ -1,0 +1,43 @@
+"""`quickthumb <command>`: which commands there are, and how mistakes are told."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from quickthumb import __version__
+from quickthumb.cli import up
+from quickthumb.cli.mistakes import UserMistake
+from quickthumb.config import ConfigError
+from quickthumb.devredis import RedisCannotStart
+
+COMMANDS = [
+    up.COMMAND,
+]
+
+MISTAKE = 1
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that `words` (default: the command line) name, and answer the exit code.
+
+    What a user can put right is one sentence on stderr and exit code 1; a wrong option is argparse's 2.
+    """
+    arguments = _parser().parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except (UserMistake, ConfigError, RedisCannotStart) as mistake:
+        print(f"quickthumb: {mistake}", file=sys.stderr)
+        return MISTAKE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="quickthumb", description="A self-hosted image service: upload over HTTP, thumbnails made by workers."
+    )
+    parser.add_argument("--version", action="version", version=f"quickthumb {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        subparser = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.add_options(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser

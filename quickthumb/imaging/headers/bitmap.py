@@ -1,0 +1,49 @@
+"""BMP and ICO, the formats of Windows."""
+
+from quickthumb.errors import BrokenImage, UnsupportedImage
+from quickthumb.imaging.headers.png import SIGNATURE as PNG_SIGNATURE
+from quickthumb.imaging.headers.png import read_png_size
+from quickthumb.imaging.headers.window import Header, Window
+
+CORE_HEADER = 12
+# BITMAPINFOHEADER and what grew from it, by length in bytes.
+INFO_HEADERS = (40, 52, 56, 64, 108, 124)
+MOST_ICONS = 1024
+ENTRY_BYTES = 16
+
+
+def read_bmp(window: Window) -> Header:
+    return Header("bmp", *_bitmap_size(window, 14))
+
+
+def read_ico(window: Window) -> Header:
+    """The largest of the icons; what the directory says of an icon can be less than what the icon is."""
+    count = int.from_bytes(window.at(4, 2), "little")
+    if not 1 <= count <= MOST_ICONS:
+        raise BrokenImage("The image is damaged: the ICO's directory is empty or far too long.")
+    directory = window.at(6, count * ENTRY_BYTES)
+    sizes = [_icon_size(window, directory[start:][:ENTRY_BYTES]) for start in range(0, len(directory), ENTRY_BYTES)]
+    return Header("ico", *max(sizes, key=lambda size: size[0] * size[1]))
+
+
+def _icon_size(window: Window, entry: bytes) -> tuple[int, int]:
+    listed = (entry[0] or 256, entry[1] or 256)
+    offset = int.from_bytes(entry[12:16], "little")
+    if window.at(offset, len(PNG_SIGNATURE)) == PNG_SIGNATURE:
+        held = read_png_size(window, offset)
+    else:
+        width, doubled = _bitmap_size(window, offset)
+        held = (width, doubled // 2)  # an icon's bitmap has its mask below it
+    return max(listed, held, key=lambda size: size[0] * size[1])
+
+
+def _bitmap_size(window: Window, start: int) -> tuple[int, int]:
+    kind = int.from_bytes(window.at(start, 4), "little")
+    fields = window.at(start + 4, 8)
+    if kind == CORE_HEADER:
+        return int.from_bytes(fields[0:2], "little"), int.from_bytes(fields[2:4], "little")
+    if kind not in INFO_HEADERS:
+        raise UnsupportedImage("The file begins like a bitmap, but is none of a kind that is read here.")
+    # A negative height says that the rows run from the top.
+    height = int.from_bytes(fields[4:8], "little", signed=True)
+    return int.from_bytes(fields[0:4], "little", signed=True), abs(height)

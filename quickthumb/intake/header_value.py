@@ -1,0 +1,23 @@
+"""Header values of the form `value; name=word; name="quoted words"` (RFC 9110, 5.6.6, and RFC 8187)."""
+
+import re
+from urllib.parse import unquote
+
+_PARAMETER = re.compile(r';[ \t]*([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
+_EXTENDED = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def split_header_value(text: str) -> tuple[str, dict[str, str]]:
+    """The value before the first semicolon, in small letters, and its parameters; of repeated ones the first counts."""
+    parameters: dict[str, str] = {}
+    for name, quoted, word in _PARAMETER.findall(text):
+        # Browsers leave a backslash in a quoted file name as it is, so only \" and \\ are escapes.
+        parameters.setdefault(name.lower(), _ESCAPED.sub(r"\1", quoted) or word.strip())
+    return text.partition(";")[0].strip().lower(), parameters
+
+
+def decode_extended(text: str) -> str | None:
+    """The text of an extended parameter, as in `filename*=UTF-8''na%C3%AFve.jpg`; None if it is none."""
+    match = _EXTENDED.fullmatch(text)
+    return unquote(match[2], encoding=match[1], errors="replace") if match else None

@@ -1,0 +1,114 @@
+"""The image's bytes on their way from the body to the sink: counted, inspected, hashed, and written in large blocks."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+from quickthumb.errors import BrokenImage
+from quickthumb.intake.limits import IntakeLimits
+from quickthumb.intake.ways import too_many_bytes
+
+# Large enough that a write's fixed costs (a thread, a system call) vanish. Nothing is written before the first block is
+# full, so the whole of it is what can be inspected: enough for a JPEG's metadata and its colour profile.
+BLOCK_BYTES = 1024 * 1024
+# Below this, hashing (about 1 ms per MiB) takes less than handing it to a thread.
+HASHED_INLINE_BYTES = 64 * 1024
+
+H = TypeVar("H")
+HeaderT_co = TypeVar("HeaderT_co", covariant=True)
+
+
+class Inspect(Protocol[HeaderT_co]):
+    """Looks at an image's first bytes. It must be quick: it runs in the event loop."""
+
+    def __call__(self, prefix: bytes, complete: bool, /) -> HeaderT_co | None:
+        """What is known from `prefix`; None if more bytes are needed; raises what is to refuse the upload.
+
+        `complete` says that the prefix is the whole image.
+        """
+
+
+class Sink(Protocol):
+    """Where the image goes. Who opened it also closes it, and discards what it holds if the upload fails."""
+
+    async def write(self, data: bytes) -> None:
+        """Takes the next bytes; raises StorageUnavailable or DiskFull if it cannot."""
+
+
+OpenSink = Callable[[], Awaitable[Sink]]
+
+
+class ImageStream(Generic[H]):
+    """Takes one image, in pieces of any size; memory is a few blocks, whatever the image's size.
+
+    The sink is opened for the first full block or at the end, and never for an image that inspection has refused.
+    """
+
+    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, limits: IntakeLimits) -> None:
+        self._inspect = inspect
+        self._open_sink = open_sink
+        self._limits = limits
+        self._sink: Sink | None = None
+        # Filled again and again: growing a new one for each block would cost more than copying it.
+        self._block = bytearray(BLOCK_BYTES)
+        self._filled = 0
+        self._next_inspection = 1
+        self._digest = hashlib.sha256()
+        self._hashing: asyncio.Future[None] | None = None
+        self.bytes = 0
+        self.header: H | None = None
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Takes the image's next bytes; raises TooManyBytes, and what inspection and the sink raise."""
+        self.bytes += len(data)
+        if self.bytes > self._limits.max_upload_bytes:
+            raise too_many_bytes(self._limits)
+        rest = memoryview(data)
+        while rest:
+            taken = rest[: BLOCK_BYTES - self._filled]
+            rest = rest[len(taken) :]
+            self._block[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            if self._sink is None:
+                self._inspect_early()
+            if self._filled == BLOCK_BYTES:
+                await self._flush()
+
+    async def finish(self) -> str:
+        """Writes what remains; the image's SHA-256 in hexadecimal. Raises BrokenImage for an image of no bytes."""
+        if not self.bytes:
+            raise BrokenImage("The image is empty.", field="image")
+        if self._sink is None and self.header is None:
+            self.header = self._inspect(self._filled_block(), True)
+        if self._filled:
+            await self._flush()
+        await self._hashed()
+        return self._digest.hexdigest()
+
+    def _inspect_early(self) -> None:
+        # Again only when there is twice as much: a body that drips in single bytes costs no more than one in blocks.
+        if self.header is None and self._filled >= self._next_inspection:
+            self._next_inspection = min(2 * self._filled, BLOCK_BYTES)
+            self.header = self._inspect(self._filled_block(), False)
+
+    def _filled_block(self) -> bytes:
+        return bytes(memoryview(self._block)[: self._filled])
+
+    async def _flush(self) -> None:
+        block = self._filled_block()
+        self._filled = 0
+        if self._sink is None:
+            self._sink = await self._open_sink()
+        await self._hashed()
+        if len(block) <= HASHED_INLINE_BYTES:
+            self._digest.update(block)
+        else:
+            # Hashing lets go of the GIL, so it runs while this block is being written and the next one arrives.
+            self._hashing = asyncio.ensure_future(asyncio.to_thread(self._digest.update, block))
+        await self._sink.write(block)
+
+    async def _hashed(self) -> None:
+        if self._hashing is not None:
+            await self._hashing
+            self._hashing = None

@@ -1,0 +1,178 @@
+"""A JSON object whose `data` is the image in base64.
+
+The string is taken out and decoded as it arrives; what remains of the object is small, is kept with an empty string in
+its place, and is read by the JSON parser at the end, which also finds whatever is wrong with it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from quickthumb.errors import MalformedRequest
+from quickthumb.intake.base64_text import Base64Text
+from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
+from quickthumb.intake.filename import clean_filename
+from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+
+IMAGE_KEY = "data"
+FILENAME_KEY = "filename"
+MOST_LEVELS = 32
+# Base64 takes 4/3; escapes and line breaks take at most a quarter more in what encoders make.
+MOST_ENCODED_PER_BYTE = 2
+
+_STRUCTURE = re.compile(rb'["{}\[\],]')
+_STRING_STOP = re.compile(rb'["\\]')
+_BEFORE_VALUE = b" \t\r\n:"
+
+
+class JsonBody:
+    """The way of `application/json`.
+
+    Every other key is a field with its JSON value; `filename` names the image. Raises MalformedRequest for what is not
+    JSON (with field `data` where the image is at fault), for a key that is given twice, and for NaN and Infinity. Line
+    breaks that stand unescaped in `data`, which JSON forbids, are let pass, since `base64 photo.jpg` makes them.
+    """
+
+    def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
+        self._allowance = FieldAllowance(limits)
+        self._events: list[Event] = []
+        self._remains = bytearray()
+        self._step = self._pass_structure
+        self._levels = 0
+        self._expects_key = False
+        self._key_start: int | None = None
+        self._escaped = False
+        self._image: Base64Text | None = None
+        self._expects_image = False
+
+    @staticmethod
+    def most_bytes(limits: IntakeLimits) -> int:
+        return MOST_ENCODED_PER_BYTE * limits.max_upload_bytes + limits.max_fields_bytes
+
+    def feed(self, data: bytes) -> Iterable[Event]:
+        position = 0
+        while position < len(data):
+            self._events = []
+            position = self._step(data, position)
+            yield from self._events
+
+    def close(self) -> Iterable[Event]:
+        if self._step == self._pass_image:
+            raise MalformedRequest("The request's body ends within the image.", field=IMAGE_KEY)
+        values = _parse(bytes(self._remains))
+        values.pop(IMAGE_KEY, None)
+        filename = values.pop(FILENAME_KEY, None)
+        if not isinstance(filename, str | None):
+            raise MalformedRequest("The file name is not a string.", field=FILENAME_KEY)
+        self._allowance.take_fields(len(values))
+        cleaned = clean_filename(filename or "")
+        if cleaned:
+            yield ImageNamed(cleaned)
+        for name, value in values.items():
+            yield Field(name, value)
+
+    def _keep(self, data: bytes) -> None:
+        self._allowance.take_bytes(len(data))
+        self._remains += data
+
+    def _pass_structure(self, data: bytes, start: int) -> int:
+        """Takes what is outside strings, up to the next sign of structure."""
+        match = _STRUCTURE.search(data, start)
+        end = match.end() if match else len(data)
+        self._keep(data[start:end])
+        if self._expects_image:
+            self._seek_image(data[start:end])
+        elif match:
+            self._enter(match[0])
+        return end
+
+    def _enter(self, sign: bytes) -> None:
+        if sign == b'"':
+            self._step = self._pass_string
+            self._key_start = len(self._remains) - 1 if self._expects_key else None
+        elif sign in b"{[":
+            self._levels += 1
+            if self._levels > MOST_LEVELS:
+                raise MalformedRequest("The request's JSON is nested too deeply.")
+        elif sign in b"}]":
+            self._levels -= 1
+        self._expects_key = self._levels == 1 and sign in b"{,"
+
+    def _pass_string(self, data: bytes, start: int) -> int:
+        """Takes the inside of a key or of a value that is not the image."""
+        if self._escaped:
+            self._escaped = False
+            self._keep(data[start : start + 1])
+            return start + 1
+        match = _STRING_STOP.search(data, start)
+        end = match.end() if match else len(data)
+        self._keep(data[start:end])
+        if match and match[0] == b'"':
+            self._step = self._pass_structure
+            self._end_string()
+        elif match:
+            self._escaped = True
+        return end
+
+    def _end_string(self) -> None:
+        if self._key_start is None:
+            return
+        if _string(bytes(self._remains[self._key_start :])) == IMAGE_KEY:
+            if self._image:
+                raise MalformedRequest("The request has two images; one is needed.", field=IMAGE_KEY)
+            self._expects_image = True
+
+    def _seek_image(self, data: bytes) -> None:
+        """Begins the image at the quotation mark after the colon; nothing else may stand there."""
+        before = data.strip(_BEFORE_VALUE)
+        if before not in (b"", b'"'):
+            raise MalformedRequest("The image must be a string of base64.", field=IMAGE_KEY)
+        if before:
+            self._remains += b'"'
+            self._expects_image = False
+            self._image = Base64Text()
+            self._step = self._pass_image
+            self._events.append(ImageBegins())
+
+    def _pass_image(self, data: bytes, start: int) -> int:
+        """Decodes the image up to its closing quotation mark, which base64 cannot contain."""
+        image = self._image or Base64Text()
+        end = data.find(b'"', start)
+        decoded = image.feed(data[start : end if end >= 0 else len(data)])
+        if end >= 0:
+            decoded += image.close()
+            self._step = self._pass_structure
+        if decoded:
+            self._events.append(ImageBytes(decoded))
+        return end + 1 if end >= 0 else len(data)
+
+
+def _string(token: bytes) -> Any:
+    try:
+        return json.loads(token.decode("utf-8"))
+    except ValueError:
+        raise _not_json() from None
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
+        # What can be read but not written again would fail later: halves of surrogate pairs, NaN and Infinity.
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except ValueError:
+        raise _not_json() from None
+    if not isinstance(values, dict):
+        raise MalformedRequest("The request's body is not a JSON object.")
+    return values
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise MalformedRequest("The request's JSON gives the same key twice.")
+    return values
+
+
+def _not_json() -> MalformedRequest:
+    return MalformedRequest("The request's body is not valid JSON.")

@@ -1,0 +1,40 @@
+"""How much one upload may send, and how long it may take."""
+
+from dataclasses import dataclass
+
+from quickthumb.errors import MalformedRequest, TooManyBytes
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """Limits of one upload. Bytes are those of the image and of the fields themselves, before any encoding."""
+
+    max_upload_bytes: int
+    max_fields: int
+    max_fields_bytes: int
+    idle_seconds: float
+    total_seconds: float
+
+
+class FieldAllowance:
+    """What is left of an upload's fields; asked before anything of them is kept, so that memory stays bounded."""
+
+    def __init__(self, limits: IntakeLimits) -> None:
+        self._limits = limits
+        self._fields = 0
+        self._bytes = 0
+
+    def take_fields(self, count: int) -> None:
+        """Raises MalformedRequest if there are too many."""
+        self._fields += count
+        if self._fields > self._limits.max_fields:
+            raise MalformedRequest(f"The request has too many fields; at most {self._limits.max_fields} are accepted.")
+
+    def take_bytes(self, count: int) -> None:
+        """Raises TooManyBytes if names and values together are too long."""
+        self._bytes += count
+        if self._bytes > self._limits.max_fields_bytes:
+            raise TooManyBytes(
+                f"The request's fields are too long; beside the image, "
+                f"at most {self._limits.max_fields_bytes} bytes are accepted."
+            )

@@ -1,0 +1,157 @@
+"""A form with a file (RFC 7578), taken apart by python-multipart as it arrives."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+
+from quickthumb.errors import MalformedRequest, QuickThumbError
+from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
+from quickthumb.intake.filename import clean_filename
+from quickthumb.intake.header_value import decode_extended, split_header_value
+from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+IMAGE_PARTS = ("image", "file")
+MOST_HEADERS = 8
+MOST_HEADER_BYTES = 4096
+# Boundaries and headers of one part, and whatever stands before the first part and after the last.
+FRAMING_BYTES = 4096
+
+
+class MultipartBody:
+    """The way of `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
+
+    Raises MalformedRequest also for a file under another name, which would else be taken for a very long field.
+    """
+
+    def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
+        self._limits = limits
+        self._allowance = FieldAllowance(limits)
+        self._events: list[Event] = []
+        self._framing_bytes = 0
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._field_name: str | None = None
+        self._value = bytearray()
+        self._ended = False
+        self._parser = self._make_parser(parameters.get("boundary", ""))
+
+    @staticmethod
+    def most_bytes(limits: IntakeLimits) -> int:
+        return limits.max_upload_bytes + limits.max_fields_bytes + _most_framing_bytes(limits)
+
+    def feed(self, data: bytes) -> Iterable[Event]:
+        self._events = []
+        refusal = self._parse(data)
+        # What came before the fault comes first, so that a body is refused for the same reason however it is cut.
+        yield from self._events
+        if refusal is not None:
+            raise refusal
+
+    def close(self) -> Iterable[Event]:
+        if not self._ended:
+            raise MalformedRequest("The request's body ends before its closing boundary.")
+        return ()
+
+    def _make_parser(self, boundary: str) -> MultipartParser:
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin_part,
+            "on_header_begin": self._begin_header,
+            "on_header_field": self._extend_header_name,
+            "on_header_value": self._extend_header_value,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._take_data,
+            "on_part_end": self._end_part,
+            "on_end": self._end,
+        }
+        if not (boundary.isascii() and boundary.isprintable() and boundary):
+            raise MalformedRequest("The request's content type has no valid boundary.")
+        try:
+            return MultipartParser(
+                boundary, callbacks, max_header_count=MOST_HEADERS, max_header_size=MOST_HEADER_BYTES
+            )
+        except FormParserError:
+            raise MalformedRequest("The request's boundary is too long.") from None
+
+    def _parse(self, data: bytes) -> QuickThumbError | None:
+        self._framing_bytes += len(data)
+        try:
+            self._parser.write(data)
+        except FormParserError:
+            return MalformedRequest("The request's body is not valid multipart/form-data.")
+        except QuickThumbError as error:
+            return error
+        if self._framing_bytes > _most_framing_bytes(self._limits):
+            return MalformedRequest("The request's body has far more around its parts than in them.")
+        return None
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+
+    def _begin_header(self) -> None:
+        self._header = (bytearray(), bytearray())
+
+    def _extend_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _extend_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _end_header(self) -> None:
+        name, value = self._header
+        if name.strip().lower() == b"content-disposition":
+            self._disposition = bytes(value)
+
+    def _end_headers(self) -> None:
+        kind, parameters = split_header_value(self._disposition.decode("utf-8", "replace"))
+        name = parameters.get("name")
+        if kind != "form-data" or not name:
+            raise MalformedRequest("A part of the form has no name.")
+        filename = clean_filename(decode_extended(parameters.get("filename*", "")) or parameters.get("filename", ""))
+        if name in IMAGE_PARTS:
+            self._begin_image(filename)
+        elif filename:
+            raise MalformedRequest(f"The image must be in a part named {' or '.join(IMAGE_PARTS)}.", field=name)
+        else:
+            self._begin_field(name)
+
+    def _begin_image(self, filename: str | None) -> None:
+        self._field_name = None
+        self._events.append(ImageBegins())
+        if filename:
+            self._events.append(ImageNamed(filename))
+
+    def _begin_field(self, name: str) -> None:
+        self._allowance.take_fields(1)
+        self._allowance.take_bytes(len(name))
+        self._field_name = name
+        self._value = bytearray()
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        self._framing_bytes -= end - start
+        if self._field_name is None:
+            # A view, since copying every chunk once more is what the fast path cannot afford.
+            self._events.append(ImageBytes(memoryview(data)[start:end]))
+            return
+        self._allowance.take_bytes(end - start)
+        self._value += data[start:end]
+
+    def _end_part(self) -> None:
+        if self._field_name is None:
+            return
+        try:
+            self._events.append(Field(self._field_name, self._value.decode("utf-8")))
+        except UnicodeDecodeError:
+            raise MalformedRequest("The field is not text in UTF-8.", field=self._field_name) from None
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _most_framing_bytes(limits: IntakeLimits) -> int:
+    return FRAMING_BYTES * (limits.max_fields + 2)

@@ -1,0 +1,68 @@
+"""How a job is written in Redis: as the fields of a hash, and as the JSON by which arq calls for it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from arq.jobs import serialize_job
+
+from quickthumb.jobs.model import Failure, Job, Outcome, Result, Source, Status, from_milliseconds, to_milliseconds
+
+
+def dump(value: Any) -> bytes:
+    """What arq keeps in Redis: JSON, since a pickle would let whoever writes to Redis run code."""
+    return json.dumps(value, default=repr, separators=(",", ":")).encode()
+
+
+def load(data: bytes) -> Any:
+    return json.loads(data)
+
+
+def call_for(job: Job, function: str) -> bytes:
+    """arq's entry for the job: the function's name and the job's id, nothing more."""
+    call = serialize_job(function, (job.id,), {}, None, to_milliseconds(job.created_at), serializer=dump)
+    if call is None:  # pragma: no cover - a name and an id are always JSON
+        raise TypeError("arq could not write the call as JSON")
+    return call
+
+
+def fields_of(job: Job) -> dict[str, str]:
+    """The hash of a new job."""
+    return {
+        "status": job.status,
+        "created_ms": str(to_milliseconds(job.created_at)),
+        "attempts": str(job.attempts),
+        "source": job.source.model_dump_json(),
+        "outputs": json.dumps(job.outputs),
+    }
+
+
+def ending_of(outcome: Outcome) -> dict[str, str]:
+    """The fields that a job gets at its end."""
+    return {
+        "finished_ms": str(to_milliseconds(outcome.finished_at)),
+        "source": outcome.source.model_dump_json(),
+        "results": json.dumps([result.model_dump() for result in outcome.results]),
+        "error": outcome.error.model_dump_json() if outcome.error else "",
+    }
+
+
+def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
+    """The job that a hash holds."""
+
+    def moment(name: bytes) -> Any:
+        return from_milliseconds(int(fields[name])) if name in fields else None
+
+    error = fields.get(b"error")
+    return Job(
+        id=job_id,
+        status=Status(fields[b"status"].decode()),
+        created_at=moment(b"created_ms"),
+        started_at=moment(b"started_ms"),
+        finished_at=moment(b"finished_ms"),
+        attempts=int(fields[b"attempts"]),
+        source=Source.model_validate_json(fields[b"source"]),
+        outputs=tuple(json.loads(fields[b"outputs"])),
+        results=tuple(Result.model_validate(result) for result in json.loads(fields.get(b"results", b"[]"))),
+        error=Failure.model_validate_json(error) if error else None,
+    )

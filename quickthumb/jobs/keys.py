@@ -1,0 +1,58 @@
+"""Every Redis key that QuickThumb uses, with how long it lives.
+
+| key | type | holds | lives |
+|---|---|---|---|
+| `quickthumb:job:{id}` | hash | the job | `WAITING_SECONDS` from its acceptance; after its end, the retention time |
+| `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each acceptance; expires with its newest job |
+| `quickthumb:jobs:{status}` | sorted set | the jobs of one status by age | likewise |
+| `quickthumb:wake` | list | one token for each job a sleeping worker should look for | `WAKE_SECONDS` |
+| `quickthumb:workers` | sorted set | each worker by its last sign of life | `WORKERS_SECONDS` |
+| `quickthumb:totals` | hash | counts of what workers did, for metrics | for good: counters must not go back |
+| `quickthumb:probe` | string | nothing: written to see that Redis takes writes | `PROBE_SECONDS` |
+| `quickthumb:events` | channel | `{id} {status}` at every change | not kept |
+| `arq:queue` | sorted set | job ids, by the time they are due | for good: an entry goes when its job ends |
+| `arq:job:{id}` | string | what arq is to call | `WAITING_SECONDS` |
+| `arq:in-progress:{id}` | string | the lease of a running job | the lease, renewed while the job runs |
+| `arq:retry:{id}` | string | arq's own count of tries | a day (arq) |
+| `arq:queue:health-check` | string | arq's health line, for `arq --check` | seconds (arq) |
+"""
+
+from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
+
+from quickthumb.jobs.model import Status
+
+QUEUE = default_queue_name
+ALL_JOBS = "quickthumb:jobs"
+WAKE = "quickthumb:wake"
+WORKERS = "quickthumb:workers"
+TOTALS = "quickthumb:totals"
+PROBE = "quickthumb:probe"
+EVENTS = "quickthumb:events"
+
+WAITING_SECONDS = 30 * 86_400
+WAKE_SECONDS = 60
+WORKERS_SECONDS = 60
+PROBE_SECONDS = 60
+
+
+def job(job_id: str) -> str:
+    return f"quickthumb:job:{job_id}"
+
+
+def jobs_with(status: Status) -> str:
+    return f"{ALL_JOBS}:{status}"
+
+
+def call(job_id: str) -> str:
+    """What arq is to call for the job."""
+    return job_key_prefix + job_id
+
+
+def lease(job_id: str) -> str:
+    """Held by the worker that runs the job; arq leaves a job alone while it exists."""
+    return in_progress_key_prefix + job_id
+
+
+def tries(job_id: str) -> str:
+    """arq's count of tries; QuickThumb counts attempts itself, since arq's also grow with each restart."""
+    return retry_key_prefix + job_id

@@ -1,0 +1,134 @@
+"""The words of the job: its status, its source, its results, and the moves that its status may make."""
+
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Status(StrEnum):
+    """Where a job stands. The last three are its end: it never leaves them by itself."""
+
+    WAITING = "WAITING"
+    IN_PROGRESS = "IN_PROGRESS"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+
+# Every move there is; the scripts refuse any other. IN_PROGRESS to itself is a new attempt that takes the job over
+# from a worker which died: it passes through WAITING without anyone having to be there to write it.
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLED}),
+    Status.IN_PROGRESS: frozenset({Status.IN_PROGRESS, Status.WAITING, Status.DONE, Status.FAILED, Status.CANCELLED}),
+    Status.DONE: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+
+def origins(target: Status) -> list[Status]:
+    """The statuses from which a job may move to `target`."""
+    return [status for status, targets in MOVES.items() if target in targets]
+
+
+class Source(BaseModel):
+    """The uploaded image: as the client named it, and as it was found to be. Sizes are in pixels and bytes.
+
+    Once the job is DONE, what else the worker found out about the picture stands beside these.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    filename: str | None = Field(None, description="The client's name for the file; shown, never used as a path.")
+    format: str = Field(description="The image format that the bytes are in.", examples=["jpeg"])
+    width: int = Field(description="Width in pixels, upright once the job is DONE.", examples=[2725])
+    height: int = Field(description="Height in pixels, upright once the job is DONE.", examples=[2225])
+    bytes: int = Field(description="Size of the upload's image in bytes.", examples=[829183])
+    sha256: str = Field(description="SHA-256 of the image's bytes, in hexadecimal.")
+
+
+class Result(BaseModel):
+    """The file made for one output. What else is known of its making stands beside these.
+
+    `filename` is its name in the storage; sizes are in pixels and bytes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    filename: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+
+class Failure(BaseModel):
+    """Why a job FAILED, in the words of the catalogue of errors."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(description="A stable code from the catalogue of errors.", examples=["broken_image"])
+    title: str = Field(description="What the code means, in a few words.")
+    detail: str = Field(description="What went wrong, in one sentence.")
+
+
+class Job(BaseModel):
+    """One source and one recipe, with a status."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    status: Status = Status.WAITING
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempts: int = 0
+    source: Source
+    outputs: tuple[dict[str, Any], ...]
+    results: tuple[Result, ...] = ()
+    error: Failure | None = None
+
+
+class Outcome(BaseModel):
+    """How a job ended: what the storage keeps beside the results, and what Redis is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    finished_at: datetime
+    source: Source
+    results: tuple[Result, ...] = ()
+    error: Failure | None = None
+
+
+def new_id() -> str:
+    """128 random bits, in hexadecimal: neither to be guessed nor to be counted."""
+    return secrets.token_hex(16)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` could be a job's id; nothing else may become part of a key or a path."""
+    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+
+
+def now() -> datetime:
+    """The time, in whole milliseconds, as it is kept and shown."""
+    return from_milliseconds(int(datetime.now(UTC).timestamp() * 1000))
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

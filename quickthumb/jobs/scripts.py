@@ -1,0 +1,134 @@
+"""The changes that must be atomic, as Lua: Redis runs a script whole, or not at all.
+
+Each begins from the status in the job's hash and refuses a move that `model.MOVES` does not list; the allowed
+origins are handed in, so the table stands once. A job's place in the indexes is `{created_ms}:{id}`, all with the
+score 0, so that they sort by age and a page can begin behind any entry.
+"""
+
+# Shared by the scripts below: puts a job's index entry under another status, and tells who listens.
+_MOVE = """
+local function move(id, created, old, new)
+  local entry = created .. ':' .. id
+  if old then redis.call('ZREM', 'quickthumb:jobs:' .. old, entry) end
+  if new then
+    redis.call('ZADD', 'quickthumb:jobs:' .. new, 0, entry)
+    local seconds = redis.call('TTL', 'quickthumb:jobs')
+    redis.call('EXPIRE', 'quickthumb:jobs:' .. new, seconds > 0 and seconds or 86400)
+  end
+  redis.call('PUBLISH', 'quickthumb:events', id .. ' ' .. (new or 'GONE'))
+end
+local function allowed(status, origins)
+  for origin in string.gmatch(origins, '[^,]+') do
+    if origin == status then return true end
+  end
+  return false
+end
+"""
+
+# Keeps a new job and queues it. Safe to send again with the same id: the second time does nothing.
+# KEYS: job, call, queue, wake, all jobs
+# ARGV: id, created_ms, call, keep_seconds, index_seconds, trim_before_ms, wake_seconds, then the hash's fields
+# -> 1 when added, 0 when it was there already
+ADD = (
+    _MOVE
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local id, created, keep_seconds, index_seconds = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
+redis.call('HSET', KEYS[1], unpack(ARGV, 8))
+redis.call('EXPIRE', KEYS[1], keep_seconds)
+redis.call('SET', KEYS[2], ARGV[3], 'EX', keep_seconds)
+redis.call('ZADD', KEYS[3], created, id)
+redis.call('RPUSH', KEYS[4], 1)
+redis.call('EXPIRE', KEYS[4], ARGV[7])
+redis.call('ZADD', KEYS[5], 0, created .. ':' .. id)
+redis.call('EXPIRE', KEYS[5], index_seconds)
+for _, suffix in ipairs({'', ':WAITING', ':IN_PROGRESS', ':DONE', ':FAILED', ':CANCELLED'}) do
+  redis.call('ZREMRANGEBYLEX', KEYS[5] .. suffix, '-', '(' .. ARGV[6])
+end
+move(id, created, nil, 'WAITING')
+return 1
+"""
+)
+
+# Begins an attempt: from WAITING, or from IN_PROGRESS when the worker that had it went silent. Each attempt is a
+# strike against the job, until it is put back as blameless.
+# KEYS: job, lease   ARGV: id, origins, token, now_ms, lease_ms
+# -> the number of this attempt and of its strike; 0, 0 when the job has ended; -1, 0 when it is unknown
+BEGIN = (
+    _MOVE
+    + """
+local status, created = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms'))
+if not status then return {-1, 0} end
+if not allowed(status, ARGV[2]) then return {0, 0} end
+redis.call('HSET', KEYS[1], 'status', 'IN_PROGRESS', 'token', ARGV[3], 'started_ms', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5])
+move(ARGV[1], created, status, 'IN_PROGRESS')
+return {redis.call('HINCRBY', KEYS[1], 'attempts', 1), redis.call('HINCRBY', KEYS[1], 'strikes', 1)}
+"""
+)
+
+# Ends an attempt: the job ends, or goes back to WAITING. Only whoever holds the token of the running attempt can.
+# KEYS: job, totals
+# ARGV: id, origins, target, token, keep_seconds, busy_ms, strikes_forgiven, then the hash's fields
+# -> 1 when it was done, 0 when the attempt is no longer the running one
+LEAVE = (
+    _MOVE
+    + """
+local status, created, token = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms', 'token'))
+if not status or token ~= ARGV[4] or not allowed(status, ARGV[2]) then return 0 end
+local target = ARGV[3]
+redis.call('HSET', KEYS[1], 'status', target, unpack(ARGV, 8))
+redis.call('HDEL', KEYS[1], 'token')
+redis.call('HINCRBY', KEYS[1], 'strikes', 0 - tonumber(ARGV[7]))
+if target ~= 'WAITING' then redis.call('EXPIRE', KEYS[1], ARGV[5]) end
+redis.call('HINCRBY', KEYS[2], 'attempts:' .. target, 1)
+redis.call('HINCRBY', KEYS[2], 'busy_ms', ARGV[6])
+move(ARGV[1], created, status, target)
+return 1
+"""
+)
+
+# Renews the lease of a running attempt.   KEYS: job, lease   ARGV: token, lease_ms
+# -> 1 when renewed, 0 when the attempt is no longer the running one
+RENEW = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# Forgets a job, whatever its status, and takes it from the queue.
+# KEYS: job, call, queue, all jobs, tries   ARGV: id   -> 1 when there was one, else 0
+REMOVE = (
+    _MOVE
+    + """
+local status, created = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms'))
+if not status then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[5])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZREM', KEYS[4], created .. ':' .. ARGV[1])
+move(ARGV[1], created, status, nil)
+return 1
+"""
+)
+
+# Reads what is due in the queue, leaving out what some worker is running: arq would read the head of the queue,
+# running jobs included, and starve what stands behind them. When nothing is due the wake-up tokens are stale and
+# go; whatever is queued after this leaves a new one.
+# KEYS: queue, wake   ARGV: lease_prefix, now_ms, most, scan_most
+# -> {ids}, and the time in ms at which the next entry is due, or '' when none is
+DUE = """
+local ids, offset, batch = {}, 0, 128
+local most, scan_most = tonumber(ARGV[3]), tonumber(ARGV[4])
+while #ids < most and offset < scan_most do
+  local entries = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2], 'LIMIT', offset, batch)
+  for _, id in ipairs(entries) do
+    if #ids < most and redis.call('EXISTS', ARGV[1] .. id) == 0 then ids[#ids + 1] = id end
+  end
+  if #entries < batch then break end
+  offset = offset + batch
+end
+if #ids > 0 then return {ids, ''} end
+redis.call('DEL', KEYS[2])
+local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+return {ids, following[2] or ''}
+"""

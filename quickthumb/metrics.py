@@ -1,0 +1,78 @@
+"""What a web process counts, in Prometheus' terms. Numbers about jobs come from Redis when they are asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class JobNumbers:
+    """The state of all jobs, for one scrape. `attempts` counts how attempts ended, by the status they led to."""
+
+    jobs: Mapping[str, int]
+    queued: int
+    workers: int
+    attempts: Mapping[str, int]
+    busy_seconds: float
+
+
+class WebMetrics:
+    """The counters of one web process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "quickthumb_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "quickthumb_http_request_seconds",
+            "Time from the request's head to the answer's end.",
+            ["method", "route"],
+            registry=self._registry,
+        )
+        self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of images accepted.", registry=self._registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts one request. `route` is the pattern, not the path, so that ids make no new series."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def accepted(self, upload_bytes: int) -> None:
+        """Counts one accepted image."""
+        self._upload_bytes.inc(upload_bytes)
+
+    def exposition(self, numbers: JobNumbers | None) -> bytes:
+        """The text that Prometheus reads; without `numbers` the job metrics are left out, since Redis is away."""
+        text = generate_latest(self._registry)
+        if numbers is not None:
+            scrape = CollectorRegistry(auto_describe=False)
+            scrape.register(_JobCollector(numbers))
+            text += generate_latest(scrape)
+        return text
+
+
+class _JobCollector:
+    def __init__(self, numbers: JobNumbers) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        numbers = self._numbers
+        jobs = GaugeMetricFamily("quickthumb_jobs", "Jobs known, by status.", labels=["status"])
+        for status, count in numbers.jobs.items():
+            jobs.add_metric([status], count)
+        yield jobs
+        yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
+        yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)
+        attempts = CounterMetricFamily(
+            "quickthumb_attempts", "Attempts at jobs, by the status they led to.", labels=["status"]
+        )
+        for status, count in numbers.attempts.items():
+            attempts.add_metric([status], count)
+        yield attempts
+        yield CounterMetricFamily(
+            "quickthumb_busy_seconds", "Time that workers spent on attempts.", value=numbers.busy_seconds
+        )

@@ -1,0 +1,67 @@
+"""What any storage owes the service. `tests/storage/contract.py` is the same as an executable suite.
+
+Job ids are 32 hexadecimal digits, names of files are the service's own: no text of a client reaches a storage.
+A full disk is errors.DiskFull, any other trouble with it errors.StorageUnavailable.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a job: its record, its source as a file to read, and its outcome; None for what is not there."""
+
+    record: bytes | None
+    source: Path | None
+    outcome: bytes | None
+
+
+class Arrival(Protocol):
+    """A source on its way in."""
+
+    async def write(self, data: bytes) -> None:
+        """Appends to the source."""
+
+    async def written(self) -> Path:
+        """The source as it is so far, as a file to read."""
+
+    async def keep(self, record: bytes) -> None:
+        """Makes the source and the job's record permanent, both or neither, and visible only now.
+
+        When this returns they survive a crash of the machine.
+        """
+
+
+class Storage(Protocol):
+    """Sources, records and results of jobs."""
+
+    def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
+        """Takes in a new source. Whatever was not kept when the block is left, is gone."""
+
+    async def source(self, job_id: str) -> Path | None:
+        """The source as a file to read, or None where there is none."""
+
+    async def look_up(self, job_id: str) -> Kept:
+        """Whatever is kept of a job, in one go."""
+
+    def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
+        """An empty folder for the results of one attempt. It is gone when the block is left."""
+
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
+        """Makes the files of a workspace the job's results, all at once, together with the outcome.
+
+        A job ends once: where an outcome stands already it stays, with its results. Returns the one that stands.
+        When this returns it survives a crash of the machine.
+        """
+
+    async def result(self, job_id: str, filename: str) -> Path | None:
+        """One file of the results, or None where there is none."""
+
+    async def remove(self, job_id: str) -> None:
+        """Removes source, record, results and outcome, as far as they are there."""
+
+    async def probe(self) -> None:
+        """Makes sure that the storage takes writes and has room."""

@@ -1,0 +1,50 @@
+"""Writing so that a crash of the machine loses nothing, and telling a full disk from other trouble."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quickthumb.errors import DiskFull, StorageUnavailable
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns an OSError into DiskFull or StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFull("There is no space left on the server to keep the image.") from error
+        raise StorageUnavailable("The server cannot use its storage just now.") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a new file and brings it to the disk."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Brings a file, or the entries of a folder, to the disk. Windows cannot sync a folder and does not need to."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, its parents too, so that their names survive a crash."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync(path.parent)

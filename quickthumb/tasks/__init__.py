@@ -1,0 +1,1 @@
+"""The worker's door: what arq calls, translated into the verbs of the service."""

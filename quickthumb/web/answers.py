@@ -1,0 +1,14 @@
+"""Answers in JSON, written by the models that describe them in OpenAPI."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+
+def json_answer(
+    view: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The model as JSON."""
+    return Response(view.model_dump_json(), status, headers, "application/json")

@@ -1,0 +1,43 @@
+"""`POST /images/`: takes an image in."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quickthumb.errors import MalformedRequest
+from quickthumb.service.images import Upload
+from quickthumb.web.answers import json_answer
+from quickthumb.web.presentation import present_accepted
+from quickthumb.web.state import metrics_of, service_of
+
+
+async def submit(request: Request) -> Response:
+    """Answers 202 with the job, once it is kept."""
+    job = await service_of(request).submit(
+        Upload(
+            body=_chunks(request),
+            content_type=request.headers.get("content-type", ""),
+            content_length=_content_length(request),
+            parameters=request.query_params.multi_items(),
+        )
+    )
+    metrics_of(request).accepted(job.source.bytes)
+    view = present_accepted(job)
+    return json_answer(view, HTTPStatus.ACCEPTED, {"Location": view.links.self, "Cache-Control": "no-store"})
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise MalformedRequest("The Content-Length is not a number.")
+    return int(text)

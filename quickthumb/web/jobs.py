@@ -1,0 +1,89 @@
+"""`/jobs`: the status of jobs, and their removal."""
+
+import re
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quickthumb.errors import InvalidParameter
+from quickthumb.jobs.model import Status, is_id
+from quickthumb.web.answers import json_answer
+from quickthumb.web.presentation import PageView, present
+from quickthumb.web.state import max_wait_seconds, service_of
+
+DEFAULT_PAGE = 20
+LARGEST_PAGE = 100
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+
+async def show(request: Request) -> Response:
+    """The job as it stands, or, with `?wait=` or `Prefer: wait=`, once it has ended."""
+    job_id = request.path_params["job_id"]
+    wanted, preferred = _wait_seconds(request)
+    service = service_of(request)
+    job = await service.wait(job_id, wanted) if wanted else await service.find(job_id)
+    headers = {"Cache-Control": "no-store"}
+    if not job.status.ended:
+        headers["Retry-After"] = "1"
+    if preferred:
+        headers["Preference-Applied"] = f"wait={wanted:g}"
+    return json_answer(present(job), headers=headers)
+
+
+def _wait_seconds(request: Request) -> tuple[float, bool]:
+    """For how long to hold the answer, and whether it was asked for by `Prefer`."""
+    asked = request.query_params.get("wait")
+    if asked is not None:
+        return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
+    preference = _PREFERRED_WAIT.search(",".join(request.headers.getlist("prefer")))
+    if preference is None:
+        return 0.0, False
+    return min(float(preference[1]), max_wait_seconds(request)), True
+
+
+async def list_all(request: Request) -> Response:
+    """A page of jobs, newest first."""
+    query = request.query_params
+    limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
+    status = _status(query.get("status"))
+    page = await service_of(request).page(status=status, limit=limit, cursor=_cursor(query.get("cursor")))
+    following = None
+    if page.cursor:
+        following = str(request.url.include_query_params(cursor=page.cursor).replace(scheme="", netloc=""))
+    view = PageView(jobs=[present(job) for job in page.jobs], next=following)
+    return json_answer(view, headers={"Cache-Control": "no-store"})
+
+
+async def remove(request: Request) -> Response:
+    """Removes the job, its record and its files, cancelling it if need be."""
+    await service_of(request).remove(request.path_params["job_id"])
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        number = int(text)
+        if lowest <= number and (highest is None or number <= highest):
+            return number
+    bounds = f"from {lowest} to {highest}" if highest is not None else f"of at least {lowest}"
+    raise InvalidParameter(f"It must be a whole number {bounds}.", field=field)
+
+
+def _status(text: str | None) -> Status | None:
+    if text is None:
+        return None
+    try:
+        return Status(text.upper())
+    except ValueError:
+        names = ", ".join(Status)
+        raise InvalidParameter(f"It must be one of {names}.", field="status") from None
+
+
+def _cursor(text: str | None) -> str | None:
+    if text is None:
+        return None
+    moment, colon, job_id = text.partition(":")
+    if not (colon and moment.isascii() and moment.isdigit() and is_id(job_id)):
+        raise InvalidParameter("It must be a cursor from an earlier page.", field="cursor")
+    return text

@@ -1,0 +1,71 @@
+"""Answers that come before the request's body is at its end.
+
+An upload is refused as soon as its bytes allow. The client is then still sending, and most clients lose an answer
+when the connection is cut under them. So the answer goes out whole, with `Connection: close`, and what still
+arrives is read and dropped for a short while before its last, empty part ends it (the way nginx's
+`lingering_close` works).
+"""
+
+import asyncio
+import contextlib
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 4 * 1024 * 1024
+
+
+class _Body:
+    """The request's body, as far as the application has read it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drop(self) -> None:
+        """Reads on and forgets, for a bounded time and a bounded number of bytes."""
+        dropped = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.ended and dropped < LINGER_BYTES:
+                    dropped += len((await self.receive()).get("body", b""))
+
+
+class LingeringClose:
+    """ASGI middleware that lets an early answer reach a client which is still sending."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+
+        async def send_lingering(message: Message) -> None:
+            if body.ended:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+                await send(message)
+            elif message.get("more_body", False):
+                await send(message)
+            else:
+                await send({**message, "more_body": True})
+                await body.drop()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app(scope, body.receive, send_lingering)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether the request's head announces a body (RFC 9112, section 6.3)."""
+    names = dict(scope["headers"])
+    return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"

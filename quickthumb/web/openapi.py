@@ -1,0 +1,100 @@
+"""OpenAPI 3.1, made from the list of endpoints and the models that validate and present."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from quickthumb import __version__
+from quickthumb.errors import QuickThumbError
+from quickthumb.imaging.parameters import Output
+from quickthumb.web import problems
+from quickthumb.web.endpoints import Answer, Endpoint, Parameter
+
+REFERENCE = "#/components/schemas/{model}"
+
+
+def describe(endpoints: Sequence[Endpoint]) -> bytes:
+    """The description of the endpoints, as JSON."""
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "QuickThumb",
+            "version": __version__,
+            "description": "Upload an image, get a job at once, download its thumbnails and variants when it is DONE.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
+        "paths": paths,
+        "components": {"schemas": _schemas(endpoints)},
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    answered = {answer.model for endpoint in endpoints for answer in endpoint.answers if answer.model}
+    shown: list[type[BaseModel]] = sorted(answered | {problems.Problem}, key=lambda model: model.__name__)
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in shown]
+    _, definitions = models_json_schema([*models, (Output, "validation")], ref_template=REFERENCE)
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "tags": [endpoint.tag],
+        "summary": endpoint.summary,
+        "operationId": f"{endpoint.handler.__module__.rpartition('.')[2]}_{endpoint.handler.__name__}",
+        "description": (endpoint.handler.__doc__ or "").strip(),
+        "responses": {
+            **{str(answer.status): _answer(answer) for answer in endpoint.answers},
+            **_problems(endpoint.errors),
+        },
+    }
+    if endpoint.parameters:
+        operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
+    if endpoint.body:
+        operation["requestBody"] = endpoint.body
+    return operation
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.meaning,
+        "schema": parameter.schema,
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.meaning}
+    if answer.model:
+        reference = {"$ref": REFERENCE.format(model=answer.model.__name__)}
+        described["content"] = {"application/json": {"schema": reference}}
+    elif answer.media_types:
+        described["content"] = {media_type: {} for media_type in answer.media_types}
+    if answer.headers:
+        described["headers"] = {
+            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers
+        }
+    return described
+
+
+def _problems(errors: Iterable[type[QuickThumbError]]) -> dict[str, Any]:
+    by_status: dict[str, list[type[QuickThumbError]]] = {}
+    for error in sorted(errors, key=lambda error: (error.status, error.code)):
+        by_status.setdefault(str(error.status), []).append(error)
+    return {
+        status: {
+            "description": "; ".join(f"`{error.code}`: {error.title}" for error in kinds) + ".",
+            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}},
+        }
+        for status, kinds in by_status.items()
+    }

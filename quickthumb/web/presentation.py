@@ -1,0 +1,91 @@
+"""How a job looks over HTTP. OpenAPI is derived from these models."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from quickthumb.jobs.model import Failure, Job, Source, Status
+
+ACCEPTED_MESSAGE = "Image is being resized in the background"
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
+
+
+class Links(BaseModel):
+    """Where else to go from here."""
+
+    self: str = Field(examples=["/jobs/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
+    original: str
+
+
+class ResultView(BaseModel):
+    """One result: where its bytes are, what they are, and how they were made. Sizes are in pixels and bytes."""
+
+    model_config = ConfigDict(extra="allow")
+
+    url: str = Field(description="Where to download the file.")
+    format: str = Field(examples=["jpeg"])
+    width: int = Field(examples=[128])
+    height: int = Field(examples=[105])
+    bytes: int = Field(examples=[4047])
+
+
+class JobView(BaseModel):
+    """A job. `results` is filled when it is DONE, `error` when it FAILED."""
+
+    id: str = Field(description="128 random bits, in hexadecimal.")
+    status: Status
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    attempts: int = Field(description="How often the job was begun.")
+    source: Source
+    results: dict[str, ResultView] = Field(description="The results by name.")
+    error: Failure | None
+    links: Links
+
+
+class AcceptedView(JobView):
+    """The answer to an upload: the job as it was queued."""
+
+    message: str = Field(examples=[ACCEPTED_MESSAGE])
+
+
+class PageView(BaseModel):
+    """Some jobs, newest first."""
+
+    jobs: list[JobView]
+    next: str | None = Field(description="Where the next page is, if there is one.")
+
+
+def present(job: Job) -> JobView:
+    """The job as it is shown."""
+    return JobView(**_shown(job))
+
+
+def present_accepted(job: Job) -> AcceptedView:
+    """The job as its upload is answered."""
+    return AcceptedView(**_shown(job), message=ACCEPTED_MESSAGE)
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    address = f"/jobs/{job.id}"
+    results = {
+        result.name: ResultView(
+            url=f"{address}/results/{result.name}", **result.model_dump(exclude={"name", "filename"})
+        )
+        for result in job.results
+    }
+    return {
+        **job.model_dump(exclude={"outputs", "results", "source", "error"}),
+        "source": job.source,
+        "results": results,
+        "error": job.error,
+        "links": Links(self=address, original=f"{address}/original"),
+    }

@@ -1,0 +1,64 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+import logging
+from http import HTTPStatus
+
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from quickthumb.errors import InternalError, MalformedRequest, MethodNotAllowed, NotFound, QuickThumbError
+
+log = logging.getLogger("quickthumb.web")
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong. Programs look at `code`, people at `title` and `detail`."""
+
+    type: str = Field("about:blank", description="Always about:blank: `code` says what kind of problem it is.")
+    status: int = Field(description="The HTTP status.", examples=[415])
+    code: str = Field(description="A stable name for the kind of problem.", examples=["unsupported_image"])
+    title: str = Field(description="The kind of problem, in a few words.")
+    detail: str = Field(description="What went wrong this time, in one sentence.")
+    field: str | None = Field(None, description="The field of the request that is at fault, where there is one.")
+    checks: dict[str, str] | None = Field(None, description="Of /readyz: each thing that must be there.")
+
+
+def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> JSONResponse:
+    """The answer for an error of the catalogue."""
+    body = Problem(
+        status=error.status, code=error.code, title=error.title, detail=error.detail, field=error.field, checks=checks
+    )
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+async def known(request: Request, error: Exception) -> JSONResponse:
+    """Renders an error that was raised on purpose."""
+    assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this for nothing else
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.url.path, error.detail, exc_info=error.__cause__)
+    return problem(error)
+
+
+async def of_starlette(request: Request, error: Exception) -> JSONResponse:
+    """Renders what Starlette itself refuses: an unknown path, a method that a path does not take."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem(NotFound("No page and no resource has this address."))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer = problem(MethodNotAllowed(f"{request.method} is not for this address."))
+        answer.headers.update(error.headers or {})
+        return answer
+    return problem(MalformedRequest(str(error.detail)))
+
+
+async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Renders a bug: the client learns nothing of it, the log everything."""
+    log.error("%s %s went wrong", request.method, request.url.path, exc_info=error)
+    return problem(InternalError("The request could not be answered, for a reason that has been logged."))

@@ -1,0 +1,61 @@
+"""Every route, on one screen; OpenAPI is derived from the same list."""
+
+from quickthumb import errors
+from quickthumb.web import documentation, files, health, images, jobs
+from quickthumb.web import parameters as given
+from quickthumb.web.endpoints import Answer, Endpoint
+from quickthumb.web.presentation import AcceptedView, JobView, PageView
+from quickthumb.web.uploads import UPLOAD_BODY, UPLOAD_PARAMETERS
+
+DOWNLOAD = (
+    Answer(200, "The file.", media_types=files.PICTURES, headers=(("ETag", "Tells this file from any other."),)),
+    Answer(206, "A part of the file.", media_types=files.PICTURES),
+    Answer(304, "The client's copy is still good."),
+)
+ACCEPTED = Answer(202, "The image and its job are kept.", AcceptedView, headers=(("Location", "The job's address."),))
+UPLOAD_ERRORS = (
+    errors.MalformedRequest,
+    errors.UploadTimedOut,
+    errors.TooManyBytes,
+    errors.UnsupportedMediaType,
+    errors.UnsupportedImage,
+    errors.BrokenImage,
+    errors.InvalidParameter,
+    errors.TooManyPixels,
+    errors.QueueUnavailable,
+    errors.StorageUnavailable,
+    errors.DiskFull,
+)
+LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
+
+# fmt: off
+ENDPOINTS = [
+    Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
+             (ACCEPTED,), UPLOAD_ERRORS, UPLOAD_PARAMETERS, UPLOAD_BODY),
+    Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
+             (Answer(200, "Some jobs.", PageView),), (errors.InvalidParameter, errors.QueueUnavailable),
+             (given.STATUS, given.LIMIT, given.CURSOR)),
+    Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Ask how a job stands",
+             (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, errors.InvalidParameter),
+             (given.JOB, given.WAIT, given.PREFER)),
+    Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files",
+             (Answer(204, "It is gone."),), (*LOOKUP_ERRORS, errors.StorageUnavailable), (given.JOB,)),
+    Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result",
+             DOWNLOAD, (*FILE_ERRORS, errors.UnknownResult, errors.NotReady),
+             (given.JOB, given.NAME, given.RANGE, given.IF_NONE_MATCH)),
+    Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source",
+             DOWNLOAD, (*FILE_ERRORS, errors.SourceMissing), (given.JOB, given.RANGE, given.IF_NONE_MATCH)),
+    Endpoint("GET", "/healthz", health.alive, "Operation", "Is the process alive?",
+             (Answer(200, "It is.", health.Health),)),
+    Endpoint("GET", "/readyz", health.ready, "Operation", "Can images be taken and worked on?",
+             (Answer(200, "They can.", health.Readiness),), (errors.NotServing,)),
+    Endpoint("GET", "/metrics", health.scrape, "Operation", "Metrics for Prometheus",
+             (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),)),
+    Endpoint("GET", "/openapi.json", documentation.openapi, "Operation", "This description",
+             (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
+]
+# fmt: on
+
+# Pages for people, which OpenAPI does not describe.
+PAGES = [("/", documentation.home), ("/docs", documentation.docs)]

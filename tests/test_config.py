@@ -1,0 +1,140 @@
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from quickthumb.config import LONGEST_SOCKET_PATH_BYTES, Config, ConfigError, load
+
+WriteSettings = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of the test's own, without the checkout's settings.py."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WriteSettings:
+    """Writes a settings file elsewhere and answers the environment that names it."""
+
+    def write(text: str) -> dict[str, str]:
+        path = tmp_path / "elsewhere" / "site.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return {"QUICKTHUMB_SETTINGS": str(path)}
+
+    return write
+
+
+def test_without_anything_the_defaults_hold(folder: Path) -> None:
+    config = load({})
+    assert (config.host, config.port, config.data_dir) == ("127.0.0.1", 8000, folder / "data")
+    assert config.redis_url is None
+
+
+def test_the_file_goes_before_the_defaults_and_the_environment_before_the_file(settings: WriteSettings) -> None:
+    named = settings("PORT = 9001\nMAX_PIXELS = 5\n")
+    config = load({**named, "QUICKTHUMB_PORT": "9002"})
+    assert (config.port, config.max_pixels, config.host) == (9002, 5, "127.0.0.1")
+
+
+def test_the_working_directory_s_file_is_read(folder: Path) -> None:
+    (folder / "settings.py").write_text("PORT = 9001")
+    assert load({}).port == 9001
+
+
+def test_a_named_file_goes_before_the_working_directory_s(folder: Path, settings: WriteSettings) -> None:
+    (folder / "settings.py").write_text("PORT = 9001\nMAX_PIXELS = 5")
+    config = load(settings("PORT = 9002"))
+    assert (config.port, config.max_pixels) == (9002, load({"QUICKTHUMB_SETTINGS": os.devnull}).max_pixels)
+
+
+def test_a_named_file_that_is_missing_is_a_mistake(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"site\.py could not be read: FileNotFoundError"):
+        load({"QUICKTHUMB_SETTINGS": str(folder / "site.py")})
+
+
+def test_a_file_that_is_not_python_is_a_mistake(settings: WriteSettings) -> None:
+    with pytest.raises(ConfigError, match=r"site\.py could not be read: SyntaxError"):
+        load(settings("PORT ="))
+
+
+def test_names_that_are_not_in_capitals_are_the_file_s_own(settings: WriteSettings) -> None:
+    assert load(settings("import os\nbase = 9000\nPORT = base + 1")).port == 9001
+
+
+def test_a_secret_may_lie_in_a_file(folder: Path) -> None:
+    (folder / "secret").write_text("redis://:hush@example/0\n")
+    config = load({"QUICKTHUMB_REDIS_URL_FILE": str(folder / "secret")})
+    assert config.redis_address == "redis://:hush@example/0"
+    assert "hush" not in repr(config)
+
+
+def test_a_secret_s_file_that_is_missing_is_a_mistake(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="QUICKTHUMB_REDIS_URL_FILE: the file could not be read"):
+        load({"QUICKTHUMB_REDIS_URL_FILE": str(folder / "secret")})
+
+
+def test_a_misspelt_name_is_a_mistake_with_a_suggestion(settings: WriteSettings) -> None:
+    with pytest.raises(ConfigError, match=r"from QUICKTHUMB_PROT\) is not a setting. Did you mean PORT\?"):
+        load({"QUICKTHUMB_PROT": "8000"})
+    with pytest.raises(ConfigError, match=r"MAX_PIXEL \(from site\.py\) is not a setting. Did you mean MAX_PIXELS\?"):
+        load(settings("MAX_PIXEL = 5"))
+    with pytest.raises(ConfigError, match=r"is not a setting\.$"):
+        load({"QUICKTHUMB_ZZZZ": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("MAX_PIXELS", "0"),
+        ("MAX_UPLOAD_BYTES", "64MB"),
+        ("LEASE_SECONDS", "0.5"),
+        ("REDIS_URL", "http://example"),
+    ],
+)
+def test_a_value_that_is_not_valid_is_a_mistake_that_names_its_origin(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} \(from the environment\): .*\.$"):
+        load({f"QUICKTHUMB_{name}": value})
+
+
+def test_other_variables_are_none_of_its_business() -> None:
+    assert load({"PORT": "1", "QUICKTHUMBS": "x"}).port == 8000
+
+
+def test_an_empty_address_of_redis_is_none() -> None:
+    assert load({"QUICKTHUMB_REDIS_URL": ""}).redis_url is None
+
+
+def test_it_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        load({}).port = 1  # type: ignore[misc]
+
+
+def test_the_socket_lies_in_the_data_folder() -> None:
+    config = Config(data_dir=Path("/srv/data"))
+    assert config.embedded_redis_socket == Path("/srv/data/redis/redis.sock")
+    assert config.redis_address == "unix:///srv/data/redis/redis.sock"
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "é" * 60])
+def test_a_data_folder_with_a_long_path_has_its_socket_elsewhere(name: str) -> None:
+    long = Config(data_dir=Path("/") / name)
+    socket = long.embedded_redis_socket
+    assert socket.is_relative_to(tempfile.gettempdir())
+    assert len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES
+    assert socket == Config(data_dir=Path("/") / name).embedded_redis_socket
+    assert socket != Config(data_dir=Path("/") / (name + "y")).embedded_redis_socket
+    assert not socket.parent.exists()
+
+
+def test_a_relative_data_folder_is_made_absolute_and_a_tilde_is_home(folder: Path) -> None:
+    assert Config(data_dir=Path("pictures")).data_dir == folder / "pictures"
+    assert Config(data_dir=Path("~/pictures")).data_dir == Path.home() / "pictures"
