@@ -58,7 +58,7 @@ def _plan(size: Size, output: Output) -> Plan:
         try:
             plans.append(plan(way, output))
         except InvalidParameter:  # a crop that fits only the other way, or neither, which rendering will tell
-            plans.append(Plan((0, 0, *way), way, way))
+            plans.append(Plan((0, 0, *way), (0, 0, *way), way, way))
     return min(plans, key=lambda planned: planned.shrink)
 
 

@@ -92,8 +92,7 @@ def _look(source: Source, tasks: Sequence[Task], frame: Frame, levels: Levels) -
 
 def _aim(task: Task, levels: Levels) -> None:
     """Puts the box of a `cover` where the part that is most interesting is."""
-    part = task.output.crop
-    box = (part[0], part[1], part[0] + part[2], part[1] + part[3]) if part else (0, 0, *task.upright)
+    box = task.plan.part
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -15,8 +15,12 @@ from quickthumb.imaging.parameters import Output
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`region` of the upright picture is resampled to `size`, and laid on a `canvas` with its corner at `offset`."""
+    """`region` of the upright picture is resampled to `size`, and laid on a `canvas` with its corner at `offset`.
 
+    `part` is what was left by the crop: beyond it nothing may be seen, not even by a filter that looks around.
+    """
+
+    part: Box
     region: Box
     size: Size
     canvas: Size
@@ -51,7 +55,7 @@ def plan(upright: Size, output: Output, anchor: tuple[float, float] | None = Non
         return _cover(part, box, output.enlarge, anchor)
     if output.fit == "contain":
         size = _inside((width, height), output)
-        return Plan(part, size, box, (_round((box[0] - size[0]) * anchor[0]), _round((box[1] - size[1]) * anchor[1])))
+        return Plan(part, part, size, box, (_round((box[0] - size[0]) * anchor[0]), _round((box[1] - size[1]) * anchor[1])))
     return _whole(part, _limited(box, (width, height), output.enlarge))
 
 
@@ -74,7 +78,7 @@ def _cropped(upright: Size, output: Output) -> Box:
 
 
 def _whole(part: Box, size: Size) -> Plan:
-    return Plan(part, size, size)
+    return Plan(part, part, size, size)
 
 
 def _inside(size: tuple[float, float], output: Output) -> Size:
@@ -90,7 +94,8 @@ def _cover(part: Box, box: Size, enlarge: bool, anchor: tuple[float, float]) -> 
     seen = (min(width, box[0] / scale), min(height, box[1] / scale))
     left += (width - seen[0]) * anchor[0]
     top += (height - seen[1]) * anchor[1]
-    return _whole((left, top, left + seen[0], top + seen[1]), _limited(box, seen, enlarge))
+    size = _limited(box, seen, enlarge)
+    return Plan(part, (left, top, left + seen[0], top + seen[1]), size, size)
 
 
 def _limited(box: Size, available: tuple[float, float], enlarge: bool) -> Size:

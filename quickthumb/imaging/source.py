@@ -83,10 +83,10 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
         canvas.check_pixels(*image.size, 1, limits)
         size = image.size
         with decoding():
-            frame_count = _count_frames(image, path, limits)
+            frame_count = count_frames(image, path, limits)
         source = Source(
             image=image,
-            format=_NAMES.get(image.format or "", (image.format or "").lower()),
+            format=format_name(image),
             size=size,
             frame_count=frame_count,
             turn=UPRIGHT,
@@ -108,7 +108,14 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
         yield source
 
 
-def _count_frames(image: Image.Image, path: Path, limits: Limits) -> int:
+def format_name(image: Image.Image) -> str:
+    """The name that answers have for the format of an opened file."""
+    return _NAMES.get(image.format or "", (image.format or "").lower())
+
+
+def count_frames(image: Image.Image, path: Path, limits: Limits) -> int:
+    """How many frames an opened file's animation has, 1 for stills; raises TooManyFrames, and BrokenImage for a GIF
+    that breaks off."""
     if image.format not in _ANIMATED:
         return 1
     if image.format == "GIF":

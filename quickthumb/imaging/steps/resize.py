@@ -15,8 +15,8 @@ def cut(levels: Levels, task: Task) -> Image.Image:
     if task.slanted:
         return _cut_slanted(levels, task)
     plan = task.plan
-    region = task.turn.source_box(plan.region, task.upright)
-    return task.turn.apply(levels.cut(region, task.turn.size(plan.size)))
+    region, part = (task.turn.source_box(box, task.upright) for box in (plan.region, plan.part))
+    return task.turn.apply(levels.cut(region, task.turn.size(plan.size), part))
 
 
 def _cut_slanted(levels: Levels, task: Task) -> Image.Image:
@@ -29,4 +29,4 @@ def _cut_slanted(levels: Levels, task: Task) -> Image.Image:
     slanted = task.mirror.apply(slanted)
     scale = (slanted.width / task.upright[0], slanted.height / task.upright[1])
     level = Level(slanted, scale)
-    return Levels(level, task.upright).cut(task.plan.region, task.plan.size)
+    return Levels(level, task.upright).cut(task.plan.region, task.plan.size, task.plan.part)

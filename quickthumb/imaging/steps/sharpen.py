@@ -4,18 +4,20 @@ from PIL import Image, ImageFilter
 
 from quickthumb.imaging.task import Task
 
-_RADIUS_PIXELS = 1
-# Differences below this many of 255 are noise, and stay as they are.
-_THRESHOLD = 2
+_BLUR = ImageFilter.GaussianBlur(1)
 
 
 def apply(picture: Image.Image, task: Task) -> Image.Image:
-    """Strength in percent, radius one pixel of the result; premultiplied, so that edges get no fringes."""
+    """Moves every pixel away from the mean around it: by a strength in percent, within a radius of one pixel.
+
+    What is transparent has no part in the mean, so that edges get no fringes, and alpha stays.
+    """
     if task.output.sharpen is None:
         return picture
-    mask = ImageFilter.UnsharpMask(_RADIUS_PIXELS, round(task.output.sharpen), _THRESHOLD)
+    strength = 1 + task.output.sharpen / 100
     if picture.mode != "RGBA":
-        return picture.filter(mask)
-    sharp = picture.convert("RGBa").filter(mask).convert("RGBA")
+        return Image.blend(picture.filter(_BLUR), picture, strength)
+    mean = picture.convert("RGBa").filter(_BLUR).convert("RGBA")
+    sharp = Image.blend(mean.convert("RGB"), picture.convert("RGB"), strength)
     sharp.putalpha(picture.getchannel("A"))
     return sharp
