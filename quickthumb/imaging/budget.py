@@ -18,6 +18,8 @@ _PIXEL_BYTES = 4
 _COEFFICIENT_BYTES = 6
 # The decoder's own picture or the frame before, the one made of it, and one premultiplied or without its palette.
 _COPIES = 3
+# These decoders keep the frame before, and hand their picture over as bytes.
+_MORE_COPIES = {"webp": 4, "avif": 4, "heif": 4, "gif": 4}
 # A result as made, and once more on its way into the encoder.
 _RESULT_COPIES = 2
 
@@ -43,7 +45,7 @@ def estimate_decode_bytes(
         pixels = max(planned.canvas[0] * planned.canvas[1], planned.size[0] * planned.size[1])
         results += pixels * kept * _PIXEL_BYTES * _RESULT_COPIES
     if format != "jpeg":
-        return width * height * _PIXEL_BYTES * _COPIES + results
+        return width * height * _PIXEL_BYTES * _MORE_COPIES.get(format, _COPIES) + results
     scale = draft_scale([planned.shrink for planned in plans])
     decoded = -(-width // scale) * -(-height // scale) * _PIXEL_BYTES
     return decoded + results + (width * height * _COEFFICIENT_BYTES if progressive else 0)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from PIL import Image
@@ -15,20 +16,44 @@ from quickthumb.imaging.task import Task
 _BEST_QUALITY = 95
 
 
-def encode(task: Task, plays: int, metadata: Options) -> tuple[bytes, int | None]:
-    """The file of an output, and the quality it was written at, where its format has one.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of a file, the quality they were written at (None where there is none), and the frames they hold."""
+
+    data: bytes
+    quality: int | None
+    frames: int
+
+
+def encode(task: Task, plays: int, metadata: Options) -> Encoded:
+    """The file of an output.
 
     Raises InvalidParameter where not even the lowest quality fits into `max_bytes`.
     """
     save = _prepared(task, plays, metadata)
     output = task.output
     if output.max_bytes is not None:
-        return _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
-    quality = None if output.lossless else output.quality or task.format.quality
-    if output.quality is not None and task.format.quality is None:
-        task.warnings.append(f"quality has no meaning for {task.format.name} and was ignored.")
-        quality = None
-    return save(quality), quality
+        data, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
+    else:
+        quality = _quality(task)
+        data = save(quality)
+    return Encoded(data, quality, _count_frames(data, task))
+
+
+def _quality(task: Task) -> int | None:
+    if task.format.quality is None:
+        if task.output.quality is not None:
+            task.warnings.append(f"quality has no meaning for {task.format.name} and was ignored.")
+        return None
+    return None if task.output.lossless else task.output.quality or task.format.quality
+
+
+def _count_frames(data: bytes, task: Task) -> int:
+    """The number of frames in a file: encoders join frames that came out alike."""
+    if len(task.pictures) == 1:
+        return 1
+    with Image.open(io.BytesIO(data), formats=[task.format.pillow]) as image:
+        return getattr(image, "n_frames", 1)
 
 
 def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None], bytes]:
@@ -36,7 +61,6 @@ def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None
     options = {**metadata, **_profile(task)}
     if len(frames) > 1:
         frames, milliseconds = _merged(frames, task.milliseconds)
-        task.pictures = frames
         options |= _animation(task, plays, milliseconds)
     if task.format.pillow == "GIF":
         frames = with_palette(frames)
@@ -54,7 +78,7 @@ def _save(frames: list[Image.Image], task: Task, options: Options) -> bytes:
     return file.getvalue()
 
 
-def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int]:
+def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int | None]:
     """The best quality of 1…`best` whose file has at most `most` bytes, by bisection."""
     data = save(best)
     if len(data) <= most:

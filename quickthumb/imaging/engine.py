@@ -96,16 +96,17 @@ def _aim(task: Task, levels: Levels) -> None:
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    seen = task.turn.apply(levels.cut(task.turn.source_box(box, task.upright), task.turn.size(size)))
+    stored = task.turn.source_box(box, task.upright)
+    seen = task.turn.apply(levels.cut(stored, task.turn.size(size), stored))
     window = task.plan.region_size
     task.aim(smart.anchor(task.colour.to_srgb(seen), (window[0] / width, window[1] / height)))
 
 
 def _write(source: Source, task: Task, folder: Path) -> Made:
     options, what, lost = metadata.kept(source, task.output, task.format)
-    data, quality = encode(task, source.plays, options)
+    file = encode(task, source.plays, options)
     filename = f"{task.output.name}.{task.format.extension}"
-    (folder / filename).write_bytes(data)
+    (folder / filename).write_bytes(file.data)
     first: Image.Image = task.pictures[0]
     return Made(
         name=task.output.name,
@@ -113,9 +114,9 @@ def _write(source: Source, task: Task, folder: Path) -> Made:
         format=task.format.name,
         width=first.width,
         height=first.height,
-        bytes=len(data),
-        frames=len(task.pictures),
-        quality=quality,
+        bytes=len(file.data),
+        frames=file.frames,
+        quality=file.quality,
         colour=task.colour.done(task.keeps_profile),
         metadata=what,
         warnings=tuple(dict.fromkeys((*source.warnings, *task.colour.warnings, *task.warnings, *lost))),

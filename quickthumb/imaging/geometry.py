@@ -55,7 +55,8 @@ def plan(upright: Size, output: Output, anchor: tuple[float, float] | None = Non
         return _cover(part, box, output.enlarge, anchor)
     if output.fit == "contain":
         size = _inside((width, height), output)
-        return Plan(part, part, size, box, (_round((box[0] - size[0]) * anchor[0]), _round((box[1] - size[1]) * anchor[1])))
+        room = (box[0] - size[0], box[1] - size[1])
+        return Plan(part, part, size, box, (_round(room[0] * anchor[0]), _round(room[1] * anchor[1])))
     return _whole(part, _limited(box, (width, height), output.enlarge))
 
 

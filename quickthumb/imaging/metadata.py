@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 
 from quickthumb.imaging.formats import Format, Options
 from quickthumb.imaging.parameters import Output
@@ -40,13 +41,22 @@ def kept(source: Source, output: Output, row: Format) -> tuple[Options, str, lis
     if not row.metadata:
         return {}, "stripped", [f"{row.name} holds no metadata; none was kept."]
     options = _rights(source) if output.metadata == "copyright" else _everything(source)
-    warnings = []
+    warnings: list[str] = []
     for name, block in list(options.items()):
         if len(block) > _MAX_BLOCK_BYTES:
             del options[name]
             warnings.append(f"The {name.upper()} data is too large and was left out.")
+    if row.pillow == "PNG" and "xmp" in options:
+        options["pnginfo"] = _png_text(options.pop("xmp"))
     done = "artist and copyright kept" if output.metadata == "copyright" else "kept"
     return options, done if options else "none found", warnings
+
+
+def _png_text(xmp: bytes) -> PngInfo:
+    """A PNG holds its XMP in a text of that name (XMP specification, part 3)."""
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    return texts
 
 
 def _rights(source: Source) -> Options:

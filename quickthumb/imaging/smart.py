@@ -29,8 +29,9 @@ def _scores(picture: Image.Image) -> Image.Image:
         grey.filter(ImageFilter.Kernel((3, 3), _LAPLACE, scale=1)),
         grey.filter(ImageFilter.Kernel((3, 3), [-weight for weight in _LAPLACE], scale=1)),
     )
+    detail = _without_border(detail)
     hue, saturation, value = rgb.convert("HSV").split()
-    lit = value.point([255 if 40 <= sample <= 245 else 0 for sample in range(256)])
+    lit = value.point([255 if sample >= 40 else 0 for sample in range(256)])
     # Skin of every shade is of an orange hue and moderate saturation (Kovač, Peer and Solina, 2003).
     warm = hue.point([255 if sample <= 25 or sample >= 250 else 0 for sample in range(256)])
     moderate = saturation.point([255 if 50 <= sample <= 175 else 0 for sample in range(256)])
@@ -41,6 +42,14 @@ def _scores(picture: Image.Image) -> Image.Image:
     for feature, weight in ((detail, _DETAIL), (skin, _SKIN), (colour, _COLOUR)):
         total = ImageChops.add(total, feature.point([sample * weight / 3 for sample in range(256)]))
     return total
+
+
+def _without_border(detail: Image.Image) -> Image.Image:
+    """The outermost pixels, which a kernel cannot judge and leaves as they were, hold no detail."""
+    inner = Image.new("L", detail.size)
+    if min(detail.size) > 2:
+        inner.paste(detail.crop((1, 1, detail.width - 1, detail.height - 1)), (1, 1))
+    return inner
 
 
 def _without_alpha(picture: Image.Image) -> Image.Image:

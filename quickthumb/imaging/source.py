@@ -144,6 +144,10 @@ def _read_exif(source: Source) -> None:
     try:
         source.exif = source.image.getexif()
         orientation = source.exif.get(ExifTags.Base.Orientation)
+        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):  # while the file is open
+            source.exif.get_ifd(part)
+        if source.info.get("exif") and not len(source.exif):
+            raise ValueError("nothing in it could be read")
     except MemoryError:
         raise
     except Exception:  # what is written in EXIF blocks by cameras and editors is often damaged

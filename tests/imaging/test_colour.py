@@ -123,7 +123,7 @@ def test_key_colours_and_palettes_with_alpha(engine: Engine, tmp_path: Path) -> 
     grey.save(tmp_path / "grey.png", transparency=7)
     assert engine(tmp_path / "key.png", format="png").picture().convert("RGBA").getpixel((2, 38)) == (255, 255, 255, 0)
     assert engine(tmp_path / "palette.png", format="png").picture().convert("RGB").getpixel((2, 2)) == (255, 0, 0)
-    assert engine(tmp_path / "grey.png", format="png").picture().convert("RGBA").getextrema()[3] == (0, 0)
+    assert engine(tmp_path / "grey.png", format="png").picture().convert("RGBA").getchannel("A").getextrema() == (0, 0)
 
 
 def test_bilevel_and_palette_pictures(engine: Engine, tmp_path: Path) -> None:
