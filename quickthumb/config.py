@@ -49,6 +49,7 @@ class Config(BaseModel):
     max_pixels: int = Field(
         100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
     )
+    max_frames: int = Field(1000, ge=1, description="Most frames an animation may have.")
     max_fields: int = Field(64, ge=1, description="Most form fields, JSON keys or query parameters in one upload.")
     max_fields_bytes: int = Field(
         64 * KIBIBYTE, ge=1, description="Most bytes that all fields of one upload may have together."

@@ -43,7 +43,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
     threads = stack.enter_context(thread_pool(config.worker_threads))
-    limits = Limits(max_pixels=config.max_pixels)
+    limits = Limits(max_pixels=config.max_pixels, max_frames=config.max_frames)
 
     async def render_in_thread(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)

@@ -163,7 +163,8 @@ def parse_output(given: Mapping[str, Any]) -> Output:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
-        raise InvalidParameter(_sentence(field, first["msg"]), field=field) from None
+        message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InvalidParameter(_sentence(field, message), field=field) from None
 
 
 def _sentence(field: str | None, message: str) -> str:
