@@ -11,6 +11,7 @@ import pytest
 from arq import Retry
 from arq.worker import Worker, func
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from quickthumb.jobs import codec, keys
@@ -32,7 +33,7 @@ async def read(pool: WakingPool, most: int = 10) -> list[bytes]:
 
 
 async def sleeping(redis: Redis) -> bool:
-    return any(client["cmd"] == "blpop" for client in await redis.client_list())
+    return bool("blpop" in {client["cmd"] for client in await redis.client_list()})
 
 
 async def added(store: JobStore, **changes: Any) -> Job:
@@ -73,7 +74,7 @@ async def test_each_new_job_wakes_one_of_those_who_sleep(redis_url: str, store: 
     readings = [asyncio.create_task(read(pool)) for pool in pools]
 
     async def all_sleep() -> bool:
-        return sum(client["cmd"] == "blpop" for client in await redis.client_list()) == 3
+        return [client["cmd"] for client in await redis.client_list()].count("blpop") == 3
 
     await wait_until(all_sleep)
     await added(store)
@@ -181,8 +182,8 @@ async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
 ) -> None:
     """Between any two steps with which arq starts a job."""
     cut: list[str] = []
-    send = module.Pipeline._send_command_parse_response  # type: ignore[attr-defined]
-    transact = module.Pipeline._execute_transaction  # type: ignore[attr-defined]
+    send: Any = Pipeline._send_command_parse_response
+    transact: Any = Pipeline._execute_transaction
 
     async def cut_once(name: str) -> None:
         if name == moment and not cut:
@@ -198,8 +199,8 @@ async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
             await cut_once("MULTI")
         return await transact(self, *args)
 
-    monkeypatch.setattr(module.Pipeline, "_send_command_parse_response", cutting_send)
-    monkeypatch.setattr(module.Pipeline, "_execute_transaction", cutting_transact)
+    monkeypatch.setattr(Pipeline, "_send_command_parse_response", cutting_send)
+    monkeypatch.setattr(Pipeline, "_execute_transaction", cutting_transact)
     done: list[str] = []
 
     async def work(_: dict[str, Any], job_id: str) -> None:
@@ -239,7 +240,8 @@ async def test_a_redis_that_takes_no_writes_is_waited_for(
     pool: WakingPool, store: JobStore, redis: Redis, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Jobs are waiting, running and to be run again when it begins."""
-    started, go_on, done = asyncio.Event(), asyncio.Event(), []
+    started, go_on = asyncio.Event(), asyncio.Event()
+    done: list[str] = []
 
     async def work(context: dict[str, Any], job_id: str) -> None:
         started.set()
@@ -270,7 +272,8 @@ async def test_a_redis_that_is_killed_in_the_middle_is_waited_for(tmp_path: Path
         connect(server.url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=1.0) as pool,
     ):
         store = JobStore(pool, retention_seconds=60)
-        started, go_on, done = asyncio.Event(), asyncio.Event(), []
+        started, go_on = asyncio.Event(), asyncio.Event()
+        done: list[str] = []
 
         async def work(_: dict[str, Any], job_id: str) -> None:
             started.set()
