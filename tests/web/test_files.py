@@ -126,7 +126,8 @@ async def test_a_range_behind_the_end_is_a_problem(client: httpx.AsyncClient, ad
 
 
 @pytest.mark.parametrize(
-    "wanted", ["bytes=9-1", "bytes=a-b", "bytes=-", "bytes=", "pages=1-2", "bytes=0-1-2", "bytes=0-" + "9" * 5000, "0-9"]
+    "wanted",
+    ["bytes=9-1", "bytes=a-b", "bytes=-", "bytes=", "pages=1-2", "bytes=0-1-2", "bytes=0-" + "9" * 5000, "0-9"],
 )
 async def test_a_malformed_range_is_ignored(client: httpx.AsyncClient, address: str, wanted: str) -> None:
     whole = await client.get(address)
@@ -177,7 +178,9 @@ async def test_a_result_that_is_not_ready_says_so(waiting: httpx.AsyncClient) ->
     assert (await waiting.get(job["links"]["original"])).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["large", "thumbnail.jpg", "outcome.json", "..%2f..%2foutcome.json", "..%5coutcome.json", "%00"])
+@pytest.mark.parametrize(
+    "name", ["large", "thumbnail.jpg", "outcome.json", "..%2f..%2foutcome.json", "..%5coutcome.json", "%00"]
+)
 async def test_any_other_name_is_no_result(client: httpx.AsyncClient, job: dict[str, Any], name: str) -> None:
     answer = await client.get(f"{job['links']['self']}/results/{name}")
     assert refusal(answer).status == 404

@@ -17,7 +17,9 @@ async def samples(client: httpx.AsyncClient) -> dict[tuple[str, frozenset[tuple[
     families = list(text_string_to_metric_families(answer.text))
     assert all(family.documentation and family.type != "unknown" for family in families)
     return {
-        (sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
     }
 
 

@@ -114,7 +114,9 @@ async def test_several_outputs_come_as_a_list(client: httpx.AsyncClient) -> None
     outputs = [{"name": "small", "size": "64x64"}, {"width": 200}]
     listed = json.dumps(outputs).encode()
     expected = {"small": (64, 48), "output-2": (200, 150)}
-    assert await sizes(client, await client.post("/images/", **form(("image", PICTURE), ("outputs", listed)))) == expected
+    assert (
+        await sizes(client, await client.post("/images/", **form(("image", PICTURE), ("outputs", listed)))) == expected
+    )
     body = {"data": base64.b64encode(PICTURE).decode(), "outputs": outputs}
     assert await sizes(client, await client.post("/images/", json=body)) == expected
 

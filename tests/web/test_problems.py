@@ -71,7 +71,9 @@ async def test_what_the_log_says_of_a_request_is_one_line(caplog: pytest.LogCapt
     assert messages == ["GET /jobs/x/results/%0AERROR%20all%20is%20lost%1B%5B31m: Redis is away."]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "//jobs", "/jobs//", "//evil.example/", "/docs/assets/", "/docs/assets/x"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "//jobs", "/jobs//", "//evil.example/", "/docs/assets/", "/docs/assets/x"]
+)
 async def test_an_unknown_address_is_a_problem(waiting: httpx.AsyncClient, path: str) -> None:
     answer = await waiting.get(waiting.base_url.copy_with(raw_path=path.encode()))
     assert refusal(answer) == Refusal(404, "not_found")
