@@ -10,11 +10,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from quickthumb.errors import QuickThumbError
+from quickthumb.http import problems
+from quickthumb.http.endpoints import Handler
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.images import ImageService
-from quickthumb.web import problems
 from quickthumb.web.documentation import STATIC
-from quickthumb.web.endpoints import Handler
 from quickthumb.web.lingering import LingeringClose
 from quickthumb.web.measuring import Measuring
 from quickthumb.web.mishaps import Mishaps

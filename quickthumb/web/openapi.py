@@ -9,9 +9,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from quickthumb import __version__
 from quickthumb.errors import QuickThumbError
+from quickthumb.http import problems
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.imaging.parameters import Output
-from quickthumb.web import problems
-from quickthumb.web.endpoints import Answer, Endpoint, Parameter
 
 REFERENCE = "#/components/schemas/{model}"
 

@@ -1,15 +1,16 @@
 """Every route, on one screen; OpenAPI is derived from the same list."""
 
 from quickthumb import errors
+from quickthumb.http.endpoints import Answer, Endpoint
+from quickthumb.http.files import PICTURES
 from quickthumb.web import documentation, files, health, images, jobs
 from quickthumb.web import parameters as given
-from quickthumb.web.endpoints import Answer, Endpoint
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
 from quickthumb.web.uploads import UPLOAD_BODY, UPLOAD_PARAMETERS
 
 DOWNLOAD = (
-    Answer(200, "The file.", media_types=files.PICTURES, headers=(("ETag", "Tells this file from any other."),)),
-    Answer(206, "A part of the file.", media_types=files.PICTURES),
+    Answer(200, "The file.", media_types=PICTURES, headers=(("ETag", "Tells this file from any other."),)),
+    Answer(206, "A part of the file.", media_types=PICTURES),
     Answer(304, "The client's copy is still good."),
 )
 ACCEPTED = Answer(202, "The image and its job are kept.", AcceptedView, headers=(("Location", "The job's address."),))

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from quickthumb.http.endpoints import Parameter
 from quickthumb.imaging.parameters import Output
 from quickthumb.service.recipe import MAX_OUTPUTS
-from quickthumb.web.endpoints import Parameter
 
 OUTPUT_REFERENCE = {"$ref": "#/components/schemas/Output"}
 OUTPUT_PROPERTIES: dict[str, Any] = Output.model_json_schema()["properties"]
