@@ -15,6 +15,7 @@ from quickthumb.jobs.idempotency import Idempotency
 from quickthumb.jobs.store import JobStore
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import ImageService
+from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 
@@ -40,6 +41,7 @@ def build(config: Config) -> Starlette:
             total_seconds=config.upload_total_seconds,
         ),
         Limits(max_pixels=config.max_pixels),
+        read_presets(config.presets),
         max_queued=config.max_queued,
     )
 

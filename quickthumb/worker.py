@@ -23,6 +23,7 @@ from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
 from quickthumb.jobs.store import JobStore
 from quickthumb.parts import housekeeper
+from quickthumb.service.presets import read_presets
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
 from quickthumb.tasks.background import repeated
@@ -68,6 +69,7 @@ async def stop(context: dict[str, Any]) -> None:
 
 def settings(config: Config) -> type:
     """The class that arq reads its options from; it looks at the class's own attributes only."""
+    read_presets(config.presets)  # only to say what is wrong with them before anything begins
     threads = config.worker_threads or available_cores()
     # One job more than threads: the next one's bookkeeping is done while the threads are busy.
     max_jobs = threads + 1

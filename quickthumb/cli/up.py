@@ -19,6 +19,7 @@ from quickthumb.cli.mistakes import UserMistake
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
 from quickthumb.devredis import EmbeddedRedis
+from quickthumb.service.presets import read_presets
 
 WEB_GRACEFUL_SECONDS = 10
 REDIS_GRACE_SECONDS = 30.0
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     environment = {**os.environ, **_chosen(arguments)}
     config = load(environment)
+    read_presets(config.presets)
     with sole_user_of(config.data_dir):
         port = address.free_port(config.host, config.port)
         asyncio.run(_serve(_plan(config.model_copy(update={"port": port}), environment, arguments.workers)))

@@ -3,7 +3,7 @@
 from quickthumb import errors
 from quickthumb.http.endpoints import Answer, Endpoint
 from quickthumb.http.files import PICTURES
-from quickthumb.web import documentation, files, health, images, jobs
+from quickthumb.web import documentation, files, health, images, jobs, presets
 from quickthumb.web import parameters as given
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
 from quickthumb.web.uploads import UPLOAD_BODY, UPLOAD_PARAMETERS
@@ -38,6 +38,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
              (ACCEPTED,), UPLOAD_ERRORS, (given.IDEMPOTENCY_KEY, *UPLOAD_PARAMETERS), UPLOAD_BODY),
+    Endpoint("GET", "/presets", presets.show, "Images", "List the named recipes",
+             (Answer(200, "Each preset's outputs.", presets.PresetsView),)),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
              (Answer(200, "Some jobs.", PageView),), (errors.InvalidParameter, errors.QueueUnavailable),
              (given.STATUS, given.LIMIT, given.CURSOR)),

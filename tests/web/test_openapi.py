@@ -81,9 +81,10 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
     for media_type, image in (("multipart/form-data", "image"), ("application/json", "data")):
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
-        assert parameters | {image, "outputs"} <= schema["properties"].keys()
-    (query,) = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
-    assert query["schema"]["properties"].keys() == parameters
+        assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
+    flat, preset = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
+    assert flat["schema"]["properties"].keys() == parameters
+    assert preset["schema"]["type"] == "array"
     assert "null" not in str(content["multipart/form-data"])
 
 

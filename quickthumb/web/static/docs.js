@@ -22,7 +22,7 @@ function emptyField(field) {
   if (field.default !== undefined) field.description = `${field.description ?? ""} Default: ${field.default}.`;
   delete field.default;
   delete field.contentMediaType; // which would make it a file chooser
-  field.example = "";
+  field.example = field.type === "array" ? [] : "";
 }
 
 // What was left empty is not sent, so that the shown command is as short as what was filled in.
