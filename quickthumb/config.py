@@ -124,7 +124,9 @@ class Config(BaseModel):
         description="How long a job and its results are kept after its end, in seconds.",
     )
     source_retention_seconds: int = Field(
-        7 * DAY_SECONDS, ge=0, description="How long a job's source is kept after its end, in seconds."
+        7 * DAY_SECONDS,
+        ge=0,
+        description="How long a job's source is kept after its end, in seconds; 0 removes it together with the end.",
     )
     housekeeping_seconds: float = Field(
         15.0, gt=0, description="How often a worker looks for jobs that Redis has lost, in seconds."

@@ -21,12 +21,15 @@ from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
+from quickthumb.jobs.mail import MailStore
 from quickthumb.jobs.store import JobStore
-from quickthumb.parts import housekeeper
+from quickthumb.parts import housekeeper, mailer
+from quickthumb.service.mail_runner import MailRunner, MailTerms
 from quickthumb.service.presets import read_presets
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
 from quickthumb.tasks.background import repeated
+from quickthumb.tasks.mail import MAIL_RUNNER, send_email
 from quickthumb.tasks.pool import WakingPool
 from quickthumb.tasks.process import RUNNER, process
 from quickthumb.tasks.pulse import pulse
@@ -53,8 +56,11 @@ async def start(context: dict[str, Any], config: Config) -> None:
         return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)
 
     store = JobStore(pool, retention_seconds=config.retention_seconds)
-    terms = Terms(config.lease_seconds, config.job_timeout_seconds, config.max_attempts)
+    removes_source = config.source_retention_seconds == 0
+    terms = Terms(config.lease_seconds, config.job_timeout_seconds, config.max_attempts, removes_source)
     runner = context[RUNNER] = JobRunner(store, FileStorage(config.data_dir), render_in_thread, terms)
+    mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
+    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
     await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
     keeper = housekeeper(config, pool, store)
@@ -78,7 +84,10 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION)],
+        "functions": [
+            func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION),
+            func(cast("WorkerCoroutine", send_email), name=codec.MAIL_FUNCTION),
+        ],
         "redis_settings": settings_of(config.redis_address),
         "redis_pool": connect(
             config.redis_address,

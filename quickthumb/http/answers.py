@@ -8,7 +8,11 @@ from starlette.responses import Response
 
 
 def json_answer(
-    view: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+    view: BaseModel,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+    *,
+    omit_none: bool = False,
 ) -> Response:
-    """The model as JSON."""
-    return Response(view.model_dump_json(), status, headers, "application/json")
+    """The model as JSON; with `omit_none`, without what is None."""
+    return Response(view.model_dump_json(exclude_none=omit_none), status, headers, "application/json")

@@ -10,7 +10,11 @@ from quickthumb.service.images import Upload
 
 
 def upload_from(
-    request: Request, parameters: Iterable[tuple[str, Any]] = (), idempotency_key: str | None = None
+    request: Request,
+    parameters: Iterable[tuple[str, Any]] = (),
+    *,
+    idempotency_key: str | None = None,
+    preset: str | None = None,
 ) -> Upload:
     """The request's body, not read yet, with what was said beside it. Raises MalformedRequest."""
     return Upload(
@@ -19,6 +23,7 @@ def upload_from(
         content_length=_content_length(request),
         parameters=parameters,
         idempotency_key=idempotency_key,
+        preset=preset,
     )
 
 

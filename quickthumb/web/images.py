@@ -16,7 +16,7 @@ LONGEST_KEY = 255
 
 async def submit(request: Request) -> Response:
     """Answers 202 with the job, once it is kept."""
-    upload = upload_from(request, request.query_params.multi_items(), _idempotency_key(request))
+    upload = upload_from(request, request.query_params.multi_items(), idempotency_key=_idempotency_key(request))
     job = await service_of(request).submit(upload)
     metrics_of(request).accepted(job.source.bytes)
     view = present_accepted(job)

@@ -76,11 +76,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.meaning}
+    content: dict[str, Any] = {media_type: {} for media_type in answer.media_types}
     if answer.model:
         reference = {"$ref": REFERENCE.format(model=answer.model.__name__)}
-        described["content"] = {"application/json": {"schema": reference}}
-    elif answer.media_types:
-        described["content"] = {media_type: {} for media_type in answer.media_types}
+        content = {"application/json": {"schema": reference}, **content}
+    if content:
+        described["content"] = content
     if answer.headers:
         described["headers"] = {
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers

@@ -14,22 +14,7 @@ DOWNLOAD = (
     Answer(304, "The client's copy is still good."),
 )
 ACCEPTED = Answer(202, "The image and its job are kept.", AcceptedView, headers=(("Location", "The job's address."),))
-UPLOAD_ERRORS = (
-    errors.MalformedRequest,
-    errors.UploadTimedOut,
-    errors.TooManyBytes,
-    errors.UnsupportedMediaType,
-    errors.UnsupportedImage,
-    errors.BrokenImage,
-    errors.InvalidParameter,
-    errors.TooManyPixels,
-    errors.RequestInProgress,
-    errors.KeyReused,
-    errors.QueueFull,
-    errors.QueueUnavailable,
-    errors.StorageUnavailable,
-    errors.DiskFull,
-)
+UPLOAD_ERRORS = (*errors.UPLOAD, errors.InvalidParameter, errors.RequestInProgress, errors.KeyReused)
 LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, errors.WrongState, errors.StorageUnavailable, errors.DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
@@ -69,4 +54,7 @@ ENDPOINTS = [
 # fmt: on
 
 # Pages for people, which OpenAPI does not describe.
-PAGES = [("/", documentation.home), ("/docs", documentation.docs)]
+PAGES = [
+    Endpoint("GET", "/", documentation.home, "Pages", "Leads to the docs", ()),
+    Endpoint("GET", "/docs", documentation.docs, "Pages", "Swagger UI", ()),
+]

@@ -19,9 +19,7 @@ _OUTPUTS = {
     "description": "Several outputs at once, as a JSON list; parameters then stand inside of it.",
 }
 _PRESET = {"type": "string", "examples": ["thumbnail"]}
-_PRESET_MEANING = (
-    "A named recipe, as `GET /presets` lists them; several may be given."
-)
+_PRESET_MEANING = "A named recipe, as `GET /presets` lists them; several may be given."
 # One grey pixel, so that the example can be sent as it stands.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
