@@ -2,13 +2,16 @@
 
 import base64
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.conftest import picture
+from tests.redis_server import RedisServer
 from tests.waiting import wait_until
+from tests.web_process import running_web
 
 SQUARE = picture(300, 300)
 
@@ -114,16 +117,17 @@ async def test_other_sizes_are_refused(client: ResizerClient, http: httpx.AsyncC
     assert (await http.get(f"/tasks/{task_id}/image")).status_code == 422
 
 
-async def test_what_is_not_ready_is_a_conflict(client: ResizerClient, http: httpx.AsyncClient) -> None:
-    # Behind large ones it waits for long enough to be asked for.
-    file = BytesIO()
-    Image.effect_noise((3000, 3000), 100).save(file, "PNG", compress_level=1)
-    for _ in range(3):
-        await client.post(file.getvalue())
-    task_id = await client.task(SQUARE)
-    for size in ("32", "original"):
-        assert (await client.image(task_id, size)).status_code == 409
-    assert await client.ended(task_id) == "DONE"
+async def test_what_is_not_ready_is_a_conflict(tmp_path: Path) -> None:
+    async with (
+        RedisServer(tmp_path) as redis,
+        running_web(tmp_path, redis.url) as web_without_worker,
+        httpx.AsyncClient(base_url=web_without_worker.address, trust_env=False) as http,
+    ):
+        client = ResizerClient(http)
+        task_id = await client.task(SQUARE)
+        assert (await http.get(f"/tasks/{task_id}")).json() == {"id": task_id, "status": "WAITING"}
+        for size in ("32", "64", "original"):
+            assert (await client.image(task_id, size)).status_code == 409
 
 
 async def test_a_broken_image_fails(client: ResizerClient) -> None:
