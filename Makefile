@@ -10,7 +10,7 @@ running := $(venv)/.requirements
 developing := $(venv)/.requirements-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format format-check check venv docker docker-up docker-down clean
+.PHONY: help up test lint format format-check check venv tables locks docker docker-up docker-down clean
 
 help:  ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,15 @@ format-check: $(developing)  ## Say what is not in its format
 check: format-check lint test  ## All that must hold before a commit: format, lint, tests
 
 venv: $(developing)  ## Make the environment for developing, in .venv
+
+tables: $(developing)  ## Write the tables of the docs anew, from the code
+	@PYTHONPATH=. $(python) scripts/tables.py
+
+locks: $(developing)  ## Pin anew what pyproject.toml allows, with hashes (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    pyproject.toml --output-file requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 docker:  ## Build the image
 	docker build --tag quickthumb .

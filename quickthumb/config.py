@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -49,6 +49,7 @@ class Config(BaseModel):
     max_pixels: int = Field(
         100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
     )
+    max_frames: int = Field(1000, ge=1, description="Most frames an animation may have.")
     max_fields: int = Field(64, ge=1, description="Most form fields, JSON keys or query parameters in one upload.")
     max_fields_bytes: int = Field(
         64 * KIBIBYTE, ge=1, description="Most bytes that all fields of one upload may have together."
@@ -79,8 +80,27 @@ class Config(BaseModel):
         ge=1,
         description="How long a worker that is told to stop may finish its running jobs, in seconds.",
     )
+    max_queued: int = Field(
+        10_000, ge=1, description="When so many jobs are queued or running, uploads are answered with 503."
+    )
+    min_free_bytes: int = Field(
+        64 * MEBIBYTE,
+        ge=0,
+        description="With less free disk than this, uploads are answered with 503, in bytes.",
+    )
     retention_seconds: int = Field(
-        7 * DAY_SECONDS, ge=60, description="How long a finished job's status is kept in Redis, in seconds."
+        7 * DAY_SECONDS,
+        ge=1,
+        description="How long a job and its results are kept after its end, in seconds.",
+    )
+    source_retention_seconds: int = Field(
+        7 * DAY_SECONDS, ge=0, description="How long a job's source is kept after its end, in seconds."
+    )
+    housekeeping_seconds: float = Field(
+        15.0, gt=0, description="How often a worker looks for jobs that Redis has lost, in seconds."
+    )
+    sweep_seconds: float = Field(
+        300.0, gt=0, description="How often a worker removes what has been kept long enough, in seconds."
     )
 
     @field_validator("data_dir")
@@ -119,7 +139,7 @@ class Config(BaseModel):
         """The URL of the Redis to connect to; it may hold a password, so it is not for showing."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
-        return f"unix://{self.embedded_redis_socket}"
+        return f"unix://{quote(str(self.embedded_redis_socket))}"
 
 
 def load(environment: Mapping[str, str] | None = None) -> Config:

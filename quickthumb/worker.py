@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,9 +21,11 @@ from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
-from quickthumb.jobs.store import PROCESS_FUNCTION, JobStore
+from quickthumb.jobs.store import JobStore
+from quickthumb.parts import housekeeper
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
+from quickthumb.tasks.background import repeated
 from quickthumb.tasks.pool import WakingPool
 from quickthumb.tasks.process import RUNNER, process
 from quickthumb.tasks.pulse import pulse
@@ -43,7 +46,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
     threads = stack.enter_context(thread_pool(config.worker_threads))
-    limits = Limits(max_pixels=config.max_pixels)
+    limits = Limits(max_pixels=config.max_pixels, max_frames=config.max_frames)
 
     async def render_in_thread(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)
@@ -53,6 +56,9 @@ async def start(context: dict[str, Any], config: Config) -> None:
     runner = context[RUNNER] = JobRunner(store, FileStorage(config.data_dir), render_in_thread, terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
     await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
+    keeper = housekeeper(config, pool, store)
+    tending = repeated("housekeeping", partial(keeper.tend, name), config.housekeeping_seconds)
+    await stack.enter_async_context(tending)
 
 
 async def stop(context: dict[str, Any]) -> None:
@@ -70,7 +76,7 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [func(cast("WorkerCoroutine", process), name=PROCESS_FUNCTION)],
+        "functions": [func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION)],
         "redis_settings": settings_of(config.redis_address),
         "redis_pool": connect(
             config.redis_address,

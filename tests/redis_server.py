@@ -7,7 +7,6 @@ It can be killed, stopped and started again, and keeps its data over that.
 """
 
 import asyncio
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Self
@@ -32,8 +31,7 @@ class RedisServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
-        if self.embedded.socket.parent != self.embedded.folder:
-            shutil.rmtree(self.embedded.socket.parent, ignore_errors=True)
+        self.embedded.tidy()
 
     async def start(self) -> None:
         """Start it and wait until it answers; what it printed is told if it does not."""

@@ -122,6 +122,7 @@ def test_the_socket_lies_in_the_data_folder() -> None:
     config = Config(data_dir=Path("/srv/data"))
     assert config.embedded_redis_socket == Path("/srv/data/redis/redis.sock")
     assert config.redis_address == "unix:///srv/data/redis/redis.sock"
+    assert Config(data_dir=Path("/srv/C#")).redis_address == "unix:///srv/C%23/redis/redis.sock"
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "é" * 60])

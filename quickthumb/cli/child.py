@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -19,7 +20,8 @@ class Child:
     """One process to keep running.
 
     `grace_seconds` is how long it may take to end after SIGTERM. `is_ready`, where there is one, says when it has
-    started; it is asked again and again, and must not raise.
+    started; it is asked again and again, and must not raise. `stamp` is what its lines begin with that the log says
+    already, such as the time.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Child:
     environment: Mapping[str, str]
     grace_seconds: float
     is_ready: Callable[[], Awaitable[bool]] | None = None
+    stamp: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)

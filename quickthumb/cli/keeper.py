@@ -94,8 +94,9 @@ class Keeper:
         hurry.cancel()
 
     async def _relay(self, started: Started) -> None:
+        stamp = self._child.stamp
         async for line in lines(started.output):
-            self._log.line(self._child.name, line)
+            self._log.line(self._child.name, stamp.sub("", line, count=1) if stamp else line)
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
+import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from quickthumb.cli import address
@@ -21,6 +23,9 @@ from quickthumb.devredis import EmbeddedRedis
 WEB_GRACEFUL_SECONDS = 10
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
+
+REDIS_STAMP = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
+ARQ_STAMP = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,22 @@ async def _serve(plan: Plan) -> None:
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
-    if not plan.config.redis_url:
-        await _embedded(plan.config).prepare()
-    await supervisor.run()
+    async with _prepared_redis(plan.config):
+        await supervisor.run()
     log.tell("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _prepared_redis(config: Config) -> AsyncIterator[None]:
+    if config.redis_url:
+        yield
+        return
+    redis = _embedded(config)
+    await redis.prepare()
+    try:
+        yield
+    finally:
+        redis.tidy()
 
 
 def _announce(plan: Plan, log: Log) -> None:
@@ -103,13 +120,14 @@ def _embedded(config: Config) -> EmbeddedRedis:
 
 def _redis(plan: Plan) -> Child:
     redis = _embedded(plan.config)
-    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready)
+    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_STAMP)
 
 
 def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
     words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
-    return Child(name, words, plan.environment, plan.config.shutdown_grace_seconds + MARGIN_SECONDS)
+    grace_seconds = plan.config.shutdown_grace_seconds + MARGIN_SECONDS
+    return Child(name, words, plan.environment, grace_seconds, stamp=ARQ_STAMP)
 
 
 def _web(plan: Plan) -> Child:

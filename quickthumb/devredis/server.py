@@ -62,6 +62,13 @@ class EmbeddedRedis:
             except (RedisError, OSError):
                 return False
 
+    def tidy(self) -> None:
+        """Once the server has ended: remove the folder that was made for the socket alone, if there was one."""
+        if self.socket.parent != self.folder:
+            with contextlib.suppress(OSError):
+                self.socket.unlink(missing_ok=True)
+                self.socket.parent.rmdir()
+
     async def _end_leftover(self) -> None:
         deadline = time.monotonic() + LEFTOVER_SECONDS
         while await self._listens():

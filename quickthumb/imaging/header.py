@@ -94,7 +94,7 @@ def _recognise(start: bytes, complete: bool) -> Callable[[Window], Header] | Non
                 return reader
             if not complete:
                 return None
-    raise UnsupportedImage(f"The file is {_name(start)}, not an image of a format that is read here.")
+    raise UnsupportedImage(f"The file is {_name(start)}not an image of a format that is read here.")
 
 
 def _agrees(start: bytes, signature: bytes) -> bool:
@@ -102,5 +102,6 @@ def _agrees(start: bytes, signature: bytes) -> bool:
 
 
 def _name(start: bytes) -> str:
+    """What the file seems to be, with a comma after it; empty if that is not known."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((name for mark, name in STRANGERS if text.startswith(mark.lower())), "of another kind")
+    return next((f"{name}, " for mark, name in STRANGERS if text.startswith(mark.lower())), "")

@@ -105,7 +105,7 @@ class ImageStream(Generic[H]):
             self._digest.update(block)
         else:
             # Hashing lets go of the GIL, so it runs while this block is being written and the next one arrives.
-            self._hashing = asyncio.ensure_future(asyncio.to_thread(self._digest.update, block))
+            self._hashing = asyncio.get_running_loop().run_in_executor(None, self._digest.update, block)
         await self._sink.write(block)
 
     async def _hashed(self) -> None:

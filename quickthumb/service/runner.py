@@ -140,8 +140,7 @@ class JobRunner:
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         async with self._storage.workspace(job.id, attempt.token) as folder:
             rendering = await self._rendered(kept.source, outputs, folder)
-            outcome = await asyncio.to_thread(_done, job, rendering, folder)
-            return await self._conclude(attempt, folder, outcome)
+            return await self._conclude(attempt, folder, _done(job, rendering))
 
     async def _rendered(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         # A full disk is no fault of the image; neither is a source that is just being removed.
@@ -188,8 +187,7 @@ class JobRunner:
         return float(min(LONGEST_BACKOFF_SECONDS, 2 ** (attempts - 1)))
 
 
-def _done(job: Job, rendering: Rendering, folder: Path) -> Outcome:
-    known = {"format": rendering.facts.format, "width": rendering.facts.width, "height": rendering.facts.height}
-    source = Source.model_validate({**job.source.model_dump(), **known})
-    results = tuple(Result(**asdict(made), bytes=(folder / made.filename).stat().st_size) for made in rendering.made)
+def _done(job: Job, rendering: Rendering) -> Outcome:
+    source = Source.model_validate({**job.source.model_dump(), **asdict(rendering.facts)})
+    results = tuple(Result(**asdict(made)) for made in rendering.made)
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

@@ -14,7 +14,7 @@ from quickthumb.web.state import max_wait_seconds, service_of
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
-_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
 async def show(request: Request) -> Response:
@@ -53,6 +53,18 @@ async def list_all(request: Request) -> Response:
         following = str(request.url.include_query_params(cursor=page.cursor).replace(scheme="", netloc=""))
     view = PageView(jobs=[present(job) for job in page.jobs], next=following)
     return json_answer(view, headers={"Cache-Control": "no-store"})
+
+
+async def cancel(request: Request) -> Response:
+    """Stops a job that has not ended; its results never appear."""
+    job = await service_of(request).cancel(request.path_params["job_id"])
+    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+
+
+async def retry(request: Request) -> Response:
+    """Lets a FAILED job be tried again, from its source."""
+    job = await service_of(request).retry(request.path_params["job_id"])
+    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def remove(request: Request) -> Response:

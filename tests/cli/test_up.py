@@ -93,6 +93,19 @@ def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
     assert worker.grace_seconds > 40
 
 
+@pytest.mark.parametrize(
+    ("stamp", "line"),
+    [
+        (up.REDIS_STAMP, "17722:M 22 Nov 2026 05:29:03.339 # hello"),
+        (up.REDIS_STAMP, "17722:signal-handler (1795325343) hello"),
+        (up.ARQ_STAMP, "05:29:02: hello"),
+        (up.ARQ_STAMP, "hello"),
+    ],
+)
+def test_what_the_log_says_already_is_left_out(stamp: re.Pattern[str], line: str) -> None:
+    assert stamp.sub("", line) == "hello"
+
+
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UserMistake, match=r"on Windows start `uvicorn quickthumb\.app:app`"):
@@ -143,9 +156,19 @@ async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_
         assert web.environ()["QUICKTHUMB_PORT"] == str(port)
 
 
+async def test_it_comes_up_with_a_path_that_an_address_must_quote(tmp_path: Path) -> None:
+    async with running(tmp_path / "C# 100%") as service:
+        port = await service.ready()
+        await wait_until(lambda: address.answers("127.0.0.1", port, "/readyz"))
+
+
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    async with running(tmp_path / ("long" * 30)) as service:
+    data_dir = tmp_path / ("long" * 30)
+    socket = Config(data_dir=data_dir).embedded_redis_socket
+    async with running(data_dir) as service:
         await service.ready()
+        assert socket.exists()
+    assert not socket.parent.exists()
 
 
 def _find(service: Up, name: str) -> psutil.Process | None:

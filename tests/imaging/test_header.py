@@ -119,12 +119,12 @@ def test_reads_every_format_at_every_truncation_alike(name: str, tmp_path: Path)
         (b"<svg xmlns='http://'>", "SVG"),
         (b"\xef\xbb\xbf  <?xml version='1.0'?>", "XML"),
         (b"<!DOCTYPE html><html>", "web page"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "another kind"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "The file is not an image"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "video"),
         (b"\0\0\0\x0cftypisom\0\0\0\0\0\0\0\0", "not an image"),
         (b"BMW is a make of cars, and this is a text.", "bitmap"),
-        (b"hello, world, this is text", "another kind"),
-        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0", "another kind"),
+        (b"hello, world, this is text", "The file is not an image"),
+        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0", "The file is not an image"),
     ],
 )
 def test_refuses_what_is_no_image_within_a_few_bytes(data: bytes, name: str) -> None:
@@ -157,7 +157,7 @@ def test_refuses_what_is_no_image_within_a_few_bytes(data: bytes, name: str) -> 
         box(b"ftyp", b"avif", bytes(4)) + box(b"meta", bytes(4), struct.pack(">I4s", 9999, b"iprp")),
         box(b"ftyp", b"avif", bytes(4)) + struct.pack(">I4sQ", 1, b"mdat", 3),
         box(b"ftyp", b"avif", bytes(4)) + box(b"free") * 2000,
-        b"BM" + bytes(12) + struct.pack("<Iii", 40, -5, 5),
+        b"BM" + bytes(12) + struct.pack("<Iii", 40, 0, 5),
     ],
 )
 def test_a_header_that_contradicts_itself_is_broken(data: bytes) -> None:
@@ -181,6 +181,17 @@ def test_a_bitmap_may_run_from_the_top_and_a_core_header_is_short() -> None:
     assert read_header(info, complete=False) == Header("bmp", 5, 7)
     core = b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 5, 7, 1, 24)
     assert read_header(core, complete=False) == Header("bmp", 5, 7)
+
+
+def test_a_side_of_a_bitmap_that_is_no_number_of_pixels_is_very_large() -> None:
+    data = b"BM" + bytes(12) + struct.pack("<III", 40, 2**32 - 5, 0x88000015)
+    assert read_header(data, complete=False) == Header("bmp", 2**32 - 5, 0x88000015)
+
+
+def test_only_the_largest_icons_need_to_be_whole() -> None:
+    icon = bytearray(encode("ICO", sizes=[(16, 9), (WIDTH, HEIGHT)]))
+    icon[6 + 12 : 6 + 16] = b"\xff" * 4
+    assert read_header(icon, complete=True) == Header("ico", WIDTH, HEIGHT)
 
 
 def test_a_sequence_without_items_has_the_size_of_its_track() -> None:

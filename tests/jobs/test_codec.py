@@ -49,7 +49,7 @@ def test_a_failed_job_comes_back_with_its_reason() -> None:
 
 def test_what_arq_calls_is_json_with_nothing_but_a_name_and_an_id() -> None:
     job = a_job()
-    call = codec.call_for(job, "process")
+    call = codec.call_for(job)
     assert isinstance(json.loads(call), dict)
     name, arguments, named, job_try, _ = deserialize_job_raw(call, deserializer=codec.load)
     assert (name, list(arguments), named) == ("process", [job.id], {})

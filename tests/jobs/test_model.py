@@ -21,8 +21,9 @@ from quickthumb.jobs.store import JobStore
 from tests.redis_fixtures import a_job, token
 
 
-def test_what_ends_has_nowhere_to_go() -> None:
-    assert {status for status, targets in MOVES.items() if not targets} == ENDED
+def test_what_ends_has_nowhere_to_go_but_a_failed_job_to_another_try() -> None:
+    assert {status for status, targets in MOVES.items() if not targets} == ENDED - {Status.FAILED}
+    assert MOVES[Status.FAILED] == {Status.WAITING}
     assert set(MOVES) == set(Status)
 
 

@@ -44,7 +44,7 @@ async def test_a_new_job_is_kept_queued_and_announced_at_once(store: JobStore, r
     await store.add(job)
     assert await store.get(job.id) == job
     assert await redis.zscore(keys.QUEUE, job.id) == int(job.created_at.timestamp() * 1000)
-    assert await redis.get(keys.call(job.id)) == codec.call_for(job, "process")
+    assert await redis.get(keys.call(job.id)) == codec.call_for(job)
     assert await redis.llen(keys.WAKE) == 1  # type: ignore[misc]
 
 

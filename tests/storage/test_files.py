@@ -149,8 +149,12 @@ async def test_a_disk_that_is_really_full(folder: Path, left: Left) -> None:
             with pytest.raises(DiskFull):
                 await keep(storage, b"x" * size, b"record" * 10_000)
             assert left() == []
+        with pytest.raises(StorageUnavailable):
+            await FileStorage(folder, min_free_bytes=1024 * 1024).probe()
+        (folder / "ballast").write_bytes(b"x" * 480_000)
         with pytest.raises(DiskFull):
             await storage.probe()
+        (folder / "ballast").unlink()
         job_id = await keep(storage)
         with pytest.raises(DiskFull):
             await end(storage, job_id, {}, b"x" * 600_000)

@@ -1,0 +1,68 @@
+"""Writes the tables of the docs from the code, where each row is declared once.
+
+python scripts/tables.py
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from quickthumb.config import Config
+from quickthumb.errors import catalogue
+from quickthumb.jobs import keys
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+def settings() -> str:
+    """Every setting: its default and meaning."""
+    rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
+    for name, field in Config.model_fields.items():
+        default = "none" if field.default is None else f"`{_number(field.default)}`"
+        rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def errors() -> str:
+    """Every error: its status, code and title, and whether it may pass."""
+    rows = ["| status | code | title | |", "|---|---|---|---|"]
+    for error in catalogue():
+        passing = "" if error.permanent else "may pass: try again"
+        rows.append(f"| {error.status} | `{error.code}` | {error.title} | {passing} |")
+    return "\n".join(rows)
+
+
+def redis_keys() -> str:
+    """Every Redis key, as `jobs/keys.py` lists them."""
+    rows = [line for line in (keys.__doc__ or "").splitlines() if line.startswith("|")]
+    text = "\n".join(rows)
+    for name in re.findall(r"`([A-Z_]+_SECONDS)`", text):
+        text = text.replace(f"`{name}`", _duration(getattr(keys, name)))
+    return text
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "settings": ("README.md", settings),
+    "errors": ("docs/http.md", errors),
+    "keys": ("docs/design.md", redis_keys),
+}
+
+
+def rewritten(text: str, name: str, table: str) -> str:
+    """The page with the table made anew between its marks."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}{table}\n{end}", text, flags=re.DOTALL)
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 86_400} days" if seconds >= 86_400 else f"{seconds} s"
+
+
+if __name__ == "__main__":
+    for name, (page, table) in TABLES.items():
+        path = CHECKOUT / page
+        path.write_text(rewritten(path.read_text(encoding="utf-8"), name, table()), encoding="utf-8")

@@ -1,0 +1,72 @@
+"""How long an upload may take, and what else ends it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from quickthumb.errors import (
+    UploadTimedOut,
+)
+from quickthumb.intake import receive
+from quickthumb.intake.image_stream import BLOCK_BYTES
+from tests.intake.uploads import (
+    IMAGE,
+    LIMITS,
+    Memory,
+    Opener,
+    inspect,
+)
+
+
+async def test_a_stalled_upload_is_broken_off() -> None:
+    closed = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        try:
+            yield IMAGE
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    with pytest.raises(UploadTimedOut, match="stalled"):
+        await receive(
+            body(),
+            "image/png",
+            inspect=inspect,
+            open_sink=Opener(Memory()),
+            limits=replace(LIMITS, idle_seconds=0.01),
+        )
+    assert closed.is_set()
+
+
+@pytest.mark.parametrize("pause", [True, False])
+async def test_an_upload_that_takes_too_long_is_broken_off(pause: bool) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"IMG"
+        while True:
+            if pause:
+                await asyncio.sleep(0)
+            yield b"x"
+
+    with pytest.raises(UploadTimedOut):
+        await receive(
+            body(),
+            "image/png",
+            inspect=inspect,
+            open_sink=Opener(Memory()),
+            limits=replace(LIMITS, total_seconds=0.05),
+        )
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, asyncio.CancelledError])
+async def test_what_the_body_raises_passes_through(error: type[BaseException]) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"IMG" + bytes(2 * BLOCK_BYTES)
+        raise error
+
+    opener = Opener(Memory())
+    with pytest.raises(error):
+        await receive(body(), "image/png", inspect=inspect, open_sink=opener, limits=LIMITS)
+    assert opener.opened == 1

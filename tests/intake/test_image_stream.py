@@ -1,0 +1,95 @@
+"""The image on its way to the sink: whole, in large blocks, inspected, in bounded memory."""
+
+import gc
+import os
+import tracemalloc
+from collections.abc import AsyncIterator
+
+import pytest
+
+from quickthumb.errors import (
+    DiskFull,
+)
+from quickthumb.intake import receive
+from quickthumb.intake.image_stream import BLOCK_BYTES
+from tests.intake.uploads import (
+    END,
+    FILE,
+    FORM,
+    LIMITS,
+    MEBIBYTE,
+    Full,
+    Memory,
+    Nothing,
+    Opener,
+    expect,
+    inspect,
+    stream,
+    take,
+)
+
+
+@pytest.mark.parametrize("size", [BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 70_000])
+@pytest.mark.parametrize("chunk_bytes", [65_536, 999_999, 10**8])
+async def test_large_images_arrive_whole_and_in_large_writes(size: int, chunk_bytes: int) -> None:
+    image = b"IMG" + os.urandom(size - 3)
+    sink = Memory()
+    body = FILE + image + END
+    chunks = (body[start : start + chunk_bytes] for start in range(0, len(body), chunk_bytes))
+    received, _ = await take(FORM, chunks, Opener(sink))
+    assert received == expect(image, filename="cat.jpg")
+    assert sink.content == image
+    assert all(len(data) == BLOCK_BYTES for data in sink.writes[:-1])
+
+
+async def test_an_image_that_the_first_block_does_not_decide_is_let_through() -> None:
+    def undecided(prefix: bytes, complete: bool) -> str | None:
+        assert not complete
+        assert len(prefix) <= BLOCK_BYTES
+        return None
+
+    opener = Opener(Nothing())
+    received = await receive(
+        stream([bytes(700_000)] * 2), "image/tiff", inspect=undecided, open_sink=opener, limits=LIMITS
+    )
+    assert (received.header, received.bytes, opener.opened) == (None, 1_400_000, 1)
+
+
+async def test_a_dripping_image_is_not_inspected_at_every_byte() -> None:
+    lengths = []
+
+    def undecided(prefix: bytes, complete: bool) -> str | None:
+        lengths.append(len(prefix))
+        return None
+
+    await receive(stream([b"x"] * 5000), "image/tiff", inspect=undecided, open_sink=Opener(Memory()), limits=LIMITS)
+    assert lengths == [2**power for power in range(13)] + [5000]
+
+
+@pytest.mark.parametrize("encoding", ["form", "json"])
+async def test_memory_does_not_grow_with_the_image(encoding: str) -> None:
+    chunk = b"A" * 65_536
+
+    async def body() -> AsyncIterator[bytes]:
+        yield FILE + b"IMG" if encoding == "form" else b'{"data": "SU1H'
+        for _ in range(3200):
+            yield bytes(chunk)
+        yield END if encoding == "form" else b'"}'
+
+    sink = Nothing()
+    content_type = FORM if encoding == "form" else "application/json"
+    gc.collect()
+    tracemalloc.start()
+    try:
+        received = await receive(body(), content_type, inspect=inspect, open_sink=Opener(sink), limits=LIMITS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert received.bytes == sink.bytes > 150_000_000
+    assert peak < 5 * MEBIBYTE
+
+
+@pytest.mark.parametrize("size", [10, 3 * BLOCK_BYTES])
+async def test_what_the_sink_raises_passes_through(size: int) -> None:
+    with pytest.raises(DiskFull):
+        await take("image/png", [b"IMG" + bytes(size)], Opener(Full()))
