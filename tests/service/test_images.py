@@ -26,6 +26,7 @@ from quickthumb.errors import (
 from quickthumb.imaging.limits import Limits
 from quickthumb.intake import IntakeLimits
 from quickthumb.jobs.connection import connect
+from quickthumb.jobs.idempotency import Idempotency
 from quickthumb.jobs.model import Job, Outcome, Result, Status, now
 from quickthumb.jobs.store import Attempt, JobStore
 from quickthumb.jobs.watch import JobWatch
@@ -45,7 +46,7 @@ LIMITS = Limits(max_pixels=1_000_000)
 @pytest.fixture
 async def service(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[ImageService]:
     watch = JobWatch(client)
-    yield ImageService(store, storage, watch, INTAKE_LIMITS, LIMITS)
+    yield ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, max_queued=3)
     await watch.close()
 
 
@@ -152,7 +153,8 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
         connect(server.url, Redis, attempts=1, answer_seconds=1.0) as client,
     ):
         watch = JobWatch(client)
-        service = ImageService(JobStore(client, retention_seconds=60), storage, watch, INTAKE_LIMITS, LIMITS)
+        store = JobStore(client, retention_seconds=60)
+        service = ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, max_queued=3)
         await server.kill()
         with pytest.raises(QueueUnavailable):
             await service.submit(upload(picture()))
