@@ -20,7 +20,9 @@ function emptyFields(response) {
 function emptyField(field) {
   if (field.format === "binary") return;
   if (field.default !== undefined) field.description = `${field.description ?? ""} Default: ${field.default}.`;
+  if (field.examples) field.description = `${field.description ?? ""} For instance: ${field.examples.join(" or ")}.`;
   delete field.default;
+  delete field.examples;
   delete field.contentMediaType; // which would make it a file chooser
   field.example = "";
 }
