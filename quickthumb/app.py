@@ -11,6 +11,7 @@ from quickthumb import intake, logs
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.imaging.limits import Limits
 from quickthumb.jobs.connection import connect
+from quickthumb.jobs.idempotency import Idempotency
 from quickthumb.jobs.store import JobStore
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import ImageService
@@ -28,8 +29,9 @@ def build(config: Config) -> Starlette:
     watch = JobWatch(redis)
     service = ImageService(
         JobStore(redis, retention_seconds=config.retention_seconds),
-        FileStorage(config.data_dir),
+        FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes),
         watch,
+        Idempotency(redis),
         intake.IntakeLimits(
             max_upload_bytes=config.max_upload_bytes,
             max_fields=config.max_fields,
@@ -38,6 +40,7 @@ def build(config: Config) -> Starlette:
             total_seconds=config.upload_total_seconds,
         ),
         Limits(max_pixels=config.max_pixels),
+        max_queued=config.max_queued,
     )
 
     @asynccontextmanager

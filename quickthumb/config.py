@@ -79,8 +79,27 @@ class Config(BaseModel):
         ge=1,
         description="How long a worker that is told to stop may finish its running jobs, in seconds.",
     )
+    max_queued: int = Field(
+        10_000, ge=1, description="When so many jobs are queued or running, uploads are answered with 503."
+    )
+    min_free_bytes: int = Field(
+        64 * MEBIBYTE,
+        ge=0,
+        description="With less free disk than this, uploads are answered with 503, in bytes.",
+    )
     retention_seconds: int = Field(
-        7 * DAY_SECONDS, ge=60, description="How long a finished job's status is kept in Redis, in seconds."
+        7 * DAY_SECONDS,
+        ge=1,
+        description="How long a job and its results are kept after its end, in seconds.",
+    )
+    source_retention_seconds: int = Field(
+        7 * DAY_SECONDS, ge=0, description="How long a job's source is kept after its end, in seconds."
+    )
+    housekeeping_seconds: float = Field(
+        15.0, gt=0, description="How often a worker looks for jobs that Redis has lost, in seconds."
+    )
+    sweep_seconds: float = Field(
+        300.0, gt=0, description="How often a worker removes what has been kept long enough, in seconds."
     )
 
     @field_validator("data_dir")

@@ -65,6 +65,11 @@ class WrongState(QuickThumbError):
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
 
 
+class RequestInProgress(QuickThumbError):
+    code, status, title = "request_in_progress", 409, "The same request is still being received"
+    retry_after_seconds = 1
+
+
 class TooManyBytes(QuickThumbError):
     code, status, title = "too_many_bytes", 413, "The upload is too large"
 
@@ -83,6 +88,10 @@ class RangeNotSatisfiable(QuickThumbError):
 
 class InvalidParameter(QuickThumbError):
     code, status, title = "invalid_parameter", 422, "A parameter is not valid"
+
+
+class KeyReused(QuickThumbError):
+    code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key belongs to another request"
 
 
 class TooManyPixels(QuickThumbError):
@@ -113,6 +122,11 @@ class QueueUnavailable(QuickThumbError):
 class StorageUnavailable(QuickThumbError):
     code, status, title, permanent = "storage_unavailable", 503, "The storage cannot be used", False
     retry_after_seconds = 5
+
+
+class QueueFull(QuickThumbError):
+    code, status, title, permanent = "queue_full", 503, "Too many images are waiting", False
+    retry_after_seconds = 10
 
 
 class NotServing(QuickThumbError):

@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,9 +21,11 @@ from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
-from quickthumb.jobs.store import PROCESS_FUNCTION, JobStore
+from quickthumb.jobs.store import JobStore
+from quickthumb.parts import housekeeper
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
+from quickthumb.tasks.background import repeated
 from quickthumb.tasks.pool import WakingPool
 from quickthumb.tasks.process import RUNNER, process
 from quickthumb.tasks.pulse import pulse
@@ -50,6 +53,9 @@ async def start(context: dict[str, Any], config: Config) -> None:
     runner = context[RUNNER] = JobRunner(store, FileStorage(config.data_dir), render_in_thread, terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
     await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
+    keeper = housekeeper(config, pool, store)
+    tending = repeated("housekeeping", partial(keeper.tend, name), config.housekeeping_seconds)
+    await stack.enter_async_context(tending)
 
 
 async def stop(context: dict[str, Any]) -> None:
@@ -67,7 +73,7 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [func(cast("WorkerCoroutine", process), name=PROCESS_FUNCTION)],
+        "functions": [func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION)],
         "redis_settings": settings_of(config.redis_address),
         "redis_pool": connect(
             config.redis_address,

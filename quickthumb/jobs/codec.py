@@ -8,6 +8,9 @@ from arq.jobs import serialize_job
 
 from quickthumb.jobs.model import Failure, Job, Outcome, Result, Source, Status, from_milliseconds, to_milliseconds
 
+# The name under which workers offer to run a job.
+PROCESS_FUNCTION = "process"
+
 
 def dump(value: Any) -> bytes:
     """What arq keeps in Redis: JSON, since a pickle would let whoever writes to Redis run code."""
@@ -18,9 +21,9 @@ def load(data: bytes) -> Any:
     return json.loads(data)
 
 
-def call_for(job: Job, function: str) -> bytes:
+def call_for(job: Job) -> bytes:
     """arq's entry for the job: the function's name and the job's id, nothing more."""
-    call = serialize_job(function, (job.id,), {}, None, to_milliseconds(job.created_at), serializer=dump)
+    call = serialize_job(PROCESS_FUNCTION, (job.id,), {}, None, to_milliseconds(job.created_at), serializer=dump)
     if call is None:  # pragma: no cover - a name and an id are always JSON
         raise TypeError("arq could not write the call as JSON")
     return call

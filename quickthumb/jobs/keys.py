@@ -8,6 +8,9 @@
 | `quickthumb:wake` | list | one token for each job a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | each worker by its last sign of life | `WORKERS_SECONDS` |
 | `quickthumb:totals` | hash | counts of what workers did, for metrics | for good: counters must not go back |
+| `quickthumb:idempotency:{sha256}` | string | what an Idempotency-Key was used for | its upload, then a day |
+| `quickthumb:rebuilt` | string | for which run of Redis the records were read | for good: it tells an emptied Redis |
+| `quickthumb:housekeeper` | string | the worker that is keeping house | `HOUSEKEEPER_SECONDS`, renewed |
 | `quickthumb:probe` | string | nothing: written to see that Redis takes writes | `PROBE_SECONDS` |
 | `quickthumb:events` | channel | `{id} {status}` at every change | not kept |
 | `arq:queue` | sorted set | job ids, by the time they are due | for good: an entry goes when its job ends |
@@ -16,6 +19,8 @@
 | `arq:retry:{id}` | string | arq's own count of tries | a day (arq) |
 | `arq:queue:health-check` | string | arq's health line, for `arq --check` | seconds (arq) |
 """
+
+import hashlib
 
 from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
@@ -28,11 +33,17 @@ WORKERS = "quickthumb:workers"
 TOTALS = "quickthumb:totals"
 PROBE = "quickthumb:probe"
 EVENTS = "quickthumb:events"
+REBUILT = "quickthumb:rebuilt"
+HOUSEKEEPER = "quickthumb:housekeeper"
 
 WAITING_SECONDS = 30 * 86_400
 WAKE_SECONDS = 60
 WORKERS_SECONDS = 60
 PROBE_SECONDS = 60
+HOUSEKEEPER_SECONDS = 30
+IDEMPOTENCY_SECONDS = 86_400
+# A claim is renewed while its upload comes in; a web process that dies leaves it for no longer than this.
+CLAIM_SECONDS = 30
 
 
 def job(job_id: str) -> str:
@@ -41,6 +52,11 @@ def job(job_id: str) -> str:
 
 def jobs_with(status: Status) -> str:
     return f"{ALL_JOBS}:{status}"
+
+
+def idempotency(key: str) -> str:
+    """What a client's Idempotency-Key was used for; the key is hashed, since it is the client's text."""
+    return f"quickthumb:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def call(job_id: str) -> str:

@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Status(StrEnum):
-    """Where a job stands. The last three are its end: it never leaves them by itself."""
+    """Where a job stands. The last three are its end: it never leaves them by itself.
+
+    A FAILED job waits again when someone asks for it.
+    """
 
     WAITING = "WAITING"
     IN_PROGRESS = "IN_PROGRESS"
@@ -30,7 +33,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.WAITING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLED}),
     Status.IN_PROGRESS: frozenset({Status.IN_PROGRESS, Status.WAITING, Status.DONE, Status.FAILED, Status.CANCELLED}),
     Status.DONE: frozenset(),
-    Status.FAILED: frozenset(),
+    Status.FAILED: frozenset({Status.WAITING}),
     Status.CANCELLED: frozenset(),
 }
 

@@ -25,27 +25,111 @@ local function allowed(status, origins)
 end
 """
 
-# Keeps a new job and queues it. Safe to send again with the same id: the second time does nothing.
-# KEYS: job, call, queue, wake, all jobs
-# ARGV: id, created_ms, call, keep_seconds, index_seconds, trim_before_ms, wake_seconds, then the hash's fields
+# Puts a job into the queue, and wakes a worker. KEYS from 2: call, queue, wake
+_QUEUE = """
+local function queue(id, due_ms, call, keep_seconds, wake_seconds)
+  redis.call('SET', KEYS[2], call, 'EX', keep_seconds)
+  redis.call('ZADD', KEYS[3], due_ms, id)
+  redis.call('RPUSH', KEYS[4], 1)
+  redis.call('EXPIRE', KEYS[4], wake_seconds)
+end
+"""
+
+# Lists a job among all jobs, and forgets those that are too old. KEYS[5]: all jobs
+_LIST = """
+local function list(id, created, index_seconds, trim_before_ms)
+  redis.call('ZADD', KEYS[5], 0, created .. ':' .. id)
+  redis.call('EXPIRE', KEYS[5], index_seconds)
+  for _, suffix in ipairs({'', ':WAITING', ':IN_PROGRESS', ':DONE', ':FAILED', ':CANCELLED'}) do
+    redis.call('ZREMRANGEBYLEX', KEYS[5] .. suffix, '-', '(' .. trim_before_ms)
+  end
+end
+"""
+
+# Keeps a new job and queues it. Safe to send again with the same id: the second time does nothing. With a sixth key,
+# what an Idempotency-Key was used for is kept along with it.
+# KEYS: job, call, queue, wake, all jobs [, idempotency]
+# ARGV: id, created_ms, call, keep_seconds, index_seconds, trim_before_ms, wake_seconds, use, use_seconds,
+#       then the hash's fields
 # -> 1 when added, 0 when it was there already
 ADD = (
     _MOVE
+    + _QUEUE
+    + _LIST
     + """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local id, created, keep_seconds, index_seconds = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
-redis.call('HSET', KEYS[1], unpack(ARGV, 8))
-redis.call('EXPIRE', KEYS[1], keep_seconds)
-redis.call('SET', KEYS[2], ARGV[3], 'EX', keep_seconds)
-redis.call('ZADD', KEYS[3], created, id)
-redis.call('RPUSH', KEYS[4], 1)
-redis.call('EXPIRE', KEYS[4], ARGV[7])
-redis.call('ZADD', KEYS[5], 0, created .. ':' .. id)
-redis.call('EXPIRE', KEYS[5], index_seconds)
-for _, suffix in ipairs({'', ':WAITING', ':IN_PROGRESS', ':DONE', ':FAILED', ':CANCELLED'}) do
-  redis.call('ZREMRANGEBYLEX', KEYS[5] .. suffix, '-', '(' .. ARGV[6])
-end
+local id, created = ARGV[1], ARGV[2]
+redis.call('HSET', KEYS[1], unpack(ARGV, 10))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+queue(id, created, ARGV[3], ARGV[4], ARGV[7])
+list(id, created, ARGV[5], ARGV[6])
+if KEYS[6] then redis.call('SET', KEYS[6], ARGV[8], 'EX', ARGV[9]) end
 move(id, created, nil, 'WAITING')
+return 1
+"""
+)
+
+# Keeps a job that has ended, as its outcome on disk tells, when Redis does not know it.
+# KEYS: job, -, -, -, all jobs
+# ARGV: id, created_ms, status, keep_seconds, index_seconds, trim_before_ms, then the hash's fields
+# -> 1 when it was unknown, else 0
+RESTORE = (
+    _MOVE
+    + _LIST
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+list(ARGV[1], ARGV[2], ARGV[5], ARGV[6])
+move(ARGV[1], ARGV[2], nil, ARGV[3])
+return 1
+"""
+)
+
+# Queues a job that has not ended but is not in the queue: arq drops what it cannot call, and tells nobody.
+# KEYS: job, call, queue, wake   ARGV: id, now_ms, call, keep_seconds, wake_seconds   -> 1 when it was missing, else 0
+REQUEUE = (
+    _QUEUE
+    + """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'WAITING' and status ~= 'IN_PROGRESS' then return 0 end
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+queue(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return 1
+"""
+)
+
+# Lets a job that has FAILED wait for another attempt, with a clean slate.
+# KEYS: job, call, queue, wake, -, totals
+# ARGV: id, origins, now_ms, call, keep_seconds, wake_seconds   -> 1 when it waits, 0 when its status is another
+REOPEN = (
+    _MOVE
+    + _QUEUE
+    + """
+local status, created = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms'))
+if not status or not allowed(status, ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'WAITING', 'strikes', 0)
+redis.call('HDEL', KEYS[1], 'error', 'results', 'finished_ms')
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+queue(ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+move(ARGV[1], created, status, 'WAITING')
+return 1
+"""
+)
+
+# Cancels a job that has not ended: whoever runs it loses its attempt.
+# KEYS: job, call, queue, tries   ARGV: id, origins, finished_ms, keep_seconds   -> 1 when cancelled, else 0
+CANCEL = (
+    _MOVE
+    + """
+local status, created = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms'))
+if not status or not allowed(status, ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'CANCELLED', 'finished_ms', ARGV[3])
+redis.call('HDEL', KEYS[1], 'token')
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('DEL', KEYS[2], KEYS[4])
+redis.call('ZREM', KEYS[3], ARGV[1])
+move(ARGV[1], created, status, 'CANCELLED')
 return 1
 """
 )
@@ -132,3 +216,16 @@ redis.call('DEL', KEYS[2])
 local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 return {ids, following[2] or ''}
 """
+
+# Takes a key for whoever comes first, and tells the others what it holds (SET with NX and GET needs Redis 7).
+# KEYS: key   ARGV: value, seconds   -> what it held before, or nothing
+TAKE = """
+local held = redis.call('GET', KEYS[1])
+if held then return held end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return false
+"""
+
+# Holds on to a key that was taken, or gives it up.   KEYS: key   ARGV: value [, seconds]   -> 1 when it was held
+HOLD = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('EXPIRE', KEYS[1], ARGV[2])"
+GIVE_UP = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])"

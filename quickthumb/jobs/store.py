@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, cast
 
@@ -10,9 +11,9 @@ from redis.asyncio import Redis
 
 from quickthumb.jobs import codec, keys, scripts
 from quickthumb.jobs.connection import translated
+from quickthumb.jobs.idempotency import Use
 from quickthumb.jobs.model import Job, Outcome, Status, now, origins, to_milliseconds
 
-PROCESS_FUNCTION = "process"
 # A worker that has shown no sign of life for this long counts as gone.
 WORKER_SILENCE_SECONDS = 10.0
 
@@ -69,25 +70,35 @@ class JobStore:
         self._leave = redis.register_script(scripts.LEAVE)
         self._renew = redis.register_script(scripts.RENEW)
         self._remove = redis.register_script(scripts.REMOVE)
+        self._cancel = redis.register_script(scripts.CANCEL)
+        self._reopen = redis.register_script(scripts.REOPEN)
 
-    async def add(self, job: Job) -> None:
-        """Keeps a new job and queues it, both or neither. Adding the same job again changes nothing."""
+    async def add(self, job: Job, use: Use | None = None) -> bool:
+        """Keeps a new job and queues it, both or neither; with `use`, what an Idempotency-Key was used for as well.
+
+        Adding the same job again changes nothing, and answers False.
+        """
         created_ms = to_milliseconds(job.created_at)
         index_seconds = keys.WAITING_SECONDS + self._retention_seconds
         fields = [text for pair in codec.fields_of(job).items() for text in pair]
+        places = [keys.job(job.id), keys.call(job.id), keys.QUEUE, keys.WAKE, keys.ALL_JOBS]
         async with translated():
-            await self._add(
-                keys=[keys.job(job.id), keys.call(job.id), keys.QUEUE, keys.WAKE, keys.ALL_JOBS],
-                args=[
-                    job.id,
-                    created_ms,
-                    codec.call_for(job, PROCESS_FUNCTION),
-                    keys.WAITING_SECONDS,
-                    index_seconds,
-                    created_ms - index_seconds * 1000,
-                    keys.WAKE_SECONDS,
-                    *fields,
-                ],
+            return bool(
+                await self._add(
+                    keys=[*places, keys.idempotency(use.key)] if use else places,
+                    args=[
+                        job.id,
+                        created_ms,
+                        codec.call_for(job),
+                        keys.WAITING_SECONDS,
+                        index_seconds,
+                        created_ms - index_seconds * 1000,
+                        keys.WAKE_SECONDS,
+                        use.written() if use else "",
+                        keys.IDEMPOTENCY_SECONDS,
+                        *fields,
+                    ],
+                )
             )
 
     async def get(self, job_id: str) -> Job | None:
@@ -159,6 +170,38 @@ class JobStore:
                 )
             )
 
+    async def cancel(self, job_id: str, moment: datetime) -> bool:
+        """Cancels a job that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        async with translated():
+            return bool(
+                await self._cancel(
+                    keys=[keys.job(job_id), keys.call(job_id), keys.QUEUE, keys.tries(job_id)],
+                    args=[
+                        job_id,
+                        _listed(origins(Status.CANCELLED)),
+                        to_milliseconds(moment),
+                        self._retention_seconds,
+                    ],
+                )
+            )
+
+    async def reopen(self, job: Job) -> bool:
+        """Lets a FAILED job wait for another attempt, with a clean slate; False when it is not FAILED."""
+        async with translated():
+            return bool(
+                await self._reopen(
+                    keys=[keys.job(job.id), keys.call(job.id), keys.QUEUE, keys.WAKE],
+                    args=[
+                        job.id,
+                        Status.FAILED,
+                        to_milliseconds(now()),
+                        codec.call_for(job),
+                        keys.WAITING_SECONDS,
+                        keys.WAKE_SECONDS,
+                    ],
+                )
+            )
+
     async def remove(self, job_id: str) -> bool:
         """Forgets the job, whatever its status, and takes it from the queue; False where there was none."""
         async with translated():
@@ -189,10 +232,13 @@ class JobStore:
         pairs = zip(job_ids, answers, strict=True)
         return [codec.job_from(job_id, fields) if fields else None for job_id, fields in pairs]
 
-    async def probe(self) -> None:
-        """Makes sure that Redis takes writes: a reading alone would not notice a read-only or a full one."""
-        async with translated():
-            await self._redis.set(keys.PROBE, 1, ex=keys.PROBE_SECONDS)
+    async def probe(self) -> int:
+        """How many jobs are queued. Makes sure that Redis takes writes, which a reading alone would not notice."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(keys.PROBE, 1, ex=keys.PROBE_SECONDS)
+            pipeline.zcard(keys.QUEUE)
+            _, queued = await pipeline.execute()
+        return int(queued)
 
     async def beat(self, worker: str) -> None:
         """Says that `worker` is alive."""

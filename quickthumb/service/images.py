@@ -1,6 +1,8 @@
 """The verbs of the doors: submit an image, find, wait for, list, open and remove jobs."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -8,10 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from quickthumb import intake
-from quickthumb.errors import NotReady, QuickThumbError, SourceMissing, TooManyPixels, UnknownJob, UnknownResult
+from quickthumb.errors import (
+    KeyReused,
+    NotReady,
+    QueueFull,
+    QuickThumbError,
+    SourceMissing,
+    TooManyPixels,
+    UnknownJob,
+    UnknownResult,
+    WrongState,
+)
 from quickthumb.imaging.header import Header, read_header, read_header_of_file
 from quickthumb.imaging.limits import Limits
-from quickthumb.jobs.model import Job, Result, Source, Status, is_id, new_id, now
+from quickthumb.jobs.idempotency import Idempotency, Use
+from quickthumb.jobs.model import Job, Outcome, Result, Source, Status, is_id, new_id, now
 from quickthumb.jobs.store import JobStore, Page, Tally
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.recipe import recipe_from, written
@@ -29,15 +42,26 @@ class Upload:
     content_type: str
     content_length: int | None
     parameters: Iterable[tuple[str, Any]]
+    idempotency_key: str | None = None
 
 
 class ImageService:
     """Everything that a door may ask for."""
 
     def __init__(
-        self, store: JobStore, storage: Storage, watch: JobWatch, intake_limits: intake.IntakeLimits, limits: Limits
+        self,
+        store: JobStore,
+        storage: Storage,
+        watch: JobWatch,
+        idempotency: Idempotency,
+        intake_limits: intake.IntakeLimits,
+        limits: Limits,
+        *,
+        max_queued: int,
     ) -> None:
         self._store = store
+        self._idempotency = idempotency
+        self._max_queued = max_queued
         self._storage = storage
         self._watch = watch
         self._intake_limits = intake_limits
@@ -46,11 +70,21 @@ class ImageService:
     async def submit(self, upload: Upload) -> Job:
         """Takes an image in and queues its job. When this returns, the job is kept: on disk and in the queue.
 
-        Raises what `intake` and `recipe` refuse, QueueUnavailable, DiskFull or StorageUnavailable. Then nothing
-        stays behind.
+        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made.
+
+        Raises what `intake` and `recipe` refuse, QueueUnavailable, QueueFull, DiskFull or StorageUnavailable, and
+        RequestInProgress or KeyReused. Then nothing stays behind.
         """
         intake.refuse_declared_length(upload.content_length, upload.content_type, self._intake_limits)
-        await asyncio.gather(self._store.probe(), self._storage.probe())
+        queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
+        if queued >= self._max_queued:
+            raise QueueFull(f"{queued} images are waiting already.")
+        if upload.idempotency_key is None:
+            return await self._take_in(upload, None)
+        async with self._idempotency.claimed(upload.idempotency_key) as used:
+            return await self._take_in(upload, used)
+
+    async def _take_in(self, upload: Upload, used: Use | None) -> Job:
         job_id = new_id()
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
@@ -81,13 +115,22 @@ class ImageService:
                 ),
                 outputs=tuple(written(output) for output in outputs),
             )
+            fingerprint = _fingerprint(job)
+            if used is not None:
+                return await self._first_job(used, fingerprint)
             await arrivals[0].keep(job.model_dump_json().encode())
-        await self._queue(job)
+        use = Use(upload.idempotency_key, job.id, fingerprint) if upload.idempotency_key else None
+        await self._queue(job, use)
         return job
 
-    async def _queue(self, job: Job) -> None:
+    async def _first_job(self, used: Use, fingerprint: str) -> Job:
+        if used.fingerprint != fingerprint:
+            raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
+        return await self.find(used.job_id)
+
+    async def _queue(self, job: Job, use: Use | None) -> None:
         try:
-            await self._store.add(job)
+            await self._store.add(job, use)
         except BaseException:
             await asyncio.shield(self._storage.remove(job.id))
             raise
@@ -154,6 +197,34 @@ class ImageService:
             raise SourceMissing("The source of this job is no longer kept.")
         return job, path
 
+    async def cancel(self, job_id: str) -> Job:
+        """Cancels a job; its results will never appear. Cancelling it again changes nothing.
+
+        Raises UnknownJob, or WrongState when the job has ended otherwise.
+        """
+        job = await self.find(job_id)
+        outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
+        async with self._storage.workspace(job_id, new_id()) as folder:
+            written = outcome.model_dump_json().encode()
+            standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written))
+        if standing.status is not Status.CANCELLED:
+            raise WrongState(f"The job is {standing.status} already.")
+        await self._store.cancel(job_id, standing.finished_at)
+        return await self.find(job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Lets a FAILED job be tried again. Raises UnknownJob, or WrongState when it is not FAILED or has no source."""
+        job = await self.find(job_id)
+        if job.status is not Status.FAILED:
+            raise WrongState(f"Only a FAILED job can be tried again; this one is {job.status}.")
+        kept = await self._storage.look_up(job_id)
+        if kept.source is None:
+            raise WrongState("The job's source is no longer kept, so it cannot be tried again.")
+        await self._storage.reopen(job_id)
+        if not await self._store.reopen(job):
+            raise WrongState("The job's status has just changed.")
+        return await self.find(job_id)
+
     async def remove(self, job_id: str) -> None:
         """Removes the job, its record and its files, cancelling it if it has not ended. Raises UnknownJob."""
         if not is_id(job_id):
@@ -180,6 +251,12 @@ class ImageService:
     async def tally(self) -> Tally:
         """The numbers for the metrics."""
         return await self._store.tally()
+
+
+def _fingerprint(job: Job) -> str:
+    """What makes two requests the same: the image's bytes, its name and what is wanted of it."""
+    wanted = json.dumps([job.source.sha256, job.source.filename, job.outputs], sort_keys=True)
+    return hashlib.sha256(wanted.encode()).hexdigest()
 
 
 async def _checked(probe: Any) -> str:

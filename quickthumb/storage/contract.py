@@ -4,6 +4,7 @@ Job ids are 32 hexadecimal digits, names of files are the service's own: no text
 A full disk is errors.DiskFull, any other trouble with it errors.StorageUnavailable.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,26 @@ class Kept:
     record: bytes | None
     source: Path | None
     outcome: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How long things are kept, in seconds: a job after its end, its source after its end, a job that does not end,
+    and what was begun but neither kept nor cleared away."""
+
+    ended_seconds: float
+    source_seconds: float
+    unended_seconds: float
+    unfinished_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was removed: the ids of whole jobs, and how many sources and unfinished folders."""
+
+    job_ids: tuple[str, ...]
+    sources: int
+    unfinished: int
 
 
 class Arrival(Protocol):
@@ -60,8 +81,20 @@ class Storage(Protocol):
     async def result(self, job_id: str, filename: str) -> Path | None:
         """One file of the results, or None where there is none."""
 
+    async def reopen(self, job_id: str) -> None:
+        """Removes the outcome, so that the job can end anew."""
+
+    def job_ids(self) -> AsyncIterator[list[str]]:
+        """The ids of all jobs of which a record is kept, in batches."""
+
+    async def expire(self, ages: Ages) -> Swept:
+        """Removes what is older than `ages` allow, and nothing else."""
+
     async def remove(self, job_id: str) -> None:
         """Removes source, record, results and outcome, as far as they are there."""
 
     async def probe(self) -> None:
-        """Makes sure that the storage takes writes and has room."""
+        """Makes sure that the storage takes writes and has room.
+
+        Raises DiskFull when there is none left, StorageUnavailable when there is too little or it takes no writes.
+        """

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +41,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_folder(folder: Path, aside: Path) -> None:
+    """Removes a folder, if it is there: moved to `aside` first, so that nobody ever sees half of it."""
+    aside.mkdir(parents=True, exist_ok=True)
+    moved = aside / f"{folder.name}.removed.{secrets.token_hex(8)}"
+    try:
+        folder.rename(moved)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(moved, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:

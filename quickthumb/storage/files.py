@@ -1,19 +1,7 @@
-"""The storage on a file system.
-
-    uploads/5f0/5f0c…/source         the uploaded bytes
-    uploads/5f0/5f0c…/job.json       the job's record
-    uploads/.arriving/5f0c…/         a source on its way in
-    processed/5f0/5f0c…/thumbnail.jpg
-    processed/5f0/5f0c…/outcome.json how the job ended
-    processed/.making/5f0c….token/   results on their way
-
-What is in a dotted folder is not there yet; one rename of a folder makes it be there, whole. The first three digits
-of the id spread the jobs over 4,096 folders, so that a million jobs make some 250 entries in each.
-"""
+"""The storage on a file system; `layout` says where things lie."""
 
 import asyncio
 import os
-import secrets
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,15 +11,13 @@ import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from quickthumb.errors import DiskFull, StorageUnavailable
-from quickthumb.storage.contract import Kept
-from quickthumb.storage.durability import make_folder, sync, translated, write_file
+from quickthumb.storage import sweeping
+from quickthumb.storage.contract import Ages, Kept, Swept
+from quickthumb.storage.durability import make_folder, remove_folder, sync, translated, write_file
+from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECORD, SOURCE, UPLOADS, place_of
 
-SOURCE = "source"
-RECORD = "job.json"
-OUTCOME = "outcome.json"
-SHARD_DIGITS = 3
-# Below this the storage counts as full: a worker needs room for results of what was accepted before.
-RESERVE_BYTES = 16 * 1024 * 1024
+# With less than this, no upload of any size has a chance.
+NO_ROOM_BYTES = 64 * 1024
 
 
 class FileArrival:
@@ -68,12 +54,13 @@ class FileArrival:
 class FileStorage:
     """Sources and results as files below one folder, which must lie on one file system."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._uploads = folder / "uploads"
-        self._arriving = self._uploads / ".arriving"
-        self._processed = folder / "processed"
-        self._making = self._processed / ".making"
+    def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
+        """`min_free_bytes` is the room that uploads leave for the results of what was accepted before."""
+        self._min_free_bytes = min_free_bytes
+        self._uploads = folder / UPLOADS
+        self._arriving = self._uploads / ARRIVING
+        self._processed = folder / PROCESSED
+        self._making = self._processed / MAKING
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
@@ -84,21 +71,21 @@ class FileStorage:
             with translated():
                 file = await aiofiles.open(folder / SOURCE, "xb")
             try:
-                yield FileArrival(file, folder, self._place(self._uploads, job_id))
+                yield FileArrival(file, folder, place_of(self._uploads, job_id))
             finally:
                 await file.close()
         finally:
             await _discard(folder)
 
     async def source(self, job_id: str) -> Path | None:
-        return await self._file(self._place(self._uploads, job_id) / SOURCE)
+        return await self._file(place_of(self._uploads, job_id) / SOURCE)
 
     async def look_up(self, job_id: str) -> Kept:
         with translated():
             return await asyncio.to_thread(self._look_up, job_id)
 
     def _look_up(self, job_id: str) -> Kept:
-        uploaded, made = self._place(self._uploads, job_id), self._place(self._processed, job_id)
+        uploaded, made = place_of(self._uploads, job_id), place_of(self._processed, job_id)
         source = uploaded / SOURCE
         return Kept(_read(uploaded / RECORD), source if source.is_file() else None, _read(made / OUTCOME))
 
@@ -113,7 +100,7 @@ class FileStorage:
             await _discard(folder)
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        place = self._place(self._processed, job_id)
+        place = place_of(self._processed, job_id)
         with translated():
             return await asyncio.to_thread(self._conclude, place, workspace, outcome)
 
@@ -135,22 +122,26 @@ class FileStorage:
         return outcome
 
     async def result(self, job_id: str, filename: str) -> Path | None:
-        return await self._file(self._place(self._processed, job_id) / filename)
+        return await self._file(place_of(self._processed, job_id) / filename)
+
+    async def reopen(self, job_id: str) -> None:
+        with translated():
+            await asyncio.to_thread(remove_folder, place_of(self._processed, job_id), self._making)
+
+    async def job_ids(self) -> AsyncIterator[list[str]]:
+        with translated():
+            shards = await asyncio.to_thread(sweeping.shards, self._uploads)
+            for shard in shards:
+                yield await asyncio.to_thread(sweeping.jobs, shard)
+
+    async def expire(self, ages: Ages) -> Swept:
+        with translated():
+            return await asyncio.to_thread(sweeping.sweep, self._uploads, self._processed, ages)
 
     async def remove(self, job_id: str) -> None:
-        for place in (self._place(self._uploads, job_id), self._place(self._processed, job_id)):
+        for place in (place_of(self._uploads, job_id), place_of(self._processed, job_id)):
             with translated():
-                await asyncio.to_thread(self._remove, place)
-
-    def _remove(self, place: Path) -> None:
-        # Moved aside first, so that nobody ever sees half a job.
-        aside = self._making / f"{place.name}.removed.{secrets.token_hex(8)}"
-        self._making.mkdir(parents=True, exist_ok=True)
-        try:
-            place.rename(aside)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(aside)
+                await asyncio.to_thread(remove_folder, place, self._making)
 
     async def probe(self) -> None:
         with translated():
@@ -158,14 +149,13 @@ class FileStorage:
 
     def _probe(self) -> None:
         self._arriving.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._arriving).free < RESERVE_BYTES:
-            raise DiskFull("The server's disk is almost full.")
+        free_bytes = shutil.disk_usage(self._arriving).free
+        if free_bytes < NO_ROOM_BYTES:
+            raise DiskFull("The server's disk is full.")
+        if free_bytes < self._min_free_bytes:
+            raise StorageUnavailable("The server's disk is almost full.")
         if not os.access(self._arriving, os.W_OK):
             raise StorageUnavailable("The storage cannot be written to.")
-
-    @staticmethod
-    def _place(area: Path, job_id: str) -> Path:
-        return area / job_id[:SHARD_DIGITS] / job_id
 
     @staticmethod
     def _open_folder(folder: Path) -> None:

@@ -32,6 +32,7 @@ class Parameter:
     place: str
     meaning: str
     schema: dict[str, Any]
+    example: Any = None
 
 
 @dataclass(frozen=True, slots=True)

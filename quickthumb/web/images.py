@@ -12,6 +12,8 @@ from quickthumb.web.answers import json_answer
 from quickthumb.web.presentation import present_accepted
 from quickthumb.web.state import metrics_of, service_of
 
+LONGEST_KEY = 255
+
 
 async def submit(request: Request) -> Response:
     """Answers 202 with the job, once it is kept."""
@@ -21,6 +23,7 @@ async def submit(request: Request) -> Response:
             content_type=request.headers.get("content-type", ""),
             content_length=_content_length(request),
             parameters=request.query_params.multi_items(),
+            idempotency_key=_idempotency_key(request),
         )
     )
     metrics_of(request).accepted(job.source.bytes)
@@ -32,6 +35,13 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
     async for chunk in request.stream():
         if chunk:
             yield chunk
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise MalformedRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", field="Idempotency-Key")
+    return key
 
 
 def _content_length(request: Request) -> int | None:

@@ -55,6 +55,18 @@ async def list_all(request: Request) -> Response:
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
+async def cancel(request: Request) -> Response:
+    """Stops a job that has not ended; its results never appear."""
+    job = await service_of(request).cancel(request.path_params["job_id"])
+    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+
+
+async def retry(request: Request) -> Response:
+    """Lets a FAILED job be tried again, from its source."""
+    job = await service_of(request).retry(request.path_params["job_id"])
+    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+
+
 async def remove(request: Request) -> Response:
     """Removes the job, its record and its files, cancelling it if need be."""
     await service_of(request).remove(request.path_params["job_id"])

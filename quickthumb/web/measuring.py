@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from quickthumb.metrics import WebMetrics
 
 UNKNOWN_ROUTE = "unknown"
+# What nginx notes for a request that nobody waits for any more.
+CLIENT_WENT_AWAY = 499
 # Methods are the client's to choose, so only the known ones become a series of their own.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,7 +25,7 @@ class Measuring:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
+        status: int = CLIENT_WENT_AWAY
 
         async def send_noting(message: Message) -> None:
             nonlocal status
@@ -34,5 +36,5 @@ class Measuring:
             await self._app(scope, receive, send_noting)
         finally:
             method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-            route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+            route = getattr(scope.get("route"), "name", UNKNOWN_ROUTE)
             self._metrics.answered(method, route, status, time.perf_counter() - started)

@@ -64,13 +64,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
+    described = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.place == "path",
         "description": parameter.meaning,
         "schema": parameter.schema,
     }
+    return described if parameter.example is None else {**described, "example": parameter.example}
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
@@ -94,7 +95,12 @@ def _problems(errors: Iterable[type[QuickThumbError]]) -> dict[str, Any]:
     return {
         status: {
             "description": "; ".join(f"`{error.code}`: {error.title}" for error in kinds) + ".",
-            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}},
+            "content": {
+                problems.MEDIA_TYPE: {
+                    "schema": {"$ref": REFERENCE.format(model="Problem")},
+                    "examples": {error.code: {"value": problems.example(error)} for error in kinds},
+                }
+            },
         }
         for status, kinds in by_status.items()
     }

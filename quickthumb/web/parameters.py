@@ -13,6 +13,12 @@ WAIT = Parameter(
     {"type": "integer", "minimum": 0},
 )
 PREFER = Parameter("Prefer", "header", "`wait=20` does the same (RFC 7240).", {"type": "string"})
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Any text of your own: sent again within a day, the request answers with the first one's job.",
+    {"type": "string", "maxLength": 255},
+)
 STATUS = Parameter("status", "query", "Only jobs of this status.", {"type": "string", "enum": list(Status)})
 LIMIT = Parameter(
     "limit",

@@ -1,5 +1,6 @@
 """How a job looks over HTTP. OpenAPI is derived from these models."""
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -36,8 +37,48 @@ class ResultView(BaseModel):
     bytes: int = Field(examples=[4047])
 
 
+_EXAMPLE_ID = "5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"
+_EXAMPLE_ACCEPTED: dict[str, Any] = {
+    "id": _EXAMPLE_ID,
+    "status": "WAITING",
+    "created_at": "2026-01-31T12:00:00.000Z",
+    "started_at": None,
+    "finished_at": None,
+    "attempts": 0,
+    "source": {
+        "filename": "cat.jpg",
+        "format": "jpeg",
+        "width": 2725,
+        "height": 2225,
+        "bytes": 829183,
+        "sha256": hashlib.sha256(b"cat.jpg").hexdigest(),
+    },
+    "results": {},
+    "error": None,
+    "links": {"self": f"/jobs/{_EXAMPLE_ID}", "original": f"/jobs/{_EXAMPLE_ID}/original"},
+}
+_EXAMPLE_JOB: dict[str, Any] = {
+    **_EXAMPLE_ACCEPTED,
+    "status": "DONE",
+    "started_at": "2026-01-31T12:00:00.004Z",
+    "finished_at": "2026-01-31T12:00:00.061Z",
+    "attempts": 1,
+    "results": {
+        "thumbnail": {
+            "url": f"/jobs/{_EXAMPLE_ID}/results/thumbnail",
+            "format": "jpeg",
+            "width": 128,
+            "height": 105,
+            "bytes": 4047,
+        }
+    },
+}
+
+
 class JobView(BaseModel):
     """A job. `results` is filled when it is DONE, `error` when it FAILED."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_JOB]})
 
     id: str = Field(description="128 random bits, in hexadecimal.")
     status: Status
@@ -53,6 +94,8 @@ class JobView(BaseModel):
 
 class AcceptedView(JobView):
     """The answer to an upload: the job as it was queued."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE_ACCEPTED, "message": ACCEPTED_MESSAGE}]})
 
     message: str = Field(examples=[ACCEPTED_MESSAGE])
 

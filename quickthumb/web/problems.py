@@ -2,13 +2,17 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from quickthumb.errors import InternalError, MalformedRequest, MethodNotAllowed, NotFound, QuickThumbError
+from quickthumb.errors import MalformedRequest, MethodNotAllowed, NotFound, QuickThumbError
 
 log = logging.getLogger("quickthumb.web")
 
@@ -38,11 +42,17 @@ def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> 
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
 
 
+def example(kind: type[QuickThumbError]) -> dict[str, Any]:
+    """What an error of the catalogue looks like."""
+    body = Problem(status=kind.status, code=kind.code, title=kind.title, detail="One sentence that says what it was.")
+    return body.model_dump(exclude_none=True)
+
+
 async def known(request: Request, error: Exception) -> JSONResponse:
     """Renders an error that was raised on purpose."""
     assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this for nothing else
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error.detail, exc_info=error.__cause__)
+        log.warning("%s: %s", asked(request.scope), error.detail, exc_info=error.__cause__)
     return problem(error)
 
 
@@ -53,12 +63,18 @@ async def of_starlette(request: Request, error: Exception) -> JSONResponse:
         return problem(NotFound("No page and no resource has this address."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         answer = problem(MethodNotAllowed(f"{request.method} is not for this address."))
-        answer.headers.update(error.headers or {})
+        answer.headers["Allow"] = _methods_at(request) or (error.headers or {}).get("Allow", "")
         return answer
     return problem(MalformedRequest(str(error.detail)))
 
 
-async def unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Renders a bug: the client learns nothing of it, the log everything."""
-    log.error("%s %s went wrong", request.method, request.url.path, exc_info=error)
-    return problem(InternalError("The request could not be answered, for a reason that has been logged."))
+def asked(scope: Scope) -> str:
+    """The request in a few words, for the log: escaped, since the path is the client's to choose."""
+    return f"{scope['method']} {quote(scope['path'])}"
+
+
+def _methods_at(request: Request) -> str:
+    """Every method that the address takes: Starlette tells only those of the first route."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    here = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))

@@ -22,17 +22,21 @@ UPLOAD_ERRORS = (
     errors.BrokenImage,
     errors.InvalidParameter,
     errors.TooManyPixels,
+    errors.RequestInProgress,
+    errors.KeyReused,
+    errors.QueueFull,
     errors.QueueUnavailable,
     errors.StorageUnavailable,
     errors.DiskFull,
 )
 LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+CHANGE_ERRORS = (*LOOKUP_ERRORS, errors.WrongState, errors.StorageUnavailable, errors.DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
 
 # fmt: off
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
-             (ACCEPTED,), UPLOAD_ERRORS, UPLOAD_PARAMETERS, UPLOAD_BODY),
+             (ACCEPTED,), UPLOAD_ERRORS, (given.IDEMPOTENCY_KEY, *UPLOAD_PARAMETERS), UPLOAD_BODY),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
              (Answer(200, "Some jobs.", PageView),), (errors.InvalidParameter, errors.QueueUnavailable),
              (given.STATUS, given.LIMIT, given.CURSOR)),
@@ -41,6 +45,10 @@ ENDPOINTS = [
              (given.JOB, given.WAIT, given.PREFER)),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files",
              (Answer(204, "It is gone."),), (*LOOKUP_ERRORS, errors.StorageUnavailable), (given.JOB,)),
+    Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job",
+             (Answer(202, "It is cancelled.", JobView),), CHANGE_ERRORS, (given.JOB,)),
+    Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Try a FAILED job again",
+             (Answer(202, "It waits for its next attempt.", JobView),), CHANGE_ERRORS, (given.JOB,)),
     Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result",
              DOWNLOAD, (*FILE_ERRORS, errors.UnknownResult, errors.NotReady),
              (given.JOB, given.NAME, given.RANGE, given.IF_NONE_MATCH)),

@@ -1,0 +1,45 @@
+"""`quickthumb recover`: rebuild what Redis knows from the records on disk, now."""
+
+import argparse
+import asyncio
+
+from redis.asyncio import Redis
+
+from quickthumb.cli.command import Command
+from quickthumb.cli.mistakes import UserMistake
+from quickthumb.config import Config, load
+from quickthumb.errors import QuickThumbError
+from quickthumb.jobs.connection import connect
+from quickthumb.jobs.store import JobStore
+from quickthumb.parts import housekeeper
+
+ATTEMPTS = 3
+ANSWER_SECONDS = 10.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """It has none: the settings say which Redis and which folder."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Goes through all records once, and says what it did."""
+    try:
+        print(asyncio.run(_recover(load())))
+    except QuickThumbError as error:
+        raise UserMistake(error.detail) from error
+    return 0
+
+
+async def _recover(config: Config) -> str:
+    redis = connect(config.redis_address, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    try:
+        store = JobStore(redis, retention_seconds=config.retention_seconds)
+        keeper = housekeeper(config, redis, store)
+        rebuilt = await keeper.rebuild()
+        requeued = await keeper.reconcile()
+        return f"{rebuilt.told()}, {requeued} that were missing in the queue are back."
+    finally:
+        await redis.aclose()
+
+
+COMMAND = Command("recover", "Queue again, from the records on disk, whatever Redis has lost.", add_options, run)

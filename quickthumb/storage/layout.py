@@ -1,0 +1,32 @@
+"""Where things lie below the data folder.
+
+    uploads/5f0/5f0c…/source         the uploaded bytes
+    uploads/5f0/5f0c…/job.json       the job's record
+    uploads/.arriving/5f0c…/         a source on its way in
+    processed/5f0/5f0c…/thumbnail.jpg
+    processed/5f0/5f0c…/outcome.json how the job ended
+    processed/.making/5f0c….token/   results on their way
+
+What is in a dotted folder is not there yet; one rename of a folder makes it be there, whole. The first three digits
+of the id spread the jobs over 4,096 folders, so that a million jobs make some 250 entries in each.
+"""
+
+import re
+from pathlib import Path
+
+UPLOADS = "uploads"
+PROCESSED = "processed"
+ARRIVING = ".arriving"
+MAKING = ".making"
+SOURCE = "source"
+RECORD = "job.json"
+OUTCOME = "outcome.json"
+
+SHARD_DIGITS = 3
+SHARD_NAME = re.compile(r"[0-9a-f]{3}")
+JOB_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+def place_of(area: Path, job_id: str) -> Path:
+    """The folder of a job in `uploads` or `processed`."""
+    return area / job_id[:SHARD_DIGITS] / job_id

@@ -1,0 +1,64 @@
+"""The web process by itself, as an operator starts it: no worker beside it, and a Redis that the test rules over."""
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import CHECKOUT, clean_environment
+from tests.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class WebProcess:
+    """A running web process: its address, its data folder, what it has logged so far, and the process itself."""
+
+    address: str
+    data: Path
+    log: Path
+    process: psutil.Process
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def kept(self) -> list[Path]:
+        """The files of all uploads, those on their way in included."""
+        return [path for path in (self.data / "uploads").rglob("*") if path.is_file()]
+
+
+@contextlib.asynccontextmanager
+async def running_web(folder: Path, redis_url: str, **settings: object) -> AsyncIterator[WebProcess]:
+    """Starts it on a free port, waits until it listens, and stops it in good order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, log_path = folder / "data", folder / "web.log"
+    words = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", "0", "--no-server-header"]
+    environment = clean_environment(data_dir=data, redis_url=redis_url, **settings) | {"PYTHONPATH": str(CHECKOUT)}
+    with log_path.open("w") as log:
+        process = psutil.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+        try:
+            yield WebProcess(await _announced_address(process, log_path), data, log_path, process)
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=20)
+            if process.is_running():
+                process.kill()
+                process.wait(timeout=20)
+
+
+async def _announced_address(process: psutil.Popen, log: Path) -> str:
+    found: list[str] = []
+
+    def listens() -> bool:
+        found[:] = re.findall(r"running on (http://\S+)", log.read_text())
+        return bool(found) or process.poll() is not None
+
+    await wait_until(listens, seconds=30)
+    assert found, log.read_text()
+    return found[0]
