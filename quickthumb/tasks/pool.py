@@ -33,12 +33,13 @@ class WakingPool(ArqRedis):
         self._due = self.register_script(scripts.DUE)
 
     async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
-        """arq's reading of its queue: the ids that are due and not running, as soon as there are any."""
-        most = num or 1
-        ids, due_ms = await self._read_due(name, most)
+        """arq's reading of its queue: the ids that are due and not running; none after a sleep until there may be some.
+
+        After a sleep arq reads again at once, and not when it was told to stop meanwhile: then nothing new is begun.
+        """
+        ids, due_ms = await self._read_due(name, num or 1)
         if not ids:
             await self._sleep(due_ms)
-            ids, _ = await self._read_due(name, most)
         return ids
 
     async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], bytes]:
