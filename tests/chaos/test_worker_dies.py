@@ -21,7 +21,7 @@ async def test_the_job_of_a_killed_worker_is_finished_by_another(
 ) -> None:
     stream = Stream()
     async with Fleet(tmp_path) as fleet:
-        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=24))
+        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=10))
         await fleet.until(job_id, "IN_PROGRESS")
         await fleet.add_worker()
         assert (await fleet.job(job_id))["status"] == "IN_PROGRESS"
@@ -39,7 +39,7 @@ async def test_a_worker_told_to_stop_finishes_what_it_has_and_takes_nothing_new(
     stream = Stream()
     async with Fleet(tmp_path, worker_threads=1) as fleet:
         [worker] = fleet.workers
-        running = await stream.accept(fleet.client, *slow_job(chance, outputs=12))
+        running = await stream.accept(fleet.client, *slow_job(chance, outputs=6))
         await fleet.until(running, "IN_PROGRESS")
         report.fault("SIGTERM worker")
         worker.send(signal.SIGTERM)
@@ -59,7 +59,7 @@ async def test_what_is_not_finished_within_the_grace_period_goes_back_at_once(
     grace_seconds = 1
     stream = Stream()
     async with Fleet(tmp_path, worker_threads=1, shutdown_grace_seconds=grace_seconds, lease_seconds=30) as fleet:
-        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=32))
+        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=16))
         await fleet.until(job_id, "IN_PROGRESS")
         await fleet.add_worker()
         report.fault("SIGTERM worker")
