@@ -50,7 +50,7 @@ class Fleet:
         self._settings = {"data_dir": self.data_dir, **settings}
         self._worker_redis_url = worker_redis_url or self.redis_url
         self._initial_workers = workers
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.redis = Process("redis", self._embedded.command(), self._environment(self.redis_url), folder / "redis.log")
         serving = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", str(self.port)]
@@ -171,7 +171,7 @@ class Fleet:
         return told
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -21,8 +21,8 @@ async def test_whatever_is_killed_every_accepted_upload_ends_done(
 ) -> None:
     stream, faults = Stream(), []
     # The same job may happen to be hit again and again: that is the test's doing, and no sign that it kills workers.
-    patience = {"max_attempts": scale.rounds + 3}
-    async with Fleet(tmp_path, workers=2, lease_seconds=8 if scale.long else 3, **patience) as fleet:
+    attempts, lease_seconds = scale.rounds + 3, 8 if scale.long else 3
+    async with Fleet(tmp_path, workers=2, lease_seconds=lease_seconds, max_attempts=attempts) as fleet:
         async with stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.15):
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait

@@ -47,9 +47,9 @@ async def test_a_wiped_redis_is_rebuilt_by_the_worker_that_is_there(
     tmp_path: Path, chance: random.Random, report: Report, scale: Scale, way: str
 ) -> None:
     stream = Stream()
-    # The short run looks more often; the long one has the defaults.
-    settings = {} if scale.long else {"housekeeping_seconds": 2}
-    async with Fleet(tmp_path, worker_threads=1, **settings) as fleet:
+    # The long run has the default; the short one looks more often.
+    interval_seconds = 15 if scale.long else 2
+    async with Fleet(tmp_path, worker_threads=1, housekeeping_seconds=interval_seconds) as fleet:
         finished = await stream.accept(fleet.client, small_picture(chance))
         before = await fleet.until(finished, "DONE")
         running = await stream.accept(fleet.client, *slow_job(chance, outputs=10))
@@ -60,7 +60,7 @@ async def test_a_wiped_redis_is_rebuilt_by_the_worker_that_is_there(
         await _wipe(fleet, way)
         await judge(fleet, stream, report, seconds=RECOVERY_SECONDS)
         took = report.took(
-            f"Redis wiped ({way}), housekeeping {settings or 'by default'}: until all is DONE again",
+            f"Redis wiped ({way}), housekeeping every {interval_seconds} s: until all is DONE again",
             time.time() - fault.at,
         )
         assert took < RECOVERY_SECONDS

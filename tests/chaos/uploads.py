@@ -13,6 +13,9 @@ import httpx
 
 from tests.chaos.pictures import Picture, any_picture
 
+PIECE_BYTES = 512 * 1024
+PIECE_SECONDS = 0.03
+
 
 class Kind(Enum):
     """What a client knows after an upload."""
@@ -40,11 +43,11 @@ async def upload(client: httpx.AsyncClient, picture: Picture, parameters: Mappin
     """Sends one picture. Once 202 and the job's address have arrived the upload counts as accepted, even when the
     connection breaks right behind them."""
     sent_at = time.time()
-    headers = {"Content-Type": picture.content_type}
+    headers = {"Content-Type": picture.content_type, "Content-Length": str(len(picture.data))}
     status, answer = 0, httpx.Headers()
     try:
         async with client.stream(
-            "POST", "/images/", content=picture.data, headers=headers, params=parameters
+            "POST", "/images/", content=_in_pieces(picture.data), headers=headers, params=parameters
         ) as response:
             status, answer = response.status_code, response.headers
             await response.aread()
@@ -55,6 +58,13 @@ async def upload(client: httpx.AsyncClient, picture: Picture, parameters: Mappin
         job_id = answer["Location"].rpartition("/")[2]
         return Upload(picture, Kind.ACCEPTED, sent_at, time.time(), job_id, status)
     return Upload(picture, Kind.REFUSED, sent_at, time.time(), status=status, retry_after=answer.get("Retry-After"))
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    """As a client on a slower network sends it, so that a fault may fall into the middle of it."""
+    for start in range(0, len(data), PIECE_BYTES):
+        yield data[start : start + PIECE_BYTES]
+        await asyncio.sleep(PIECE_SECONDS)
 
 
 @dataclass
