@@ -98,6 +98,10 @@ class TooManyPixels(QuickThumbError):
     code, status, title = "too_many_pixels", 422, "The image has too many pixels"
 
 
+class TooManyFrames(QuickThumbError):
+    code, status, title = "too_many_frames", 422, "The animation has too many frames"
+
+
 class BrokenImage(QuickThumbError):
     code, status, title = "broken_image", 422, "The image is damaged"
 

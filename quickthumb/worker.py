@@ -42,8 +42,11 @@ async def start(context: dict[str, Any], config: Config) -> None:
     logs.configure()
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
+    # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
+    main = cast("asyncio.Task[None]", asyncio.current_task())
+    main.add_done_callback(lambda _: pool.stop_waiting())
     threads = stack.enter_context(thread_pool(config.worker_threads))
-    limits = Limits(max_pixels=config.max_pixels)
+    limits = Limits(max_pixels=config.max_pixels, max_frames=config.max_frames)
 
     async def render_in_thread(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)

@@ -4,44 +4,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from quickthumb.errors import BrokenImage, TooManyPixels, UnsupportedImage
+from quickthumb.imaging import colour, facts, metadata, pipeline, smart
+from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.encode import encode
+from quickthumb.imaging.facts import Facts
+from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
-
-# Nothing else is ever given to a decoder: most of Pillow's security holes were in its rarer formats.
-DECODERS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "ICO")
-# Format -> (name in answers, file extension).
-ENCODERS = {
-    "JPEG": ("jpeg", "jpg"),
-    "PNG": ("png", "png"),
-    "WEBP": ("webp", "webp"),
-    "GIF": ("gif", "gif"),
-    "AVIF": ("avif", "avif"),
-}
-# Values of the EXIF orientation that turn a picture by a quarter, so that its width becomes its height.
-SIDEWAYS = (5, 6, 7, 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a source after decoding; sizes in pixels, upright."""
-
-    format: str
-    width: int
-    height: int
+from quickthumb.imaging.source import Frame, Source, open_source
+from quickthumb.imaging.task import Task, plan_tasks
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One file that was made for one output."""
+    """One file that was made for one output, and its receipt.
+
+    `quality` is the one it was written at, None where the format has none or it is lossless. `colour` and `metadata`
+    say in a few words what was done to them; `warnings` what was asked for, or was there, and is lost.
+    """
 
     name: str
     filename: str
     format: str
     width: int
     height: int
+    bytes: int
+    frames: int
+    quality: int | None
+    colour: str
+    metadata: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +47,77 @@ class Rendering:
 
 
 def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
-    """Makes every output of `source` as a file in `folder`.
+    """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
-    Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels before anything is decoded, and
-    BrokenImage for a file that does not decode to its end.
+    Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels and TooManyFrames before anything is
+    decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output that cannot be
+    made of this source. OSError and MemoryError are the machine's, and pass.
     """
-    try:
-        with Image.open(source, formats=DECODERS) as image:
-            return _render(image, outputs, folder, limits)
-    except UnidentifiedImageError:
-        raise UnsupportedImage("The file is not an image of a format that is read here.") from None
-    except Image.DecompressionBombError:
-        raise TooManyPixels("The image has more pixels than are accepted.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise BrokenImage("The image is damaged and could not be decoded.") from error
+    with open_source(source, limits) as opened:
+        tasks = plan_tasks(opened, outputs)
+        found = _draw(opened, tasks)
+        return Rendering(found, tuple(_write(opened, task, folder) for task in tasks))
 
 
-def _render(image: Image.Image, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
-    if image.width * image.height > limits.max_pixels:
-        raise TooManyPixels(
-            f"The image has {image.width} × {image.height} pixels; at most {limits.max_pixels} are accepted."
-        )
-    source_format = "JPEG" if image.format == "MPO" else image.format or ""
-    sideways = image.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
-    facts = Facts(source_format.lower(), *(image.size[::-1] if sideways else image.size))
-    largest = max(max(output.width or image.width, output.height or image.height) for output in outputs)
-    # Decoding at half, quarter or eighth size never goes below twice the size wanted.
-    image.draft(None, (2 * largest, 2 * largest))
-    upright = ImageOps.exif_transpose(image)
-    return Rendering(facts, tuple(_make(upright, source_format, output, folder) for output in outputs))
+def _draw(source: Source, tasks: Sequence[Task]) -> Facts:
+    """Makes the pictures of all tasks from one pass over the frames; those with the most pixels first."""
+    largest_first = sorted(tasks, key=lambda task: task.plan.shrink)
+    count = max(task.frame_count for task in tasks)
+    found: Facts | None = None
+    for index, frame in enumerate(source.frames(count, draft_scale([task.plan.shrink for task in tasks]))):
+        levels = Levels(frame.level, source.size)
+        if index == 0:
+            _look(source, tasks, frame, levels)
+        for task in largest_first:
+            if index < task.frame_count:
+                task.pictures.append(pipeline.run(levels, task))
+                task.milliseconds.append(frame.milliseconds)
+        found = found or facts.gather(source, levels, tasks[0].colour)
+    assert found is not None  # noqa: S101 - there is always a first frame
+    return found
 
 
-def _make(upright: Image.Image, source_format: str, output: Output, folder: Path) -> Made:
-    picture = upright.copy()
-    picture.thumbnail((output.width or upright.width, output.height or upright.height), Image.Resampling.LANCZOS)
-    encoder = source_format if source_format in ENCODERS else "PNG" if picture.has_transparency_data else "JPEG"
-    if encoder == "JPEG" and picture.mode not in ("L", "RGB", "CMYK"):
-        picture = picture.convert("RGB")
-    name, extension = ENCODERS[encoder]
-    filename = f"{output.name}.{extension}"
-    picture.save(folder / filename, encoder, exif=b"")
-    return Made(output.name, filename, name, *picture.size)
+def _look(source: Source, tasks: Sequence[Task], frame: Frame, levels: Levels) -> None:
+    """Settles what only the first frame can tell: its colour and where the interesting parts are."""
+    mode = frame.level.picture.mode
+    if source.cielab:
+        its_colour = Colour(mode, converted="CIELAB")
+    else:
+        its_colour = colour.read(source.info.get("icc_profile"), mode, source.limits)
+    for task in tasks:
+        task.colour = its_colour
+        if task.output.fit == "cover" and task.output.position == "smart":
+            _aim(task, levels)
+
+
+def _aim(task: Task, levels: Levels) -> None:
+    """Puts the box of a `cover` where the part that is most interesting is."""
+    box = task.plan.part
+    width, height = box[2] - box[0], box[3] - box[1]
+    scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    stored = task.turn.source_box(box, task.upright)
+    seen = task.turn.apply(levels.cut(stored, task.turn.size(size), stored))
+    window = task.plan.region_size
+    task.aim(smart.anchor(task.colour.to_srgb(seen), (window[0] / width, window[1] / height)))
+
+
+def _write(source: Source, task: Task, folder: Path) -> Made:
+    options, what, lost = metadata.kept(source, task.output, task.format)
+    file = encode(task, source.plays, options)
+    filename = f"{task.output.name}.{task.format.extension}"
+    (folder / filename).write_bytes(file.data)
+    first: Image.Image = task.pictures[0]
+    return Made(
+        name=task.output.name,
+        filename=filename,
+        format=task.format.name,
+        width=first.width,
+        height=first.height,
+        bytes=len(file.data),
+        frames=file.frames,
+        quality=file.quality,
+        colour=task.colour.done(task.keeps_profile),
+        metadata=what,
+        warnings=tuple(dict.fromkeys((*source.warnings, *task.colour.warnings, *task.warnings, *lost))),
+    )

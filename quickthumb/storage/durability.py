@@ -1,14 +1,19 @@
 """Writing so that a crash of the machine loses nothing, and telling a full disk from other trouble."""
 
+import asyncio
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from quickthumb.errors import DiskFull, StorageUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
@@ -22,6 +27,22 @@ def translated() -> Iterator[None]:
         if error.errno in NO_ROOM:
             raise DiskFull("There is no space left on the server to keep the image.") from error
         raise StorageUnavailable("The server cannot use its storage just now.") from error
+
+
+async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Works in a thread. Whoever is cancelled meanwhile is kept until the work is over: a thread cannot be stopped,
+    and what it still writes would come after the clearing away."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    cancelled = False
+    while not working.done():
+        try:
+            await asyncio.wait([working])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        working.exception()  # looked at, so that nobody warns of it
+        raise asyncio.CancelledError
+    return working.result()
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -1,19 +1,21 @@
 """The storage on a file system; `layout` says where things lie."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
-import aiofiles
+import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from quickthumb.errors import DiskFull, StorageUnavailable
 from quickthumb.storage import sweeping
 from quickthumb.storage.contract import Ages, Kept, Swept
-from quickthumb.storage.durability import make_folder, remove_folder, sync, translated, write_file
+from quickthumb.storage.durability import make_folder, remove_folder, sync, to_its_end, translated, write_file
 from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECORD, SOURCE, UPLOADS, place_of
 
 # With less than this, no upload of any size has a chance.
@@ -27,6 +29,8 @@ class FileArrival:
         self._file = file
         self._folder = folder
         self._place = place
+        self._moved = False
+        self._kept = False
 
     async def write(self, data: bytes) -> None:
         with translated():
@@ -40,7 +44,13 @@ class FileArrival:
     async def keep(self, record: bytes) -> None:
         with translated():
             await self._file.flush()
-            await asyncio.to_thread(self._keep, self._file.fileno(), record)
+            await to_its_end(self._keep, self._file.fileno(), record)
+        self._kept = True
+
+    async def discard_unless_kept(self) -> None:
+        """Undoes what there is of it, even where the last step of keeping it failed or nobody waited for it."""
+        if not self._kept:
+            await to_its_end(shutil.rmtree, self._place if self._moved else self._folder, ignore_errors=True)
 
     def _keep(self, descriptor: int, record: bytes) -> None:
         os.fsync(descriptor)
@@ -48,6 +58,7 @@ class FileArrival:
         sync(self._folder)
         make_folder(self._place.parent)
         self._folder.rename(self._place)
+        self._moved = True
         sync(self._place.parent)
 
 
@@ -66,16 +77,35 @@ class FileStorage:
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
         folder = self._arriving / job_id
         with translated():
-            await asyncio.to_thread(self._open_folder, folder)
+            file = await self._opened(folder)
+        arrival = FileArrival(file, folder, place_of(self._uploads, job_id))
         try:
-            with translated():
-                file = await aiofiles.open(folder / SOURCE, "xb")
-            try:
-                yield FileArrival(file, folder, place_of(self._uploads, job_id))
-            finally:
-                await file.close()
+            yield arrival
         finally:
-            await _discard(folder)
+            # What could not be written before is not wanted any more.
+            with contextlib.suppress(OSError):
+                await file.close()
+            await arrival.discard_unless_kept()
+
+    async def _opened(self, folder: Path) -> AsyncBufferedIOBase:
+        """The source in a new folder; there is neither when this fails, or is cancelled."""
+        opened: list[BinaryIO] = []
+        try:
+            await to_its_end(lambda: opened.append(self._open_source(folder)))
+        except asyncio.CancelledError:
+            for file in opened:
+                file.close()
+                await to_its_end(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        return cast("AsyncBufferedIOBase", aiofiles.threadpool.wrap(opened[0]))
+
+    def _open_source(self, folder: Path) -> BinaryIO:
+        self._open_folder(folder)
+        try:
+            return (folder / SOURCE).open("xb")
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     async def source(self, job_id: str) -> Path | None:
         return await self._file(place_of(self._uploads, job_id) / SOURCE)
@@ -92,17 +122,17 @@ class FileStorage:
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
         folder = self._making / f"{job_id}.{token}"
-        with translated():
-            await asyncio.to_thread(self._open_folder, folder)
         try:
+            with translated():
+                await to_its_end(self._open_folder, folder)
             yield folder
         finally:
-            await _discard(folder)
+            await to_its_end(shutil.rmtree, folder, ignore_errors=True)
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
         place = place_of(self._processed, job_id)
         with translated():
-            return await asyncio.to_thread(self._conclude, place, workspace, outcome)
+            return await to_its_end(self._conclude, place, workspace, outcome)
 
     @staticmethod
     def _conclude(place: Path, workspace: Path, outcome: bytes) -> bytes:
@@ -117,7 +147,8 @@ class FileStorage:
         except OSError:
             if not (place / OUTCOME).is_file():
                 raise
-            return (place / OUTCOME).read_bytes()
+            outcome = (place / OUTCOME).read_bytes()
+        # Also for one that stood: whoever put it there may have died before this.
         sync(place.parent)
         return outcome
 
@@ -126,7 +157,7 @@ class FileStorage:
 
     async def reopen(self, job_id: str) -> None:
         with translated():
-            await asyncio.to_thread(remove_folder, place_of(self._processed, job_id), self._making)
+            await to_its_end(remove_folder, place_of(self._processed, job_id), self._making)
 
     async def job_ids(self) -> AsyncIterator[list[str]]:
         with translated():
@@ -141,7 +172,7 @@ class FileStorage:
     async def remove(self, job_id: str) -> None:
         for place in (place_of(self._uploads, job_id), place_of(self._processed, job_id)):
             with translated():
-                await asyncio.to_thread(remove_folder, place, self._making)
+                await to_its_end(remove_folder, place, self._making)
 
     async def probe(self) -> None:
         with translated():
@@ -175,8 +206,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-async def _discard(folder: Path) -> None:
-    """Removes a folder that has not been kept; whoever is being cancelled waits for it."""
-    await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))

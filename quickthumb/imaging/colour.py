@@ -1,0 +1,115 @@
+"""Colour: every picture leaves here as sRGB, converted through its own ICC profile by littleCMS.
+
+The conversion is made on what was resampled, which is smaller than what was decoded. The intent is perceptual, as in
+sharp and browsers.
+"""
+
+import io
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageCms
+
+from quickthumb.imaging.limits import Limits
+
+UNCHANGED = "unchanged"
+# The channels an ICC profile may be about, by the mode of the pictures that it can describe.
+_SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "CMYK": ("CMYK",)}
+# The primaries of sRGB, adapted to D50, as its profiles have them (IEC 61966-2-1; XYZ).
+_SRGB_COLORANTS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+_TOLERANCE = 0.003
+
+
+@dataclass(slots=True)
+class Colour:
+    """The colour of one source: its profile, if it has a usable one, and the way from there to sRGB."""
+
+    mode: str
+    converted: str = ""  # what it was before decoding made sRGB of it
+    profile: bytes | None = None
+    description: str = ""
+    warnings: list[str] = field(default_factory=list)
+    _parsed: ImageCms.ImageCmsProfile | None = None
+    _transform: ImageCms.ImageCmsTransform | None = None
+
+    @property
+    def is_srgb(self) -> bool:
+        """Whether there is nothing to convert."""
+        return self.mode != "CMYK" and (self._parsed is None or _describes_srgb(self._parsed))
+
+    def keeps(self, wanted: bool, can: bool) -> bool:
+        """Whether a result stays in the source's own colours, with its profile: if `wanted` and the format `can`."""
+        return wanted and can and self.profile is not None and self.mode != "CMYK"
+
+    def to_srgb(self, picture: Image.Image) -> Image.Image:
+        """A picture of the source, in the source's mode, as L, RGB or RGBA of sRGB."""
+        if self.is_srgb:
+            return picture
+        if self._parsed is None:
+            return picture.convert("RGB")
+        if self._transform is None:
+            self._transform = self._build(self._parsed)
+        if self._transform.input_mode == picture.mode and picture.mode != "L":
+            return self._transform.apply(picture)
+        made = self._transform.apply(picture.convert(self._transform.input_mode))
+        if picture.mode == "L":
+            return made.convert("L")
+        made.putalpha(picture.getchannel("A"))
+        return made
+
+    def done(self, kept: bool) -> str:
+        """What happened to the colour, for the receipt."""
+        if kept:
+            return f"kept in {self.description}, with its profile"
+        if self.converted:
+            return f"converted from {self.converted} to sRGB"
+        if self.is_srgb:
+            return UNCHANGED
+        if self._parsed is None:
+            return "converted from CMYK without a profile to sRGB"
+        return f"converted from {self.description} to sRGB"
+
+    def _build(self, parsed: ImageCms.ImageCmsProfile) -> ImageCms.ImageCmsTransform:
+        space = parsed.profile.xcolor_space
+        source_mode = {"GRAY": "L", "CMYK": "CMYK"}.get(space, "RGBA" if self.mode == "RGBA" else "RGB")
+        made_mode = "RGBA" if source_mode == "RGBA" else "RGB"
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(parsed, srgb, source_mode, made_mode, ImageCms.Intent.PERCEPTUAL)
+
+
+def read(profile: object, mode: str, limits: Limits) -> Colour:
+    """The colour of pictures of `mode` (one of resampling's MODES) with that embedded profile.
+
+    A profile that is too large, damaged, or about other channels is left aside, with a warning.
+    """
+    colour = Colour(mode)
+    if not isinstance(profile, bytes) or not profile:
+        return colour
+    if len(profile) > limits.max_profile_bytes:
+        colour.warnings.append("The colour profile is too large and was ignored.")
+        return colour
+    try:
+        parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if parsed.profile.xcolor_space not in _SPACES[mode]:
+            raise ValueError("about other channels")
+        candidate = Colour(mode, profile=profile, description=_describe(parsed), _parsed=parsed)
+        candidate.to_srgb(Image.new(mode, (1, 1)))
+    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
+        colour.warnings.append("The colour profile is not usable and was ignored.")
+        return colour
+    return candidate
+
+
+def _describe(parsed: ImageCms.ImageCmsProfile) -> str:
+    return " ".join((parsed.profile.profile_description or "").split())[:80] or "an unnamed profile"
+
+
+def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
+    """Whether a profile is sRGB's by name and by primaries: converting would change nothing but rounding."""
+    profile = parsed.profile
+    if not profile.is_matrix_shaper or "srgb" not in (profile.profile_description or "").lower():
+        return False
+    found = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
+    for colorant, known in zip(found, _SRGB_COLORANTS, strict=True):
+        if colorant is None or any(abs(a - b) > _TOLERANCE for a, b in zip(colorant[0], known, strict=True)):
+            return False
+    return True

@@ -1,0 +1,145 @@
+"""From the pictures of an output to the bytes of its file."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from PIL import Image
+
+from quickthumb.errors import InvalidParameter
+from quickthumb.imaging.formats import Options
+from quickthumb.imaging.palette import with_palette
+from quickthumb.imaging.task import Task
+
+# What `max_bytes` tries first where no quality is asked for; above, files grow for nothing to be seen.
+_BEST_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of a file, the quality they were written at (None where there is none), and the frames they hold."""
+
+    data: bytes
+    quality: int | None
+    frames: int
+
+
+def encode(task: Task, plays: int, metadata: Options) -> Encoded:
+    """The file of an output.
+
+    Raises InvalidParameter where not even the lowest quality fits into `max_bytes`.
+    """
+    save = _prepared(task, plays, metadata)
+    output = task.output
+    if output.max_bytes is not None:
+        data, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
+    else:
+        quality = _quality(task)
+        data = save(quality)
+    return Encoded(data, quality, _count_frames(data, task))
+
+
+def _quality(task: Task) -> int | None:
+    if task.format.quality is None:
+        if task.output.quality is not None:
+            task.warnings.append(f"quality has no meaning for {task.format.name} and was ignored.")
+        return None
+    return None if task.output.lossless else task.output.quality or task.format.quality
+
+
+def _count_frames(data: bytes, task: Task) -> int:
+    """The number of frames in a file: encoders join frames that came out alike."""
+    if len(task.pictures) == 1:
+        return 1
+    with Image.open(io.BytesIO(data), formats=[task.format.pillow]) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None], bytes]:
+    frames = _alike(task.pictures)
+    options = {**metadata, **_profile(task)}
+    if len(frames) > 1:
+        frames, milliseconds = _merged(frames, task.milliseconds)
+        options |= _animation(task, plays, milliseconds)
+    if task.format.pillow == "GIF":
+        frames = with_palette(frames)
+        options |= _disposal(frames)
+    for frame in frames:
+        frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
+    return lambda quality: _save(frames, task, {**options, **task.format.options(quality, task.output.lossless)})
+
+
+def _save(frames: list[Image.Image], task: Task, options: Options) -> bytes:
+    file = io.BytesIO()
+    if len(frames) > 1:
+        options = {**options, "save_all": True, "append_images": frames[1:]}
+    frames[0].save(file, task.format.pillow, **options)
+    return file.getvalue()
+
+
+def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int | None]:
+    """The best quality of 1…`best` whose file has at most `most` bytes, by bisection."""
+    data = save(best)
+    if len(data) <= most:
+        return data, best
+    fitting: tuple[bytes, int] | None = None
+    low, high = 1, best - 1
+    while low <= high:
+        quality = (low + high) // 2
+        data = save(quality)
+        if len(data) <= most:
+            fitting, low = (data, quality), quality + 1
+        else:
+            high = quality - 1
+    if fitting is None:
+        raise InvalidParameter(f"max_bytes: even the lowest quality needs {len(data)} bytes.", field="max_bytes")
+    return fitting
+
+
+def _profile(task: Task) -> Options:
+    return {"icc_profile": task.colour.profile} if task.keeps_profile else {}
+
+
+def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
+    """The pictures in one mode: the widest that any of them needs."""
+    modes = {picture.mode for picture in pictures}
+    if len(modes) == 1:
+        return pictures
+    mode = "RGBA" if "RGBA" in modes else "RGB"
+    return [picture.convert(mode) for picture in pictures]
+
+
+def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[Image.Image], list[float]]:
+    """Runs of equal frames as one that is shown as long: encoders would do it themselves, and not say so."""
+    kept, shown = [frames[0]], [milliseconds[0]]
+    for (before, frame), duration in zip(pairwise(frames), milliseconds[1:], strict=True):
+        if frame.tobytes() == before.tobytes():
+            shown[-1] += duration
+        else:
+            kept.append(frame)
+            shown.append(duration)
+    return kept, shown
+
+
+def _animation(task: Task, plays: int, milliseconds: list[float]) -> Options:
+    options: Options = {"duration": _in_ticks(milliseconds, task.format.tick_milliseconds)}
+    if task.format.name == "avif":
+        if plays:
+            task.warnings.append(f"avif repeats for ever here; the source is shown {plays} times.")
+    elif task.format.name != "gif":
+        options["loop"] = plays
+    elif plays != 1:
+        options["loop"] = max(0, plays - 1)  # a GIF counts the repetitions after the first showing
+    return options
+
+
+def _in_ticks(milliseconds: list[float], tick: int) -> list[int]:
+    """Durations in whole ticks, rounded so that no frame ever begins more than half a tick off."""
+    ends = [round(end / tick) for end in accumulate(milliseconds)]
+    return [(end - start) * tick for start, end in pairwise([0, *ends])]
+
+
+def _disposal(frames: list[Image.Image]) -> Options:
+    """A frame that is transparent somewhere must not show the one before it."""
+    return {"disposal": 2 if any("transparency" in frame.info for frame in frames) else 1} if len(frames) > 1 else {}

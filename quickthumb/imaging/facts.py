@@ -1,0 +1,65 @@
+"""What a job tells about its source."""
+
+import base64
+from dataclasses import dataclass
+
+from PIL import Image
+
+from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.levels import Levels
+from quickthumb.imaging.orientation import Turn
+from quickthumb.imaging.placeholder import thumbhash
+from quickthumb.imaging.source import Source
+
+# A ThumbHash keeps at most 7 waves a side: more pixels than this add time to it and nothing else.
+_HASH_PIXELS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a source after decoding. Width and height are in pixels of the upright picture.
+
+    `dominant_color` is the most frequent one, rounded, as `#rrggbb` of sRGB; `thumbhash` a placeholder of some 25 bytes
+    (https://evanw.github.io/thumbhash/), in base64.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int
+    has_alpha: bool
+    dominant_color: str
+    thumbhash: str
+
+
+def gather(source: Source, levels: Levels, colour: Colour) -> Facts:
+    """The facts, by a look at the first frame."""
+    small = _small(source, levels, colour)
+    return Facts(
+        format=source.format,
+        width=source.upright[0],
+        height=source.upright[1],
+        frames=source.frame_count,
+        has_alpha=source.has_alpha,
+        dominant_color=_dominant_color(small),
+        thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
+    )
+
+
+def _small(source: Source, levels: Levels, colour: Colour) -> Image.Image:
+    scale = min(1.0, _HASH_PIXELS / max(source.size))
+    size = (max(1, round(source.size[0] * scale)), max(1, round(source.size[1] * scale)))
+    turn: Turn = source.turn
+    return turn.apply(colour.to_srgb(levels.cut((0, 0, *source.size), size))).convert("RGBA")
+
+
+def _dominant_color(small: Image.Image) -> str:
+    """The most frequent of 16 × 16 × 16 colours, as in sharp's statistics; what is transparent does not count."""
+    sixteenths = [(sample >> 4) * 17 for sample in range(256)]
+    coarse = small.point(sixteenths * 3 + [255 if sample >= 128 else 0 for sample in range(256)])
+    counted = coarse.getcolors(small.width * small.height) or []
+    seen = [(count, colour) for count, colour in counted if isinstance(colour, tuple) and colour[3]]
+    if not seen:
+        return "#000000"
+    red, green, blue, _ = max(seen)[1]
+    return f"#{red:02x}{green:02x}{blue:02x}"

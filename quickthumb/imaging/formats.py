@@ -1,0 +1,81 @@
+"""The formats of results: one row of capabilities each. To add a format is to add a row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from quickthumb.imaging.parameters import Output
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a format can hold, and how it is written.
+
+    `pillow` is Pillow's name; `quality` the default, None where there is no such thing; `max_side` the most pixels a
+    side; `options` are what Pillow's encoder is given, from the quality and whether lossless is wanted.
+    """
+
+    name: str
+    pillow: str
+    extension: str
+    options: Callable[[int | None, bool], Options]
+    alpha: bool = True
+    animation: bool = True
+    lossless: bool = False
+    quality: int | None = None
+    profile: bool = True
+    metadata: bool = True
+    tick_milliseconds: int = 1
+    max_side: int = 65_535
+
+
+def _jpeg(quality: int | None, lossless: bool) -> Options:
+    # From 90 on, whoever asks wants the colours at full resolution too.
+    return {"quality": quality, "optimize": True, "subsampling": 0 if (quality or 0) >= 90 else 2}
+
+
+def _png(quality: int | None, lossless: bool) -> Options:
+    return {"compress_level": 6}
+
+
+def _webp(quality: int | None, lossless: bool) -> Options:
+    if lossless:
+        return {"lossless": True, "quality": 75, "method": 4, "exact": True}
+    return {"quality": quality, "method": 4}
+
+
+def _avif(quality: int | None, lossless: bool) -> Options:
+    return {"quality": quality, "speed": 8, "max_threads": 1}
+
+
+def _gif(quality: int | None, lossless: bool) -> Options:
+    return {}
+
+
+FORMATS = {
+    row.name: row
+    for row in (
+        Format("jpeg", "JPEG", "jpg", _jpeg, alpha=False, animation=False, quality=80),
+        Format("png", "PNG", "png", _png, lossless=True, max_side=2**31 - 1),
+        Format("webp", "WEBP", "webp", _webp, lossless=True, quality=80, max_side=16_383),
+        Format("avif", "AVIF", "avif", _avif, quality=60),
+        Format("gif", "GIF", "gif", _gif, profile=False, metadata=False, tick_milliseconds=10),
+    )
+}
+
+
+def choose(output: Output, source_format: str, has_alpha: bool, animated: bool) -> Format:
+    """The row for an output, which is the one it names.
+
+    `auto` keeps a web format, unless that lacks what else is asked for: to be lossless, or to have a quality that can
+    be lowered for `max_bytes`. All others become jpeg, or webp where jpeg would lose something.
+    """
+    if output.format != "auto":
+        return FORMATS[output.format]
+    substitute = FORMATS["webp"] if has_alpha or animated or output.lossless else FORMATS["jpeg"]
+    row = FORMATS.get(source_format, substitute)
+    if output.lossless and not row.lossless:
+        return FORMATS["webp"]
+    return substitute if output.max_bytes is not None and row.quality is None else row

@@ -1,0 +1,83 @@
+"""What goes along with a picture besides its pixels: nothing, unless asked for.
+
+EXIF tells where somebody lives and which camera they own; XMP, comments and thumbnails may show what was cut away.
+"""
+
+import re
+from typing import Any
+
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+from quickthumb.imaging.formats import Format, Options
+from quickthumb.imaging.parameters import Output
+from quickthumb.imaging.source import Source
+
+# The texts of a PNG that say the same as the EXIF tags.
+_RIGHTS = {ExifTags.Base.Artist: "Author", ExifTags.Base.Copyright: "Copyright"}
+# No longer true, or not shown to be harmless, once a picture has been made anew.
+_STALE = (
+    ExifTags.Base.Orientation,
+    ExifTags.Base.ImageWidth,
+    ExifTags.Base.ImageLength,
+    ExifTags.Base.BitsPerSample,
+    ExifTags.Base.Compression,
+    ExifTags.Base.PhotometricInterpretation,
+    ExifTags.Base.StripOffsets,
+    ExifTags.Base.StripByteCounts,
+    ExifTags.Base.RowsPerStrip,
+    ExifTags.Base.SamplesPerPixel,
+    ExifTags.Base.TileOffsets,
+    ExifTags.Base.TileByteCounts,
+)
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation="[0-9]"|<tiff:Orientation>[0-9]</tiff:Orientation>')
+_MAX_BLOCK_BYTES = 65_000
+
+
+def kept(source: Source, output: Output, row: Format) -> tuple[Options, str, list[str]]:
+    """What the encoder is given, what the receipt says, and warnings."""
+    if output.metadata == "strip":
+        return {}, "stripped", []
+    if not row.metadata:
+        return {}, "stripped", [f"{row.name} holds no metadata; none was kept."]
+    options = _rights(source) if output.metadata == "copyright" else _everything(source)
+    warnings: list[str] = []
+    for name, block in list(options.items()):
+        if len(block) > _MAX_BLOCK_BYTES:
+            del options[name]
+            warnings.append(f"The {name.upper()} data is too large and was left out.")
+    if row.pillow == "PNG" and "xmp" in options:
+        options["pnginfo"] = _png_text(options.pop("xmp"))
+    done = "artist and copyright kept" if output.metadata == "copyright" else "kept"
+    return options, done if options else "none found", warnings
+
+
+def _png_text(xmp: bytes) -> PngInfo:
+    """A PNG holds its XMP in a text of that name (XMP specification, part 3)."""
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    return texts
+
+
+def _rights(source: Source) -> Options:
+    rights = Image.Exif()
+    for tag, text in _RIGHTS.items():
+        value = (source.exif.get(tag) if source.exif else None) or source.info.get(text)
+        if value:
+            rights[tag] = str(value)
+    return {"exif": rights.tobytes()} if len(rights) else {}
+
+
+def _everything(source: Source) -> Options:
+    options: dict[str, Any] = {}
+    if source.exif:
+        exif = Image.Exif()
+        exif.load(source.exif.tobytes())
+        for tag in _STALE:
+            exif.pop(tag, None)
+        if len(exif):
+            options["exif"] = exif.tobytes()
+    xmp = source.info.get("xmp")
+    if isinstance(xmp, bytes) and xmp:
+        options["xmp"] = _XMP_ORIENTATION.sub(b"", xmp)
+    return options

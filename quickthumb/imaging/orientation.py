@@ -1,0 +1,83 @@
+"""The eight ways a picture can lie: how a stored picture becomes upright, and where its parts are."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+
+# (transposed, mirrored left to right, mirrored top to bottom) -> the one Pillow operation that does it.
+_OPERATIONS = {
+    (False, True, False): Image.Transpose.FLIP_LEFT_RIGHT,
+    (False, False, True): Image.Transpose.FLIP_TOP_BOTTOM,
+    (False, True, True): Image.Transpose.ROTATE_180,
+    (True, False, False): Image.Transpose.TRANSPOSE,
+    (True, True, False): Image.Transpose.ROTATE_270,
+    (True, False, True): Image.Transpose.ROTATE_90,
+    (True, True, True): Image.Transpose.TRANSVERSE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn by quarters with mirroring: first transposed, then mirrored left to right, then top to bottom."""
+
+    transposed: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    def then(self, after: "Turn") -> "Turn":
+        """The turn that does this one and then `after`."""
+        mirrors = (self.mirrored_x, self.mirrored_y)
+        x, y = mirrors[::-1] if after.transposed else mirrors
+        return Turn(self.transposed ^ after.transposed, x ^ after.mirrored_x, y ^ after.mirrored_y)
+
+    def size(self, size: Size) -> Size:
+        """The size, in pixels, of a turned picture of `size`; as its own inverse, also the size before turning."""
+        return size[::-1] if self.transposed else size
+
+    def source_box(self, box: Box, turned_size: Size) -> Box:
+        """Where `box` (left, top, right, bottom) of the turned picture was before turning."""
+        left, top, right, bottom = box
+        width, height = turned_size
+        if self.mirrored_x:
+            left, right = width - right, width - left
+        if self.mirrored_y:
+            top, bottom = height - bottom, height - top
+        return (top, left, bottom, right) if self.transposed else (left, top, right, bottom)
+
+    def apply(self, picture: Image.Image) -> Image.Image:
+        """The picture turned; the same object if there is nothing to turn."""
+        operation = _OPERATIONS.get((self.transposed, self.mirrored_x, self.mirrored_y))
+        return picture if operation is None else picture.transpose(operation)
+
+
+UPRIGHT = Turn()
+# What makes a picture of each EXIF orientation (Exif 2.32, tag 0x0112) upright.
+_EXIF = {
+    2: Turn(mirrored_x=True),
+    3: Turn(mirrored_x=True, mirrored_y=True),
+    4: Turn(mirrored_y=True),
+    5: Turn(transposed=True),
+    6: Turn(transposed=True, mirrored_x=True),
+    7: Turn(transposed=True, mirrored_x=True, mirrored_y=True),
+    8: Turn(transposed=True, mirrored_y=True),
+}
+_QUARTERS = (UPRIGHT, _EXIF[6], _EXIF[3], _EXIF[8])
+
+
+def from_exif(orientation: object) -> Turn:
+    """The turn that an EXIF orientation asks for; unknown values ask for none, as browsers have it."""
+    return _EXIF.get(orientation, UPRIGHT) if isinstance(orientation, int) else UPRIGHT
+
+
+def by_degrees(clockwise: float) -> Turn | None:
+    """The turn by that many degrees, or None where it is not a whole number of quarters."""
+    quarters, rest = divmod(clockwise, 90)
+    return None if rest else _QUARTERS[int(quarters) % 4]
+
+
+def mirroring(flip: bool, flop: bool) -> Turn:
+    """Top to bottom (`flip`), left to right (`flop`)."""
+    return Turn(mirrored_x=flop, mirrored_y=flip)

@@ -1,0 +1,75 @@
+"""ThumbHash: a blurred placeholder of some 25 bytes, with transparency and proportions.
+
+The algorithm is Evan Wallace's (https://github.com/evanw/thumbhash). The library of that name on the package index
+cannot hash transparent pictures, and evaluates every cosine for every pixel: this does rows first, then columns.
+"""
+
+import math
+from itertools import product
+
+Channel = list[float]
+
+
+def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
+    """The ThumbHash of a picture of at most 100 pixels a side, given as its samples row by row."""
+    lightness, yellow_blue, red_green, alpha, transparent = _channels(rgba)
+    longer = max(width, height)
+    most = 5 if transparent else 7
+    across, down = (max(1, math.floor(most * side / longer + 0.5)) for side in (width, height))
+    l_dc, l_ac, l_scale = _encode(lightness, width, height, max(3, across), max(3, down))
+    p_dc, p_ac, p_scale = _encode(yellow_blue, width, height, 3, 3)
+    q_dc, q_ac, q_scale = _encode(red_green, width, height, 3, 3)
+    landscape = width > height
+    first = _level(63, l_dc) | _level(31.5, 1 + p_dc) << 6 | _level(31.5, 1 + q_dc) << 12 | _level(31, l_scale) << 18
+    second = (down if landscape else across) | _level(63, p_scale) << 3 | _level(63, q_scale) << 9
+    head = (first | transparent << 23).to_bytes(3, "little") + (second | landscape << 15).to_bytes(2, "little")
+    waves = l_ac + p_ac + q_ac
+    if transparent:
+        a_dc, a_ac, a_scale = _encode(alpha, width, height, 5, 5)
+        head += bytes([_level(15, a_dc) | _level(15, a_scale) << 4])
+        waves += a_ac
+    halves = [_level(15, wave) for wave in waves] + [0] * (len(waves) % 2)
+    return head + bytes(low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True))
+
+
+def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
+    """Lightness, yellow against blue, red against green, and alpha; what is transparent takes the average colour."""
+    pixels = [rgba[at : at + 4] for at in range(0, len(rgba), 4)]
+    total = sum(pixel[3] for pixel in pixels)
+    average = [sum(pixel[3] * pixel[band] for pixel in pixels) / (255 * total) if total else 0.0 for band in range(3)]
+    lightness, yellow_blue, red_green, alphas = [], [], [], []
+    for pixel in pixels:
+        alpha = pixel[3] / 255
+        red, green, blue = (average[band] * (1 - alpha) + alpha / 255 * pixel[band] for band in range(3))
+        lightness.append((red + green + blue) / 3)
+        yellow_blue.append((red + green) / 2 - blue)
+        red_green.append(red - green)
+        alphas.append(alpha)
+    return lightness, yellow_blue, red_green, alphas, total < 255 * len(pixels)
+
+
+def _encode(channel: Channel, width: int, height: int, across: int, down: int) -> tuple[float, Channel, float]:
+    """The channel's mean, its lower waves (a triangle of a discrete cosine transform) in 0…1, and their scale."""
+    rows = [channel[start : start + width] for start in range(0, width * height, width)]
+    waves_x, waves_y = _cosines(width, across), _cosines(height, down)
+    by_row = [[_dot(row, wave) for row in rows] for wave in waves_x]
+    factors = {
+        (x, y): _dot(by_row[x], waves_y[y]) / (width * height)
+        for y, x in product(range(down), range(across))
+        if x * down < across * (down - y)
+    }
+    mean = factors.pop((0, 0))
+    scale = max((abs(factor) for factor in factors.values()), default=0.0)
+    return mean, [0.5 + 0.5 / scale * factor if scale else 0.0 for factor in factors.values()], scale
+
+
+def _cosines(length: int, count: int) -> list[Channel]:
+    return [[math.cos(math.pi / length * wave * (at + 0.5)) for at in range(length)] for wave in range(count)]
+
+
+def _dot(one: Channel, other: Channel) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _level(levels: float, value: float) -> int:
+    return math.floor(levels * value + 0.5)

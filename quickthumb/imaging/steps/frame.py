@@ -1,0 +1,41 @@
+"""The last step: the background, as padding of `contain` and behind what a format cannot keep transparent."""
+
+from PIL import Image
+
+from quickthumb.imaging import values
+from quickthumb.imaging.task import Task
+
+_WHITE, _CLEAR = (255, 255, 255, 255), (0, 0, 0, 0)
+
+
+def apply(picture: Image.Image, task: Task) -> Image.Image:
+    """Pads to the canvas; flattens where the format has no transparency, or where corners of the background show."""
+    ground = _ground(task)
+    if task.plan.canvas != picture.size:
+        picture = _padded(picture, task, ground)
+    if picture.mode == "RGBA" and (not task.format.alpha or (task.slanted and task.output.background)):
+        picture = _flattened(picture, ground)
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
+        return picture.convert("RGB")
+    return picture
+
+
+def _ground(task: Task) -> tuple[int, int, int, int]:
+    given = values.rgba(task.output.background) if task.output.background else None
+    if task.format.alpha:
+        return given or _CLEAR
+    if given is None or given[3] == 255:
+        return given or _WHITE
+    white, colour = Image.new("RGBA", (1, 1), _WHITE), Image.new("RGBA", (1, 1), given)
+    red, green, blue, alpha = Image.alpha_composite(white, colour).tobytes()
+    return red, green, blue, alpha
+
+
+def _padded(picture: Image.Image, task: Task, ground: tuple[int, int, int, int]) -> Image.Image:
+    canvas = Image.new("RGBA", task.plan.canvas, ground)
+    canvas.paste(picture.convert("RGBA"), task.plan.offset)
+    return canvas
+
+
+def _flattened(picture: Image.Image, ground: tuple[int, int, int, int]) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture)

@@ -1,0 +1,43 @@
+"""Brightness, contrast and saturation, as the filter functions of CSS (Filter Effects Module Level 1)."""
+
+from PIL import Image
+
+from quickthumb.imaging.task import Task
+
+# The luminance coefficients of the specification's saturate matrix.
+_RED, _GREEN, _BLUE = 0.213, 0.715, 0.072
+
+
+def apply(picture: Image.Image, task: Task) -> Image.Image:
+    """Changes brightness, then contrast, then saturation; transparency is left alone."""
+    output = task.output
+    if (output.brightness, output.contrast) != (1, 1):
+        picture = _scaled(picture, output.brightness, output.contrast)
+    if output.saturation != 1 and picture.mode != "L":
+        picture = _saturated(picture, output.saturation)
+    return picture
+
+
+def _scaled(picture: Image.Image, brightness: float, contrast: float) -> Image.Image:
+    curve = [_clip((min(sample * brightness, 255) - 127.5) * contrast + 127.5) for sample in range(256)]
+    if picture.mode == "RGBA":
+        return picture.point(curve * 3 + list(range(256)))
+    return picture.point(curve * len(picture.getbands()))
+
+
+def _saturated(picture: Image.Image, factor: float) -> Image.Image:
+    rest = 1 - factor
+    red, green, blue = _RED * rest, _GREEN * rest, _BLUE * rest
+    matrix = (
+        *(red + factor, green, blue, 0),
+        *(red, green + factor, blue, 0),
+        *(red, green, blue + factor, 0),
+    )
+    made = picture.convert("RGB").convert("RGB", matrix)
+    if picture.mode == "RGBA":
+        made.putalpha(picture.getchannel("A"))
+    return made
+
+
+def _clip(sample: float) -> int:
+    return max(0, min(255, int(sample + 0.5)))

@@ -1,0 +1,95 @@
+"""One output on its way: what is wanted, how it is cut from the source, and the pictures made so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from quickthumb.errors import InvalidParameter
+from quickthumb.imaging import canvas, orientation
+from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.formats import Format, choose
+from quickthumb.imaging.geometry import Plan, plan, rotated_size
+from quickthumb.imaging.limits import Limits
+from quickthumb.imaging.orientation import UPRIGHT, Size, Turn
+from quickthumb.imaging.parameters import Output
+from quickthumb.imaging.source import Source
+
+
+@dataclass(slots=True)
+class Task:
+    """An output, planned for one source. `pictures` and `milliseconds` grow by one for each frame."""
+
+    output: Output
+    format: Format
+    stored: Size  # of the source, as its pixels lie in the file
+    upright: Size  # after every turn that the source or the output asks for
+    turn: Turn  # quarters and mirroring; where the picture is slanted, only what comes before the slant
+    mirror: Turn  # what comes after it
+    plan: Plan
+    frame_count: int
+    colour: Colour = field(default_factory=lambda: Colour("RGB"))
+    pictures: list[Image.Image] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def slanted(self) -> bool:
+        """Whether the picture is turned by other than quarters."""
+        return orientation.by_degrees(self.output.rotate) is None
+
+    @property
+    def keeps_profile(self) -> bool:
+        return not self.slanted and self.colour.keeps(self.output.metadata == "keep", self.format.profile)
+
+    def aim(self, anchor: tuple[float, float]) -> None:
+        """Plans anew, with the box where `anchor` says instead of where the position does; sizes stay."""
+        self.plan = plan(self.upright, self.output, anchor)
+
+
+def plan_tasks(source: Source, outputs: Sequence[Output]) -> list[Task]:
+    """A task for each output, in order; raises InvalidParameter for what cannot be made of this source."""
+    names = [output.name for output in outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidParameter(f"name must be unique, but {name} is given twice.", field="name")
+    return [_plan_task(source, output) for output in outputs]
+
+
+def _plan_task(source: Source, output: Output) -> Task:
+    mirror = orientation.mirroring(output.flip, output.flop)
+    quarters = orientation.by_degrees(output.rotate)
+    upright = source.upright
+    if quarters is None:
+        turn = source.turn
+        upright = rotated_size(upright, output.rotate)
+    else:
+        turn, mirror = source.turn.then(quarters).then(mirror), UPRIGHT
+        upright = quarters.size(upright)
+    several = source.frame_count > 1 and output.frames == "all"
+    transparent = source.has_alpha or quarters is None
+    row = choose(output, source.format, transparent, several)
+    count = source.frame_count if several and row.animation else 1
+    task = Task(output, row, source.size, upright, turn, mirror, plan(upright, output), count)
+    if several and not row.animation:
+        task.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
+    _check_size(task, source.limits)
+    _warn_of_size(task)
+    return task
+
+
+def _check_size(task: Task, limits: Limits) -> None:
+    if max(task.plan.canvas) > task.format.max_side:
+        raise InvalidParameter(
+            f"{task.format.name} holds at most {task.format.max_side} pixels a side.", field="format"
+        )
+    for size in (task.plan.canvas, task.plan.size):
+        canvas.check_pixels(*size, task.frame_count, limits)
+
+
+def _warn_of_size(task: Task) -> None:
+    output, made = task.output, task.plan.canvas
+    if output.fit in ("cover", "fill") and made != (output.width, output.height):
+        task.warnings.append(
+            f"The source has too few pixels for {output.width}x{output.height}; made {made[0]}x{made[1]} of it."
+        )

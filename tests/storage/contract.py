@@ -1,0 +1,258 @@
+"""What `quickthumb/storage/contract.py` asks of any storage, as tests.
+
+A storage passes when a subclass of `StorageContract` does, whose fixtures give it:
+
+- `storage`: an empty one;
+- `left`: a function that lists whatever it holds, of anyone, for good or on its way;
+- `break_it`: a function that makes its next writing fail with an OSError of the given number.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from quickthumb.errors import DiskFull, QuickThumbError, StorageUnavailable
+from quickthumb.jobs.model import new_id
+from quickthumb.storage import Kept, Storage
+
+Left = Callable[[], list[str]]
+Break = Callable[[int], None]
+
+
+class GoneAway(Exception):
+    """What happens to an upload in the middle."""
+
+
+def nothing() -> None:
+    """What happens in the middle, unless a test has something in mind."""
+
+
+def go_away() -> None:
+    raise GoneAway
+
+
+async def keep(
+    storage: Storage,
+    source: bytes = b"source",
+    record: bytes = b"record",
+    job_id: str | None = None,
+    in_the_middle: Callable[[], None] = nothing,
+) -> str:
+    """The id of a new job that is kept."""
+    job_id = job_id or new_id()
+    async with storage.receive(job_id) as arrival:
+        for start in range(0, len(source), 50_000):
+            await arrival.write(source[start : start + 50_000])
+        in_the_middle()
+        await arrival.keep(record)
+    return job_id
+
+
+async def end(
+    storage: Storage,
+    job_id: str,
+    results: dict[str, bytes],
+    outcome: bytes,
+    in_the_middle: Callable[[], None] = nothing,
+) -> bytes:
+    """One attempt at the job, and the outcome that stands after it."""
+    async with storage.workspace(job_id, new_id()) as folder:
+        for name, data in results.items():
+            (folder / name).write_bytes(data)
+        in_the_middle()
+        return await storage.conclude(job_id, folder, outcome)
+
+
+async def bytes_of(storage: Storage, job_id: str, name: str) -> bytes | None:
+    path = await storage.result(job_id, name)
+    return path.read_bytes() if path else None
+
+
+class StorageContract:
+    """Every obligation, once."""
+
+    async def test_what_was_kept_is_there_whole(self, storage: Storage) -> None:
+        job_id = new_id()
+        async with storage.receive(job_id) as arrival:
+            await arrival.write(b"first, ")
+            await arrival.write(b"second")
+            await arrival.keep(b"record")
+        kept = await storage.look_up(job_id)
+        assert kept.source is not None
+        assert (kept.record, kept.source.read_bytes(), kept.outcome) == (b"record", b"first, second", None)
+        assert await storage.source(job_id) == kept.source
+
+    async def test_nothing_is_visible_before_it_is_kept(self, storage: Storage) -> None:
+        job_id = new_id()
+        async with storage.receive(job_id) as arrival:
+            await arrival.write(b"source")
+            assert (await arrival.written()).read_bytes() == b"source"
+            assert await storage.look_up(job_id) == Kept(None, None, None)
+            assert await storage.source(job_id) is None
+            await arrival.keep(b"record")
+            assert (await storage.look_up(job_id)).record == b"record"
+
+    async def test_what_was_not_kept_is_gone(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        async with storage.receive(job_id) as arrival:
+            await arrival.write(b"source" * 100_000)
+        assert await storage.look_up(job_id) == Kept(None, None, None)
+        assert left() == []
+
+    async def test_an_upload_that_breaks_off_leaves_nothing(self, storage: Storage, left: Left) -> None:
+        with pytest.raises(GoneAway):
+            await keep(storage, in_the_middle=go_away)
+        assert left() == []
+
+    async def test_sources_arrive_side_by_side(self, storage: Storage) -> None:
+        sources = [b"%d" % number * 10_000 for number in range(20)]
+        ids = await asyncio.gather(*(keep(storage, source) for source in sources))
+        for job_id, source in zip(ids, sources, strict=True):
+            path = await storage.source(job_id)
+            assert path is not None
+            assert path.read_bytes() == source
+
+    async def test_one_job_never_overwrites_another(self, storage: Storage) -> None:
+        job_id = await keep(storage, b"the first")
+        with pytest.raises(StorageUnavailable):
+            await keep(storage, b"the second", b"its record", job_id)
+        kept = await storage.look_up(job_id)
+        assert kept.source is not None
+        assert (kept.record, kept.source.read_bytes()) == (b"record", b"the first")
+
+    async def test_a_workspace_is_empty_and_goes(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        async with storage.workspace(job_id, "a") as first, storage.workspace(job_id, "b") as second:
+            assert list(first.iterdir()) == []
+            (first / "thumbnail.jpg").write_bytes(b"result")
+            assert list(second.iterdir()) == []
+        assert not first.exists()
+        assert left() == []
+
+    async def test_results_are_there_with_the_outcome_and_not_before(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        async with storage.workspace(job_id, "token") as folder:
+            (folder / "a.jpg").write_bytes(b"a")
+            (folder / "b.webp").write_bytes(b"b")
+            assert await storage.result(job_id, "a.jpg") is None
+            assert await storage.conclude(job_id, folder, b"outcome") == b"outcome"
+        assert (await bytes_of(storage, job_id, "a.jpg"), await bytes_of(storage, job_id, "b.webp")) == (b"a", b"b")
+        assert await storage.result(job_id, "c.gif") is None
+        assert (await storage.look_up(job_id)).outcome == b"outcome"
+
+    async def test_the_first_outcome_stands(self, storage: Storage, left: Left) -> None:
+        job_id = await keep(storage)
+        assert await end(storage, job_id, {"a.jpg": b"first"}, b"DONE") == b"DONE"
+        before = left()
+        assert await end(storage, job_id, {"a.jpg": b"second", "b.jpg": b"b"}, b"FAILED") == b"DONE"
+        assert await bytes_of(storage, job_id, "a.jpg") == b"first"
+        assert await storage.result(job_id, "b.jpg") is None
+        assert left() == before
+
+    async def test_an_outcome_without_results_stands_too(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        assert await end(storage, job_id, {}, b"FAILED") == b"FAILED"
+        assert await end(storage, job_id, {"a.jpg": b"a"}, b"DONE") == b"FAILED"
+        assert await storage.result(job_id, "a.jpg") is None
+
+    async def test_of_many_who_conclude_at_once_one_wins_and_all_learn_of_it(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        names = [b"%d" % number for number in range(8)]
+        standing = await asyncio.gather(*(end(storage, job_id, {"a.jpg": name}, name) for name in names))
+        assert len(set(standing)) == 1
+        assert await bytes_of(storage, job_id, "a.jpg") == standing[0]
+
+    async def test_removing_leaves_nothing_whatever_was_there(self, storage: Storage, left: Left) -> None:
+        await storage.remove(new_id())
+        accepted, ended, orphan = await keep(storage), await keep(storage), new_id()
+        await end(storage, ended, {"a.jpg": b"a"}, b"DONE")
+        await end(storage, orphan, {"a.jpg": b"a"}, b"DONE")
+        for job_id in (accepted, ended, orphan):
+            await storage.remove(job_id)
+            assert await storage.look_up(job_id) == Kept(None, None, None)
+            assert await storage.source(job_id) is None
+            assert await storage.result(job_id, "a.jpg") is None
+        await storage.remove(ended)
+        assert left() == []
+
+    async def test_removing_one_leaves_the_others(self, storage: Storage) -> None:
+        stays, goes = await keep(storage), await keep(storage)
+        await storage.remove(goes)
+        assert (await storage.look_up(stays)).record == b"record"
+
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [
+            (errno.ENOSPC, DiskFull),
+            (errno.EDQUOT, DiskFull),
+            (errno.EIO, StorageUnavailable),
+            (errno.EROFS, StorageUnavailable),
+        ],
+    )
+    async def test_trouble_has_a_name_and_leaves_nothing(
+        self, storage: Storage, left: Left, break_it: Break, number: int, kind: type[QuickThumbError]
+    ) -> None:
+        with pytest.raises(kind) as caught:
+            await keep(storage, in_the_middle=lambda: break_it(number))
+        assert not caught.value.permanent
+        assert left() == []
+
+    @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, DiskFull), (errno.EIO, StorageUnavailable)])
+    async def test_trouble_at_the_end_of_an_attempt_leaves_the_job_as_it_was(
+        self, storage: Storage, left: Left, break_it: Break, number: int, kind: type[QuickThumbError]
+    ) -> None:
+        job_id = await keep(storage)
+        before = left()
+        with pytest.raises(kind):
+            await end(storage, job_id, {"a.jpg": b"a"}, b"outcome", lambda: break_it(number))
+        assert left() == before
+        assert (await storage.look_up(job_id)).outcome is None
+
+    @pytest.mark.parametrize("rounds", range(12))
+    async def test_whoever_is_cancelled_while_sending_leaves_nothing(
+        self, storage: Storage, left: Left, rounds: int
+    ) -> None:
+        await keep(storage)
+        before = left()
+        entered = asyncio.Event()
+
+        async def send() -> None:
+            entered.set()
+            await keep(storage, b"source" * 25_000, in_the_middle=go_away)
+
+        await _cancelled_after(send(), entered, rounds)
+        assert left() == before
+
+    @pytest.mark.parametrize("rounds", range(8))
+    async def test_whoever_is_cancelled_while_ending_a_job_leaves_all_of_it_or_nothing(
+        self, storage: Storage, left: Left, rounds: int
+    ) -> None:
+        job_id = await keep(storage)
+        before = left()
+        entered = asyncio.Event()
+
+        async def attempt() -> None:
+            entered.set()
+            await end(storage, job_id, {f"{number}.jpg": b"a" * 100_000 for number in range(20)}, b"DONE")
+
+        await _cancelled_after(attempt(), entered, rounds)
+        kept = await storage.look_up(job_id)
+        added = len(left()) - len(before)
+        assert (added, kept.outcome) in {(0, None), (21, b"DONE")}
+
+    async def test_it_takes_writes(self, storage: Storage, left: Left) -> None:
+        await storage.probe()
+        assert left() == []
+
+
+async def _cancelled_after(work: Coroutine[Any, Any, None], entered: asyncio.Event, rounds: int) -> None:
+    """Starts the work and cancels it after that many turns of the event loop."""
+    task = asyncio.create_task(work)
+    await entered.wait()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

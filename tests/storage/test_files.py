@@ -1,0 +1,175 @@
+"""The storage on a file system: the contract, and what is particular to files."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quickthumb.errors import DiskFull, StorageUnavailable
+from quickthumb.jobs.model import new_id
+from quickthumb.storage import FileStorage, Kept, durability
+from quickthumb.storage import files as module
+from tests.storage.contract import Break, Left, StorageContract, end, keep
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def storage(folder: Path) -> FileStorage:
+    return FileStorage(folder)
+
+
+@pytest.fixture
+def left(folder: Path) -> Left:
+    """Every file there is, and every folder on its way."""
+
+    def found() -> list[str]:
+        files = {path for path in folder.rglob("*") if path.is_file()}
+        on_their_way = {path for area in (".arriving", ".making") for path in folder.glob(f"*/{area}/*")}
+        return sorted(str(path.relative_to(folder)) for path in files | on_their_way)
+
+    return found
+
+
+@pytest.fixture
+def break_it(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Where the kernel is asked to bring something to the disk, it answers that it can't."""
+
+    def break_it(number: int) -> None:
+        def fsync(_: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return break_it
+
+
+class TestFileStorage(StorageContract):
+    """The contract, on files."""
+
+
+async def test_a_folder_that_cannot_be_synced_after_the_move_keeps_nothing(
+    storage: FileStorage, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(storage)
+    before = left()
+    sync = durability.sync
+
+    def fails_at_the_place(path: Path) -> None:
+        if ".arriving" not in str(path):
+            raise OSError(errno.EIO, "broken")
+        sync(path)
+
+    monkeypatch.setattr(module, "sync", fails_at_the_place)
+    job_id = new_id()
+    with pytest.raises(StorageUnavailable):
+        await keep(storage, job_id=job_id)
+    assert await storage.look_up(job_id) == Kept(None, None, None)
+    assert left() == before
+
+
+@pytest.mark.parametrize("step", ["before the move", "after the move"])
+async def test_whoever_is_cancelled_while_it_is_kept_keeps_nothing(
+    storage: FileStorage, left: Left, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    sync = durability.sync
+
+    def slow(path: Path) -> None:
+        if (".arriving" in str(path)) == (step == "before the move"):
+            reached.set()
+            go_on.wait(10)
+        sync(path)
+
+    monkeypatch.setattr(module, "sync", slow)
+    job_id = new_id()
+    task = asyncio.create_task(keep(storage, job_id=job_id))
+    await asyncio.to_thread(reached.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await storage.look_up(job_id) == Kept(None, None, None)
+    assert left() == []
+
+
+async def test_an_attempt_that_is_cancelled_while_it_ends_never_ends_half(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    write_file = durability.write_file
+
+    def slow(path: Path, data: bytes) -> None:
+        reached.set()
+        go_on.wait(10)
+        write_file(path, data)
+
+    job_id = await keep(storage)
+    monkeypatch.setattr(module, "write_file", slow)
+    task = asyncio.create_task(end(storage, job_id, {"a.jpg": b"a"}, b"DONE"))
+    await asyncio.to_thread(reached.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await storage.look_up(job_id)).outcome == b"DONE"
+    assert await storage.result(job_id, "a.jpg") is not None
+
+
+@contextlib.contextmanager
+def tiny_disk(place: Path, size: str) -> Iterator[None]:
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_disk_that_is_really_full(folder: Path, left: Left) -> None:
+    with tiny_disk(folder, "512k"):
+        storage = FileStorage(folder)
+        for size in (600_000, 511 * 1024):
+            with pytest.raises(DiskFull):
+                await keep(storage, b"x" * size, b"record" * 10_000)
+            assert left() == []
+        with pytest.raises(StorageUnavailable):
+            await FileStorage(folder, min_free_bytes=1024 * 1024).probe()
+        (folder / "ballast").write_bytes(b"x" * 480_000)
+        with pytest.raises(DiskFull):
+            await storage.probe()
+        (folder / "ballast").unlink()
+        job_id = await keep(storage)
+        with pytest.raises(DiskFull):
+            await end(storage, job_id, {}, b"x" * 600_000)
+        assert (await storage.look_up(job_id)).outcome is None
+
+
+async def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    storage = FileStorage(tmp_path / "file" / "data")
+    with pytest.raises(StorageUnavailable):
+        await storage.probe()
+    with pytest.raises(StorageUnavailable):
+        await keep(storage)
+
+
+async def test_jobs_are_spread_over_folders(storage: FileStorage, folder: Path) -> None:
+    job_id = await keep(storage)
+    assert (folder / "uploads" / job_id[:3] / job_id / "source").is_file()
