@@ -14,6 +14,7 @@ from tests.chaos.proxy import Choose, Cut, Proxy
 from tests.chaos.report import Report
 from tests.chaos.uploads import Kind, Stream
 from tests.chaos.verdict import judge
+from tests.waiting import wait_until
 
 # More than the web ever sends one command again.
 ALWAYS = 10
@@ -31,12 +32,17 @@ async def test_an_upload_whose_queueing_is_cut_off_is_kept_once_or_not_at_all(
     stream = Stream()
     async with _proxy(tmp_path) as proxy, Fleet(tmp_path, web_redis_url=proxy.url) as fleet:
         proxy.choose = _first(times, _queues_a_job, cut)
-        sent = await stream.send(fleet.client, small_picture(chance))
+        picture, key = small_picture(chance), '"the only one"'
+        sent = await stream.send(fleet.client, picture, key=key)
         report.faults[f"connection cut {cut.value}"] += len(proxy.cuts)
         assert proxy.cuts
         proxy.choose = lambda data: None
         assert sent.kind is (Kind.ACCEPTED if times == 1 else Kind.REFUSED)
-        await stream.accept(fleet.client, small_picture(chance))
+
+        async def is_accepted() -> bool:
+            return (await stream.send(fleet.client, picture, key=key)).kind is Kind.ACCEPTED
+
+        await wait_until(is_accepted)
         await judge(fleet, stream, report)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,11 +39,14 @@ class Upload:
     detail: str = ""
 
 
-async def upload(client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None) -> Upload:
+async def upload(
+    client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None, key: str | None = None
+) -> Upload:
     """Sends one picture. Once 202 and the job's address have arrived the upload counts as accepted, even when the
     connection breaks right behind them."""
     sent_at = time.time()
     headers = {"Content-Type": picture.content_type, "Content-Length": str(len(picture.data))}
+    headers |= {"Idempotency-Key": key} if key else {}
     status, answer = 0, httpx.Headers()
     try:
         async with client.stream(
@@ -80,6 +83,13 @@ class Stream:
     def accepted(self) -> list[Upload]:
         return self.of(Kind.ACCEPTED)
 
+    def by_source(self) -> dict[str, list[Upload]]:
+        """The uploads of each picture, by its SHA-256."""
+        grouped: dict[str, list[Upload]] = defaultdict(list)
+        for sent in self.uploads:
+            grouped[sent.picture.sha256].append(sent)
+        return grouped
+
     def refused(self) -> Counter[str]:
         """How many got which status, and how many no answer."""
         return Counter(
@@ -89,9 +99,13 @@ class Stream:
         )
 
     async def send(
-        self, client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None
+        self,
+        client: httpx.AsyncClient,
+        picture: Picture,
+        parameters: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> Upload:
-        self.uploads.append(await upload(client, picture, parameters))
+        self.uploads.append(await upload(client, picture, parameters, key))
         return self.uploads[-1]
 
     async def accept(

@@ -179,12 +179,18 @@ def _without_upload(jobs: dict[str, dict[str, Any]], stream: Stream) -> Iterable
     by_source: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for job in jobs.values():
         by_source[job["source"]["sha256"]].append(job)
-    for upload in stream.uploads:
-        made = by_source[upload.picture.sha256]
-        allowed = 0 if upload.kind is Kind.REFUSED else 1
-        if len(made) > allowed:
-            yield f"an upload that was {upload.kind.value} made {len(made)} jobs: {[job['id'] for job in made]}"
+    for source, uploads in stream.by_source().items():
+        made = by_source[source]
+        kinds = [upload.kind for upload in uploads]
+        if len(made) > _most_jobs(uploads):
+            told = ", ".join(kind.value for kind in kinds)
+            yield f"uploads of one picture ({told}) made {len(made)} jobs: {[job['id'] for job in made]}"
         for job in made:
             # No answer leaves the client in doubt; the service must not be: a job that is there runs to its end.
-            if upload.kind is Kind.BROKEN and job["status"] != "DONE":
+            if Kind.ACCEPTED not in kinds and job["status"] != "DONE":
                 yield f"the job {job['id']} of an upload without answer is {job['status']}"
+
+
+def _most_jobs(uploads: list[Upload]) -> int:
+    accepted = {upload.job_id for upload in uploads if upload.kind is Kind.ACCEPTED}
+    return len(accepted) + sum(upload.kind is Kind.BROKEN for upload in uploads)
