@@ -2,8 +2,8 @@
 
 import os
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -50,8 +50,11 @@ def scale() -> Scale:
 
 
 @pytest.fixture(scope="session")
-def report(pytestconfig: pytest.Config) -> Report:
-    return pytestconfig.stash[REPORT]
+def report(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
+    """What all scenarios tell; at the end it is kept beside the folders with their logs."""
+    kept = pytestconfig.stash[REPORT]
+    yield kept
+    kept.save(tmp_path_factory.getbasetemp() / "report.json")
 
 
 @pytest.fixture
@@ -64,10 +67,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     report = config.stash[REPORT]
     if not (report.faults or report.accepted):
         return
-    folder = os.environ.get("CHAOS_FOLDER")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        report.save(Path(folder) / "report.json")
     terminalreporter.section("chaos")
     for line in report.lines():
         terminalreporter.write_line(line)

@@ -29,6 +29,7 @@ class Report:
     refused: Counter[str] = field(default_factory=Counter)
     leftovers: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
+    saved_as: str = ""
 
     def fault(self, kind: str) -> Fault:
         """Notes that a fault happens now."""
@@ -61,10 +62,13 @@ class Report:
             ("longest recovery", f"{seconds:.2f} s ({what})"),
         ]
         times = [f"  {seconds:7.2f} s  {what}" for what, seconds in sorted(self.measured.items())]
+        if self.saved_as:
+            listed.append(("report and logs", self.saved_as))
         return [*(f"{name:<17} {value}" for name, value in listed), *self.leftovers, "measured:", *times]
 
     def save(self, path: Path) -> None:
         """The report for programs."""
+        self.saved_as = str(path)
         what, seconds = self.longest_recovery
         longest = {"what": what, "seconds": seconds}
         path.write_text(json.dumps({**asdict(self), "longest_recovery": longest}, indent=2) + "\n")

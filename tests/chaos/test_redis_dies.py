@@ -42,7 +42,7 @@ async def test_web_and_worker_outlive_a_restart_of_redis(
         assert (fleet.workers[0].alive, fleet.workers[0].pid) == (True, worker_pid)
 
 
-@pytest.mark.parametrize("way", ["FLUSHALL", "fresh Redis"])
+@pytest.mark.parametrize("way", ["FLUSHALL", pytest.param("fresh Redis", marks=pytest.mark.chaos)])
 async def test_a_wiped_redis_is_rebuilt_by_the_worker_that_is_there(
     tmp_path: Path, chance: random.Random, report: Report, scale: Scale, way: str
 ) -> None:
@@ -52,7 +52,7 @@ async def test_a_wiped_redis_is_rebuilt_by_the_worker_that_is_there(
     async with Fleet(tmp_path, worker_threads=1, housekeeping_seconds=interval_seconds) as fleet:
         finished = await stream.accept(fleet.client, small_picture(chance))
         before = await fleet.until(finished, "DONE")
-        running = await stream.accept(fleet.client, *slow_job(chance, outputs=10))
+        running = await stream.accept(fleet.client, *slow_job(chance, outputs=6))
         await fleet.until(running, "IN_PROGRESS")
         for _ in range(5):
             await stream.accept(fleet.client, small_picture(chance))
@@ -67,7 +67,7 @@ async def test_a_wiped_redis_is_rebuilt_by_the_worker_that_is_there(
         assert (await fleet.job(finished))["results"] == before["results"]
 
 
-@pytest.mark.parametrize("way", ["FLUSHALL", "fresh Redis"])
+@pytest.mark.parametrize("way", [pytest.param("FLUSHALL", marks=pytest.mark.chaos), "fresh Redis"])
 async def test_a_worker_that_comes_later_rebuilds_what_was_wiped(
     tmp_path: Path, chance: random.Random, report: Report, way: str
 ) -> None:
@@ -123,7 +123,7 @@ async def _leave_jobs_of_all_kinds(fleet: Fleet, stream: Stream, chance: random.
     finished = [await stream.accept(fleet.client, small_picture(chance)) for _ in range(3)]
     for job_id in finished:
         await fleet.until(job_id, "DONE")
-    running = await stream.accept(fleet.client, *slow_job(chance, outputs=10))
+    running = await stream.accept(fleet.client, *slow_job(chance, outputs=6))
     await fleet.until(running, "IN_PROGRESS")
     await fleet.workers[0].kill()
     return finished, [running, *[await stream.accept(fleet.client, small_picture(chance)) for _ in range(5)]]
