@@ -10,7 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from quickthumb.errors import BrokenImage, DiskFull, StorageUnavailable
-from quickthumb.imaging.engine import Facts, Made, Rendering
+from quickthumb.imaging.engine import Made, Rendering
+from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.parameters import Output
 from quickthumb.jobs import keys
 from quickthumb.jobs.model import Job, Status
@@ -27,8 +28,9 @@ async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Renderi
     made = []
     for output in outputs:
         (folder / f"{output.name}.jpg").write_bytes(source.read_bytes()[:4])
-        made.append(Made(output.name, f"{output.name}.jpg", "jpeg", 128, 96))
-    return Rendering(Facts("jpeg", 300, 400), tuple(made))
+        name = f"{output.name}.jpg"
+        made.append(Made(output.name, name, "jpeg", 128, 96, 4, 1, 80, "sRGB", "stripped", ()))
+    return Rendering(Facts("jpeg", 300, 400, 1, False, "#808080", "1QcS"), tuple(made))
 
 
 def failing(error: Exception) -> Render:
