@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -71,7 +71,7 @@ class Report:
         self.saved_as = str(path)
         what, seconds = self.longest_recovery
         longest = {"what": what, "seconds": seconds}
-        path.write_text(json.dumps({**asdict(self), "longest_recovery": longest}, indent=2) + "\n")
+        path.write_text(json.dumps({**vars(self), "longest_recovery": longest}, indent=2) + "\n")
 
 
 def _counted(counter: Counter[str]) -> str:

@@ -1,9 +1,12 @@
 """The connection to Redis breaks before a change was made there, or after it, with the answer lost."""
 
 import random
+import signal
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+
+import pytest
 
 from quickthumb.config import Config
 from tests.chaos.conftest import Scale
@@ -78,6 +81,32 @@ async def test_a_worker_whose_connections_are_cut_at_random_finishes_every_job(
         _note(report, proxy, "worker")
         await judge(fleet, stream, report)
         assert (worker.alive, worker.pid) == (True, pid)
+
+
+@pytest.mark.chaos
+async def test_a_web_process_killed_between_disk_and_queue_leaves_a_job_that_is_done(
+    tmp_path: Path, chance: random.Random, report: Report
+) -> None:
+    stream = Stream()
+    async with (
+        _proxy(tmp_path) as proxy,
+        Fleet(tmp_path, web_redis_url=proxy.url, housekeeping_seconds=1, sweep_seconds=1) as fleet,
+    ):
+
+        def kill_at_queueing(data: bytes) -> Cut | None:
+            if not _queues_a_job(data):
+                return None
+            report.fault("SIGKILL web")
+            fleet.web.send(signal.SIGKILL)
+            return Cut.BEFORE
+
+        proxy.choose = kill_at_queueing
+        sent = await stream.send(fleet.client, small_picture(chance))
+        assert sent.kind is Kind.BROKEN
+        await fleet.web.ended()
+        proxy.choose = lambda data: None
+        await fleet.start_web()
+        await judge(fleet, stream, report)
 
 
 def _queues_a_job(data: bytes) -> bool:

@@ -22,7 +22,14 @@ async def test_whatever_is_killed_every_accepted_upload_ends_done(
     stream, faults = Stream(), []
     # The same job may happen to be hit again and again: that is the test's doing, and no sign that it kills workers.
     attempts, lease_seconds = scale.rounds + 3, 8 if scale.long else 3
-    async with Fleet(tmp_path, workers=2, lease_seconds=lease_seconds, max_attempts=attempts) as fleet:
+    async with Fleet(
+        tmp_path,
+        workers=2,
+        lease_seconds=lease_seconds,
+        max_attempts=attempts,
+        housekeeping_seconds=1,
+        sweep_seconds=1,
+    ) as fleet:
         async with stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.15):
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait
