@@ -12,7 +12,7 @@ from quickthumb.storage.layout import ARRIVING, JOB_NAME, MAKING, OUTCOME, RECOR
 
 # What has just been begun is left alone: the process that takes a source in may not have claimed it yet, or not yet
 # queued its job.
-BEGUN_SECONDS = 10.0
+BEGUN_SECONDS = 3.0
 
 
 def shards(area: Path) -> list[Path]:

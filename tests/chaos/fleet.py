@@ -1,5 +1,6 @@
 """The service as its real processes on a folder of its own: Redis, one web process and any number of workers."""
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -62,9 +63,7 @@ class Fleet:
     async def __aenter__(self) -> Self:
         try:
             await self.start_redis()
-            await self.start_web()
-            for _ in range(self._initial_workers):
-                await self.add_worker()
+            await asyncio.gather(self.start_web(), *(self.add_worker() for _ in range(self._initial_workers)))
         except BaseException:
             await self._clear_away()
             raise

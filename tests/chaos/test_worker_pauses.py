@@ -74,7 +74,7 @@ async def _paused_with_a_job(
 ) -> tuple[Process, str]:
     """A worker that stands still with a job in its hands, while another is free to take it over."""
     [worker] = fleet.workers
-    job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=10))
+    job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=6))
     await fleet.until(job_id, "IN_PROGRESS")
     report.fault("SIGSTOP worker")
     worker.send(signal.SIGSTOP)
