@@ -38,17 +38,22 @@ class Terms:
     """How patient a worker is; times in seconds."""
 
     lease_seconds: float
-    timeout_seconds: float
     max_attempts: int
 
 
 class JobRunner:
-    """Runs jobs. `render` makes the pictures, off the event loop."""
+    """Runs jobs. `render` makes the pictures, off the event loop, and ends what takes too long as JobTimedOut.
 
-    def __init__(self, store: JobStore, storage: Storage, render: Render, terms: Terms) -> None:
+    `confined` does the same for jobs with a strike against them, where they can do no harm; without it, `render` does.
+    """
+
+    def __init__(
+        self, store: JobStore, storage: Storage, render: Render, terms: Terms, confined: Render | None = None
+    ) -> None:
         self._store = store
         self._storage = storage
         self._render = render
+        self._confined = confined or render
         self._terms = terms
         self._running: dict[str, Attempt] = {}
 
@@ -89,8 +94,8 @@ class JobRunner:
         try:
             outcome = await self._outcome(attempt, job, kept)
         except QuickThumbError as error:
-            if not error.permanent:
-                await self._put_back(attempt, started, blameless=True)
+            if not error.permanent or self._gets_a_second_chance(attempt, error):
+                await self._put_back(attempt, started, blameless=not error.permanent)
                 log.warning("job %s waits: %s", job.id, error.detail)
                 raise TryAgain(self._backoff_seconds(attempt.number)) from error
             outcome = await self._conclude_failed(attempt, job, error)
@@ -113,16 +118,14 @@ class JobRunner:
             raise SourceMissing("The source of the job is no longer kept.")
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         async with self._storage.workspace(job.id, attempt.token) as folder:
-            rendering = await self._rendered(kept.source, outputs, folder)
+            render = self._render if attempt.strike == 1 else self._confined
+            rendering = await render(kept.source, outputs, folder)
             outcome = await asyncio.to_thread(_done, job, rendering, folder)
             return await self._conclude(attempt, folder, outcome)
 
-    async def _rendered(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        try:
-            async with asyncio.timeout(self._terms.timeout_seconds):
-                return await self._render(source, outputs, folder)
-        except TimeoutError:
-            raise JobTimedOut(f"It took longer than {self._terms.timeout_seconds:g} s.") from None
+    def _gets_a_second_chance(self, attempt: Attempt, error: QuickThumbError) -> bool:
+        """A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame."""
+        return isinstance(error, JobTimedOut) and attempt.strike == 1 < self._terms.max_attempts
 
     async def _conclude_failed(self, attempt: Attempt, job: Job, error: QuickThumbError) -> Outcome:
         failure = Failure(code=error.code, title=error.title, detail=error.detail)

@@ -1,0 +1,53 @@
+"""The process in which a suspicious picture is made: `python -m quickthumb.tasks.quarantined <confinement as JSON>`.
+
+Reads a request from its standard input, writes one answer to its standard output, and ends. It opens no connection and
+knows no configuration.
+"""
+
+import os
+import sys
+from typing import BinaryIO
+
+from quickthumb.errors import QuickThumbError
+from quickthumb.imaging.engine import render
+from quickthumb.imaging.parameters import Output
+from quickthumb.tasks.confinement import confine
+from quickthumb.tasks.exchange import Answer, Confinement, Refusal, Request, memory_exceeded
+
+
+def main() -> None:
+    confinement = Confinement.model_validate_json(sys.argv[1])
+    confine(confinement)
+    exchange = _own_output()
+    request = Request.model_validate_json(sys.stdin.buffer.read())
+    answer = _answer(request, confinement.memory_bytes)
+    exchange.write(answer.model_dump_json().encode())
+    exchange.flush()
+    # Nothing is left to be done, and libraries that were fed nonsense may fall over their own ends.
+    os._exit(0)
+
+
+def _own_output() -> BinaryIO:
+    """The pipe to the parent, out of reach of libraries that print."""
+    exchange = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(exchange, "wb")
+
+
+def _answer(request: Request, memory_bytes: int) -> Answer:
+    try:
+        outputs = [Output.model_validate(parameters) for parameters in request.outputs]
+        return Answer(rendering=render(request.source, outputs, request.folder, request.limits))
+    except QuickThumbError as error:
+        return Answer(refusal=Refusal.of(error))
+    except MemoryError:
+        # Caught outside of the decoder: what it had taken is free again.
+        return Answer(refusal=Refusal.of(memory_exceeded(memory_bytes)))
+    except OSError as error:
+        if error.errno is None:
+            raise
+        return Answer(machine_errno=error.errno)
+
+
+if __name__ == "__main__":
+    main()
