@@ -82,7 +82,7 @@ class Config(BaseModel):
         description="Longest time for a further attempt, in a process of its own, in seconds.",
     )
     quarantine_memory_bytes: int = Field(
-        GIBIBYTE,
+        2 * GIBIBYTE,
         ge=128 * MEBIBYTE,
         description="Most memory that the process of a further attempt may take, in bytes (on Linux).",
     )

@@ -8,11 +8,15 @@ import os
 import sys
 from typing import BinaryIO
 
-from quickthumb.errors import QuickThumbError
+from quickthumb.errors import BrokenImage, QuickThumbError
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.parameters import Output
+from quickthumb.imaging.survey import estimate_file_bytes
 from quickthumb.tasks.confinement import confine
 from quickthumb.tasks.exchange import Answer, Confinement, Refusal, Request, memory_exceeded
+
+# What the process has taken for itself before it opens a picture (measured: 20 MiB), and what codecs take beside it.
+OWN_BYTES = 48 * 1024 * 1024
 
 
 def main() -> None:
@@ -38,6 +42,10 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
     try:
         outputs = [Output.model_validate(parameters) for parameters in request.outputs]
         return Answer(rendering=render(request.source, outputs, request.folder, request.limits))
+    except BrokenImage as error:
+        return Answer(
+            refusal=Refusal.of(memory_exceeded(memory_bytes) if _is_too_large(request, memory_bytes) else error)
+        )
     except QuickThumbError as error:
         return Answer(refusal=Refusal.of(error))
     except MemoryError:
@@ -47,6 +55,16 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
         if error.errno is None:
             raise
         return Answer(machine_errno=error.errno)
+
+
+def _is_too_large(request: Request, memory_bytes: int) -> bool:
+    """Whether the picture may have wanted more memory than there is: many decoders call a picture broken that they
+    find no room for."""
+    outputs = [Output.model_validate(parameters) for parameters in request.outputs]
+    try:
+        return estimate_file_bytes(request.source, outputs, request.limits) + OWN_BYTES > memory_bytes
+    except QuickThumbError:
+        return False
 
 
 if __name__ == "__main__":
