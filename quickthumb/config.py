@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -50,6 +50,7 @@ class Config(BaseModel):
     max_pixels: int = Field(
         100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
     )
+    max_frames: int = Field(1000, ge=1, description="Most frames an animation may have.")
     max_fields: int = Field(64, ge=1, description="Most form fields, JSON keys or query parameters in one upload.")
     max_fields_bytes: int = Field(
         64 * KIBIBYTE, ge=1, description="Most bytes that all fields of one upload may have together."
@@ -127,11 +128,15 @@ class Config(BaseModel):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+    def _connectable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
         if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        if not _has_whole_numbers(value.get_secret_value()):
+            raise ValueError(
+                "the port and the database must be whole numbers, and special characters of a password %-encoded"
+            )
         return value
 
     @property
@@ -175,6 +180,17 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise ConfigError(f"{name.upper()} (from {origins.get(name, 'the defaults')}): {first['msg']}.") from None
+
+
+def _has_whole_numbers(url: str) -> bool:
+    """Whether what stands in the places of the port and the database can be read."""
+    try:
+        parts = urlsplit(url)
+        database = "" if parts.scheme == "unix" else parts.path.lstrip("/")
+        int(parse_qs(parts.query).get("db", [database])[0] or 0)
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _merge(values: dict[str, Any], origins: dict[str, str], found: Mapping[str, Any], origin: str) -> None:

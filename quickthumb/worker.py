@@ -1,5 +1,6 @@
 """The worker: `arq quickthumb.worker.Settings`. A root: it loads the configuration and wires the parts."""
 
+import asyncio
 import os
 import platform
 import secrets
@@ -48,6 +49,9 @@ async def start(context: dict[str, Any], config: Config) -> None:
     logs.configure()
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
+    # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
+    main = cast("asyncio.Task[None]", asyncio.current_task())
+    main.add_done_callback(lambda _: pool.stop_waiting())
     await stack.enter_async_context(watchdog(config.lease_seconds + FREEZE_MARGIN_SECONDS))
     threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), departure.begin)
     stack.callback(threads.close)
@@ -55,7 +59,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
         threads,
         Budget(config.decode_budget_bytes),
         Quarantine(config.quarantine_seconds, config.quarantine_memory_bytes),
-        Limits(max_pixels=config.max_pixels),
+        Limits(max_pixels=config.max_pixels, max_frames=config.max_frames),
         seconds=config.job_timeout_seconds,
     )
     store = JobStore(pool, retention_seconds=config.retention_seconds)

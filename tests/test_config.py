@@ -139,3 +139,29 @@ def test_a_data_folder_with_a_long_path_has_its_socket_elsewhere(name: str) -> N
 def test_a_relative_data_folder_is_made_absolute_and_a_tilde_is_home(folder: Path) -> None:
     assert Config(data_dir=Path("pictures")).data_dir == folder / "pictures"
     assert Config(data_dir=Path("~/pictures")).data_dir == Path.home() / "pictures"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost",
+        "redis://:secret@localhost:port",
+        "redis://:secret@localhost:70000",
+        "redis://:secret@localhost/first",
+        "redis://:secret/word@localhost",
+        "redis://:secret@[localhost",
+        "unix:///run/redis.sock?db=secret",
+    ],
+)
+def test_a_redis_url_that_leads_nowhere_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"QUICKTHUMB_REDIS_URL": url})
+    assert str(caught.value).startswith("REDIS_URL (from the environment): ")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://", "rediss://u:p%40ss@host:6380/2", "redis://host?db=3", "unix:///a.sock?db=1"]
+)
+def test_a_redis_url_that_can_be_read_is_taken(url: str) -> None:
+    assert load({"QUICKTHUMB_REDIS_URL": url}).redis_address == url

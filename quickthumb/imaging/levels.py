@@ -11,7 +11,7 @@ from quickthumb.imaging.resampling import resample
 # How many times more pixels a side, at least, a picture must have for a smaller one to be made of it without visible
 # loss. Both are measured: see docs/imaging.md.
 DRAFT_MARGIN = 1.5
-FEED_MARGIN = 2.0
+FEED_MARGIN = 1.3
 # The scales that libjpeg decodes at for less than the work of the whole.
 DRAFT_SCALES = (8, 4, 2)
 # Sums of fractions of pixels may be this far off whole ones.

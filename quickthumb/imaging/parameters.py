@@ -20,8 +20,8 @@ Fit = Literal["inside", "cover", "contain", "fill"]
 FormatName = Literal["auto", "jpeg", "png", "webp", "avif", "gif"]
 
 
-def _text(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern})
+def _text_or_nothing(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, {"type": "null"}]})
 
 
 def _text_or_list(pattern: str, count: int) -> WithJsonSchema:
@@ -52,7 +52,7 @@ class Output(BaseModel):
     )
     width: Side | None = Field(None, description="Width of the box, in pixels. With neither side, the size is kept.")
     height: Side | None = Field(None, description="Height of the box, in pixels.")
-    size: Annotated[str | None, _text(r"^\d+x\d+$")] = Field(
+    size: Annotated[str | None, _text_or_nothing(r"^\d+x\d+$")] = Field(
         None, exclude=True, description="Width and height in one: 128x128, in pixels."
     )
     fit: Fit = Field(
@@ -163,14 +163,15 @@ def parse_output(given: Mapping[str, Any]) -> Output:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
-        raise InvalidParameter(_sentence(field, first["msg"]), field=field) from None
+        message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InvalidParameter(_sentence(field, message), field=field) from None
 
 
 def _sentence(field: str | None, message: str) -> str:
-    message = message.removeprefix("Value error, ")
+    message = message.removeprefix("Value error, ").rstrip(".")
     if field and not message.startswith(f"{field} "):
-        return f"{field}: {message}"
-    return message
+        return f"{field}: {message}."
+    return f"{message}."
 
 
 def _refuse(field: str, reason: str) -> NoReturn:

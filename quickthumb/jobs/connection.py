@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from arq.connections import RedisSettings
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -24,6 +24,7 @@ PASSING: list[type[Exception]] = [
 ]
 CONNECT_SECONDS = 2.0
 FOREVER = -1
+LAST_ATTEMPTS = 3
 
 
 def settings_of(url: str) -> RedisSettings:
@@ -40,14 +41,35 @@ def settings_of(url: str) -> RedisSettings:
         ssl=parts.scheme == "rediss",
         ssl_check_hostname=True,
         conn_timeout=int(CONNECT_SECONDS),
-        retry=patience(attempts=5),
+        retry=Patience(attempts=5),
         retry_on_error=PASSING,
     )
 
 
-def patience(attempts: int) -> Retry:
-    """How often, and how soon, a command is sent again when Redis is away; `FOREVER` for one who can wait."""
-    return Retry(ExponentialBackoff(cap=1.0, base=0.02), attempts)
+class Patience(Retry):
+    """How often, and how soon, a command is sent again when Redis is away; `FOREVER` for one who can wait.
+
+    All connections of a client share theirs, so that it can be ended for all of them.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(ExponentialBackoff(cap=1.0, base=0.02), attempts)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    @property
+    def ended(self) -> bool:
+        return self._retries != FOREVER
+
+    def end(self) -> None:
+        """From now on commands give up after a few attempts."""
+        self._retries = LAST_ATTEMPTS
+
+
+def patience_of(connections: ConnectionPool) -> Patience:
+    """What all connections of a client that `connect` made share."""
+    return cast("Patience", connections.connection_kwargs["retry"])
 
 
 def connect(
@@ -69,7 +91,7 @@ def connect(
         password=settings.password,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=answer_seconds,
-        retry=patience(attempts),
+        retry=Patience(attempts),
         retry_on_error=PASSING,
         health_check_interval=0,
         **tls,

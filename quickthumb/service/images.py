@@ -23,6 +23,7 @@ from quickthumb.errors import (
 )
 from quickthumb.imaging.header import Header, read_header, read_header_of_file
 from quickthumb.imaging.limits import Limits
+from quickthumb.imaging.readable import require_readable
 from quickthumb.jobs.idempotency import Idempotency, Use
 from quickthumb.jobs.model import Job, Outcome, Result, Source, Status, is_id, new_id, now
 from quickthumb.jobs.store import JobStore, Page, Tally
@@ -144,6 +145,7 @@ class ImageService:
         return self._accepted(await asyncio.to_thread(read_header_of_file, await arrival.written()))
 
     def _accepted(self, header: Header) -> Header:
+        require_readable(header.format)
         if header.width * header.height > self._limits.max_pixels:
             raise TooManyPixels(
                 f"The image has {header.width} × {header.height} pixels; "

@@ -2,13 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from quickthumb.errors import InvalidParameter
-from quickthumb.imaging.parameters import Output
+from quickthumb.imaging.parameters import Output, parse_output
 
 MAX_OUTPUTS = 32
 
@@ -27,7 +25,7 @@ def recipe_from(fields: Fields) -> tuple[Output, ...]:
     given = _once_each(fields)
     listed = given.pop("outputs", None)
     if listed is None:
-        return (output_from(given),) if given else DEFAULT_RECIPE
+        return (parse_output(given),) if given else DEFAULT_RECIPE
     if given:
         name = next(iter(given))
         raise InvalidParameter(
@@ -41,22 +39,12 @@ def written(output: Output) -> dict[str, Any]:
     return {"name": output.name, **output.model_dump(mode="json", exclude_defaults=True)}
 
 
-def output_from(parameters: Mapping[str, Any], prefix: str = "") -> Output:
-    """One output. Raises InvalidParameter that names the parameter, behind `prefix`."""
+def output_from(parameters: Mapping[str, Any], prefix: str) -> Output:
+    """One output of several. Raises InvalidParameter that names the parameter, behind `prefix`."""
     try:
-        return Output.model_validate(dict(parameters))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = [str(step) for step in first["loc"]]
-        field = ".".join([*([prefix] if prefix else []), *path]) or None
-        raise InvalidParameter(_sentence(first["type"], first["msg"], path), field=field) from None
-
-
-def _sentence(kind: str, message: str, path: Sequence[str]) -> str:
-    if kind == "extra_forbidden":
-        return f"There is no parameter named {path[-1]!r}."
-    text = message.removeprefix("Value error, ")
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+        return parse_output(parameters)
+    except InvalidParameter as error:
+        raise InvalidParameter(error.detail, field=f"{prefix}.{error.field}" if error.field else prefix) from None
 
 
 def _once_each(fields: Fields) -> dict[str, Any]:

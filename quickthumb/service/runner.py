@@ -1,18 +1,26 @@
 """The worker's verb: run one attempt at a job, whatever happens to it, and say how it went."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from quickthumb.errors import InternalError, JobTimedOut, QuickThumbError, SourceMissing, TooManyAttempts
+from quickthumb.errors import (
+    InternalError,
+    JobTimedOut,
+    QuickThumbError,
+    SourceMissing,
+    TooManyAttempts,
+)
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.parameters import Output
 from quickthumb.jobs.model import Failure, Job, Outcome, Result, Source, Status, new_id, now
 from quickthumb.jobs.store import Attempt, JobStore, NoAttempt
 from quickthumb.storage import Kept, Storage
+from quickthumb.storage.durability import translated
 
 log = logging.getLogger("quickthumb.job")
 
@@ -30,7 +38,7 @@ class TryAgain(Exception):
 
 
 class Abandoned(Exception):
-    """The job is no longer this worker's: another took it over, or it was removed."""
+    """The job is no longer this worker's: another took it over, or it was removed. Nothing of it is to be touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,8 @@ class JobRunner:
     async def run(self, job_id: str) -> None:
         """Runs one attempt at the job, to the job's end or back to WAITING.
 
-        A job that has ended, or is gone, is left alone. Raises TryAgain when the job is to be run again later.
+        A job that has ended, or is gone, is left alone. Raises TryAgain when the job is to be run again later, and
+        Abandoned when it is in other hands by now.
         """
         attempt = await self._store.begin(job_id, new_id(), lease_seconds=self._terms.lease_seconds)
         if isinstance(attempt, NoAttempt):
@@ -78,36 +87,53 @@ class JobRunner:
             await self._attempt(attempt, started)
         except Abandoned:
             log.warning("job %s was left to whoever has it now", job_id)
+            raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._put_back(attempt, started, blameless=True))
+            # Where the job is in other hands by now, there is nothing to put back.
+            with contextlib.suppress(Abandoned):
+                await asyncio.shield(self._put_back(attempt, started, blameless=True))
             raise
         finally:
             del self._running[job_id]
 
     async def _attempt(self, attempt: Attempt, started: float) -> None:
-        kept = await self._storage.look_up(attempt.job_id)
-        if kept.record is None:
-            # It was never accepted, or it has been removed: Redis is to forget it.
-            await self._store.remove(attempt.job_id)
-            raise Abandoned
-        job = Job.model_validate_json(kept.record)
         try:
-            outcome = await self._outcome(attempt, job, kept)
+            kept = await self._storage.look_up(attempt.job_id)
+            if kept.record is None:
+                # It was never accepted, or it has been removed: Redis is to forget it.
+                await self._store.remove(attempt.job_id)
+                raise Abandoned
+            job = Job.model_validate_json(kept.record)
+            outcome = await self._outcome_or_failure(attempt, job, kept)
+            await self._finish(attempt, job, outcome, time.monotonic() - started)
+        except QuickThumbError as error:
+            await self._put_back(attempt, started, blameless=not error.permanent)
+            log.warning("job %s waits: %s", attempt.job_id, error.detail)
+            raise TryAgain(self._backoff_seconds(attempt.number)) from error
+        except (Abandoned, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            log.exception("job %s: attempt %d went wrong", attempt.job_id, attempt.number)
+            await self._put_back(attempt, started, blameless=False)
+            raise TryAgain(self._backoff_seconds(attempt.number)) from error
+
+    async def _outcome_or_failure(self, attempt: Attempt, job: Job, kept: Kept) -> Outcome:
+        """How the job ended. Raises what may pass: an error that is not permanent, or one that nobody knows while
+        the job has tries left."""
+        try:
+            return await self._outcome(attempt, job, kept)
         except QuickThumbError as error:
             if not error.permanent or self._gets_a_second_chance(attempt, error):
-                await self._put_back(attempt, started, blameless=not error.permanent)
-                log.warning("job %s waits: %s", job.id, error.detail)
-                raise TryAgain(self._backoff_seconds(attempt.number)) from error
-            outcome = await self._conclude_failed(attempt, job, error)
-        except Exception as error:
-            log.exception("job %s: attempt %d went wrong", job.id, attempt.number)
+                raise
+            return await self._conclude_failed(attempt, job, error)
+        except Abandoned:
+            raise
+        except Exception:
             if attempt.strike < self._terms.max_attempts:
-                await self._put_back(attempt, started, blameless=False)
-                raise TryAgain(self._backoff_seconds(attempt.number)) from error
-            outcome = await self._conclude_failed(
-                attempt, job, InternalError("The image could not be processed, for a reason that has been logged.")
-            )
-        await self._finish(attempt, job, outcome, time.monotonic() - started)
+                raise
+            log.exception("job %s: attempt %d went wrong, the last one", job.id, attempt.number)
+            sentence = "The image could not be processed, for a reason that has been logged."
+            return await self._conclude_failed(attempt, job, InternalError(sentence))
 
     async def _outcome(self, attempt: Attempt, job: Job, kept: Kept) -> Outcome:
         if kept.outcome is not None:
@@ -119,9 +145,10 @@ class JobRunner:
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         async with self._storage.workspace(job.id, attempt.token) as folder:
             render = self._render if attempt.strike == 1 else self._confined
-            rendering = await render(kept.source, outputs, folder)
-            outcome = await asyncio.to_thread(_done, job, rendering, folder)
-            return await self._conclude(attempt, folder, outcome)
+            # A full disk is no fault of the image; neither is a source that is just being removed.
+            with translated():
+                rendering = await render(kept.source, outputs, folder)
+            return await self._conclude(attempt, folder, _done(job, rendering))
 
     def _gets_a_second_chance(self, attempt: Attempt, error: QuickThumbError) -> bool:
         """A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame."""
@@ -154,15 +181,16 @@ class JobRunner:
             await self._storage.remove(job.id)
 
     async def _put_back(self, attempt: Attempt, started: float, *, blameless: bool) -> None:
-        await self._store.put_back(attempt, blameless=blameless, busy_seconds=time.monotonic() - started)
+        busy_seconds = time.monotonic() - started
+        if not await self._store.put_back(attempt, blameless=blameless, busy_seconds=busy_seconds):
+            raise Abandoned
 
     @staticmethod
     def _backoff_seconds(attempts: int) -> float:
         return float(min(LONGEST_BACKOFF_SECONDS, 2 ** (attempts - 1)))
 
 
-def _done(job: Job, rendering: Rendering, folder: Path) -> Outcome:
-    known = {"format": rendering.facts.format, "width": rendering.facts.width, "height": rendering.facts.height}
-    source = Source.model_validate({**job.source.model_dump(), **known})
-    results = tuple(Result(**asdict(made), bytes=(folder / made.filename).stat().st_size) for made in rendering.made)
+def _done(job: Job, rendering: Rendering) -> Outcome:
+    source = Source.model_validate({**job.source.model_dump(), **asdict(rendering.facts)})
+    results = tuple(Result(**asdict(made)) for made in rendering.made)
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

@@ -83,9 +83,11 @@ class FileStorage:
             yield arrival
         finally:
             # What could not be written before is not wanted any more.
-            with contextlib.suppress(OSError):
-                await file.close()
-            await arrival.discard_unless_kept()
+            try:
+                with contextlib.suppress(OSError):
+                    await file.close()
+            finally:
+                await arrival.discard_unless_kept()
 
     async def _opened(self, folder: Path) -> AsyncBufferedIOBase:
         """The source in a new folder; there is neither when this fails, or is cancelled."""

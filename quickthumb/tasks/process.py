@@ -5,7 +5,8 @@ from typing import Any
 
 from arq import Retry
 
-from quickthumb.service.runner import JobRunner, TryAgain
+from quickthumb.service.runner import Abandoned, JobRunner, TryAgain
+from quickthumb.tasks.pool import WakingPool
 
 RUNNER = "runner"
 
@@ -24,6 +25,11 @@ async def process(context: dict[str, Any], job_id: str) -> None:
     runner: JobRunner = context[RUNNER]
     try:
         await runner.run(job_id)
+    except Abandoned as left:
+        # Whatever is answered here, arq would take the job from whoever has it now.
+        pool: WakingPool = context["redis"]
+        pool.leave_alone(job_id)
+        raise Retry from left
     except TryAgain as again:
         raise Retry(defer=again.seconds) from again
     except Exception as error:

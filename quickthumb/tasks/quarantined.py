@@ -9,9 +9,10 @@ import sys
 from typing import BinaryIO
 
 from quickthumb.errors import BrokenImage, QuickThumbError
+from quickthumb.imaging.budget import estimate_decode_bytes
 from quickthumb.imaging.engine import render
+from quickthumb.imaging.header import read_header_of_file
 from quickthumb.imaging.parameters import Output
-from quickthumb.imaging.survey import estimate_file_bytes
 from quickthumb.tasks.confinement import confine
 from quickthumb.tasks.exchange import Answer, Confinement, Refusal, Request, memory_exceeded
 
@@ -40,8 +41,7 @@ def _own_output() -> BinaryIO:
 
 def _answer(request: Request, memory_bytes: int) -> Answer:
     try:
-        outputs = [Output.model_validate(parameters) for parameters in request.outputs]
-        return Answer(rendering=render(request.source, outputs, request.folder, request.limits))
+        return Answer(rendering=render(request.source, _outputs(request), request.folder, request.limits))
     except BrokenImage as error:
         return Answer(
             refusal=Refusal.of(memory_exceeded(memory_bytes) if _is_too_large(request, memory_bytes) else error)
@@ -57,14 +57,25 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
         return Answer(machine_errno=error.errno)
 
 
+def _outputs(request: Request) -> list[Output]:
+    return [Output.model_validate(parameters) for parameters in request.outputs]
+
+
 def _is_too_large(request: Request, memory_bytes: int) -> bool:
     """Whether the picture may have wanted more memory than there is: many decoders call a picture broken that they
     find no room for."""
-    outputs = [Output.model_validate(parameters) for parameters in request.outputs]
     try:
-        return estimate_file_bytes(request.source, outputs, request.limits) + OWN_BYTES > memory_bytes
+        header = read_header_of_file(request.source)
     except QuickThumbError:
         return False
+    size_bytes = estimate_decode_bytes(
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        outputs=_outputs(request),
+        progressive=True,  # which the header does not tell
+    )
+    return size_bytes + OWN_BYTES > memory_bytes
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from quickthumb.web.state import max_wait_seconds, service_of
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
-_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
 async def show(request: Request) -> Response:

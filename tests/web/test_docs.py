@@ -1,0 +1,127 @@
+"""The page for people, in the browser that they use."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.conftest import picture
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+playwright = pytest.importorskip("playwright.async_api", reason="needs playwright, which this Python does not have")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+# As root there is no sandbox; the rest keeps the browser from talking to its maker.
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '.join(BROWSERS)}")
+
+
+class Visit:
+    """A page, with whatever it complained about and asked for."""
+
+    def __init__(self, page: "Page") -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requested: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        page.on("request", lambda request: self.requested.append(request.url))
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Visit]:
+    async with playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=BROWSER, args=OPTIONS)
+        page = await browser.new_page()
+        page.set_default_timeout(20_000)
+        yield Visit(page)
+        await browser.close()
+
+
+async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(picture())
+    page = visit.page
+
+    await page.goto(f"{service}/")
+    assert urlsplit(page.url).path == "/docs"
+    await page.locator("#operations-Images-images_submit .opblock-summary-control").click()
+    operation = page.locator("#operations-Images-images_submit")
+    chooser = operation.locator("input[type=file]")
+    await chooser.wait_for()
+    assert await chooser.count() == 1  # the image's; nothing else is a file
+    await chooser.set_input_files(photo)
+    await operation.locator("tr[data-property-name=width] input[type=text]").fill("64")
+    await operation.locator("button.execute").click()
+
+    answer = operation.locator(".live-responses-table")
+    assert await answer.locator("tbody .response-col_status").first.inner_text() == "202"
+    shown = await answer.inner_text()
+    assert "Image is being resized in the background" in shown
+    assert '"filename": "photo.jpg"' in shown
+    command = await operation.locator(".curl-command").inner_text()
+    assert "image=@photo.jpg" in command
+    assert "height" not in command  # what was left empty is not sent
+
+    location = next(line for line in shown.splitlines() if "location:" in line).split(": ")[1].strip()
+    async with httpx.AsyncClient(base_url=service) as client:
+        job = (await client.get(location, params={"wait": 30})).json()
+    assert job["results"]["thumbnail"]["width"] == 64
+    assert visit.complaints == []
+    assert {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in visit.requested} == {service}
+
+
+async def test_the_other_ways_of_sending_work_from_the_page(visit: Visit, service: str, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(picture())
+    await visit.page.goto(f"{service}/docs")
+    operation = visit.page.locator("#operations-Images-images_submit")
+    await operation.locator(".opblock-summary-control").click()
+    for media_type in ("application/json", "image/*", "application/octet-stream"):
+        body = operation.locator(".opblock-section-request-body")
+        await body.locator("select").first.select_option(media_type)
+        if media_type == "application/json":
+            await body.locator("textarea").wait_for()  # its example is good as it stands
+        else:
+            await body.locator("input[type=file]").set_input_files(photo)
+            await operation.locator(".parameters textarea").first.fill('{"width": 77}')
+        await operation.locator("button.execute").click()
+        answer = operation.locator(".live-responses-table")
+        assert await answer.locator("tbody .response-col_status").first.inner_text() == "202"
+        await operation.locator(".btn-clear").click()
+    uploads = [url for url in visit.requested if "/images/" in url]
+    assert [urlsplit(url).query for url in uploads] == ["", "width=77", "width=77"]
+    assert visit.complaints == []
+
+
+async def test_every_operation_can_be_opened(visit: Visit, service: str) -> None:
+    page = visit.page
+    await page.goto(f"{service}/docs")
+    await page.locator(".opblock").first.wait_for()
+    await page.eval_on_selector_all(".opblock-summary-control", "controls => controls.forEach(one => one.click())")
+    opened = page.locator(".opblock.is-open .responses-wrapper")
+    await opened.last.wait_for()
+    assert await opened.count() == await page.locator(".opblock").count()
+    assert visit.complaints == []
+
+
+async def test_the_page_says_so_when_it_needs_what_is_switched_off(service: str) -> None:
+    async with httpx.AsyncClient(base_url=service) as client:
+        assert "/openapi.json" in (await client.get("/docs")).text.partition("<noscript>")[2]

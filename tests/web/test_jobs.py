@@ -1,0 +1,174 @@
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.web.conftest import Refusal, done, refusal, upload
+from tests.web_process import WebProcess
+
+UNKNOWN = Refusal(404, "unknown_job")
+NO_JOB = "0" * 32
+
+
+async def test_a_finished_job_tells_of_its_results(client: httpx.AsyncClient) -> None:
+    job = await done(client)
+    address = f"/jobs/{job['id']}"
+    assert job["attempts"] == 1
+    assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+    assert job["error"] is None
+    assert job["links"]["self"] == address
+    result = job["results"]["thumbnail"]
+    assert (result["url"], result["format"]) == (f"{address}/results/thumbnail", "jpeg")
+    assert (result["width"], result["height"]) == (128, 96)
+    assert result["bytes"] == len((await client.get(result["url"])).content)
+
+
+async def test_a_failed_job_tells_why(client: httpx.AsyncClient) -> None:
+    broken = b"BM" + (54).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
+    broken += (40).to_bytes(4, "little") + (9).to_bytes(4, "little") * 2 + b"\1\0\x18\0" + bytes(24)
+    accepted = await upload(client, data=broken)
+    job = (await client.get(accepted["links"]["self"], params={"wait": 30})).json()
+    assert job["status"] == "FAILED"
+    assert job["results"] == {}
+    assert job["error"]["code"]
+    assert job["error"]["detail"].endswith(".")
+
+
+async def test_a_job_that_has_not_ended_says_when_to_ask_again(waiting: httpx.AsyncClient) -> None:
+    job = await upload(waiting)
+    answer = await waiting.get(job["links"]["self"])
+    assert answer.json() == {name: value for name, value in job.items() if name != "message"}
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "held", [{"params": {"wait": "30"}}, {"headers": {"Prefer": 'respond-async, wait="30"'}}], ids=["wait", "Prefer"]
+)
+async def test_whoever_waits_is_answered_as_soon_as_the_job_ends(
+    client: httpx.AsyncClient, held: dict[str, Any]
+) -> None:
+    job = await upload(client)
+    started = time.monotonic()
+    answer = await client.get(job["links"]["self"], **held)
+    assert time.monotonic() - started < 5
+    assert answer.json()["status"] == "DONE"
+    assert "retry-after" not in answer.headers
+    assert answer.headers.get("preference-applied") == ("wait=30" if "headers" in held else None)
+
+
+async def test_whoever_waits_is_answered_when_the_time_is_over(waiting: httpx.AsyncClient) -> None:
+    job = await upload(waiting)
+    started = time.monotonic()
+    answer = await waiting.get(job["links"]["self"], headers={"Prefer": "wait=1"})
+    assert 0.9 < time.monotonic() - started < 1.9
+    assert answer.json()["status"] == "WAITING"
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["preference-applied"] == "wait=1"
+
+
+async def test_nobody_waits_longer_than_the_setting_allows(waiting: httpx.AsyncClient) -> None:
+    job = await upload(waiting)
+    answer = await waiting.get(job["links"]["self"], headers={"Prefer": "wait=99999999999"})
+    assert answer.headers["preference-applied"] == "wait=2"
+
+
+async def test_a_job_that_is_removed_while_someone_waits_is_unknown(waiting: httpx.AsyncClient) -> None:
+    job = await upload(waiting)
+    await waiting.delete(job["links"]["self"])
+    assert refusal(await waiting.get(job["links"]["self"], params={"wait": 2})) == UNKNOWN
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/"])
+async def test_jobs_are_listed_newest_first_in_pages(waiting: httpx.AsyncClient, path: str) -> None:
+    newest = [(await upload(waiting))["id"] for _ in range(5)][::-1]
+    listed: list[str] = []
+    page = (await waiting.get(path, params={"limit": 2, "status": "waiting"})).json()
+    while len(listed) < 4:
+        assert len(page["jobs"]) == 2
+        listed += [job["id"] for job in page["jobs"]]
+        assert page["next"].startswith("/jobs")
+        page = (await waiting.get(page["next"])).json()
+    assert listed == newest[:4]
+
+
+async def test_the_last_page_has_no_next(waiting: httpx.AsyncClient) -> None:
+    await upload(waiting)
+    page = (await waiting.get("/jobs", params={"status": "DONE"})).json()
+    assert page == {"jobs": [], "next": None}
+
+
+async def test_the_list_shows_jobs_as_they_are_shown_alone(client: httpx.AsyncClient) -> None:
+    job = await done(client)
+    page = (await client.get("/jobs", params={"status": "DONE", "limit": 100})).json()
+    assert job in page["jobs"]
+
+
+async def test_the_address_of_the_next_page_is_the_service_s_own(waiting: httpx.AsyncClient) -> None:
+    await upload(waiting)
+    await upload(waiting)
+    page = await waiting.get("/jobs", params={"limit": 1}, headers={"Host": "evil.example"})
+    assert page.json()["next"].startswith("/jobs?")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/jobs?limit=0", "limit"),
+        ("/jobs?limit=101", "limit"),
+        ("/jobs?limit=-1", "limit"),
+        ("/jobs?limit=", "limit"),
+        ("/jobs?limit=%C2%B2", "limit"),
+        ("/jobs?limit=" + "9" * 5000, "limit"),
+        ("/jobs?status=LOST", "status"),
+        ("/jobs?status=", "status"),
+        ("/jobs?cursor=x", "cursor"),
+        ("/jobs?cursor=1:" + "0" * 31, "cursor"),
+        ("/jobs?cursor=%5B1:" + NO_JOB, "cursor"),
+        (f"/jobs/{NO_JOB}?wait=soon", "wait"),
+        (f"/jobs/{NO_JOB}?wait=-1", "wait"),
+        (f"/jobs/{NO_JOB}?wait=1.5", "wait"),
+    ],
+)
+async def test_bad_values_in_the_query_are_refused(waiting: httpx.AsyncClient, path: str, field: str) -> None:
+    assert refusal(await waiting.get(path)) == Refusal(422, "invalid_parameter", field)
+
+
+@pytest.mark.parametrize("prefer", ["wait=soon", "wait", "wait=-1", "wait=1.5", "nowait=5", "", ",;="])
+async def test_a_preference_that_is_not_understood_is_ignored(waiting: httpx.AsyncClient, prefer: str) -> None:
+    job = await upload(waiting)
+    answer = await waiting.get(job["links"]["self"], headers={"Prefer": prefer})
+    assert answer.status_code == 200
+    assert "preference-applied" not in answer.headers
+
+
+async def test_a_waiting_job_can_be_removed(waiting: httpx.AsyncClient, alone: WebProcess) -> None:
+    job = await upload(waiting)
+    assert [path for path in alone.kept() if job["id"] in path.parts]
+    answer = await waiting.delete(job["links"]["self"])
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not [path for path in alone.kept() if job["id"] in path.parts]
+    for address in job["links"].values():
+        assert refusal(await waiting.get(address)) == UNKNOWN
+    assert refusal(await waiting.delete(job["links"]["self"])) == UNKNOWN
+
+
+async def test_a_finished_job_can_be_removed_with_its_results(client: httpx.AsyncClient) -> None:
+    job = await done(client)
+    assert (await client.delete(job["links"]["self"])).status_code == 204
+    for address in (*job["links"].values(), job["results"]["thumbnail"]["url"]):
+        assert refusal(await client.get(address)) == UNKNOWN
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize(
+    "name",
+    [NO_JOB, "x", "F" * 32, "0" * 31, "0" * 33, "..%2f..%2fetc", "..%5c..", "%00", f"{NO_JOB}%0A", "*", "%F0%9F%90%88"],
+)
+async def test_an_unknown_or_malformed_id_is_no_job(waiting: httpx.AsyncClient, method: str, name: str) -> None:
+    answer = refusal(await waiting.request(method, f"/jobs/{name}"))
+    # An encoded slash is a slash to the router, so that such an address leads nowhere at all.
+    assert answer == (Refusal(404, "not_found") if "%2f" in name else UNKNOWN)
+    assert refusal(await waiting.get(f"/jobs/{name}/original")).status == 404
+    assert refusal(await waiting.get(f"/jobs/{name}/results/thumbnail")).status == 404
