@@ -118,6 +118,14 @@ class JobTimedOut(QuickThumbError):
     code, status, title = "job_timed_out", 422, "The image took too long to process"
 
 
+class DecoderCrashed(QuickThumbError):
+    code, status, title = "decoder_crashed", 422, "The image makes its decoder crash"
+
+
+class MemoryExceeded(QuickThumbError):
+    code, status, title = "memory_exceeded", 422, "The image needs too much memory"
+
+
 class InternalError(QuickThumbError):
     code, status, title = "internal_error", 500, "Something went wrong on the server"
 

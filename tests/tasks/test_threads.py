@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.tasks.threads import available_cores, thread_pool
+from quickthumb.tasks.threads import available_cores
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +50,3 @@ def test_where_there_is_no_affinity_it_is_the_cores_of_the_machine(
     assert available_cores(tmp_path / "none") == 4
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_cores(tmp_path / "none") == 1
-
-
-def test_the_pool_has_as_many_threads_as_asked_for() -> None:
-    with thread_pool(3) as pool:
-        assert pool._max_workers == 3
-    with thread_pool(0) as pool:
-        assert pool._max_workers == available_cores()
