@@ -36,6 +36,7 @@ LONGEST_SOCKET_PATH_BYTES = 100
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
+GIBIBYTE = 1024 * MEBIBYTE
 DAY_SECONDS = 86_400
 
 # What is there without anyone having set it. settings.py may give these names other outputs, and add names.
@@ -98,12 +99,34 @@ class Config(BaseModel):
     worker_threads: int = Field(
         0, ge=0, description="Images worked on at once by one worker; 0 means one for each core it may use."
     )
-    job_timeout_seconds: float = Field(120.0, gt=0, description="Longest time for one attempt at a job, in seconds.")
+    decode_budget_bytes: int = Field(
+        1536 * MEBIBYTE,
+        ge=1,
+        description="Memory that one worker's pictures may take together, in bytes; a larger picture is made alone.",
+    )
+    job_timeout_seconds: float = Field(
+        120.0, gt=0, description="Longest time for the first attempt at a job, in seconds; then it is quarantined."
+    )
+    quarantine_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Longest time for a further attempt, in a process of its own, in seconds.",
+    )
+    quarantine_memory_bytes: int = Field(
+        2 * GIBIBYTE,
+        ge=128 * MEBIBYTE,
+        description="Most memory that the process of a further attempt may take, in bytes (on Linux).",
+    )
     max_attempts: int = Field(3, ge=1, description="How often a job is tried before it is FAILED.")
     lease_seconds: float = Field(
         8.0,
         ge=2,
         description="A job whose worker is silent for this long is taken over by another, in seconds.",
+    )
+    freeze_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="A worker that stands still for this long, as when a decoder holds Python's lock, is ended.",
     )
     shutdown_grace_seconds: int = Field(
         30,

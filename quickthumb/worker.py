@@ -5,10 +5,8 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from arq.typing import WorkerCoroutine
@@ -16,9 +14,7 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.imaging.engine import Rendering, render
 from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
 from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
 from quickthumb.jobs.mail import MailStore
@@ -28,15 +24,24 @@ from quickthumb.service.mail_runner import MailRunner, MailTerms
 from quickthumb.service.presets import read_presets
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
+from quickthumb.tasks import departure
 from quickthumb.tasks.background import repeated
+from quickthumb.tasks.budget import Budget
+from quickthumb.tasks.daemon_threads import DaemonThreads
 from quickthumb.tasks.mail import MAIL_RUNNER, send_email
 from quickthumb.tasks.pool import WakingPool
 from quickthumb.tasks.process import RUNNER, process
 from quickthumb.tasks.pulse import pulse
-from quickthumb.tasks.threads import available_cores, thread_pool
+from quickthumb.tasks.quarantine import Quarantine
+from quickthumb.tasks.renderer import Renderer
+from quickthumb.tasks.threads import available_cores
+from quickthumb.tasks.watchdog import watchdog
 
 STACK = "stack"
+THREADS = "threads"
 HEALTH_SECONDS = 5
+# arq forgets a job that outlives its limit. What takes too long is ended elsewhere, and waiting for memory is not that.
+ARQ_TIMEOUT_SECONDS = 86_400
 # QuickThumb counts attempts itself: arq's count grows with each restart of a worker, too.
 TRIES_WITHOUT_END = 1_000_000
 
@@ -49,16 +54,20 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
-    threads = stack.enter_context(thread_pool(config.worker_threads))
-    limits = Limits(max_pixels=config.max_pixels, max_frames=config.max_frames)
-
-    async def render_in_thread(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        return await asyncio.get_running_loop().run_in_executor(threads, render, source, outputs, folder, limits)
-
+    await stack.enter_async_context(watchdog(config.freeze_seconds))
+    threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), departure.begin)
+    stack.callback(threads.close)
+    renderer = Renderer(
+        threads,
+        Budget(config.decode_budget_bytes),
+        Quarantine(config.quarantine_seconds, config.quarantine_memory_bytes),
+        Limits(max_pixels=config.max_pixels, max_frames=config.max_frames),
+        seconds=config.job_timeout_seconds,
+    )
     store = JobStore(pool, retention_seconds=config.retention_seconds)
-    removes_source = config.source_retention_seconds == 0
-    terms = Terms(config.lease_seconds, config.job_timeout_seconds, config.max_attempts, removes_source)
-    runner = context[RUNNER] = JobRunner(store, FileStorage(config.data_dir), render_in_thread, terms)
+    terms = Terms(config.lease_seconds, config.max_attempts, config.source_retention_seconds == 0)
+    storage = FileStorage(config.data_dir)
+    runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_quarantine)
     mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
     context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -69,8 +78,9 @@ async def start(context: dict[str, Any], config: Config) -> None:
 
 
 async def stop(context: dict[str, Any]) -> None:
-    """Closes what `start` opened."""
+    """Closes what `start` opened. Where threads hang, this is the end of the process."""
     await context[STACK].aclose()
+    departure.complete(context[THREADS])
 
 
 def settings(config: Config) -> type:
@@ -106,8 +116,7 @@ def settings(config: Config) -> type:
         "max_tries": TRIES_WITHOUT_END,
         "keep_result": 0,
         "log_results": False,
-        # The runner ends a job that takes too long; arq's own limit only stands behind it.
-        "job_timeout": config.job_timeout_seconds + 60,
+        "job_timeout": ARQ_TIMEOUT_SECONDS,
         "job_completion_wait": config.shutdown_grace_seconds,
         # The pool sleeps in Redis while there is nothing to do, so this only paces a busy worker.
         "poll_delay": 0.01,

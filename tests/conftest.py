@@ -42,13 +42,16 @@ def clean_environment(**settings: object) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running_service(folder: Path, *options: str, **settings: object) -> Iterator[str]:
-    """`quickthumb up` on a folder, as a user runs it; gives the address it prints, and stops it in good order."""
+def running_service(folder: Path, *options: str, modules: tuple[Path, ...] = (), **settings: object) -> Iterator[str]:
+    """`quickthumb up` on a folder, as a user runs it; gives the address it prints, and stops it in good order.
+
+    What it prints is in `up.log`. `modules` are folders from which Python is to import before all others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(folder / "data"), *options]
     log_path = folder / "up.log"
     with log_path.open("w") as log:
-        environment = clean_environment(**settings) | {"PYTHONPATH": str(CHECKOUT)}
+        environment = clean_environment(**settings) | {"PYTHONPATH": os.pathsep.join(map(str, (*modules, CHECKOUT)))}
         process = subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield _announced_address(process, log_path)

@@ -93,9 +93,16 @@ _TASK = Parameter("task_id", "path", "The task's id.", {"type": "string", "patte
 _SIZE = Parameter("size", "query", "Which image: needed.", {"type": "string", "enum": list(SIZES)})
 _ACCEPT = Parameter("Accept", "header", "`image/*` asks for the file itself.", {"type": "string"})
 _DATA = {"type": "string", "contentEncoding": "base64", "description": "The image, in base64."}
+# One grey pixel, so that the example can be sent as it stands.
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 _BODY = {
     "required": True,
-    "content": {JSON: {"schema": {"type": "object", "properties": {"data": _DATA}, "required": ["data"]}}},
+    "content": {
+        JSON: {
+            "schema": {"type": "object", "properties": {"data": _DATA}, "required": ["data"]},
+            "example": {"data": _PIXEL},
+        }
+    },
 }
 _LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
 

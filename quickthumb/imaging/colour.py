@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageCms
 
+from quickthumb.imaging import ink
 from quickthumb.imaging.limits import Limits
 
 UNCHANGED = "unchanged"
@@ -45,7 +46,7 @@ class Colour:
         if self.is_srgb:
             return picture
         if self._parsed is None:
-            return picture.convert("RGB")
+            return ink.to_srgb(picture)
         if self._transform is None:
             self._transform = self._build(self._parsed)
         if self._transform.input_mode == picture.mode and picture.mode != "L":
@@ -65,7 +66,7 @@ class Colour:
         if self.is_srgb:
             return UNCHANGED
         if self._parsed is None:
-            return "converted from CMYK without a profile to sRGB"
+            return "converted from CMYK without a profile, taken for SWOP, to sRGB"
         return f"converted from {self.description} to sRGB"
 
     def _build(self, parsed: ImageCms.ImageCmsProfile) -> ImageCms.ImageCmsTransform:

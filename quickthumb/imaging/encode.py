@@ -1,6 +1,7 @@
 """From the pictures of an output to the bytes of its file."""
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -8,7 +9,7 @@ from itertools import accumulate, pairwise
 from PIL import Image
 
 from quickthumb.errors import InvalidParameter
-from quickthumb.imaging.formats import Options
+from quickthumb.imaging.formats import Asked, Options
 from quickthumb.imaging.palette import with_palette
 from quickthumb.imaging.task import Task
 
@@ -67,10 +68,12 @@ def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None
         options |= _disposal(frames)
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
-    return lambda quality: _save(frames, task, {**options, **task.format.options(quality, task.output.lossless)})
+    return lambda quality: _save(frames, task, quality, options)
 
 
-def _save(frames: list[Image.Image], task: Task, options: Options) -> bytes:
+def _save(frames: list[Image.Image], task: Task, quality: int | None, options: Options) -> bytes:
+    asked = Asked(quality, task.output.lossless, math.prod(frames[0].size))
+    options = {**options, **task.format.options(asked)}
     file = io.BytesIO()
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}

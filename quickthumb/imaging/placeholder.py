@@ -5,7 +5,10 @@ cannot hash transparent pictures, and evaluates every cosine for every pixel: th
 """
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
+from operator import mul
 
 Channel = list[float]
 
@@ -34,18 +37,18 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 
 def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
     """Lightness, yellow against blue, red against green, and alpha; what is transparent takes the average colour."""
-    pixels = [rgba[at : at + 4] for at in range(0, len(rgba), 4)]
-    total = sum(pixel[3] for pixel in pixels)
-    average = [sum(pixel[3] * pixel[band] for pixel in pixels) / (255 * total) if total else 0.0 for band in range(3)]
-    lightness, yellow_blue, red_green, alphas = [], [], [], []
-    for pixel in pixels:
-        alpha = pixel[3] / 255
-        red, green, blue = (average[band] * (1 - alpha) + alpha / 255 * pixel[band] for band in range(3))
-        lightness.append((red + green + blue) / 3)
-        yellow_blue.append((red + green) / 2 - blue)
-        red_green.append(red - green)
-        alphas.append(alpha)
-    return lightness, yellow_blue, red_green, alphas, total < 255 * len(pixels)
+    alpha = [sample / 255 for sample in rgba[3::4]]
+    red, green, blue = (_over_average(rgba[band::4], alpha) for band in range(3))
+    lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]
+    yellow_blue = [(r + g) / 2 - b for r, g, b in zip(red, green, blue, strict=True)]
+    red_green = [r - g for r, g in zip(red, green, strict=True)]
+    return lightness, yellow_blue, red_green, alpha, min(alpha) < 1
+
+
+def _over_average(band: bytes, alpha: Channel) -> Channel:
+    weight = sum(alpha)
+    average = _dot(band, alpha) / (255 * weight) if weight else 0.0
+    return [sample / 255 * share + average * (1 - share) for sample, share in zip(band, alpha, strict=True)]
 
 
 def _encode(channel: Channel, width: int, height: int, across: int, down: int) -> tuple[float, Channel, float]:
@@ -63,12 +66,13 @@ def _encode(channel: Channel, width: int, height: int, across: int, down: int) -
     return mean, [0.5 + 0.5 / scale * factor if scale else 0.0 for factor in factors.values()], scale
 
 
+@lru_cache(maxsize=64)
 def _cosines(length: int, count: int) -> list[Channel]:
     return [[math.cos(math.pi / length * wave * (at + 0.5)) for at in range(length)] for wave in range(count)]
 
 
-def _dot(one: Channel, other: Channel) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return float(sum(map(mul, one, other)))
 
 
 def _level(levels: float, value: float) -> int:

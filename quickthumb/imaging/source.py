@@ -159,7 +159,7 @@ def _read_exif(source: Source) -> None:
 
 
 def _warn(source: Source) -> None:
-    if source.format == "tiff" and getattr(source.image, "n_frames", 1) > 1:
+    if source.format == "tiff" and getattr(source.image, "is_animated", False):
         source.warnings.append("The file has several pages; only the first was used.")
     gamma = source.info.get("gamma", _SRGB_GAMMA)
     if abs(gamma - _SRGB_GAMMA) > 0.01 and not {"srgb", "icc_profile"} & source.info.keys():

@@ -43,10 +43,10 @@ class JobWatch:
 
     async def close(self) -> None:
         """Stops listening."""
-        if self._listener is not None:
+        # Once is not always enough: in Python 3.11 `wait_for`, with which redis-py sends, may swallow it.
+        while self._listener is not None and not self._listener.done():
             self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            await asyncio.wait([self._listener], timeout=RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
         if self._listener is None:

@@ -47,18 +47,23 @@ class Terms:
     """How patient a worker is; times in seconds. And whether it removes a job's source at the job's end."""
 
     lease_seconds: float
-    timeout_seconds: float
     max_attempts: int
     removes_source: bool = False
 
 
 class JobRunner:
-    """Runs jobs. `render` makes the pictures, off the event loop."""
+    """Runs jobs. `render` makes the pictures, off the event loop, and ends what takes too long as JobTimedOut.
 
-    def __init__(self, store: JobStore, storage: Storage, render: Render, terms: Terms) -> None:
+    `confined` does the same for jobs with a strike against them, where they can do no harm; without it, `render` does.
+    """
+
+    def __init__(
+        self, store: JobStore, storage: Storage, render: Render, terms: Terms, confined: Render | None = None
+    ) -> None:
         self._store = store
         self._storage = storage
         self._render = render
+        self._confined = confined or render
         self._terms = terms
         self._running: dict[str, Attempt] = {}
 
@@ -104,7 +109,7 @@ class JobRunner:
             outcome = await self._outcome_or_failure(attempt, job, kept)
             await self._finish(attempt, job, outcome, time.monotonic() - started)
         except QuickThumbError as error:
-            await self._put_back(attempt, started, blameless=True)
+            await self._put_back(attempt, started, blameless=not error.permanent)
             log.warning("job %s waits: %s", attempt.job_id, error.detail)
             raise TryAgain(self._backoff_seconds(attempt.number)) from error
         except (Abandoned, asyncio.CancelledError):
@@ -120,7 +125,7 @@ class JobRunner:
         try:
             return await self._outcome(attempt, job, kept)
         except QuickThumbError as error:
-            if not error.permanent:
+            if not error.permanent or self._gets_a_second_chance(attempt, error):
                 raise
             return await self._conclude_failed(attempt, job, error)
         except Abandoned:
@@ -141,17 +146,15 @@ class JobRunner:
             raise SourceMissing("The source of the job is no longer kept.")
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         async with self._storage.workspace(job.id, attempt.token) as folder:
-            rendering = await self._rendered(kept.source, outputs, folder)
+            render = self._render if attempt.strike == 1 else self._confined
+            # A full disk is no fault of the image; neither is a source that is just being removed.
+            with translated():
+                rendering = await render(kept.source, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
 
-    async def _rendered(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        # A full disk is no fault of the image; neither is a source that is just being removed.
-        with translated():
-            try:
-                async with asyncio.timeout(self._terms.timeout_seconds):
-                    return await self._render(source, outputs, folder)
-            except TimeoutError:
-                raise JobTimedOut(f"It took longer than {self._terms.timeout_seconds:g} s.") from None
+    def _gets_a_second_chance(self, attempt: Attempt, error: QuickThumbError) -> bool:
+        """A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame."""
+        return isinstance(error, JobTimedOut) and attempt.strike == 1 < self._terms.max_attempts
 
     async def _conclude_failed(self, attempt: Attempt, job: Job, error: QuickThumbError) -> Outcome:
         failure = Failure(code=error.code, title=error.title, detail=error.detail)

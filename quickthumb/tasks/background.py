@@ -1,7 +1,6 @@
 """What a worker does beside its jobs, every so often."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +8,8 @@ from contextlib import asynccontextmanager
 from quickthumb.errors import QuickThumbError
 
 log = logging.getLogger("quickthumb.worker")
+
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 @asynccontextmanager
@@ -18,9 +19,10 @@ async def repeated(what: str, action: Callable[[], Awaitable[object]], interval_
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # Once is not always enough: in Python 3.11 `wait_for`, with which redis-py sends, may swallow it.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _repeat(what: str, action: Callable[[], Awaitable[object]], interval_seconds: float) -> None:

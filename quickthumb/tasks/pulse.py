@@ -18,9 +18,10 @@ async def pulse(store: JobStore, runner: JobRunner, worker: str, interval_second
         await store.beat(worker)
         await runner.renew_leases()
 
-    async with repeated("pulse", beat, interval_seconds):
-        try:
+    try:
+        async with repeated("pulse", beat, interval_seconds):
             yield
-        finally:
-            with contextlib.suppress(QuickThumbError):
-                await store.sign_off(worker)
+    finally:
+        # After the last beat, which would sign it on again.
+        with contextlib.suppress(QuickThumbError):
+            await store.sign_off(worker)

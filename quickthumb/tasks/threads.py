@@ -2,7 +2,6 @@
 
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Where a container is told its share of the processors: "max 100000", or "150000 100000" for one and a half.
@@ -21,8 +20,3 @@ def _container_cores(quota: Path) -> int | None:
         return None if allowed == "max" else math.ceil(int(allowed) / int(period))
     except (OSError, ValueError, ZeroDivisionError):
         return None
-
-
-def thread_pool(threads: int) -> ThreadPoolExecutor:
-    """The pool that the pictures are made in; 0 threads means one for each core."""
-    return ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="picture")

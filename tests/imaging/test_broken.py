@@ -62,7 +62,7 @@ def test_truncated_files_are_never_taken_for_whole(engine: Engine, tmp_path: Pat
 
 
 @given(some.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_files_give_a_picture_or_a_typed_error(tmp_path: Path, data: some.DataObject) -> None:
     suffix = data.draw(some.sampled_from(["jpg", "png", "webp", "gif", "avif", "tif", "bmp", "ico"]))

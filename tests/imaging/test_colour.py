@@ -45,8 +45,8 @@ def test_a_wide_gamut_is_not_taken_for_srgb(engine: Engine, corpus: Path) -> Non
 def test_cmyk_without_a_profile_is_not_inverted(engine: Engine, corpus: Path) -> None:
     with_profile = engine(corpus / "colour" / "cmyk-icc.jpg", {"name": "a", "format": "png"}).picture("a")
     result = engine(corpus / "colour" / "cmyk-no-profile.jpg", {"name": "b", "format": "png"})
-    assert delta_e(result.picture("b"), with_profile) < 25
-    assert result.only.colour == "converted from CMYK without a profile to sRGB"
+    assert delta_e(result.picture("b"), with_profile) < 4
+    assert result.only.colour.startswith("converted from CMYK without a profile")
 
 
 def test_cmyk_that_is_not_adobes_is_not_inverted_either(engine: Engine, tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_cmyk_that_is_not_adobes_is_not_inverted_either(engine: Engine, tmp_path
     length = int.from_bytes(data[at + 2 : at + 4], "big")
     (tmp_path / "ink.jpg").write_bytes(data[:at] + data[at + 2 + length :])
     red, green, blue = samples(engine(tmp_path / "ink.jpg", format="png").picture().convert("RGB")).mean((0, 1))
-    assert red > 240
-    assert max(green, blue) < 15
+    assert red > 220
+    assert max(green, blue) < 60  # a printed red
 
 
 def test_cielab(engine: Engine, corpus: Path) -> None:

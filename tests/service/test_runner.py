@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.errors import BrokenImage, DiskFull, StorageUnavailable
+from quickthumb.errors import BrokenImage, DiskFull, JobTimedOut, StorageUnavailable
 from quickthumb.imaging.engine import Made, Rendering
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.parameters import Output
@@ -22,7 +22,7 @@ from quickthumb.service.runner import Abandoned, JobRunner, Render, Terms, TryAg
 from quickthumb.storage import FileStorage, Kept
 from tests.redis_fixtures import a_job, token
 
-TERMS = Terms(lease_seconds=5.0, timeout_seconds=10.0, max_attempts=3)
+TERMS = Terms(lease_seconds=5.0, max_attempts=3)
 
 
 async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
@@ -193,17 +193,48 @@ async def test_an_image_that_kills_its_workers_is_given_up(
     assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
 
 
-async def test_an_attempt_that_takes_too_long_ends_the_job(
+async def test_an_attempt_that_takes_too_long_is_made_once_more_where_it_is_confined(
     store: JobStore, storage: FileStorage, job: Job, folder: Path
 ) -> None:
-    held = Held()
-    runner = JobRunner(store, storage, held, Terms(lease_seconds=5.0, timeout_seconds=0.05, max_attempts=3))
+    slow, slow_again = (
+        failing(JobTimedOut("It took longer than 3 s.")),
+        failing(JobTimedOut("It took longer than 6 s.")),
+    )
+    runner = JobRunner(store, storage, slow, TERMS, slow_again)
+    with pytest.raises(TryAgain):
+        await runner.run(job.id)
+    assert (await found(store, job)).status is Status.WAITING
     await runner.run(job.id)
     failed = await found(store, job)
     assert failed.status is Status.FAILED
     assert failed.error is not None
-    assert failed.error.code == "job_timed_out"
+    assert (failed.error.code, failed.error.detail) == ("job_timed_out", "It took longer than 6 s.")
     assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
+
+
+async def test_where_one_attempt_is_all_the_first_that_takes_too_long_ends_the_job(
+    store: JobStore, storage: FileStorage, job: Job
+) -> None:
+    slow = failing(JobTimedOut("It took longer than 3 s."))
+    await JobRunner(store, storage, slow, Terms(lease_seconds=5.0, max_attempts=1)).run(job.id)
+    assert (await found(store, job)).status is Status.FAILED
+
+
+async def test_a_job_is_confined_once_it_has_a_strike(store: JobStore, storage: FileStorage, job: Job) -> None:
+    runner = JobRunner(store, storage, failing(AssertionError("not here")), TERMS, draw)
+    await store.begin(job.id, token(), lease_seconds=5.0)  # by a worker that died
+    await runner.run(job.id)
+    assert (await found(store, job)).status is Status.DONE
+
+
+async def test_a_job_that_was_put_back_for_no_fault_of_its_own_is_not_confined(
+    store: JobStore, storage: FileStorage, job: Job
+) -> None:
+    begun = await store.begin(job.id, token(), lease_seconds=5.0)
+    assert isinstance(begun, Attempt)
+    await store.put_back(begun, blameless=True, busy_seconds=0.0)
+    await JobRunner(store, storage, draw, TERMS, failing(AssertionError("not here"))).run(job.id)
+    assert (await found(store, job)).status is Status.DONE
 
 
 @asynccontextmanager

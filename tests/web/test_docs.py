@@ -88,6 +88,29 @@ async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str
     assert {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in visit.requested} == {service}
 
 
+async def test_the_other_ways_of_sending_work_from_the_page(visit: Visit, service: str, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(picture())
+    await visit.page.goto(f"{service}/docs")
+    operation = visit.page.locator("#operations-Images-images_submit")
+    await operation.locator(".opblock-summary-control").click()
+    for media_type in ("application/json", "image/*", "application/octet-stream"):
+        body = operation.locator(".opblock-section-request-body")
+        await body.locator("select").first.select_option(media_type)
+        if media_type == "application/json":
+            await body.locator("textarea").wait_for()  # its example is good as it stands
+        else:
+            await body.locator("input[type=file]").set_input_files(photo)
+            await operation.locator(".parameters textarea").first.fill('{"width": 77}')
+        await operation.locator("button.execute").click()
+        answer = operation.locator(".live-responses-table")
+        assert await answer.locator("tbody .response-col_status").first.inner_text() == "202"
+        await operation.locator(".btn-clear").click()
+    uploads = [url for url in visit.requested if "/images/" in url]
+    assert [urlsplit(url).query for url in uploads] == ["", "width=77", "width=77"]
+    assert visit.complaints == []
+
+
 async def test_every_operation_can_be_opened(visit: Visit, service: str) -> None:
     page = visit.page
     await page.goto(f"{service}/docs")

@@ -20,7 +20,9 @@ function emptyFields(response) {
 function emptyField(field) {
   if (field.format === "binary") return;
   if (field.default !== undefined) field.description = `${field.description ?? ""} Default: ${field.default}.`;
+  if (field.examples) field.description = `${field.description ?? ""} For instance: ${field.examples.join(" or ")}.`;
   delete field.default;
+  delete field.examples;
   delete field.contentMediaType; // which would make it a file chooser
   field.example = field.type === "array" ? [] : "";
 }
@@ -35,12 +37,25 @@ function withoutEmptyFields(request) {
   return request;
 }
 
+// Another way of sending begins with its own example: Swagger UI would show what the form held, as JSON.
+function freshBodies() {
+  const setRequestContentType = (original, { oas3Actions, oas3Selectors }) => (choice) => {
+    const { value, pathMethod } = choice;
+    const keepsFile = oas3Selectors.requestBodyValue(...pathMethod) instanceof File && !/json|form/.test(value);
+    const chosen = original(choice);
+    if (!keepsFile) oas3Actions.setRequestBodyValue({ value: undefined, pathMethod });
+    return chosen;
+  };
+  return { statePlugins: { oas3: { wrapActions: { setRequestContentType } } } };
+}
+
 window.ui = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
+  plugins: [freshBodies],
   requestInterceptor: withoutEmptyFields,
   responseInterceptor: emptyFields,
   tryItOutEnabled: true,

@@ -1,0 +1,170 @@
+"""The comparison with sharp: every task on both sides in turn, and the medians of the paired ratios.
+
+    python -m benchmarks.compare [--corpus FOLDER] [--rounds N]
+
+Needs Node, and `npm ci` in this folder. Turns are taken run by run, so that whatever else the machine does meanwhile
+slows both sides alike.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import PIL
+from PIL import Image
+
+from benchmarks.sides import LIMITS, Ours, Sharp, Side, Spent, Task
+from quickthumb.imaging.engine import render
+from tests.imaging.measures import psnr, ssim
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+FIVE = (1280, 960, 640, 320, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: what is compared, the most that the ratio should be, and of which measure that is said."""
+
+    task: Task
+    target: float
+    measure: Literal["wall", "cpu"] = "wall"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """Medians of both sides' times, in milliseconds of the row's measure, and of the ratios of neighbouring runs."""
+
+    ours: float
+    theirs: float
+    wall: float
+    cpu: float
+
+
+def rows(corpus: Path) -> list[Row]:
+    """The table's lines."""
+    photo, paper = corpus / "photos" / "street-2725x2225.jpg", corpus / "photos" / "paper-rgba-2048x1536.png"
+    return [
+        Row(Task("JPEG → 720 × 588 JPEG q80", photo, (720,), "jpeg"), 1.0),
+        Row(Task("JPEG → 128 px JPEG", photo, (128,), "jpeg"), 0.9),
+        Row(Task("JPEG → five JPEGs, one job", photo, FIVE, "jpeg"), 0.4, "cpu"),
+        Row(Task("PNG RGBA → 720 × 540 PNG, level 6", paper, (720,), "png"), 1.1),
+        Row(Task("JPEG → 720 WebP q80, effort 4", photo, (720,), "webp"), 1.0),
+    ]
+
+
+def compare(row: Row, sides: tuple[Side, Side], folders: tuple[Path, Path], rounds: int) -> Ratios:
+    """Runs both sides in turns, each going first every other time."""
+    for side, folder in zip(sides, folders, strict=True):
+        side.run(row.task, folder)
+    pairs: list[tuple[Spent, Spent]] = []
+    for turn in range(rounds):
+        for folder in folders:
+            _empty(folder)
+        order = (0, 1) if turn % 2 else (1, 0)
+        spent = {at: sides[at].run(row.task, folders[at]) for at in order}
+        pairs.append((spent[0], spent[1]))
+    times = [(one.wall_seconds, other.wall_seconds) for one, other in pairs]
+    cpu = [(one.cpu_seconds, other.cpu_seconds) for one, other in pairs]
+    ours, theirs = (statistics.median(side) for side in zip(*(cpu if row.measure == "cpu" else times), strict=True))
+    return Ratios(ours * 1e3, theirs * 1e3, _ratio(times), _ratio(cpu))
+
+
+def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
+    return statistics.median(one / other for one, other in pairs)
+
+
+def _empty(folder: Path) -> None:
+    """Overwriting a file may cost more than writing it, and no job does."""
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def print_row(row: Row, found: Ratios) -> None:
+    """A line of the table."""
+    ratio, unit = (found.cpu, "ms CPU") if row.measure == "cpu" else (found.wall, "ms")
+    verdict = "" if ratio <= row.target else " (missed)"
+    times = f"{found.ours:.1f} {unit} | {found.theirs:.1f} {unit}"
+    print(f"| {row.task.name} | {times} | {ratio:.2f} | ≤ {row.target}{verdict} | {found.cpu:.2f} |", flush=True)
+
+
+def print_quality(corpus: Path, sides: tuple[Side, Side], folders: tuple[Path, Path]) -> None:
+    """How near both sides' 720 × 588 JPEGs are to Pillow's Lanczos of the whole picture."""
+    for side, folder in zip(sides, folders, strict=True):
+        side.run(rows(corpus)[0].task, folder)
+    with Image.open(corpus / "photos" / "street-2725x2225.jpg") as photo:
+        reference = photo.resize((720, 588), Image.Resampling.LANCZOS)
+    print("\n720 × 588 JPEG q80, against Lanczos from the full size:")
+    for name, folder in zip(("QuickThumb", "sharp"), folders, strict=True):
+        with Image.open(folder / "w720.jpg") as made:
+            size = (folder / "w720.jpg").stat().st_size
+            print(f"  {name:<11} PSNR {psnr(made, reference):.2f} dB   SSIM {ssim(made, reference):.4f}   {size} bytes")
+
+
+def print_threads(corpus: Path, rounds: int) -> None:
+    """The rate of two threads over that of one; and of two processes, which share nothing, at the same time."""
+    job = partial(render_once, corpus / "photos" / "street-2725x2225.jpg")
+
+    def seconds(pool: Executor) -> float:
+        list(pool.map(job, range(2)))
+        start = perf_counter()
+        list(pool.map(job, range(16)))
+        return perf_counter() - start
+
+    with (
+        ThreadPoolExecutor(1) as thread,
+        ThreadPoolExecutor(2) as threads,
+        ProcessPoolExecutor(1) as process,
+        ProcessPoolExecutor(2) as processes,
+    ):
+        pairs = [(seconds(thread) / seconds(threads), seconds(process) / seconds(processes)) for _ in range(rounds)]
+    ours, machine = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(f"\nJPEG → 720 × 588, rate of two threads over one: {ours:.2f} (target 1.85)")
+    print(f"the same of two processes, which is what the machine can give meanwhile: {machine:.2f}")
+
+
+def render_once(source: Path, _: int) -> None:
+    """One job in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        render(source, Task("", source, (720,), "jpeg").outputs(), Path(folder), LIMITS)
+
+
+def print_machine(versions: dict[str, str]) -> None:
+    """What all of it ran on."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    load = ", ".join(f"{load:.2f}" for load in os.getloadavg())
+    print(f"{model}, {os.cpu_count()} cores, load {load}; Python {platform.python_version()}, Pillow {PIL.__version__}")
+    print(f"sharp {versions['sharp']} (libvips {versions['vips']}), one thread, no cache\n")
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--rounds", type=int, default=25)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, Sharp() as sharp:
+        folders = (Path(temporary) / "ours", Path(temporary) / "sharp")
+        for folder in folders:
+            folder.mkdir()
+        print_machine(sharp.versions)
+        print("| task | QuickThumb | sharp | ratio | target | ratio of CPU times |\n|---|---|---|---|---|---|")
+        for row in rows(arguments.corpus):
+            print_row(row, compare(row, (Ours(), sharp), folders, arguments.rounds))
+        print_quality(arguments.corpus, (Ours(), sharp), folders)
+        print_threads(arguments.corpus, max(3, arguments.rounds // 3))
+
+
+if __name__ == "__main__":
+    main()

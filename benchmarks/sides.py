@@ -1,0 +1,98 @@
+"""The two sides of the comparison: this engine in this process, and sharp in a Node process of its own."""
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from quickthumb.imaging.engine import render
+from quickthumb.imaging.limits import Limits
+from quickthumb.imaging.parameters import Output
+
+HERE = Path(__file__).parent
+# Up to this width, of the sizes compared here, the engine gives a JPEG Huffman tables of its own; sharp is told to too.
+OWN_TABLES_WIDTH = 320
+LIMITS = Limits(max_pixels=200_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Outputs of one source that are made in one go; only widths and formats, which both sides understand alike."""
+
+    name: str
+    source: Path
+    widths: tuple[int, ...]
+    format: str
+
+    def outputs(self) -> list[Output]:
+        quality = {"quality": 80} if self.format != "png" else {}
+        return [
+            Output.model_validate({"name": f"w{width}", "width": width, "format": self.format, **quality})
+            for width in self.widths
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one run took."""
+
+    wall_seconds: float
+    cpu_seconds: float
+
+
+class Side(Protocol):
+    """Does a task and leaves its files in a folder as w<width>.<format's extension>."""
+
+    def run(self, task: Task, folder: Path) -> Spent:
+        """Runs the task once."""
+
+
+class Ours:
+    """The engine, called as the worker calls it: facts, receipts and all."""
+
+    def run(self, task: Task, folder: Path) -> Spent:
+        outputs = task.outputs()
+        cpu, start = time.process_time(), time.perf_counter()
+        render(task.source, outputs, folder, LIMITS)
+        return Spent(time.perf_counter() - start, time.process_time() - cpu)
+
+
+class Sharp:
+    """sharp with one thread and no cache, in a process that lives as long as the comparison."""
+
+    def __enter__(self) -> Self:
+        command = ["node", str(HERE / "peer.mjs")]
+        self._process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.versions: dict[str, str] = json.loads(self._answer())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def run(self, task: Task, folder: Path) -> Spent:
+        extension = {"jpeg": "jpg"}.get(task.format, task.format)
+        outputs: Sequence[dict[str, object]] = [
+            {
+                "source": str(task.source),
+                "width": width,
+                "format": task.format,
+                "optimise": width <= OWN_TABLES_WIDTH,
+                "target": str(folder / f"w{width}.{extension}"),
+            }
+            for width in task.widths
+        ]
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(outputs) + "\n")
+        self._process.stdin.flush()
+        return Spent(**json.loads(self._answer()))
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
