@@ -12,6 +12,7 @@ import os
 import runpy
 import tempfile
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, quote, urlsplit
@@ -234,6 +235,13 @@ class Config(BaseModel):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("smtp_sender")
+    @classmethod
+    def _is_someone(cls, value: str) -> str:
+        if parseaddr(value)[1].count("@") != 1:
+            raise ValueError("must be an address, or a name and an address: QuickThumb <robot@example.org>")
+        return value
 
     @model_validator(mode="after")
     def _log_in_wholly(self) -> Self:

@@ -224,6 +224,7 @@ def test_a_mail_server_s_empty_settings_are_none() -> None:
     assert [getattr(config, name.lower()) for name in names] == [None] * 4
 
 
-def test_a_sender_cannot_carry_another_header() -> None:
-    with pytest.raises(ConfigError, match=r"^SMTP_SENDER"):
-        load({"QUICKTHUMB_SMTP_SENDER": "a@example.com\r\nBcc: eve@example.com"})
+@pytest.mark.parametrize("sender", ["a@example.com\r\nBcc: eve@example.com", "QuickThumb", "", "Robot <>"])
+def test_a_sender_is_one_address_and_carries_no_other_header(sender: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SMTP_SENDER \(from the environment\): "):
+        load({"QUICKTHUMB_SMTP_SENDER": sender})

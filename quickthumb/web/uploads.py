@@ -67,7 +67,8 @@ _JSON = {
 UPLOAD_BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        "multipart/form-data": {"schema": _FORM},
+        # Each preset as a field of its own; Swagger UI would put commas between them.
+        "multipart/form-data": {"schema": _FORM, "encoding": {"preset": {"style": "form", "explode": True}}},
         "application/json": {"schema": _JSON, "example": {"data": _PIXEL, "filename": "pixel.png", "width": 64}},
         "image/*": {"schema": _PICTURE},
         "application/octet-stream": {"schema": _PICTURE},

@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 
 import httpx
@@ -5,6 +6,8 @@ import pytest
 
 from quickthumb.compat.services import SERVICES, endpoints_of
 from quickthumb.config import ConfigError
+from tests.conftest import picture
+from tests.web.test_openapi import check
 from tests.web_process import running_web
 
 ADDRESSES = (
@@ -60,3 +63,43 @@ def test_a_misspelt_name_is_a_mistake_with_a_suggestion() -> None:
         endpoints_of(["image-resize"])
     with pytest.raises(ConfigError, match="There are all, none, task-queue"):
         endpoints_of(["zzz"])
+
+
+async def test_answers_are_as_described(http: httpx.AsyncClient) -> None:
+    description = (await http.get("/openapi.json")).json()
+    square = picture(64, 64)
+
+    async def ended(task_id: str) -> None:
+        await http.get(f"/jobs/{task_id}", params={"wait": 30})
+
+    created = await http.post("/tasks", json={"data": base64.b64encode(square).decode()})
+    task = created.json()["id"]
+    await ended(task)
+    uploaded = await http.post("/upload", files={"file": ("cat.jpg", square)})
+    upload = uploaded.json()["task_id"]
+    await ended(upload)
+    queued = await http.get("/send-email/ada@example.com")
+    mail = queued.json()["job_id"]
+    raw = {"Accept": "image/*"}
+    oblong = base64.b64encode(picture(64, 32)).decode()
+    for answer, method, path in (
+        (created, "POST", "/tasks"),
+        (await http.post("/tasks", json={"data": oblong}), "POST", "/tasks"),
+        (await http.get(f"/tasks/{task}"), "GET", "/tasks/{task_id}"),
+        (await http.get(f"/tasks/{task}/image?size=64"), "GET", "/tasks/{task_id}/image"),
+        (await http.get(f"/tasks/{task}/image?size=65"), "GET", "/tasks/{task_id}/image"),
+        (
+            await http.get(f"/tasks/{task}/image?size=64", headers={"Accept": "image/*"}),
+            "GET",
+            "/tasks/{task_id}/image",
+        ),
+        (uploaded, "POST", "/upload"),
+        (await http.post("/upload", json={}), "POST", "/upload"),
+        (await http.get(f"/status/{upload}"), "GET", "/status/{task_id}"),
+        (await http.get(f"/processed/{upload}"), "GET", "/processed/{task_id}"),
+        (await http.get(f"/processed/{task}"), "GET", "/processed/{task_id}"),
+        (queued, "GET", "/send-email/{email}"),
+        (await http.get("/send-email/ada@gmail.com"), "GET", "/send-email/{email}"),
+        (await http.get(f"/job/{mail}/status"), "GET", "/job/{job_id}/status"),
+    ):
+        check(description, answer, method, path)

@@ -125,3 +125,30 @@ async def test_every_operation_can_be_opened(visit: Visit, service: str) -> None
 async def test_the_page_says_so_when_it_needs_what_is_switched_off(service: str) -> None:
     async with httpx.AsyncClient(base_url=service) as client:
         assert "/openapi.json" in (await client.get("/docs")).text.partition("<noscript>")[2]
+
+
+async def test_each_api_has_a_tag_of_its_own(visit: Visit, service: str) -> None:
+    page = visit.page
+    await page.goto(f"{service}/docs")
+    await page.locator(".opblock-tag").last.wait_for()
+    tags = [text.strip() for text in await page.locator(".opblock-tag").all_inner_texts()]
+    assert tags[:2] == ["Images", "Jobs"]
+    assert tags[-3:] == ["Older API: task queue demo", "Older API: Image Resizer", "Older API: image pipeline"]
+    assert visit.complaints == []
+
+
+async def test_several_presets_can_be_asked_for_on_the_page(visit: Visit, service: str, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(picture())
+    await visit.page.goto(f"{service}/docs")
+    operation = visit.page.locator("#operations-Images-images_submit")
+    await operation.locator(".opblock-summary-control").click()
+    await operation.locator("input[type=file]").set_input_files(photo)
+    presets = operation.locator("tr[data-property-name=preset]")
+    for name in ("thumbnail", "gray-blur"):
+        await presets.locator("button", has_text="Add").click()
+        await presets.locator("input[type=text]").last.fill(name)
+    await operation.locator("button.execute").click()
+    answer = operation.locator(".live-responses-table tbody .response-col_status").first
+    assert await answer.inner_text() == "202"
+    assert visit.complaints == []
