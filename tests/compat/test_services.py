@@ -89,7 +89,7 @@ async def test_answers_are_as_described(http: httpx.AsyncClient) -> None:
         (await http.get(f"/tasks/{task}/image?size=64"), "GET", "/tasks/{task_id}/image"),
         (await http.get(f"/tasks/{task}/image?size=65"), "GET", "/tasks/{task_id}/image"),
         (
-            await http.get(f"/tasks/{task}/image?size=64", headers={"Accept": "image/*"}),
+            await http.get(f"/tasks/{task}/image?size=64", headers=raw),
             "GET",
             "/tasks/{task_id}/image",
         ),
