@@ -10,7 +10,7 @@ running := $(venv)/.requirements
 developing := $(venv)/.requirements-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format format-check check venv tables locks docker docker-up docker-down clean
+.PHONY: help up test chaos lint format format-check check venv tables locks docker docker-up docker-down clean
 
 help:  ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,10 @@ up: $(running)  ## Start everything: Redis, web and a worker (ARGS="--port 9000 
 
 test: $(developing)  ## Run the tests (ARGS="-k name")
 	@$(python) -m pytest $(ARGS)
+
+chaos: $(developing)  ## Kill everything again and again; tell what became of the jobs (CHAOS_SEED=1 repeats a run)
+	@mkdir -p build/chaos
+	@CHAOS=long $(python) -m pytest tests/chaos --basetemp build/chaos/logs $(ARGS)
 
 lint: $(developing)  ## Look for mistakes: ruff, mypy --strict, the layers of imports
 	@$(python) -m ruff check .

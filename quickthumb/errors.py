@@ -56,6 +56,14 @@ class SourceMissing(QuickThumbError):
     code, status, title = "source_missing", 404, "The source is not kept"
 
 
+class HeadTimedOut(QuickThumbError):
+    code, status, title = "head_timed_out", 408, "The request's head did not arrive in time"
+
+
+class HeadTooLarge(QuickThumbError):
+    code, status, title = "head_too_large", 431, "The request's head is too large"
+
+
 class NotReady(QuickThumbError):
     code, status, title = "not_ready", 409, "The job has not finished"
     retry_after_seconds = 1

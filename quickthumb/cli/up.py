@@ -133,6 +133,7 @@ def _worker(plan: Plan, number: int) -> Child:
 def _web(plan: Plan) -> Child:
     host, port = plan.config.host, plan.config.port
     words = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--host", host, "--port", str(port)]
+    words += ["--http", "quickthumb.web.protocol:BoundedProtocol"]
     words += ["--no-server-header", "--timeout-graceful-shutdown", str(WEB_GRACEFUL_SECONDS)]
 
     async def is_ready() -> bool:

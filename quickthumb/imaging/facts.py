@@ -13,6 +13,7 @@ from quickthumb.imaging.source import Source
 
 # A ThumbHash keeps at most 7 waves a side: more pixels than this add time to it and nothing else.
 _HASH_PIXELS = 20
+_SIXTEENTHS = bytes((sample >> 4) * 17 for sample in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,9 @@ def _small(source: Source, levels: Levels, colour: Colour) -> Image.Image:
 
 def _dominant_color(small: Image.Image) -> str:
     """The most frequent of 16 × 16 × 16 colours, as in sharp's statistics; what is transparent does not count."""
-    sixteenths = [(sample >> 4) * 17 for sample in range(256)]
-    coarse = small.point(sixteenths * 3 + [255 if sample >= 128 else 0 for sample in range(256)])
+    coarse = Image.frombytes("RGBA", small.size, small.tobytes().translate(_SIXTEENTHS))
     counted = coarse.getcolors(small.width * small.height) or []
-    seen = [(count, colour) for count, colour in counted if isinstance(colour, tuple) and colour[3]]
+    seen = [(count, colour) for count, colour in counted if isinstance(colour, tuple) and colour[3] >= 128]
     if not seen:
         return "#000000"
     red, green, blue, _ = max(seen)[1]

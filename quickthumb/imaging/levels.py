@@ -10,7 +10,7 @@ from quickthumb.imaging.resampling import resample
 
 # How many times more pixels a side, at least, a picture must have for a smaller one to be made of it without visible
 # loss. Both are measured: see docs/imaging.md.
-DRAFT_MARGIN = 1.5
+DRAFT_MARGIN = 1.75
 FEED_MARGIN = 1.3
 # The scales that libjpeg decodes at for less than the work of the whole.
 DRAFT_SCALES = (8, 4, 2)

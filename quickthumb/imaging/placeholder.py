@@ -6,6 +6,7 @@ cannot hash transparent pictures, and evaluates every cosine for every pixel: th
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from operator import mul
 
@@ -65,12 +66,13 @@ def _encode(channel: Channel, width: int, height: int, across: int, down: int) -
     return mean, [0.5 + 0.5 / scale * factor if scale else 0.0 for factor in factors.values()], scale
 
 
+@lru_cache(maxsize=64)
 def _cosines(length: int, count: int) -> list[Channel]:
     return [[math.cos(math.pi / length * wave * (at + 0.5)) for at in range(length)] for wave in range(count)]
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return math.fsum(map(mul, one, other))
+    return float(sum(map(mul, one, other)))
 
 
 def _level(levels: float, value: float) -> int:

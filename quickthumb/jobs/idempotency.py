@@ -63,6 +63,11 @@ class Idempotency:
                 async with translated():
                     await self._give_up(keys=[place], args=[claim])
 
+    async def withdraw(self, use: Use) -> None:
+        """Takes a use back whose job was not taken after all, so that the key is new again."""
+        async with translated():
+            await self._give_up(keys=[keys.idempotency(use.key)], args=[use.written()])
+
     async def _renew(self, place: str, claim: str) -> None:
         while True:
             await asyncio.sleep(keys.CLAIM_SECONDS / 3)

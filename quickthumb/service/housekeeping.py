@@ -16,6 +16,9 @@ from quickthumb.storage import Ages, Kept, Storage
 
 log = logging.getLogger("quickthumb.housekeeping")
 
+# How many jobs Redis is asked about at one time.
+BATCH = 500
+
 
 @dataclass
 class Rebuilt:
@@ -103,8 +106,14 @@ class Housekeeper:
         return requeued
 
     async def sweep(self) -> None:
-        """Removes what has been kept long enough."""
+        """Removes what has been kept long enough, and queues what has not ended and Redis does not know."""
         swept = await self._storage.expire(self._ages)
+        # A web process that died between disk and queue has told nobody; its upload is kept all the same.
+        rebuilt = Rebuilt()
+        for start in range(0, len(swept.unended), BATCH):
+            await self._rebuild_batch(swept.unended[start : start + BATCH], rebuilt)
+        if rebuilt.queued:
+            log.warning("%d uploads had been kept but not queued", rebuilt.queued)
         for job_id in swept.job_ids:
             await self._store.remove(job_id)
         if swept.job_ids or swept.sources or swept.unfinished:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -31,8 +32,12 @@ from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.recipe import recipe_from, written
 from quickthumb.storage import Arrival, Storage
 
+log = logging.getLogger("quickthumb.images")
+
 # Whoever waits looks again this often even when nobody tells of a change.
 LOOK_AGAIN_SECONDS = 1.0
+# How soon to try again to have Redis forget a job that was not taken after all.
+FORGET_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class ImageService:
         self._watch = watch
         self._intake_limits = intake_limits
         self._limits = limits
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     async def submit(self, upload: Upload) -> Job:
         """Takes an image in and queues its job. When this returns, the job is kept: on disk and in the queue.
@@ -133,8 +139,25 @@ class ImageService:
         try:
             await self._store.add(job, use)
         except BaseException:
+            # Redis may have taken the job and only its answer be lost; a worker may be at it already.
             await asyncio.shield(self._storage.remove(job.id))
+            forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgetting.discard)
             raise
+
+    async def _forget(self, job: Job, use: Use | None) -> None:
+        """Has Redis forget a job that its client was told was not taken, as soon as Redis can be reached."""
+        while True:
+            try:
+                if use is not None:
+                    await self._idempotency.withdraw(use)
+                if await self._store.remove(job.id):
+                    await self._storage.remove(job.id)
+                return
+            except QuickThumbError as error:
+                log.info("job %s is still to be forgotten: %s", job.id, error.detail)
+                await asyncio.sleep(FORGET_AGAIN_SECONDS)
 
     def _inspect(self, prefix: bytes, complete: bool) -> Header | None:
         header = read_header(prefix, complete=complete)

@@ -33,11 +33,13 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What was removed: the ids of whole jobs, and how many sources and unfinished folders."""
+    """What was removed: the ids of whole jobs, and how many sources and unfinished folders; and which jobs were seen
+    that have not ended."""
 
     job_ids: tuple[str, ...]
     sources: int
     unfinished: int
+    unended: tuple[str, ...] = ()
 
 
 class Arrival(Protocol):

@@ -14,6 +14,7 @@ from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from quickthumb.errors import DiskFull, StorageUnavailable
 from quickthumb.storage import sweeping
+from quickthumb.storage.claims import claim
 from quickthumb.storage.contract import Ages, Kept, Swept
 from quickthumb.storage.durability import make_folder, remove_folder, sync, to_its_end, translated, write_file
 from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECORD, SOURCE, UPLOADS, place_of
@@ -104,10 +105,12 @@ class FileStorage:
     def _open_source(self, folder: Path) -> BinaryIO:
         self._open_folder(folder)
         try:
-            return (folder / SOURCE).open("xb")
+            file = (folder / SOURCE).open("xb")
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        claim(file)
+        return file
 
     async def source(self, job_id: str) -> Path | None:
         return await self._file(place_of(self._uploads, job_id) / SOURCE)

@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quickthumb.storage.claims import is_claimed
 from quickthumb.storage.contract import Ages, Swept
 from quickthumb.storage.durability import remove_folder
 from quickthumb.storage.layout import ARRIVING, JOB_NAME, MAKING, OUTCOME, RECORD, SHARD_NAME, SOURCE, place_of
+
+# What has just been begun is left alone: the process that takes a source in may not have claimed it yet, or not yet
+# queued its job.
+BEGUN_SECONDS = 3.0
 
 
 def shards(area: Path) -> list[Path]:
@@ -31,7 +36,7 @@ def sweep(uploads: Path, processed: Path, ages: Ages) -> Swept:
             sweeper.sweep_leftover(job_id)
     for area in (uploads / ARRIVING, processed / MAKING):
         sweeper.sweep_unfinished(area)
-    return Swept(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished)
+    return Swept(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended))
 
 
 @dataclass
@@ -40,6 +45,7 @@ class _Sweeper:
     processed: Path
     ages: Ages
     job_ids: list[str] = field(default_factory=list)
+    unended: list[str] = field(default_factory=list)
     sources: int = 0
     unfinished: int = 0
 
@@ -50,6 +56,8 @@ class _Sweeper:
             accepted = _age_seconds(uploaded / RECORD)
             if accepted is not None and accepted > self.ages.unended_seconds:
                 self._remove(job_id)
+            elif accepted is not None and accepted > BEGUN_SECONDS:
+                self.unended.append(job_id)
         elif ended > self.ages.ended_seconds:
             self._remove(job_id)
         elif ended > self.ages.source_seconds and (uploaded / SOURCE).exists():
@@ -66,7 +74,7 @@ class _Sweeper:
     def sweep_unfinished(self, area: Path) -> None:
         for folder in _children(area, lambda name: JOB_NAME.match(name)):
             age = _age_seconds(folder)
-            if age is not None and age > self.ages.unfinished_seconds:
+            if age is not None and (age > self.ages.unfinished_seconds or _is_abandoned(folder, age)):
                 remove_folder(folder, self.processed / MAKING)
                 self.unfinished += 1
 
@@ -74,6 +82,11 @@ class _Sweeper:
         for area in (self.uploads, self.processed):
             remove_folder(place_of(area, job_id), self.processed / MAKING)
         self.job_ids.append(job_id)
+
+
+def _is_abandoned(folder: Path, age_seconds: float) -> bool:
+    """Whether it is a source on its way in, and the process that took it in has died."""
+    return folder.parent.name == ARRIVING and age_seconds > BEGUN_SECONDS and not is_claimed(folder / SOURCE)
 
 
 def _children(folder: Path, wanted: Callable[[str], object]) -> Iterator[Path]:

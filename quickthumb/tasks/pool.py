@@ -54,13 +54,14 @@ class WakingPool(ArqRedis):
         return patience_of(self.connection_pool)
 
     async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
-        """arq's reading of its queue: the ids that are due and not running, as soon as there are any."""
-        most = num or 1
+        """arq's reading of its queue: the ids that are due and not running; none after a sleep until there may be some.
+
+        After a sleep arq reads again at once, and not when it was told to stop meanwhile: then nothing new is begun.
+        """
         try:
-            ids, due_ms = await self._read_due(name, most)
+            ids, due_ms = await self._read_due(name, num or 1)
             if not ids:
                 await self._sleep(due_ms)
-                ids, _ = await self._read_due(name, most)
         except (RedisError, OSError) as error:
             await _wait_out(error)
             return []

@@ -49,6 +49,19 @@ def child(script: str, mark: Path, *, grace_seconds: float = 10, ready: bool = T
     return Child(mark.name, words, os.environ, grace_seconds, is_ready if ready else None)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _others_than_ours() -> None:
+    """Notes the processes that other tests have left running on purpose, such as the service that they share."""
+    OTHERS.update(psutil.Process().children(recursive=True))
+
+
+OTHERS: set[psutil.Process] = set()
+
+
+def started_here() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True)) - OTHERS
+
+
 class Running:
     """A supervisor under test, and what it says."""
 
@@ -80,7 +93,7 @@ async def supervised(*groups: Sequence[Child]) -> AsyncIterator[Running]:
         running.supervisor.stop()
         with contextlib.suppress(NotStarted):
             await task
-    assert psutil.Process().children(recursive=True) == []
+    assert started_here() == set()
 
 
 async def test_groups_start_in_order_and_stop_in_the_reverse(tmp_path: Path) -> None:
@@ -138,7 +151,7 @@ async def test_one_that_ends_before_it_was_ready_ends_all(tmp_path: Path) -> Non
         await running.supervisor.run()
     assert running.position("web", "no such app") < running.position("redis", "ending")
     assert not running.announced.is_set()
-    assert psutil.Process().children(recursive=True) == []
+    assert started_here() == set()
 
 
 async def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
@@ -149,7 +162,7 @@ async def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     running.supervisor.stop()
     await task
     assert not (tmp_path / "web").exists()
-    assert psutil.Process().children(recursive=True) == []
+    assert started_here() == set()
 
 
 async def test_long_and_broken_lines_are_relayed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from redis.asyncio import Redis
 from quickthumb.errors import (
     DiskFull,
     InvalidParameter,
+    KeyReused,
     MalformedRequest,
     NotReady,
+    QueueFull,
     QueueUnavailable,
     QuickThumbError,
+    RequestInProgress,
     SourceMissing,
     TooManyBytes,
     TooManyPixels,
@@ -22,12 +26,13 @@ from quickthumb.errors import (
     UnknownResult,
     UnsupportedImage,
     UnsupportedMediaType,
+    WrongState,
 )
 from quickthumb.imaging.limits import Limits
 from quickthumb.intake import IntakeLimits
 from quickthumb.jobs.connection import connect
 from quickthumb.jobs.idempotency import Idempotency
-from quickthumb.jobs.model import Job, Outcome, Result, Status, now
+from quickthumb.jobs.model import Failure, Job, Outcome, Result, Status, now
 from quickthumb.jobs.store import Attempt, JobStore
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import LOOK_AGAIN_SECONDS, ImageService, Upload
@@ -267,3 +272,127 @@ async def test_readiness_names_what_is_missing(service: ImageService, store: Job
     assert await service.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
     await store.beat("worker")
     assert set((await service.readiness()).values()) == {"ok"}
+
+
+def failed(job: Job) -> Outcome:
+    failure = Failure(code="broken_image", title="The image is damaged", detail="It ends too early.")
+    return Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
+
+
+async def has_failed(store: JobStore, storage: FileStorage, job: Job) -> None:
+    attempt = await store.begin(job.id, token(), lease_seconds=5)
+    assert isinstance(attempt, Attempt)
+    async with storage.workspace(job.id, attempt.token) as folder:
+        await storage.conclude(job.id, folder, failed(job).model_dump_json().encode())
+    await store.finish(attempt, failed(job), busy_seconds=0)
+
+
+async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storage: FileStorage, redis: Redis) -> None:
+    job = await service.submit(upload(picture()))
+    cancelled = await service.cancel(job.id)
+    assert (cancelled.status, cancelled.results) == (Status.CANCELLED, ())
+    assert cancelled.finished_at is not None
+    assert await redis.zscore("arq:queue", job.id) is None
+    assert await service.cancel(job.id) == cancelled
+    with pytest.raises(WrongState):
+        await service.retry(job.id)
+
+
+async def test_a_running_job_that_is_cancelled_cannot_be_done(
+    service: ImageService, store: JobStore, storage: FileStorage
+) -> None:
+    job = await service.submit(upload(picture()))
+    attempt = await store.begin(job.id, token(), lease_seconds=5)
+    assert isinstance(attempt, Attempt)
+    await service.cancel(job.id)
+    assert not await store.renew(attempt, lease_seconds=5)
+    done = Outcome(status=Status.DONE, finished_at=now(), source=job.source)
+    async with storage.workspace(job.id, attempt.token) as folder:
+        standing = await storage.conclude(job.id, folder, done.model_dump_json().encode())
+    assert Outcome.model_validate_json(standing).status is Status.CANCELLED
+    assert not await store.finish(attempt, done, busy_seconds=0)
+    assert (await service.find(job.id)).status is Status.CANCELLED
+
+
+async def test_what_has_ended_cannot_be_cancelled(service: ImageService, store: JobStore, storage: FileStorage) -> None:
+    job = await service.submit(upload(picture()))
+    await ended(store, storage, job)
+    with pytest.raises(WrongState):
+        await service.cancel(job.id)
+    assert (await service.find(job.id)).status is Status.DONE
+    with pytest.raises(UnknownJob):
+        await service.cancel("0" * 32)
+
+
+async def test_a_failed_job_is_tried_again_with_a_clean_slate(
+    service: ImageService, store: JobStore, storage: FileStorage, redis: Redis
+) -> None:
+    job = await service.submit(upload(picture()))
+    with pytest.raises(WrongState):
+        await service.retry(job.id)
+    await has_failed(store, storage, job)
+    again = await service.retry(job.id)
+    assert (again.status, again.error, again.finished_at, again.attempts) == (Status.WAITING, None, None, 1)
+    assert await redis.zscore("arq:queue", job.id) is not None
+    attempt = await store.begin(job.id, token(), lease_seconds=5)
+    assert isinstance(attempt, Attempt)
+    assert (attempt.number, attempt.strike) == (2, 1)
+    assert (await storage.look_up(job.id)).outcome is None
+
+
+async def test_a_request_sent_again_makes_no_second_job(service: ImageService, kept: Callable[[], list[Path]]) -> None:
+    first = await service.submit(replace(upload(picture()), idempotency_key="one"))
+    files = kept()
+    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+    assert kept() == files
+    other = await service.submit(replace(upload(picture()), idempotency_key="two"))
+    assert other.id != first.id
+
+
+@pytest.mark.parametrize(
+    "other", [upload(picture(401, 300)), upload(picture(), ("width", "64"))], ids=["another image", "another width"]
+)
+async def test_another_request_under_the_same_key_is_refused(
+    service: ImageService, other: Upload, kept: Callable[[], list[Path]]
+) -> None:
+    await service.submit(replace(upload(picture()), idempotency_key="one"))
+    files = kept()
+    with pytest.raises(KeyReused):
+        await service.submit(replace(other, idempotency_key="one"))
+    assert kept() == files
+
+
+async def test_a_key_is_free_again_when_its_request_was_refused(service: ImageService) -> None:
+    with pytest.raises(UnsupportedImage):
+        await service.submit(replace(upload(b"%PDF-1.7"), idempotency_key="one"))
+    assert (await service.submit(replace(upload(picture()), idempotency_key="one"))).status is Status.WAITING
+
+
+async def test_the_same_request_at_the_same_time_is_refused(service: ImageService) -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield picture()[:10]
+        arrived.set()
+        await go_on.wait()
+        yield picture()[10:]
+
+    slow = asyncio.create_task(service.submit(Upload(body(), "image/jpeg", None, (), "one")))
+    await arrived.wait()
+    with pytest.raises(RequestInProgress):
+        await service.submit(replace(upload(picture()), idempotency_key="one"))
+    go_on.set()
+    first = await slow
+    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+
+
+async def test_too_many_waiting_jobs_turn_uploads_away_before_their_body(service: ImageService) -> None:
+    for _ in range(3):
+        await service.submit(upload(picture()))
+
+    async def body() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    with pytest.raises(QueueFull):
+        await service.submit(Upload(body(), "image/jpeg", None, ()))

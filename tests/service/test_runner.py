@@ -28,9 +28,8 @@ async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Renderi
     made = []
     for output in outputs:
         (folder / f"{output.name}.jpg").write_bytes(source.read_bytes()[:4])
-        name = f"{output.name}.jpg"
-        made.append(Made(output.name, name, "jpeg", 128, 96, 4, 1, 80, "sRGB", "stripped", ()))
-    return Rendering(Facts("jpeg", 300, 400, 1, False, "#808080", "1QcS"), tuple(made))
+        made.append(Made(output.name, f"{output.name}.jpg", "jpeg", 128, 96, 4, 1, 80, "unchanged", "stripped", ()))
+    return Rendering(Facts("jpeg", 300, 400, 1, False, "#ffffff", ""), tuple(made))
 
 
 def failing(error: Exception) -> Render:

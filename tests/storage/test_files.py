@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from quickthumb.errors import DiskFull, StorageUnavailable
 from quickthumb.jobs.model import new_id
-from quickthumb.storage import FileStorage, Kept, durability
+from quickthumb.storage import Ages, FileStorage, Kept, durability
 from quickthumb.storage import files as module
 from tests.storage.contract import Break, Left, StorageContract, end, keep
 
@@ -173,3 +174,28 @@ async def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
 async def test_jobs_are_spread_over_folders(storage: FileStorage, folder: Path) -> None:
     job_id = await keep(storage)
     assert (folder / "uploads" / job_id[:3] / job_id / "source").is_file()
+
+
+async def test_a_source_whose_process_died_is_swept_though_it_is_young(storage: FileStorage, folder: Path) -> None:
+    ages = Ages(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
+    arriving = folder / "uploads" / ".arriving"
+    abandoned = arriving / new_id()
+    async with storage.receive(new_id()) as arrival:
+        await arrival.write(b"still coming")
+        abandoned.mkdir()
+        (abandoned / "source").write_bytes(b"half a picture")
+        assert (await storage.expire(ages)).unfinished == 0
+        for arrived in arriving.iterdir():
+            os.utime(arrived, (0, time.time() - 60))
+        assert (await storage.expire(ages)).unfinished == 1
+        assert not abandoned.exists()
+        await arrival.keep(b"{}")
+
+
+async def test_the_sweep_tells_what_has_not_ended(storage: FileStorage, folder: Path) -> None:
+    ages = Ages(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
+    job_id = await keep(storage)
+    assert (await storage.expire(ages)).unended == ()
+    record = folder / "uploads" / job_id[:3] / job_id / "job.json"
+    os.utime(record, (0, time.time() - 60))
+    assert (await storage.expire(ages)).unended == (job_id,)

@@ -3,6 +3,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -267,3 +268,15 @@ async def test_a_name_from_the_client_is_only_shown(waiting: httpx.AsyncClient, 
     job = await upload(waiting, name="../../..\\evil.jpg")
     assert job["source"]["filename"] == "evil.jpg"
     assert not list(alone.data.rglob("*evil*"))
+
+
+async def test_a_request_sent_again_under_its_key_answers_with_the_first_job(client: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": token_hex()}
+    image = {"image": ("cat.jpg", picture())}
+    first, again = [await client.post("/images/", files=image, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+    other = await client.post("/images/", files=image, data={"width": "64"}, headers=headers)
+    assert refusal(other) == Refusal(422, "idempotency_key_reused")
+    too_long = await client.post("/images/", files=image, headers={"Idempotency-Key": "x" * 256})
+    assert refusal(too_long) == Refusal(400, "malformed_request", "Idempotency-Key")

@@ -4,6 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conftest import picture
 from tests.web.conftest import Refusal, done, refusal, upload
 from tests.web_process import WebProcess
 
@@ -172,3 +173,34 @@ async def test_an_unknown_or_malformed_id_is_no_job(waiting: httpx.AsyncClient, 
     assert answer == (Refusal(404, "not_found") if "%2f" in name else UNKNOWN)
     assert refusal(await waiting.get(f"/jobs/{name}/original")).status == 404
     assert refusal(await waiting.get(f"/jobs/{name}/results/thumbnail")).status == 404
+
+
+async def test_a_waiting_job_is_cancelled(waiting: httpx.AsyncClient) -> None:
+    job = await upload(waiting)
+    for _ in range(2):
+        answer = await waiting.post(f"{job['links']['self']}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (202, "CANCELLED")
+    assert refusal(await waiting.get(f"{job['links']['self']}/results/thumbnail")).status == 404
+    assert refusal(await waiting.post(f"{job['links']['self']}/retry")) == Refusal(409, "wrong_state")
+
+
+async def test_a_job_that_is_done_can_neither_be_cancelled_nor_tried_again(client: httpx.AsyncClient) -> None:
+    job = await done(client)
+    for verb in ("cancel", "retry"):
+        assert refusal(await client.post(f"{job['links']['self']}/{verb}")) == Refusal(409, "wrong_state")
+    assert (await client.get(job["results"]["thumbnail"]["url"])).status_code == 200
+
+
+async def test_a_failed_job_is_tried_again(client: httpx.AsyncClient) -> None:
+    accepted = await upload(client, data=picture()[:-40])
+    address = accepted["links"]["self"]
+    failed = (await client.get(address, params={"wait": 30})).json()
+    assert (failed["status"], failed["attempts"]) == ("FAILED", 1)
+    assert (await client.post(f"{address}/retry")).status_code == 202
+    again = (await client.get(address, params={"wait": 30})).json()
+    assert (again["status"], again["attempts"], again["error"]) == ("FAILED", 2, failed["error"])
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_an_unknown_job_can_neither_be_cancelled_nor_tried_again(client: httpx.AsyncClient, verb: str) -> None:
+    assert refusal(await client.post(f"/jobs/{NO_JOB}/{verb}")) == UNKNOWN

@@ -1,0 +1,79 @@
+"""uvicorn's HTTP protocol with bounds that it lacks: on how long a request's head is, and how long it takes.
+
+    uvicorn quickthumb.app:app --http quickthumb.web.protocol:BoundedProtocol
+
+Without it, a client may send headers without end, which are kept in memory, and a connection that stops in the middle
+of its head stays open for as long as the client likes. Bodies are bounded by the intake, whichever protocol is used.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from quickthumb.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, QuickThumbError
+from quickthumb.web.problems import problem
+from quickthumb.web.security import DEFAULT_HEADERS
+
+# What other servers allow for, too; the longest head that is of use here has one long query.
+MOST_HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 10.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. A head that is too long or too slow is answered with a problem, and the connection closed."""
+
+    _head_bytes = 0
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(HeadTooLarge(f"The request's line and headers may have {MOST_HEAD_BYTES} bytes together."))
+
+    def on_message_begin(self) -> None:
+        if not self._in_head:
+            self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(MalformedRequest("This is not a valid HTTP request."))
+
+    def _expect_head(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(HeadTimedOut(f"The request's line and headers must arrive within {HEAD_SECONDS:g} s."))
+
+    def _refuse(self, error: QuickThumbError) -> None:
+        self._forget_deadline()
+        answer = problem(error)
+        headers = {**DEFAULT_HEADERS, **answer.headers, "connection": "close"}
+        lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + bytes(answer.body))
+        self.transport.close()

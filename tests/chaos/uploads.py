@@ -1,0 +1,156 @@
+"""Uploads as clients make them, and exactly what each was answered."""
+
+import asyncio
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+
+import httpx
+
+from tests.chaos.pictures import Picture, any_picture
+
+PIECE_BYTES = 512 * 1024
+PIECE_SECONDS = 0.03
+
+
+class Kind(Enum):
+    """What a client knows after an upload."""
+
+    ACCEPTED = "answered 202"
+    REFUSED = "answered with an error"
+    BROKEN = "not answered"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload: its picture and its answer. Moments are in seconds since the epoch."""
+
+    picture: Picture
+    kind: Kind
+    sent_at: float
+    answered_at: float
+    job_id: str = ""
+    status: int = 0
+    retry_after: str | None = None
+    detail: str = ""
+
+
+async def upload(
+    client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None, key: str | None = None
+) -> Upload:
+    """Sends one picture. Once 202 and the job's address have arrived the upload counts as accepted, even when the
+    connection breaks right behind them."""
+    sent_at = time.time()
+    headers = {"Content-Type": picture.content_type, "Content-Length": str(len(picture.data))}
+    headers |= {"Idempotency-Key": key} if key else {}
+    status, answer = 0, httpx.Headers()
+    try:
+        async with client.stream(
+            "POST", "/images/", content=_in_pieces(picture.data), headers=headers, params=parameters
+        ) as response:
+            status, answer = response.status_code, response.headers
+            await response.aread()
+    except httpx.TransportError as error:
+        if not status:
+            return Upload(picture, Kind.BROKEN, sent_at, time.time(), detail=repr(error))
+    if status == httpx.codes.ACCEPTED:
+        job_id = answer["Location"].rpartition("/")[2]
+        return Upload(picture, Kind.ACCEPTED, sent_at, time.time(), job_id, status)
+    return Upload(picture, Kind.REFUSED, sent_at, time.time(), status=status, retry_after=answer.get("Retry-After"))
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    """As a client on a slower network sends it, so that a fault may fall into the middle of it."""
+    for start in range(0, len(data), PIECE_BYTES):
+        yield data[start : start + PIECE_BYTES]
+        await asyncio.sleep(PIECE_SECONDS)
+
+
+@dataclass
+class Stream:
+    """All uploads of one scenario."""
+
+    uploads: list[Upload] = field(default_factory=list)
+
+    def of(self, kind: Kind) -> list[Upload]:
+        return [upload for upload in self.uploads if upload.kind is kind]
+
+    @property
+    def accepted(self) -> list[Upload]:
+        return self.of(Kind.ACCEPTED)
+
+    def by_source(self) -> dict[str, list[Upload]]:
+        """The uploads of each picture, by its SHA-256."""
+        grouped: dict[str, list[Upload]] = defaultdict(list)
+        for sent in self.uploads:
+            grouped[sent.picture.sha256].append(sent)
+        return grouped
+
+    def refused(self) -> Counter[str]:
+        """How many got which status, and how many no answer."""
+        return Counter(
+            str(upload.status) if upload.kind is Kind.REFUSED else "no answer"
+            for upload in self.uploads
+            if upload.kind is not Kind.ACCEPTED
+        )
+
+    async def send(
+        self,
+        client: httpx.AsyncClient,
+        picture: Picture,
+        parameters: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> Upload:
+        self.uploads.append(await upload(client, picture, parameters, key))
+        return self.uploads[-1]
+
+    async def accept(
+        self, client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None
+    ) -> str:
+        """Sends one that has to be accepted; the id of its job."""
+        sent = await self.send(client, picture, parameters)
+        assert sent.kind is Kind.ACCEPTED, f"{sent.kind.value}: {sent.status} {sent.detail}"
+        return sent.job_id
+
+    async def send_many(self, client: httpx.AsyncClient, chance: random.Random, count: int, at_once: int = 4) -> None:
+        """Sends `count` pictures, `at_once` of them at a time."""
+        remaining = iter(range(count))
+
+        async def one_client() -> None:
+            for _ in remaining:
+                await self.send(client, any_picture(chance))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(one_client())
+
+    @asynccontextmanager
+    async def flowing(
+        self, client: httpx.AsyncClient, chance: random.Random, *, clients: int = 3, most: int, pace_seconds: float
+    ) -> AsyncIterator[None]:
+        """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace."""
+        over = asyncio.Event()
+
+        async def one_client() -> None:
+            while not over.is_set() and len(self.uploads) < most:
+                await self.send(client, any_picture(chance))
+                await _happens(over, pace_seconds * chance.uniform(0.5, 1.5))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(clients):
+                group.create_task(one_client())
+            try:
+                yield
+            finally:
+                over.set()
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

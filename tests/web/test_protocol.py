@@ -1,0 +1,60 @@
+"""What a connection may send before its request has a body."""
+
+import asyncio
+import json
+from urllib.parse import urlsplit
+
+from quickthumb.web import protocol
+
+
+async def exchange(address: str, *parts: bytes) -> bytes:
+    """What the service answers to the parts; it must close the connection by itself."""
+    place = urlsplit(address)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), protocol.HEAD_SECONDS + 10)
+    finally:
+        writer.close()
+
+
+def code(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert b"nosniff" in head
+    return int(head.split()[1]), json.loads(body)["code"]
+
+
+async def test_headers_without_end_are_refused(service: str) -> None:
+    lines = (b"X-Padding: %s\r\n" % (b"x" * 1000)) * 100
+    assert code(await exchange(service, b"GET /healthz HTTP/1.1\r\n", lines)) == (431, "head_too_large")
+
+
+async def test_an_address_without_end_is_refused(service: str) -> None:
+    assert code(await exchange(service, b"GET /" + b"x" * 100_000)) == (431, "head_too_large")
+
+
+async def test_what_is_not_http_is_refused(service: str) -> None:
+    assert code(await exchange(service, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")) == (
+        400,
+        "malformed_request",
+    )
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(service: str) -> None:
+    first = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    half = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    silence, broken_off, behind_a_first = await asyncio.gather(
+        exchange(service), exchange(service, half), exchange(service, first, half)
+    )
+    assert code(silence) == code(broken_off) == (408, "head_timed_out")
+    assert behind_a_first.startswith(b"HTTP/1.1 200")
+
+
+async def test_many_requests_on_one_connection_are_no_long_head(service: str) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Padding: %s\r\n\r\n" % (b"x" * 30_000)
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await exchange(service, *[request] * 5, last)
+    assert answer.count(b"HTTP/1.1 200") == 6
