@@ -37,10 +37,10 @@ def hundred_megapixels(kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-async def all_end_done(address: str, pictures: list[bytes]) -> None:
+async def all_end_done(address: str, pictures: list[bytes], seconds: float = 60) -> None:
     async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as web:
         ids = await asyncio.gather(*(upload(web, picture) for picture in pictures))
-        jobs = await asyncio.gather(*(ended(web, job_id) for job_id in ids))
+        jobs = await asyncio.gather(*(ended(web, job_id, seconds) for job_id in ids))
     assert [job["status"] for job in jobs] == ["DONE"] * len(pictures)
 
 
