@@ -57,12 +57,14 @@ def large_picture(chance: random.Random) -> Picture:
     return _picture(chance, "BMP", chance.randint(900, 1300), chance.randint(900, 1300))
 
 
+def any_picture(chance: random.Random) -> Picture:
+    """Mostly a small one, sometimes a large one."""
+    return large_picture(chance) if chance.random() < 0.25 else small_picture(chance)
+
+
 def any_job(chance: random.Random) -> tuple[Picture, dict[str, str]]:
-    """Mostly a small picture; sometimes a large one, or one that keeps a worker busy for a while."""
-    kind = chance.random()
-    if kind < 0.15:
-        return slow_job(chance, outputs=2)
-    return (large_picture(chance) if kind < 0.35 else small_picture(chance)), {}
+    """Mostly any picture for a thumbnail; sometimes one that keeps a worker busy for a while."""
+    return slow_job(chance, outputs=2) if chance.random() < 0.15 else (any_picture(chance), {})
 
 
 def slow_job(chance: random.Random, outputs: int) -> tuple[Picture, dict[str, str]]:

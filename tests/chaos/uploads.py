@@ -11,7 +11,7 @@ from enum import Enum
 
 import httpx
 
-from tests.chaos.pictures import Picture, any_job
+from tests.chaos.pictures import Picture, any_job, any_picture
 
 PIECE_BYTES = 512 * 1024
 PIECE_SECONDS = 0.03
@@ -122,7 +122,7 @@ class Stream:
 
         async def one_client() -> None:
             for _ in remaining:
-                await self.send(client, *any_job(chance))
+                await self.send(client, any_picture(chance))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
