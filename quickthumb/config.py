@@ -70,7 +70,7 @@ class Config(BaseModel):
         0, ge=0, description="Images worked on at once by one worker; 0 means one for each core it may use."
     )
     decode_budget_bytes: int = Field(
-        512 * MEBIBYTE,
+        1536 * MEBIBYTE,
         ge=1,
         description="Memory that one worker's pictures may take together, in bytes; a larger picture is made alone.",
     )
@@ -92,6 +92,11 @@ class Config(BaseModel):
         8.0,
         ge=2,
         description="A job whose worker is silent for this long is taken over by another, in seconds.",
+    )
+    freeze_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="A worker that stands still for this long, as when a decoder holds Python's lock, is ended.",
     )
     shutdown_grace_seconds: int = Field(
         30,

@@ -36,8 +36,6 @@ from quickthumb.tasks.watchdog import watchdog
 STACK = "stack"
 THREADS = "threads"
 HEALTH_SECONDS = 5
-# A worker that stands still for so much longer than its leases is ended. Encoders hold the GIL for seconds at most.
-FREEZE_MARGIN_SECONDS = 10.0
 # arq forgets a job that outlives its limit. What takes too long is ended elsewhere, and waiting for memory is not that.
 ARQ_TIMEOUT_SECONDS = 86_400
 # QuickThumb counts attempts itself: arq's count grows with each restart of a worker, too.
@@ -52,7 +50,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
-    await stack.enter_async_context(watchdog(config.lease_seconds + FREEZE_MARGIN_SECONDS))
+    await stack.enter_async_context(watchdog(config.freeze_seconds))
     threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), departure.begin)
     stack.callback(threads.close)
     renderer = Renderer(

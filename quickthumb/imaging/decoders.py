@@ -90,4 +90,6 @@ def decoding() -> Iterator[None]:
 
 
 def _looks_known(head: bytes) -> bool:
+    if head.startswith(b"ftyphe", 4):
+        return "HEIF" in DECODERS
     return any(head.startswith(signature, offset) for offset, signature in _SIGNATURES)

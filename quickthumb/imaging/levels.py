@@ -40,17 +40,25 @@ class Level:
 
 
 class Levels:
-    """The frame as decoded, and every whole picture that has been made of it."""
+    """The frame as decoded, and every picture that has been made of it. Pictures are shared: never change one."""
 
     def __init__(self, decoded: Level, full: Size) -> None:
         self._full = full
+        self._decoded = decoded
         self._by_size = [decoded]
+        self._made: dict[tuple[Box, Size, Box | None], Image.Image] = {}
 
     def cut(self, region: Box, size: Size, part: Box | None = None) -> Image.Image:
         """`region` of the full-size picture at `size` pixels, from the smallest level that serves it.
 
         Where a `part` of the picture is given, nothing outside it has any influence.
         """
+        wanted = (region, size, part)
+        if wanted not in self._made:
+            self._made[wanted] = self._cut(region, size, part)
+        return self._made[wanted]
+
+    def _cut(self, region: Box, size: Size, part: Box | None) -> Image.Image:
         whole = (0, 0, *self._full)
         level = next((level for level in self._by_size if level.serves(region, size)), self._by_size[-1])
         picture, box = level.picture, level.box(region)
@@ -62,6 +70,8 @@ class Levels:
         return made
 
     def _add(self, picture: Image.Image) -> None:
+        if any(side >= most for side, most in zip(picture.size, self._decoded.picture.size, strict=True)):
+            return  # there is nothing more to see in an enlarged picture, and less to see it with
         self._by_size.append(Level(picture, (picture.width / self._full[0], picture.height / self._full[1])))
         self._by_size.sort(key=lambda level: math.prod(level.picture.size))
 

@@ -1,5 +1,6 @@
 """How a worker makes pictures: where, with what share of the memory, and for how long at most."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,15 @@ from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.survey import estimate_file_bytes
+from quickthumb.tasks import allocator
 from quickthumb.tasks.budget import Budget, Share
 from quickthumb.tasks.daemon_threads import DaemonThreads, LeftBehind
 from quickthumb.tasks.quarantine import Quarantine
 
 # What starting and ending the quarantined process may take on a busy machine, beside its own time.
 QUARANTINE_MARGIN_SECONDS = 10.0
+# From here on a picture's memory is handed back to the system at once.
+LARGE_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -43,7 +47,8 @@ class Renderer:
         """
         size_bytes = await self._timed(partial(estimate_file_bytes, source, outputs, self._limits), self._seconds)
         share = await self._budget.take(size_bytes)
-        return await self._timed(partial(engine.render, source, outputs, folder, self._limits), self._seconds, share)
+        make = _make_large if size_bytes > LARGE_BYTES else engine.render
+        return await self._timed(partial(make, source, outputs, folder, self._limits), self._seconds, share)
 
     async def in_quarantine(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Makes the pictures in a process of their own, with memory of its own. Raises as the quarantine does."""
@@ -55,3 +60,22 @@ class Renderer:
             return await self._threads.run(work, seconds=seconds, holding=share)
         except LeftBehind:
             raise JobTimedOut(f"It took longer than {seconds:g} s.") from None
+
+
+def _make_large(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+    """As the engine does, and leaves no memory behind."""
+    allocator.trim()
+    try:
+        return engine.render(source, outputs, folder, limits)
+    except BaseException as error:
+        _forget_pictures(error)
+        raise
+    finally:
+        allocator.trim()
+
+
+def _forget_pictures(error: BaseException | None) -> None:
+    """Empties the frames in which the error and its causes happened, which would keep the pictures as long as it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__

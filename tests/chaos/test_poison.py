@@ -21,6 +21,7 @@ FAULTS = Path(__file__).parents[1] / "faults"
 INNOCENTS = 20
 SETTINGS = {
     "lease_seconds": 2,
+    "freeze_seconds": 5,
     "job_timeout_seconds": 2,
     "quarantine_seconds": 2,
     "quarantine_memory_bytes": 512 * 1024 * 1024,

@@ -74,6 +74,27 @@ def test_what_is_fed_by_larger_results_looks_the_same(corpus: Path, tmp_path: Pa
                 assert ssim(made, reference) > 0.94
 
 
+def test_nothing_is_made_of_an_enlarged_picture() -> None:
+    picture = noise(100, 80)
+    made = levels.Levels(levels.Level(picture, (1.0, 1.0)), picture.size)
+    made.cut((0, 0, 100, 80), (200, 160))
+    assert made.cut((0, 0, 100, 80), (90, 72)).tobytes() == resample(picture, (90, 72), (0, 0, 100, 80)).tobytes()
+
+
+def test_one_size_in_several_formats_is_made_once() -> None:
+    picture = noise(100, 80)
+    made = levels.Levels(levels.Level(picture, (1.0, 1.0)), picture.size)
+    assert made.cut((0, 0, 100, 80), (50, 40)) is made.cut((0, 0, 100, 80), (50, 40))
+
+
+def test_results_that_share_a_picture_do_not_disturb_each_other(engine: Engine) -> None:
+    wanted = [{"name": name, "width": "60", "format": name} for name in ("gif", "png", "webp", "jpeg", "avif")]
+    result = engine(noise(), *wanted)
+    together = {output["name"]: result.path(output["name"]).read_bytes() for output in wanted}
+    apart = {output["name"]: engine(noise(), output).path(output["name"]).read_bytes() for output in wanted}
+    assert together == apart
+
+
 def test_order_does_not_matter(corpus: Path, tmp_path: Path) -> None:
     source = corpus / "photos" / "street-2725x2225.jpg"
     one, other = tmp_path / "one", tmp_path / "other"
