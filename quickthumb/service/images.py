@@ -152,8 +152,9 @@ class ImageService:
             try:
                 if use is not None:
                     await self._idempotency.withdraw(use)
-                if await self._store.remove(job.id):
-                    await self._storage.remove(job.id)
+                # Whatever Redis says: its answer to an earlier try may have been lost, too.
+                await self._store.remove(job.id)
+                await self._storage.remove(job.id)
                 return
             except QuickThumbError as error:
                 log.info("job %s is still to be forgotten: %s", job.id, error.detail)
