@@ -8,13 +8,17 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from quickthumb import intake, logs
+from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.imaging.limits import Limits
 from quickthumb.jobs.connection import connect
 from quickthumb.jobs.idempotency import Idempotency
+from quickthumb.jobs.mail import MailStore
 from quickthumb.jobs.store import JobStore
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import ImageService
+from quickthumb.service.mail import MailService
+from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 
@@ -27,6 +31,7 @@ def build(config: Config) -> Starlette:
     """The application for a configuration. It connects to Redis when it first needs it, and again whenever it must."""
     redis = connect(config.redis_address, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     watch = JobWatch(redis)
+    older = endpoints_of(config.compat)
     service = ImageService(
         JobStore(redis, retention_seconds=config.retention_seconds),
         FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes),
@@ -40,6 +45,7 @@ def build(config: Config) -> Starlette:
             total_seconds=config.upload_total_seconds,
         ),
         Limits(max_pixels=config.max_pixels),
+        read_presets(config.presets),
         max_queued=config.max_queued,
     )
 
@@ -50,7 +56,8 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
-    return application(service, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
+    mail = MailService(MailStore(redis), allowed=config.email_allowed, max_queued=config.email_max_queued)
+    return application(service, mail, older, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
 
 
 try:

@@ -7,15 +7,26 @@ environment (`QUICKTHUMB_NAME=value`, or `QUICKTHUMB_NAME_FILE=/path` for a secr
 
 import difflib
 import hashlib
+import json
 import os
 import runpy
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 ENVIRONMENT_PREFIX = "QUICKTHUMB_"
 SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
@@ -27,6 +38,25 @@ KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
 GIBIBYTE = 1024 * MEBIBYTE
 DAY_SECONDS = 86_400
+
+# What is there without anyone having set it. settings.py may give these names other outputs, and add names.
+BUILT_IN_PRESETS: dict[str, list[dict[str, Any]]] = {
+    "thumbnail": [{"name": "thumbnail", "size": "128x128"}],
+    "square-32-64": [
+        {"name": "square-32", "size": "32x32", "fit": "cover", "enlarge": True},
+        {"name": "square-64", "size": "64x64", "fit": "cover", "enlarge": True},
+    ],
+    "gray-blur": [{"name": "gray-blur", "grayscale": True, "blur": 2}],
+}
+SMTP_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+
+
+def _words(value: object) -> object:
+    """A list, which the environment writes with commas between."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class ConfigError(Exception):
@@ -117,13 +147,50 @@ class Config(BaseModel):
         description="How long a job and its results are kept after its end, in seconds.",
     )
     source_retention_seconds: int = Field(
-        7 * DAY_SECONDS, ge=0, description="How long a job's source is kept after its end, in seconds."
+        7 * DAY_SECONDS,
+        ge=0,
+        description="How long a job's source is kept after its end, in seconds; 0 removes it together with the end.",
     )
     housekeeping_seconds: float = Field(
         15.0, gt=0, description="How often a worker looks for jobs that Redis has lost, in seconds."
     )
     sweep_seconds: float = Field(
         300.0, gt=0, description="How often a worker removes what has been kept long enough, in seconds."
+    )
+    presets: dict[str, list[dict[str, Any]]] = Field(
+        {},
+        description="Named recipes, beside the built-in ones: `{name: [output, …]}`, each output the parameters of one "
+        "result. In the environment, JSON.",
+    )
+    compat: Words = Field(
+        ("all",),
+        description="The older APIs that are answered: `all`, `none`, or their names with commas between.",
+    )
+    email_allowed: Words = Field(
+        ("*@example.com", "*@example.org"),
+        description="Addresses that `/send-email/` may write to: patterns with commas between, `*` for any text.",
+    )
+    email_attempts: int = Field(
+        12, ge=1, description="How often sending an email is tried before it is FAILED; the pauses double from 1 s on."
+    )
+    email_max_queued: int = Field(
+        100, ge=1, description="When so many emails wait to be sent, more are answered with 503."
+    )
+    smtp_host: str | None = Field(
+        None, description="Mail server. Without one, emails are written to the folder `outbox` under the data folder."
+    )
+    smtp_port: int | None = Field(
+        None, ge=1, le=65535, description="Its port; by default 587 with `starttls`, 465 with `tls`, 25 with `none`."
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to it is encrypted: `starttls`, `tls` (from the start) or `none`."
+    )
+    smtp_user: str | None = Field(None, description="Name to log in to it with.")
+    smtp_password: SecretStr | None = Field(None, description="Password to log in to it with.")
+    smtp_sender: str = Field(
+        "QuickThumb <quickthumb@localhost>",
+        pattern=r"^[^\r\n]+$",
+        description="Whom emails are from: an address, or `Name <address>`.",
     )
 
     @field_validator("data_dir")
@@ -143,6 +210,37 @@ class Config(BaseModel):
                 "the port and the database must be whole numbers, and special characters of a password %-encoded"
             )
         return value
+
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _read_presets(cls, value: Any) -> Any:
+        """Adds the built-in ones; takes JSON, which is how the environment has them."""
+        if isinstance(value, str):
+            try:
+                value = json.loads(value or "{}")
+            except ValueError:
+                raise ValueError("must be JSON when it is text") from None
+        return {**BUILT_IN_PRESETS, **value} if isinstance(value, Mapping) else value
+
+    @field_validator("email_allowed")
+    @classmethod
+    def _whole_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if pattern != "*" and pattern.count("@") != 1:
+                raise ValueError(f"{pattern!r} must be a pattern of whole addresses, such as *@example.com")
+        return value
+
+    @field_validator("smtp_host", "smtp_port", "smtp_user", "smtp_password", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _log_in_wholly(self) -> Self:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            missing = "smtp_user" if self.smtp_user is None else "smtp_password"
+            raise PydanticCustomError("combination", "must be set when the other half of it is", {"field": missing})
+        return self
 
     @property
     def embedded_redis_socket(self) -> Path:
@@ -183,8 +281,10 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
         return Config(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise ConfigError(f"{name.upper()} (from {origins.get(name, 'the defaults')}): {first['msg']}.") from None
+        name, *inside = first["loc"] or (first["ctx"]["field"],)
+        place = "".join(f"[{part!r}]" for part in inside)
+        origin = origins.get(str(name), "the defaults")
+        raise ConfigError(f"{str(name).upper()}{place} (from {origin}): {first['msg']}.") from None
 
 
 def _has_whole_numbers(url: str) -> bool:

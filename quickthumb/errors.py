@@ -32,6 +32,10 @@ class MalformedRequest(QuickThumbError):
     code, status, title = "malformed_request", 400, "The request could not be understood"
 
 
+class AddressNotAllowed(QuickThumbError):
+    code, status, title = "address_not_allowed", 403, "This address may not be written to"
+
+
 class NotFound(QuickThumbError):
     code, status, title = "not_found", 404, "There is nothing at this address"
 
@@ -102,6 +106,10 @@ class KeyReused(QuickThumbError):
     code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key belongs to another request"
 
 
+class NotSquare(QuickThumbError):
+    code, status, title = "not_square", 422, "The image is not square"
+
+
 class TooManyPixels(QuickThumbError):
     code, status, title = "too_many_pixels", 422, "The image has too many pixels"
 
@@ -134,6 +142,14 @@ class TooManyAttempts(QuickThumbError):
     code, status, title = "too_many_attempts", 500, "The job was tried too often"
 
 
+class MailRefused(QuickThumbError):
+    code, status, title = "mail_refused", 502, "The mail server refused the email"
+
+
+class MailUnavailable(QuickThumbError):
+    code, status, title, permanent = "mail_unavailable", 503, "The email could not be handed over", False
+
+
 class QueueUnavailable(QuickThumbError):
     code, status, title, permanent = "queue_unavailable", 503, "The queue cannot be reached", False
     retry_after_seconds = 2
@@ -145,7 +161,7 @@ class StorageUnavailable(QuickThumbError):
 
 
 class QueueFull(QuickThumbError):
-    code, status, title, permanent = "queue_full", 503, "Too many images are waiting", False
+    code, status, title, permanent = "queue_full", 503, "Too much is waiting", False
     retry_after_seconds = 10
 
 
@@ -157,6 +173,22 @@ class NotServing(QuickThumbError):
 class DiskFull(QuickThumbError):
     code, status, title, permanent = "disk_full", 507, "There is no space left to keep the image", False
     retry_after_seconds = 30
+
+
+# What an upload may be refused with, whichever door it comes through.
+UPLOAD: tuple[type[QuickThumbError], ...] = (
+    MalformedRequest,
+    UploadTimedOut,
+    TooManyBytes,
+    UnsupportedMediaType,
+    UnsupportedImage,
+    BrokenImage,
+    TooManyPixels,
+    QueueFull,
+    QueueUnavailable,
+    StorageUnavailable,
+    DiskFull,
+)
 
 
 def catalogue() -> list[type[QuickThumbError]]:

@@ -2,15 +2,33 @@
 
 from redis.asyncio import Redis
 
-from quickthumb.config import Config
+from quickthumb.config import SMTP_PORTS, Config
 from quickthumb.jobs import keys
 from quickthumb.jobs.store import JobStore
 from quickthumb.jobs.upkeep import JobUpkeep
+from quickthumb.notify.contract import Mailer
+from quickthumb.notify.outbox import Outbox
+from quickthumb.notify.smtp import SmtpMailer, SmtpServer
 from quickthumb.service.housekeeping import Housekeeper
 from quickthumb.storage import Ages, FileStorage
 
 # What was begun so long ago and is neither kept nor cleared away, nobody is working on any more.
 UNFINISHED_SECONDS = 3600.0
+
+
+def mailer(config: Config) -> Mailer:
+    """What emails are sent with: the mail server of the settings, or a folder where there is none."""
+    if config.smtp_host is None:
+        return Outbox(config.data_dir / "outbox")
+    return SmtpMailer(
+        SmtpServer(
+            host=config.smtp_host,
+            port=config.smtp_port or SMTP_PORTS[config.smtp_tls],
+            tls=config.smtp_tls,
+            user=config.smtp_user,
+            password=config.smtp_password.get_secret_value() if config.smtp_password else None,
+        )
+    )
 
 
 def housekeeper(config: Config, redis: Redis, store: JobStore) -> Housekeeper:

@@ -17,14 +17,18 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.imaging.limits import Limits
 from quickthumb.jobs import codec
 from quickthumb.jobs.connection import FOREVER, connect, settings_of
+from quickthumb.jobs.mail import MailStore
 from quickthumb.jobs.store import JobStore
-from quickthumb.parts import housekeeper
+from quickthumb.parts import housekeeper, mailer
+from quickthumb.service.mail_runner import MailRunner, MailTerms
+from quickthumb.service.presets import read_presets
 from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
 from quickthumb.tasks import departure
 from quickthumb.tasks.background import repeated
 from quickthumb.tasks.budget import Budget
 from quickthumb.tasks.daemon_threads import DaemonThreads
+from quickthumb.tasks.mail import MAIL_RUNNER, send_email
 from quickthumb.tasks.pool import WakingPool
 from quickthumb.tasks.process import RUNNER, process
 from quickthumb.tasks.pulse import pulse
@@ -61,9 +65,11 @@ async def start(context: dict[str, Any], config: Config) -> None:
         seconds=config.job_timeout_seconds,
     )
     store = JobStore(pool, retention_seconds=config.retention_seconds)
-    terms = Terms(config.lease_seconds, config.max_attempts)
+    terms = Terms(config.lease_seconds, config.max_attempts, config.source_retention_seconds == 0)
     storage = FileStorage(config.data_dir)
     runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_quarantine)
+    mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
+    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
     await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
     keeper = housekeeper(config, pool, store)
@@ -79,6 +85,7 @@ async def stop(context: dict[str, Any]) -> None:
 
 def settings(config: Config) -> type:
     """The class that arq reads its options from; it looks at the class's own attributes only."""
+    read_presets(config.presets)  # only to say what is wrong with them before anything begins
     threads = config.worker_threads or available_cores()
     # One job more than threads: the next one's bookkeeping is done while the threads are busy.
     max_jobs = threads + 1
@@ -87,7 +94,10 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION)],
+        "functions": [
+            func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION),
+            func(cast("WorkerCoroutine", send_email), name=codec.MAIL_FUNCTION),
+        ],
         "redis_settings": settings_of(config.redis_address),
         "redis_pool": connect(
             config.redis_address,

@@ -18,7 +18,7 @@ def settings() -> str:
     """Every setting: its default and meaning."""
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
     for name, field in Config.model_fields.items():
-        default = "none" if field.default is None else f"`{_number(field.default)}`"
+        default = f"`{_shown(field.default)}`" if field.default not in (None, {}) else "none"
         rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 
@@ -54,7 +54,9 @@ def rewritten(text: str, name: str, table: str) -> str:
     return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}{table}\n{end}", text, flags=re.DOTALL)
 
 
-def _number(value: object) -> str:
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

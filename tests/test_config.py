@@ -165,3 +165,65 @@ def test_a_redis_url_that_leads_nowhere_is_refused_without_showing_it(url: str) 
 )
 def test_a_redis_url_that_can_be_read_is_taken(url: str) -> None:
     assert load({"QUICKTHUMB_REDIS_URL": url}).redis_address == url
+
+
+def test_presets_come_beside_the_built_in_ones(settings: WriteSettings) -> None:
+    config = load(settings("PRESETS = {'thumbnail': [{'width': 50}], 'card': [{'width': 600}]}"))
+    assert config.presets["thumbnail"] == [{"width": 50}]
+    assert config.presets["card"] == [{"width": 600}]
+    assert {"square-32-64", "gray-blur"} < config.presets.keys()
+
+
+def test_presets_are_json_in_the_environment() -> None:
+    assert load({"QUICKTHUMB_PRESETS": '{"card": [{"width": 600}]}'}).presets["card"] == [{"width": 600}]
+    with pytest.raises(ConfigError, match=r"^PRESETS \(from the environment\): .*must be JSON"):
+        load({"QUICKTHUMB_PRESETS": "card"})
+
+
+@pytest.mark.parametrize(
+    ("presets", "place"), [("{'card': 5}", r"\['card'\]"), ("{'card': [5]}", r"\['card'\]\[0\]"), ("5", "")]
+)
+def test_presets_of_another_shape_are_a_mistake_that_says_where(
+    settings: WriteSettings, presets: str, place: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^PRESETS{place} \(from site\.py\): "):
+        load(settings(f"PRESETS = {presets}"))
+
+
+def test_a_list_is_written_with_commas_in_the_environment(settings: WriteSettings) -> None:
+    config = load({**settings("COMPAT = ['task-queue']"), "QUICKTHUMB_EMAIL_ALLOWED": "*@a.example, b@example.com,"})
+    assert config.compat == ("task-queue",)
+    assert config.email_allowed == ("*@a.example", "b@example.com")
+    assert load({"QUICKTHUMB_COMPAT": ""}).compat == ()
+
+
+@pytest.mark.parametrize("pattern", ["example.com", "*example.com", "a@b@c"])
+def test_a_pattern_of_half_an_address_is_a_mistake(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"^EMAIL_ALLOWED .* must be a pattern of whole addresses"):
+        load({"QUICKTHUMB_EMAIL_ALLOWED": pattern})
+
+
+@pytest.mark.parametrize(("given", "missing"), [("SMTP_USER", "SMTP_PASSWORD"), ("SMTP_PASSWORD", "SMTP_USER")])
+def test_half_a_login_is_a_mistake(given: str, missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{missing} ") as caught:
+        load({f"QUICKTHUMB_{given}": "hush"})
+    assert "hush" not in str(caught.value)
+
+
+def test_the_mail_server_s_password_may_lie_in_a_file_and_is_not_shown(folder: Path) -> None:
+    (folder / "secret").write_text("hush\n")
+    config = load({"QUICKTHUMB_SMTP_USER": "ada", "QUICKTHUMB_SMTP_PASSWORD_FILE": str(folder / "secret")})
+    assert config.smtp_password is not None
+    assert config.smtp_password.get_secret_value() == "hush"
+    assert "hush" not in repr(config)
+
+
+def test_a_mail_server_s_empty_settings_are_none() -> None:
+    names = ("SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD")
+    config = load({f"QUICKTHUMB_{name}": "" for name in names})
+    assert [getattr(config, name.lower()) for name in names] == [None] * 4
+
+
+def test_a_sender_cannot_carry_another_header() -> None:
+    with pytest.raises(ConfigError, match=r"^SMTP_SENDER"):
+        load({"QUICKTHUMB_SMTP_SENDER": "a@example.com\r\nBcc: eve@example.com"})

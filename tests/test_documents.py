@@ -58,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, service: str) -> Path:
     made = tmp_path_factory.mktemp("commands")
     (made / "photo.jpg").write_bytes(picture(640, 480))
     (made / "small.png").write_bytes(picture(40, 30, "PNG"))
+    (made / "square.png").write_bytes(picture(40, 40, "PNG"))
     return made
 
 

@@ -249,6 +249,23 @@ async def test_a_worker_without_redis_can_be_stopped(site: Site) -> None:
     assert "Traceback" not in worker.said
 
 
+async def test_a_bad_preset_ends_each_with_one_sentence(site: Site) -> None:
+    presets = '{"card": [{"name": "front", "width": 0}, {"name": "back"}]}'
+    up = ("quickthumb", "up", "--port", "0")
+    for program in [await site.start(*words, presets=presets) for words in (WEB, WORKER, up)]:
+        assert await program.exit_code() != 0
+        (sentence,) = program.said.strip().splitlines()
+        assert sentence.startswith("quickthumb: PRESETS: output 1 of the preset 'card', field 'width': ")
+
+
+async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -> None:
+    for words in (WEB, ("quickthumb", "up", "--port", "0")):
+        program = await site.start(*words, compat="image-resize")
+        assert await program.exit_code() != 0
+        assert program.said.strip().endswith("Did you mean image-resizer?")
+        assert len(program.said.strip().splitlines()) == 1
+
+
 async def test_a_bad_configuration_ends_each_with_one_sentence(site: Site) -> None:
     settings = {"redis_url": "redis://:secret@localhost:port"}
     for program in [await site.start(*words, **settings) for words in (WEB, WORKER, (*WORKER, "--check"))]:

@@ -17,8 +17,10 @@ from quickthumb.cli.lock import sole_user_of
 from quickthumb.cli.log import Log, wants_colour
 from quickthumb.cli.mistakes import UserMistake
 from quickthumb.cli.supervisor import Supervisor
+from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
 from quickthumb.devredis import EmbeddedRedis
+from quickthumb.service.presets import read_presets
 
 WEB_GRACEFUL_SECONDS = 10
 REDIS_GRACE_SECONDS = 30.0
@@ -53,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     environment = {**os.environ, **_chosen(arguments)}
     config = load(environment)
+    read_presets(config.presets)
+    endpoints_of(config.compat)
     with sole_user_of(config.data_dir):
         port = address.free_port(config.host, config.port)
         asyncio.run(_serve(_plan(config.model_copy(update={"port": port}), environment, arguments.workers)))

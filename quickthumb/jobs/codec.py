@@ -10,6 +10,8 @@ from quickthumb.jobs.model import Failure, Job, Outcome, Result, Source, Status,
 
 # The name under which workers offer to run a job.
 PROCESS_FUNCTION = "process"
+# The one under which they offer to send an email.
+MAIL_FUNCTION = "send_email"
 
 
 def dump(value: Any) -> bytes:
@@ -23,7 +25,12 @@ def load(data: bytes) -> Any:
 
 def call_for(job: Job) -> bytes:
     """arq's entry for the job: the function's name and the job's id, nothing more."""
-    call = serialize_job(PROCESS_FUNCTION, (job.id,), {}, None, to_milliseconds(job.created_at), serializer=dump)
+    return call_of(PROCESS_FUNCTION, job.id, to_milliseconds(job.created_at))
+
+
+def call_of(function: str, job_id: str, created_ms: int) -> bytes:
+    """arq's entry for a call of the function with an id."""
+    call = serialize_job(function, (job_id,), {}, None, created_ms, serializer=dump)
     if call is None:  # pragma: no cover - a name and an id are always JSON
         raise TypeError("arq could not write the call as JSON")
     return call

@@ -218,6 +218,48 @@ local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[2], '+inf', '
 return {ids, following[2] or ''}
 """
 
+# Keeps an email and queues it, unless too many wait already.
+# KEYS: mail, call, queue, wake, mails
+# ARGV: id, created_ms, call, keep_seconds, wake_seconds, most, trim_before_ms, then the hash's fields
+# -> 1 when it is queued, 0 when too many are
+MAIL_ADD = (
+    _QUEUE
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[7])
+if redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[6]) then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 8))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('ZADD', KEYS[5], ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[5], ARGV[4])
+queue(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return 1
+"""
+)
+
+# Begins an attempt to send an email that waits, or whose worker went silent.
+# KEYS: mail, lease   ARGV: ended, token, lease_ms   -> the number of this attempt; 0 when it has ended or is unknown
+MAIL_BEGIN = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status or string.find(ARGV[1], status, 1, true) then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'IN_PROGRESS', 'token', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+"""
+
+# Ends an attempt: with the email's end, or back to WAITING. Only whoever holds the attempt's token can.
+# KEYS: mail, mails   ARGV: id, token, target, error, keep_seconds   -> 1 when it was done, else 0
+MAIL_LEAVE = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'status', ARGV[3], 'error', ARGV[4])
+redis.call('HDEL', KEYS[1], 'token')
+if ARGV[3] ~= 'WAITING' then
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+  redis.call('ZREM', KEYS[2], ARGV[1])
+end
+return 1
+"""
+
 # Takes a key for whoever comes first, and tells the others what it holds (SET with NX and GET needs Redis 7).
 # KEYS: key   ARGV: value, seconds   -> what it held before, or nothing
 TAKE = """

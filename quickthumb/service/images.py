@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ from quickthumb.errors import (
 )
 from quickthumb.imaging.header import Header, read_header, read_header_of_file
 from quickthumb.imaging.limits import Limits
+from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.readable import require_readable
 from quickthumb.jobs.idempotency import Idempotency, Use
 from quickthumb.jobs.model import Job, Outcome, Result, Source, Status, is_id, new_id, now
 from quickthumb.jobs.store import JobStore, Page, Tally
 from quickthumb.jobs.watch import JobWatch
+from quickthumb.service.presets import Presets
 from quickthumb.service.recipe import recipe_from, written
 from quickthumb.storage import Arrival, Storage
 
@@ -39,16 +42,27 @@ LOOK_AGAIN_SECONDS = 1.0
 # How soon to try again to have Redis forget a job that was not taken after all.
 FORGET_AGAIN_SECONDS = 1.0
 
+# Looks at a header and raises what is to refuse the image.
+Accept = Callable[[Header], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A request's body, as it comes in, and what was said beside it."""
+    """A request's body, as it comes in, and what was said beside it.
+
+    With `preset` the door has settled what is to be made: other fields of the request are not looked at.
+    """
 
     body: AsyncIterator[bytes]
     content_type: str
     content_length: int | None
     parameters: Iterable[tuple[str, Any]]
     idempotency_key: str | None = None
+    preset: str | None = None
+
+
+def _anything(header: Header) -> None:
+    """Accepts every image."""
 
 
 class ImageService:
@@ -62,6 +76,7 @@ class ImageService:
         idempotency: Idempotency,
         intake_limits: intake.IntakeLimits,
         limits: Limits,
+        presets: Presets,
         *,
         max_queued: int,
     ) -> None:
@@ -73,25 +88,27 @@ class ImageService:
         self._intake_limits = intake_limits
         self._limits = limits
         self._forgetting: set[asyncio.Task[None]] = set()
+        self.presets = presets
 
-    async def submit(self, upload: Upload) -> Job:
+    async def submit(self, upload: Upload, accept: Accept = _anything) -> Job:
         """Takes an image in and queues its job. When this returns, the job is kept: on disk and in the queue.
 
-        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made.
+        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made. `accept` is
+        asked as soon as the image's header has arrived.
 
-        Raises what `intake` and `recipe` refuse, QueueUnavailable, QueueFull, DiskFull or StorageUnavailable, and
-        RequestInProgress or KeyReused. Then nothing stays behind.
+        Raises what `accept`, `intake` and `recipe` refuse, QueueUnavailable, QueueFull, DiskFull or StorageUnavailable,
+        and RequestInProgress or KeyReused. Then nothing stays behind.
         """
         intake.refuse_declared_length(upload.content_length, upload.content_type, self._intake_limits)
         queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
         if queued >= self._max_queued:
             raise QueueFull(f"{queued} images are waiting already.")
         if upload.idempotency_key is None:
-            return await self._take_in(upload, None)
+            return await self._take_in(upload, accept, None)
         async with self._idempotency.claimed(upload.idempotency_key) as used:
-            return await self._take_in(upload, used)
+            return await self._take_in(upload, accept, used)
 
-    async def _take_in(self, upload: Upload, used: Use | None) -> Job:
+    async def _take_in(self, upload: Upload, accept: Accept, used: Use | None) -> Job:
         job_id = new_id()
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
@@ -103,12 +120,12 @@ class ImageService:
             received = await intake.receive(
                 upload.body,
                 upload.content_type,
-                inspect=self._inspect,
+                inspect=partial(self._inspect, accept),
                 open_sink=open_arrival,
                 limits=self._intake_limits,
             )
-            outputs = recipe_from([*upload.parameters, *((field.name, field.value) for field in received.fields)])
-            header = received.header or await self._header_of(arrivals[0])
+            outputs = self._wanted(upload, received.fields)
+            header = received.header or await self._header_of(arrivals[0], accept)
             job = Job(
                 id=job_id,
                 created_at=now(),
@@ -129,6 +146,11 @@ class ImageService:
         use = Use(upload.idempotency_key, job.id, fingerprint) if upload.idempotency_key else None
         await self._queue(job, use)
         return job
+
+    def _wanted(self, upload: Upload, fields: Iterable[intake.Field]) -> tuple[Output, ...]:
+        if upload.preset is not None:
+            return self.presets[upload.preset]
+        return recipe_from([*upload.parameters, *((field.name, field.value) for field in fields)], self.presets)
 
     async def _first_job(self, used: Use, fingerprint: str) -> Job:
         if used.fingerprint != fingerprint:
@@ -160,21 +182,22 @@ class ImageService:
                 log.info("job %s is still to be forgotten: %s", job.id, error.detail)
                 await asyncio.sleep(FORGET_AGAIN_SECONDS)
 
-    def _inspect(self, prefix: bytes, complete: bool) -> Header | None:
+    def _inspect(self, accept: Accept, prefix: bytes, complete: bool) -> Header | None:
         header = read_header(prefix, complete=complete)
-        return None if header is None else self._accepted(header)
+        return None if header is None else self._accepted(header, accept)
 
-    async def _header_of(self, arrival: Arrival) -> Header:
+    async def _header_of(self, arrival: Arrival, accept: Accept) -> Header:
         """For the few whose size stands behind the bytes that were looked at while they came in."""
-        return self._accepted(await asyncio.to_thread(read_header_of_file, await arrival.written()))
+        return self._accepted(await asyncio.to_thread(read_header_of_file, await arrival.written()), accept)
 
-    def _accepted(self, header: Header) -> Header:
+    def _accepted(self, header: Header, accept: Accept) -> Header:
         require_readable(header.format)
         if header.width * header.height > self._limits.max_pixels:
             raise TooManyPixels(
                 f"The image has {header.width} × {header.height} pixels; "
                 f"at most {self._limits.max_pixels} are accepted."
             )
+        accept(header)
         return header
 
     async def find(self, job_id: str) -> Job:

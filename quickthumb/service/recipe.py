@@ -7,31 +7,31 @@ from typing import Any
 
 from quickthumb.errors import InvalidParameter
 from quickthumb.imaging.parameters import Output, parse_output
-
-MAX_OUTPUTS = 32
-
-# What a job makes when nothing is asked for.
-DEFAULT_RECIPE = (Output(name="thumbnail", width=128, height=128),)
+from quickthumb.service.presets import DEFAULT_PRESET, MAX_OUTPUTS, Presets
 
 Fields = Iterable[tuple[str, Any]]
 
 
-def recipe_from(fields: Fields) -> tuple[Output, ...]:
-    """The outputs that the fields ask for: flat parameters for one, `outputs` (a JSON list) for several.
+def recipe_from(fields: Fields, presets: Presets) -> tuple[Output, ...]:
+    """The outputs that the fields ask for: flat parameters for one, `preset` (repeatable) and `outputs` (a JSON list)
+    for several, which may stand together.
 
     A field that is empty counts as not given, since forms send the fields that were left blank.
-    Raises InvalidParameter, naming the field, for what is unknown, given twice or not valid.
+    Raises InvalidParameter, naming the field, for what is unknown, given twice or not valid, and for flat parameters
+    beside the others: nobody could say to which output they belong.
     """
-    given = _once_each(fields)
+    pairs = [(name, value) for name, value in fields if value != ""]
+    named = _named([value for name, value in pairs if name == "preset"], presets)
+    given = _once_each((name, value) for name, value in pairs if name != "preset")
     listed = given.pop("outputs", None)
-    if listed is None:
-        return (parse_output(given),) if given else DEFAULT_RECIPE
+    if listed is None and not named:
+        return (parse_output(given),) if given else presets[DEFAULT_PRESET]
     if given:
-        name = next(iter(given))
-        raise InvalidParameter(
-            "Parameters of an output belong inside the list `outputs` when that is given.", field=name
-        )
-    return _several(_decoded(listed))
+        name, beside = next(iter(given)), "preset" if listed is None else "outputs"
+        raise InvalidParameter(f"Parameters of an output cannot be given beside `{beside}`.", field=name)
+    outputs = (*named, *(_several(_decoded(listed)) if listed is not None else ()))
+    _check_together(outputs, "outputs" if listed is not None else "preset")
+    return outputs
 
 
 def written(output: Output) -> dict[str, Any]:
@@ -47,8 +47,25 @@ def output_from(parameters: Mapping[str, Any], prefix: str) -> Output:
         raise InvalidParameter(error.detail, field=f"{prefix}.{error.field}" if error.field else prefix) from None
 
 
-def _once_each(fields: Fields) -> dict[str, Any]:
-    pairs = [(name, value) for name, value in fields if value != ""]
+def _named(given: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
+    """The outputs of presets; each value is a name or, in JSON, a list of names."""
+    names = [name for value in given if value is not None for name in (value if isinstance(value, list) else [value])]
+    for name in names:
+        if not isinstance(name, str) or name not in presets:
+            raise InvalidParameter(f"There is no such preset; there are {', '.join(presets)}.", field="preset")
+    return tuple(output for name in names for output in presets[name])
+
+
+def _check_together(outputs: tuple[Output, ...], field: str) -> None:
+    if len(outputs) > MAX_OUTPUTS:
+        raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field=field)
+    for name, count in Counter(output.name for output in outputs).items():
+        if count > 1:
+            raise InvalidParameter(f"The name {name!r} is given to {count} outputs.", field=field)
+
+
+def _once_each(pairs: Fields) -> dict[str, Any]:
+    pairs = list(pairs)
     for name, count in Counter(name for name, _ in pairs).items():
         if count > 1:
             raise InvalidParameter(f"The parameter {name!r} is given {count} times.", field=name)
@@ -69,11 +86,7 @@ def _several(listed: Any) -> tuple[Output, ...]:
         raise InvalidParameter("It must be a JSON list of at least one output, each an object.", field="outputs")
     if len(listed) > MAX_OUTPUTS:
         raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field="outputs")
-    outputs = tuple(
+    return tuple(
         output_from({"name": f"output-{number}", **item}, prefix=f"outputs.{number - 1}")
         for number, item in enumerate(listed, start=1)
     )
-    for name, count in Counter(output.name for output in outputs).items():
-        if count > 1:
-            raise InvalidParameter(f"The name {name!r} is given to {count} outputs.", field="outputs")
-    return outputs

@@ -13,6 +13,7 @@ from quickthumb.errors import (
     JobTimedOut,
     QuickThumbError,
     SourceMissing,
+    StorageUnavailable,
     TooManyAttempts,
 )
 from quickthumb.imaging.engine import Rendering
@@ -43,10 +44,11 @@ class Abandoned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How patient a worker is; times in seconds."""
+    """How patient a worker is; times in seconds. And whether it removes a job's source at the job's end."""
 
     lease_seconds: float
     max_attempts: int
+    removes_source: bool = False
 
 
 class JobRunner:
@@ -167,6 +169,10 @@ class JobRunner:
         return Outcome.model_validate_json(standing)
 
     async def _finish(self, attempt: Attempt, job: Job, outcome: Outcome, busy_seconds: float) -> None:
+        if self._terms.removes_source:
+            # Before anyone is told of the end; what fails here the sweep does later.
+            with contextlib.suppress(StorageUnavailable):
+                await self._storage.remove_source(job.id)
         if not await self._store.finish(attempt, outcome, busy_seconds=busy_seconds):
             await self._clear_away_if_removed(job)
             raise Abandoned

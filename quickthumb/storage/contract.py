@@ -67,6 +67,9 @@ class Storage(Protocol):
     async def source(self, job_id: str) -> Path | None:
         """The source as a file to read, or None where there is none."""
 
+    async def remove_source(self, job_id: str) -> None:
+        """Removes the source, if it is there; record, results and outcome stay."""
+
     async def look_up(self, job_id: str) -> Kept:
         """Whatever is kept of a job, in one go."""
 

@@ -117,6 +117,10 @@ class FileStorage:
     async def source(self, job_id: str) -> Path | None:
         return await self._file(place_of(self._uploads, job_id) / SOURCE)
 
+    async def remove_source(self, job_id: str) -> None:
+        with translated():
+            await asyncio.to_thread((place_of(self._uploads, job_id) / SOURCE).unlink, missing_ok=True)
+
     async def look_up(self, job_id: str) -> Kept:
         with translated():
             return await asyncio.to_thread(self._look_up, job_id)

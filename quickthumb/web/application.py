@@ -1,6 +1,6 @@
 """The Starlette application, put together from parts that the root has made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
@@ -10,11 +10,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from quickthumb.errors import QuickThumbError
+from quickthumb.http import problems
+from quickthumb.http.endpoints import Endpoint
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.images import ImageService
-from quickthumb.web import problems
+from quickthumb.service.mail import MailService
 from quickthumb.web.documentation import STATIC
-from quickthumb.web.endpoints import Handler
 from quickthumb.web.lingering import LingeringClose
 from quickthumb.web.measuring import Measuring
 from quickthumb.web.mishaps import Mishaps
@@ -25,13 +26,21 @@ from quickthumb.web.security import SecurityHeaders
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def application(service: ImageService, *, max_wait_seconds: float, lifespan: Lifespan) -> Starlette:
-    """The application that answers for `service`."""
+def application(
+    service: ImageService,
+    mail: MailService,
+    older: Sequence[Endpoint] = (),
+    *,
+    max_wait_seconds: float,
+    lifespan: Lifespan,
+) -> Starlette:
+    """The application that answers for the services, through the native API and through the `older` endpoints."""
     metrics = WebMetrics()
+    endpoints = [*ENDPOINTS, *older]
     app = Starlette(
         routes=[
-            *(route for endpoint in ENDPOINTS for route in _routes(endpoint.path, endpoint.handler, endpoint.method)),
-            *(route for path, handler in PAGES for route in _routes(path, handler, "GET")),
+            *(route for endpoint in endpoints for route in _routes(endpoint)),
+            *(route for page in PAGES for route in _routes(page)),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
@@ -49,14 +58,19 @@ def application(service: ImageService, *, max_wait_seconds: float, lifespan: Lif
     # Every address that is meant is there already, so there is nothing to redirect to.
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.mail = mail
     app.state.metrics = metrics
     app.state.max_wait_seconds = max_wait_seconds
-    app.state.openapi = describe(ENDPOINTS)
+    app.state.openapi = describe(endpoints)
     return app
 
 
-def _routes(path: str, handler: Handler, method: str) -> Iterator[Route]:
+def _routes(endpoint: Endpoint) -> Iterator[Route]:
     """An address means the same with and without a slash at its end: a redirect loses the body with many clients."""
+    path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     for address in filter(None, (path, twin)):
-        yield Route(address, handler, methods=[method], name=path)
+        route = Route(address, endpoint.handler, methods=[endpoint.method], name=path)
+        if not endpoint.safe and route.methods is not None:
+            route.methods.discard("HEAD")
+        yield route

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from quickthumb import metrics
 from quickthumb.errors import NotServing, QueueUnavailable
-from quickthumb.web.answers import json_answer
-from quickthumb.web.problems import problem
-from quickthumb.web.state import metrics_of, service_of
+from quickthumb.http.answers import json_answer
+from quickthumb.http.problems import problem
+from quickthumb.http.state import metrics_of, service_of
 
 
 class Health(BaseModel):

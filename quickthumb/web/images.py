@@ -1,40 +1,26 @@
 """`POST /images/`: takes an image in."""
 
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.errors import MalformedRequest
-from quickthumb.service.images import Upload
-from quickthumb.web.answers import json_answer
+from quickthumb.http.answers import json_answer
+from quickthumb.http.bodies import upload_from
+from quickthumb.http.state import metrics_of, service_of
 from quickthumb.web.presentation import present_accepted
-from quickthumb.web.state import metrics_of, service_of
 
 LONGEST_KEY = 255
 
 
 async def submit(request: Request) -> Response:
     """Answers 202 with the job, once it is kept."""
-    job = await service_of(request).submit(
-        Upload(
-            body=_chunks(request),
-            content_type=request.headers.get("content-type", ""),
-            content_length=_content_length(request),
-            parameters=request.query_params.multi_items(),
-            idempotency_key=_idempotency_key(request),
-        )
-    )
+    upload = upload_from(request, request.query_params.multi_items(), idempotency_key=_idempotency_key(request))
+    job = await service_of(request).submit(upload)
     metrics_of(request).accepted(job.source.bytes)
     view = present_accepted(job)
     return json_answer(view, HTTPStatus.ACCEPTED, {"Location": view.links.self, "Cache-Control": "no-store"})
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        if chunk:
-            yield chunk
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -42,12 +28,3 @@ def _idempotency_key(request: Request) -> str | None:
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise MalformedRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", field="Idempotency-Key")
     return key
-
-
-def _content_length(request: Request) -> int | None:
-    text = request.headers.get("content-length")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise MalformedRequest("The Content-Length is not a number.")
-    return int(text)

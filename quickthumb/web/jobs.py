@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.errors import InvalidParameter
+from quickthumb.http.answers import json_answer
+from quickthumb.http.state import max_wait_seconds, service_of
 from quickthumb.jobs.model import Status, is_id
-from quickthumb.web.answers import json_answer
 from quickthumb.web.presentation import PageView, present
-from quickthumb.web.state import max_wait_seconds, service_of
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100

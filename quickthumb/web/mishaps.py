@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quickthumb.errors import InternalError
-from quickthumb.web.problems import asked, problem
+from quickthumb.http.problems import asked, problem
 
 log = logging.getLogger("quickthumb.web")
 

@@ -9,9 +9,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from quickthumb import __version__
 from quickthumb.errors import QuickThumbError
+from quickthumb.http import problems
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.imaging.parameters import Output
-from quickthumb.web import problems
-from quickthumb.web.endpoints import Answer, Endpoint, Parameter
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -76,11 +76,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.meaning}
+    content: dict[str, Any] = {media_type: {} for media_type in answer.media_types}
     if answer.model:
         reference = {"$ref": REFERENCE.format(model=answer.model.__name__)}
-        described["content"] = {"application/json": {"schema": reference}}
-    elif answer.media_types:
-        described["content"] = {media_type: {} for media_type in answer.media_types}
+        content = {"application/json": {"schema": reference}, **content}
+    if content:
+        described["content"] = content
     if answer.headers:
         described["headers"] = {
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers

@@ -1,8 +1,8 @@
 """The parameters of the routes, as OpenAPI tells of them."""
 
+from quickthumb.http.endpoints import Parameter
 from quickthumb.jobs.model import Status
 from quickthumb.web import jobs
-from quickthumb.web.endpoints import Parameter
 
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 NAME = Parameter("name", "path", "The result's name.", {"type": "string", "examples": ["thumbnail"]})

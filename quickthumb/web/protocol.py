@@ -12,7 +12,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quickthumb.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, QuickThumbError
-from quickthumb.web.problems import problem
+from quickthumb.http.problems import problem
 from quickthumb.web.security import DEFAULT_HEADERS
 
 # What other servers allow for, too; the longest head that is of use here has one long query.

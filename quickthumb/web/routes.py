@@ -1,34 +1,20 @@
 """Every route, on one screen; OpenAPI is derived from the same list."""
 
 from quickthumb import errors
-from quickthumb.web import documentation, files, health, images, jobs
+from quickthumb.http.endpoints import Answer, Endpoint
+from quickthumb.http.files import PICTURES
+from quickthumb.web import documentation, files, health, images, jobs, presets
 from quickthumb.web import parameters as given
-from quickthumb.web.endpoints import Answer, Endpoint
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
 from quickthumb.web.uploads import UPLOAD_BODY, UPLOAD_PARAMETERS
 
 DOWNLOAD = (
-    Answer(200, "The file.", media_types=files.PICTURES, headers=(("ETag", "Tells this file from any other."),)),
-    Answer(206, "A part of the file.", media_types=files.PICTURES),
+    Answer(200, "The file.", media_types=PICTURES, headers=(("ETag", "Tells this file from any other."),)),
+    Answer(206, "A part of the file.", media_types=PICTURES),
     Answer(304, "The client's copy is still good."),
 )
 ACCEPTED = Answer(202, "The image and its job are kept.", AcceptedView, headers=(("Location", "The job's address."),))
-UPLOAD_ERRORS = (
-    errors.MalformedRequest,
-    errors.UploadTimedOut,
-    errors.TooManyBytes,
-    errors.UnsupportedMediaType,
-    errors.UnsupportedImage,
-    errors.BrokenImage,
-    errors.InvalidParameter,
-    errors.TooManyPixels,
-    errors.RequestInProgress,
-    errors.KeyReused,
-    errors.QueueFull,
-    errors.QueueUnavailable,
-    errors.StorageUnavailable,
-    errors.DiskFull,
-)
+UPLOAD_ERRORS = (*errors.UPLOAD, errors.InvalidParameter, errors.RequestInProgress, errors.KeyReused)
 LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, errors.WrongState, errors.StorageUnavailable, errors.DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
@@ -37,6 +23,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, errors.RangeNotSatisfiable)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
              (ACCEPTED,), UPLOAD_ERRORS, (given.IDEMPOTENCY_KEY, *UPLOAD_PARAMETERS), UPLOAD_BODY),
+    Endpoint("GET", "/presets", presets.show, "Images", "List the named recipes",
+             (Answer(200, "Each preset's outputs.", presets.PresetsView),)),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
              (Answer(200, "Some jobs.", PageView),), (errors.InvalidParameter, errors.QueueUnavailable),
              (given.STATUS, given.LIMIT, given.CURSOR)),
@@ -66,4 +54,7 @@ ENDPOINTS = [
 # fmt: on
 
 # Pages for people, which OpenAPI does not describe.
-PAGES = [("/", documentation.home), ("/docs", documentation.docs)]
+PAGES = [
+    Endpoint("GET", "/", documentation.home, "Pages", "Leads to the docs", ()),
+    Endpoint("GET", "/docs", documentation.docs, "Pages", "Swagger UI", ()),
+]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from quickthumb.http.endpoints import Parameter
 from quickthumb.imaging.parameters import Output
-from quickthumb.service.recipe import MAX_OUTPUTS
-from quickthumb.web.endpoints import Parameter
+from quickthumb.service.presets import MAX_OUTPUTS
 
 OUTPUT_REFERENCE = {"$ref": "#/components/schemas/Output"}
 OUTPUT_PROPERTIES: dict[str, Any] = Output.model_json_schema()["properties"]
@@ -18,6 +18,8 @@ _OUTPUTS = {
     "maxItems": MAX_OUTPUTS,
     "description": "Several outputs at once, as a JSON list; parameters then stand inside of it.",
 }
+_PRESET = {"type": "string", "examples": ["thumbnail"]}
+_PRESET_MEANING = "A named recipe, as `GET /presets` lists them; several may be given."
 # One grey pixel, so that the example can be sent as it stands.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -36,6 +38,7 @@ _FORM = {
     "properties": {
         "image": _PICTURE,
         **_FIELDS,
+        "preset": {"type": "array", "items": _PRESET, "description": _PRESET_MEANING},
         "outputs": {
             "type": "string",
             "contentMediaType": "application/json",
@@ -55,6 +58,7 @@ _JSON = {
         },
         "filename": {"type": "string", "description": "The image's name, to be shown."},
         **OUTPUT_PROPERTIES,
+        "preset": {"anyOf": [_PRESET, {"type": "array", "items": _PRESET}], "description": _PRESET_MEANING},
         "outputs": _OUTPUTS,
     },
     "required": ["data"],
@@ -80,4 +84,5 @@ UPLOAD_PARAMETERS = (
         {"type": "object", "properties": _FIELDS},
         example={},
     ),
+    Parameter("preset", "query", _PRESET_MEANING, {"type": "array", "items": _PRESET}),
 )

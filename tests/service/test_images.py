@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.errors import (
     DiskFull,
     InvalidParameter,
     KeyReused,
     MalformedRequest,
     NotReady,
+    NotSquare,
     QueueFull,
     QueueUnavailable,
     QuickThumbError,
@@ -28,6 +30,7 @@ from quickthumb.errors import (
     UnsupportedMediaType,
     WrongState,
 )
+from quickthumb.imaging.header import Header
 from quickthumb.imaging.limits import Limits
 from quickthumb.intake import IntakeLimits
 from quickthumb.jobs.connection import connect
@@ -36,6 +39,7 @@ from quickthumb.jobs.model import Failure, Job, Outcome, Result, Status, now
 from quickthumb.jobs.store import Attempt, JobStore
 from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import LOOK_AGAIN_SECONDS, ImageService, Upload
+from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
 from tests.conftest import picture
 from tests.redis_fixtures import token
@@ -46,12 +50,13 @@ INTAKE_LIMITS = IntakeLimits(
     max_upload_bytes=4_000_000, max_fields=8, max_fields_bytes=1_000, idle_seconds=5, total_seconds=5
 )
 LIMITS = Limits(max_pixels=1_000_000)
+PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
 @pytest.fixture
 async def service(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[ImageService]:
     watch = JobWatch(client)
-    yield ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, max_queued=3)
+    yield ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
     await watch.close()
 
 
@@ -159,7 +164,7 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
     ):
         watch = JobWatch(client)
         store = JobStore(client, retention_seconds=60)
-        service = ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, max_queued=3)
+        service = ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
         await server.kill()
         with pytest.raises(QueueUnavailable):
             await service.submit(upload(picture()))
@@ -408,3 +413,24 @@ async def test_too_many_waiting_jobs_turn_uploads_away_before_their_body(service
 
     with pytest.raises(QueueFull):
         await service.submit(Upload(body(), "image/jpeg", None, ()))
+
+
+async def test_a_door_may_refuse_by_the_header_before_anything_is_kept(
+    service: ImageService, kept: Callable[[], list[Path]]
+) -> None:
+    seen: list[Header] = []
+
+    def refuse(header: Header) -> None:
+        seen.append(header)
+        raise NotSquare("It is not.")
+
+    with pytest.raises(NotSquare):
+        await service.submit(upload(picture(400, 300)), accept=refuse)
+    assert seen == [Header("jpeg", 400, 300)]
+    assert kept() == []
+
+
+async def test_a_door_may_settle_what_is_made(service: ImageService) -> None:
+    given = upload(picture(), ("width", "5"), ("nonsense", "x"))
+    job = await service.submit(replace(given, preset="gray-blur"))
+    assert [output["name"] for output in job.outputs] == ["gray-blur"]

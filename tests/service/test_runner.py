@@ -4,7 +4,9 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -407,3 +409,27 @@ async def test_several_outputs_are_made_in_order(runner_of: RunnerOf, store: Job
     await runner_of(render).run(job.id)
     assert seen == [Output(name="large", width=800), Output(name="small", height=64)]
     assert [result.name for result in (await found(store, job)).results] == ["large", "small"]
+
+
+@pytest.mark.parametrize("render", [draw, failing(BrokenImage("It is broken."))])
+async def test_a_source_that_is_not_to_be_kept_goes_before_anyone_is_told_of_the_end(
+    store: JobStore, storage: FileStorage, job: Job, render: Render
+) -> None:
+    told: list[bool] = []
+
+    class Watching(JobStore):
+        async def finish(self, *given: Any, **named: Any) -> bool:
+            told.append(await storage.source(job.id) is None)
+            return await store.finish(*given, **named)
+
+    watching = Watching(store._redis, retention_seconds=60)
+    await JobRunner(watching, storage, render, replace(TERMS, removes_source=True)).run(job.id)
+    assert told == [True]
+    assert (await found(store, job)).status.ended
+
+
+async def test_a_source_stays_while_the_job_is_to_be_run_again(store: JobStore, storage: FileStorage, job: Job) -> None:
+    runner = JobRunner(store, storage, failing(DiskFull("full")), replace(TERMS, removes_source=True))
+    with pytest.raises(TryAgain):
+        await runner.run(job.id)
+    assert await storage.source(job.id)

@@ -178,6 +178,16 @@ class StorageContract:
         await storage.remove(ended)
         assert left() == []
 
+    async def test_a_source_can_go_by_itself(self, storage: Storage) -> None:
+        job_id, other = await keep(storage), await keep(storage)
+        await end(storage, job_id, {"thumbnail.jpg": b"small"}, b"outcome")
+        for _ in range(2):
+            await storage.remove_source(job_id)
+        assert await storage.source(job_id) is None
+        assert await storage.look_up(job_id) == Kept(b"record", None, b"outcome")
+        assert await storage.result(job_id, "thumbnail.jpg")
+        assert await storage.source(other)
+
     async def test_removing_one_leaves_the_others(self, storage: Storage) -> None:
         stays, goes = await keep(storage), await keep(storage)
         await storage.remove(goes)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from quickthumb.web.files import content_disposition
+from quickthumb.http.files import content_disposition
 from tests.conftest import picture
 from tests.web.conftest import Refusal, done, refusal, upload
 

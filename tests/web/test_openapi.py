@@ -7,10 +7,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
 from quickthumb.app import app
+from quickthumb.compat.services import endpoints_of
 from quickthumb.errors import catalogue
+from quickthumb.http.problems import Problem
 from quickthumb.imaging.parameters import Output
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
-from quickthumb.web.problems import Problem
 from quickthumb.web.routes import ENDPOINTS, PAGES
 from tests.web.conftest import done, upload
 
@@ -52,11 +53,11 @@ def test_every_route_is_described_once(description: Description) -> None:
     served = {
         (route.name, method) for route in app.routes if isinstance(route, Route) for method in route.methods or ()
     }
-    pages = {path for path, _ in PAGES}
+    pages = {page.path for page in PAGES}
     expected = {(path, method) for path, method in served if path not in pages and method != "HEAD"}
     described = {(path, method.upper()) for path, methods in description["paths"].items() for method in methods}
     assert described == expected
-    assert len(ENDPOINTS) == len(described)
+    assert len(ENDPOINTS) + len(endpoints_of(["all"])) == len(described)
 
 
 def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(description: Description) -> None:
@@ -81,9 +82,10 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
     for media_type, image in (("multipart/form-data", "image"), ("application/json", "data")):
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
-        assert parameters | {image, "outputs"} <= schema["properties"].keys()
-    (query,) = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
-    assert query["schema"]["properties"].keys() == parameters
+        assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
+    flat, preset = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
+    assert flat["schema"]["properties"].keys() == parameters
+    assert preset["schema"]["type"] == "array"
     assert "null" not in str(content["multipart/form-data"])
 
 

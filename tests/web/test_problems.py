@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from quickthumb.errors import QueueUnavailable
 from quickthumb.service.images import ImageService
+from quickthumb.service.mail import MailService
 from quickthumb.web.application import application
 from quickthumb.web.security import DEFAULT_HEADERS
 from tests.conftest import picture
@@ -37,7 +38,8 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
         yield
 
     service = cast("ImageService", FailingService(error))
-    app = application(service, max_wait_seconds=1, lifespan=lifespan)
+    mail = cast("MailService", service)
+    app = application(service, mail, max_wait_seconds=1, lifespan=lifespan)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

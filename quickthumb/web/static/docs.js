@@ -24,7 +24,7 @@ function emptyField(field) {
   delete field.default;
   delete field.examples;
   delete field.contentMediaType; // which would make it a file chooser
-  field.example = "";
+  field.example = field.type === "array" ? [] : "";
 }
 
 // What was left empty is not sent, so that the shown command is as short as what was filled in.

@@ -15,7 +15,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One good answer: its status, what it means, and its body, as a model or as media types."""
+    """One good answer: its status, what it means, and its body, as a model, as media types, or as either."""
 
     status: int
     meaning: str
@@ -48,3 +48,5 @@ class Endpoint:
     errors: tuple[type[QuickThumbError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Any] | None = None
+    # Whether asking changes nothing, as it should not with GET; only then may HEAD ask the same.
+    safe: bool = True

@@ -1,4 +1,4 @@
-"""What a request's handler finds on the application: the service and the metrics that the root put there."""
+"""What a request's handler finds on the application: the verbs and the metrics that the root put there."""
 
 from typing import cast
 
@@ -6,10 +6,15 @@ from starlette.requests import Request
 
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.images import ImageService
+from quickthumb.service.mail import MailService
 
 
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def mail_of(request: Request) -> MailService:
+    return cast("MailService", request.app.state.mail)
 
 
 def metrics_of(request: Request) -> WebMetrics:

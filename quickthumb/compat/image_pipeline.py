@@ -1,0 +1,114 @@
+"""The image pipeline: an upload is made gray and blurred, at its full size."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quickthumb import errors
+from quickthumb.errors import NotReady, UnsupportedMediaType
+from quickthumb.http.answers import json_answer
+from quickthumb.http.bodies import upload_from
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
+from quickthumb.http.state import metrics_of, service_of
+from quickthumb.jobs.model import Source, Status
+
+TAG = "Older API: image pipeline"
+PRESET = "gray-blur"
+RESULT = "gray-blur"
+UPLOADED = "Image uploaded successfully. Background processing initiated."
+APPLIED = "Filters applied successfully."
+STATUSES = {
+    Status.WAITING: "PROCESSING",
+    Status.IN_PROGRESS: "PROCESSING",
+    Status.DONE: "COMPLETED",
+    Status.FAILED: "FAILED",
+    Status.CANCELLED: "FAILED",
+}
+
+
+class PipelineUploadView(BaseModel):
+    """The answer to an upload."""
+
+    message: str = Field(UPLOADED, examples=[UPLOADED])
+    task_id: str = Field(examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
+    filename: str = Field(examples=["cat.jpg"])
+
+
+class PipelineResultView(BaseModel):
+    """What became of the image."""
+
+    status: str = Field("success", examples=["success"])
+    file: str = Field(examples=["processed_cat.jpg"])
+    message: str = Field(APPLIED, examples=[APPLIED])
+
+
+class PipelineStatusView(BaseModel):
+    """How the task stands; `result` is there once it is COMPLETED."""
+
+    task_id: str
+    status: str = Field(json_schema_extra={"enum": ["PROCESSING", "COMPLETED", "FAILED"]})
+    result: PipelineResultView | None = None
+
+
+async def submit_to_pipeline(request: Request) -> Response:
+    """Takes an image in, in the form field `file`."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType("Send the image as multipart/form-data, in a part named file.")
+    job = await service_of(request).submit(upload_from(request, preset=PRESET))
+    metrics_of(request).accepted(job.source.bytes)
+    view = PipelineUploadView(task_id=job.id, filename=_filename(job.source))
+    return json_answer(view, headers={"Cache-Control": "no-store"})
+
+
+async def show_pipeline_status(request: Request) -> Response:
+    """How the task stands. The header `Link` leads to the file, once there is one."""
+    job = await service_of(request).find(request.path_params["task_id"])
+    headers = {"Cache-Control": "no-store"}
+    result = None
+    if job.status is Status.DONE:
+        result = PipelineResultView(file=f"processed_{_filename(job.source)}")
+        headers["Link"] = f'</processed/{job.id}>; rel="item"'
+    view = PipelineStatusView(task_id=job.id, status=STATUSES[job.status], result=result)
+    return json_answer(view, headers=headers, omit_none=True)
+
+
+async def download_processed(request: Request) -> Response:
+    """The file that was made; its name is the one that the status tells, with the extension of what it is."""
+    job, made, path = await service_of(request).result(request.path_params["task_id"], RESULT)
+    media_type, extension = MEDIA_TYPES[made.format]
+    name = _filename(job.source)
+    if made.format != job.source.format:
+        name = f"{Path(name).stem}.{extension}"
+    return await serve(request, path, media_type, "attachment", f"processed_{name}")
+
+
+def _filename(source: Source) -> str:
+    return source.filename or f"image.{MEDIA_TYPES[source.format][1]}"
+
+
+_TASK = Parameter("task_id", "path", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+_FILE = {"type": "string", "format": "binary", "description": "The image."}
+_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}}
+    },
+}
+_LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+
+# fmt: off
+ENDPOINTS = (
+    Endpoint("POST", "/upload", submit_to_pipeline, TAG, "Upload an image to be made gray and blurred",
+             (Answer(200, "The task.", PipelineUploadView),), errors.UPLOAD, (), _BODY),
+    Endpoint("GET", "/status/{task_id}", show_pipeline_status, TAG, "Ask how a task stands",
+             (Answer(200, "The task.", PipelineStatusView),), _LOOKUP_ERRORS, (_TASK,)),
+    Endpoint("GET", "/processed/{task_id}", download_processed, TAG, "Download the file that was made",
+             (Answer(200, "The file.", media_types=PICTURES), Answer(206, "A part of the file.", media_types=PICTURES),
+              Answer(304, "The client's copy is still good.")),
+             (*_LOOKUP_ERRORS, NotReady, errors.UnknownResult, errors.RangeNotSatisfiable), (_TASK,)),
+)
+# fmt: on

@@ -1,0 +1,123 @@
+"""The Image Resizer: square images as base64 in JSON, made 32 and 64 pixels wide."""
+
+from http import HTTPStatus
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quickthumb import errors
+from quickthumb.errors import InvalidParameter, NotReady, NotSquare, UnsupportedMediaType
+from quickthumb.http.answers import json_answer
+from quickthumb.http.base64_files import base64_answer
+from quickthumb.http.bodies import upload_from
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
+from quickthumb.http.negotiation import prefers
+from quickthumb.http.state import metrics_of, service_of
+from quickthumb.imaging.header import Header
+from quickthumb.jobs.model import Job, Status
+
+TAG = "Older API: Image Resizer"
+PRESET = "square-32-64"
+# The sizes that can be asked for, and the preset's results that they are.
+RESULTS = {"32": "square-32", "64": "square-64"}
+ORIGINAL = "original"
+SIZES = (*RESULTS, ORIGINAL)
+JSON = "application/json"
+
+
+class TaskView(BaseModel):
+    """A task: a job, in this service's words."""
+
+    id: str = Field(examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
+    status: str = Field(examples=["DONE"], json_schema_extra={"enum": ["WAITING", "IN_PROGRESS", "DONE", "FAILED"]})
+
+
+class TaskImageView(BaseModel):
+    """An image of a task."""
+
+    id: str
+    size: str = Field(json_schema_extra={"enum": list(SIZES)})
+    data: str = Field(description="The file, in base64.")
+
+
+async def submit_task(request: Request) -> Response:
+    """Takes a square image in, and has it made 32 and 64 pixels wide."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise UnsupportedMediaType('Send the image as application/json, with its base64 in "data".')
+    job = await service_of(request).submit(upload_from(request, preset=PRESET), accept=_require_square)
+    metrics_of(request).accepted(job.source.bytes)
+    headers = {"Location": f"/tasks/{job.id}", "Cache-Control": "no-store"}
+    return json_answer(_presented(job), HTTPStatus.CREATED, headers)
+
+
+async def show_task(request: Request) -> Response:
+    """How the task stands. A cancelled job is FAILED here, where there is no other word for it."""
+    job = await service_of(request).find(request.path_params["task_id"])
+    return json_answer(_presented(job), headers={"Cache-Control": "no-store"})
+
+
+async def show_task_image(request: Request) -> Response:
+    """An image of a finished task: in JSON, or as it is for a client whose `Accept` asks for `image/*`."""
+    task_id, size = request.path_params["task_id"], request.query_params.get("size")
+    service = service_of(request)
+    if size == ORIGINAL:
+        job, path = await service.original(task_id)
+        if not job.status.ended:
+            raise NotReady(f"The task is {job.status}.")
+        media_type, extension = MEDIA_TYPES[job.source.format]
+    elif size in RESULTS:
+        job, made, path = await service.result(task_id, RESULTS[size])
+        media_type, extension = MEDIA_TYPES[made.format]
+    else:
+        raise InvalidParameter(f"It must be one of {', '.join(SIZES)}.", field="size")
+    if prefers(request.headers.get("accept"), media_type, over=JSON):
+        answer = await serve(request, path, media_type, "attachment", f"{task_id}-{size}.{extension}")
+        answer.headers["Vary"] = "Accept"
+        return answer
+    headers = {"Vary": "Accept", "Cache-Control": "no-store"}
+    return await base64_answer(path, {"id": task_id, "size": size}, "data", headers)
+
+
+def _require_square(header: Header) -> None:
+    if header.width != header.height:
+        raise NotSquare(f"The image has {header.width} × {header.height} pixels.", field="data")
+
+
+def _presented(job: Job) -> TaskView:
+    return TaskView(id=job.id, status=Status.FAILED if job.status is Status.CANCELLED else job.status)
+
+
+_TASK = Parameter("task_id", "path", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+_SIZE = Parameter("size", "query", "Which image: needed.", {"type": "string", "enum": list(SIZES)})
+_ACCEPT = Parameter("Accept", "header", "`image/*` asks for the file itself.", {"type": "string"})
+_DATA = {"type": "string", "contentEncoding": "base64", "description": "The image, in base64."}
+# One grey pixel, so that the example can be sent as it stands.
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+_BODY = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {"type": "object", "properties": {"data": _DATA}, "required": ["data"]},
+            "example": {"data": _PIXEL},
+        }
+    },
+}
+_LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+
+# fmt: off
+ENDPOINTS = (
+    Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
+             (Answer(201, "The task.", TaskView, headers=(("Location", "The task's address."),)),),
+             (NotSquare, *errors.UPLOAD), (), _BODY),
+    Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Ask how a task stands",
+             (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),
+    Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Fetch an image of a task",
+             (Answer(200, "The image.", TaskImageView, PICTURES),
+              Answer(206, "A part of the file.", media_types=PICTURES),
+              Answer(304, "The client's copy is still good.")),
+             (*_LOOKUP_ERRORS, InvalidParameter, NotReady, errors.UnknownResult, errors.SourceMissing,
+              errors.RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
+)
+# fmt: on

@@ -1,0 +1,42 @@
+"""A request's body as the verb that takes an image in wants it."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from starlette.requests import Request
+
+from quickthumb.errors import MalformedRequest
+from quickthumb.service.images import Upload
+
+
+def upload_from(
+    request: Request,
+    parameters: Iterable[tuple[str, Any]] = (),
+    *,
+    idempotency_key: str | None = None,
+    preset: str | None = None,
+) -> Upload:
+    """The request's body, not read yet, with what was said beside it. Raises MalformedRequest."""
+    return Upload(
+        body=_chunks(request),
+        content_type=request.headers.get("content-type", ""),
+        content_length=_content_length(request),
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        preset=preset,
+    )
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise MalformedRequest("The Content-Length is not a number.")
+    return int(text)

@@ -1,0 +1,47 @@
+"""Presets: named recipes that a deployment sets, checked once at its start."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quickthumb.config import ConfigError
+from quickthumb.errors import InvalidParameter
+from quickthumb.imaging.parameters import Output, parse_output
+
+MAX_OUTPUTS = 32
+# What a job makes when nothing is asked for.
+DEFAULT_PRESET = "thumbnail"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+Presets = Mapping[str, tuple[Output, ...]]
+
+
+def read_presets(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> Presets:
+    """The presets of a configuration. An output without a name gets the preset's, with a number if it is not alone.
+
+    Raises ConfigError with one sentence that names the preset and the field.
+    """
+    return {name: _preset(name, outputs) for name, outputs in given.items()}
+
+
+def _preset(name: str, outputs: Sequence[Mapping[str, Any]]) -> tuple[Output, ...]:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"PRESETS: the name {name!r} must be of small letters, digits, - and _, at most 64 of them.")
+    if not 0 < len(outputs) <= MAX_OUTPUTS:
+        raise ConfigError(f"PRESETS: the preset {name!r} must have 1 to {MAX_OUTPUTS} outputs, not {len(outputs)}.")
+    read = tuple(_output(name, number, len(outputs), output) for number, output in enumerate(outputs, start=1))
+    for result, count in Counter(output.name for output in read).items():
+        if count > 1:
+            raise ConfigError(f"PRESETS: the preset {name!r} gives the name {result!r} to {count} outputs.")
+    return read
+
+
+def _output(preset: str, number: int, count: int, parameters: Mapping[str, Any]) -> Output:
+    name = preset if count == 1 else f"{preset[:60]}-{number}"
+    try:
+        return parse_output({"name": name, **parameters})
+    except InvalidParameter as error:
+        where = f"output {number} of the preset {preset!r}" if count > 1 else f"the preset {preset!r}"
+        field = f", field {error.field!r}" if error.field else ""
+        raise ConfigError(f"PRESETS: {where}{field}: {error.detail}") from None

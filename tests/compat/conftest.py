@@ -1,0 +1,57 @@
+"""What the contract tests share: the running service as a client sees it, and as its owner sees it on the disk."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import running_service
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running service: its address, its data folder, and what its processes have said so far."""
+
+    address: str
+    data: Path
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service as it comes."""
+    folder = tmp_path_factory.mktemp("site")
+    with running_service(folder) as address:
+        yield Site(address, folder / "data", folder / "up.log")
+
+
+@pytest.fixture(scope="session")
+def post_office() -> Iterator[socket.socket]:
+    """Where a mail server is to listen; a test serves it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def mailing_site(tmp_path_factory: pytest.TempPathFactory, post_office: socket.socket) -> Iterator[Site]:
+    """A service that knows a mail server, and that keeps no upload longer than it needs it."""
+    folder = tmp_path_factory.mktemp("mailing-site")
+    _, port = post_office.getsockname()
+    settings = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_tls": "none", "source_retention_seconds": 0}
+    with running_service(folder, **settings) as address:
+        yield Site(address, folder / "data", folder / "up.log")
+
+
+@pytest.fixture
+async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=site.address, timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+async def mailing(mailing_site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=mailing_site.address, timeout=30, trust_env=False) as client:
+        yield client

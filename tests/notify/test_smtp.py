@@ -1,0 +1,113 @@
+"""Sending to a real SMTP server, and what its answers mean."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from quickthumb.errors import MailRefused, MailUnavailable
+from quickthumb.notify.smtp import SmtpMailer, SmtpServer
+
+
+class Scripted:
+    """A mail server's side of the talk: what it answers to a recipient and to the message."""
+
+    def __init__(self) -> None:
+        self.recipient = self.data = "250 OK"
+        self.received: list[Envelope] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name for it
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.recipient
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.received.append(envelope)
+        return self.data
+
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, way: str, login: Any) -> AuthResult:
+        assert isinstance(login, LoginPassword)
+        self.logins.append((login.login, login.password))
+        return AuthResult(success=login.password == b"right", handled=False)
+
+
+@pytest.fixture
+def handler() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+async def port(handler: Scripted) -> AsyncIterator[int]:
+    def talk() -> SMTP:
+        return SMTP(handler, hostname="localhost", authenticator=handler.authenticate, auth_require_tls=False)
+
+    server = await asyncio.get_running_loop().create_server(talk, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+def message() -> EmailMessage:
+    made = EmailMessage()
+    made["From"], made["To"] = "robot@example.org", "ada@example.com"
+    made.set_content("Hello")
+    return made
+
+
+def server(port: int, **changes: Any) -> SmtpServer:
+    return SmtpServer(**{"host": "127.0.0.1", "port": port, "tls": "none", **changes})
+
+
+async def test_a_message_is_handed_over(handler: Scripted, port: int) -> None:
+    await SmtpMailer(server(port)).send("1", message())
+    (envelope,) = handler.received
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("robot@example.org", ["ada@example.com"])
+    assert handler.logins == []
+
+
+@pytest.mark.parametrize("moment", ["recipient", "data"])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [("451 4.7.1 later", MailUnavailable), ("421 busy", MailUnavailable), ("550 5.1.1 secret reason", MailRefused)],
+)
+async def test_4xx_may_pass_and_5xx_does_not(
+    handler: Scripted, port: int, moment: str, answer: str, error: type[Exception]
+) -> None:
+    setattr(handler, moment, answer)
+    with pytest.raises(error, match=answer[:3]) as caught:
+        await SmtpMailer(server(port)).send("1", message())
+    assert "secret" not in str(caught.value)
+
+
+async def test_it_logs_in(handler: Scripted, port: int) -> None:
+    await SmtpMailer(server(port, user="robot", password="right")).send("1", message())
+    assert handler.logins == [(b"robot", b"right")]
+    with pytest.raises(MailRefused, match="535"):
+        await SmtpMailer(server(port, user="robot", password="wrong")).send("1", message())
+
+
+async def test_a_server_without_encryption_gets_nothing_when_it_is_to_be_encrypted(
+    handler: Scripted, port: int
+) -> None:
+    for tls in ("starttls", "tls"):
+        with pytest.raises(MailUnavailable):
+            await SmtpMailer(server(port, tls=tls, user="robot", password="right")).send("1", message())
+    assert handler.logins == []
+    assert handler.received == []
+
+
+async def test_a_server_that_is_not_there_may_come_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(MailUnavailable):
+        await SmtpMailer(server(port)).send("1", message())
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "right" not in repr(server(25, user="robot", password="right"))
