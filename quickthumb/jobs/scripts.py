@@ -99,16 +99,17 @@ return 1
 """
 )
 
-# Lets a job that has FAILED wait for another attempt, with a clean slate.
+# Lets a job that has FAILED wait for another attempt, with a clean slate; but one that had come into quarantine goes
+# there at once, or whoever asks for it again and again would kill a worker each time.
 # KEYS: job, call, queue, wake, -, totals
 # ARGV: id, origins, now_ms, call, keep_seconds, wake_seconds   -> 1 when it waits, 0 when its status is another
 REOPEN = (
     _MOVE
     + _QUEUE
     + """
-local status, created = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms'))
+local status, created, strikes = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_ms', 'strikes'))
 if not status or not allowed(status, ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], 'status', 'WAITING', 'strikes', 0)
+redis.call('HSET', KEYS[1], 'status', 'WAITING', 'strikes', tonumber(strikes or 0) > 1 and 1 or 0)
 redis.call('HDEL', KEYS[1], 'error', 'results', 'finished_ms')
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 queue(ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])

@@ -186,7 +186,10 @@ class JobStore:
             )
 
     async def reopen(self, job: Job) -> bool:
-        """Lets a FAILED job wait for another attempt, with a clean slate; False when it is not FAILED."""
+        """Lets a FAILED job wait for another attempt, with a clean slate; False when it is not FAILED.
+
+        One that had two strikes keeps one: what was quarantined is quarantined again.
+        """
         async with translated():
             return bool(
                 await self._reopen(

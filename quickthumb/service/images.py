@@ -174,8 +174,9 @@ class ImageService:
             try:
                 if use is not None:
                     await self._idempotency.withdraw(use)
-                if await self._store.remove(job.id):
-                    await self._storage.remove(job.id)
+                # Whatever Redis says: its answer to an earlier try may have been lost, too.
+                await self._store.remove(job.id)
+                await self._storage.remove(job.id)
                 return
             except QuickThumbError as error:
                 log.info("job %s is still to be forgotten: %s", job.id, error.detail)
@@ -251,6 +252,10 @@ class ImageService:
         Raises UnknownJob, or WrongState when the job has ended otherwise.
         """
         job = await self.find(job_id)
+        if job.status is Status.CANCELLED:
+            return job
+        if job.status.ended:
+            raise WrongState(f"The job is {job.status} already.")
         outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
         async with self._storage.workspace(job_id, new_id()) as folder:
             written = outcome.model_dump_json().encode()
@@ -258,6 +263,9 @@ class ImageService:
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is {standing.status} already.")
         await self._store.cancel(job_id, standing.finished_at)
+        if await self._store.get(job_id) is None:
+            # It was removed meanwhile, and what was just put on the disk has come too late to go with it.
+            await self._storage.remove(job_id)
         return await self.find(job_id)
 
     async def retry(self, job_id: str) -> Job:

@@ -21,6 +21,8 @@ from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECO
 
 # With less than this, no upload of any size has a chance.
 NO_ROOM_BYTES = 64 * 1024
+# What stands in a job's place may be removed in the moment in which something is put there.
+PLACING_TRIES = 3
 
 
 class FileArrival:
@@ -150,13 +152,7 @@ class FileStorage:
         write_file(workspace / OUTCOME, outcome)
         sync(workspace)
         make_folder(place.parent)
-        try:
-            # Renaming a folder onto one that is not empty fails: the first outcome is the one that stands.
-            workspace.rename(place)
-        except OSError:
-            if not (place / OUTCOME).is_file():
-                raise
-            outcome = (place / OUTCOME).read_bytes()
+        outcome = _put_or_read(place, workspace, outcome)
         # Also for one that stood: whoever put it there may have died before this.
         sync(place.parent)
         return outcome
@@ -208,6 +204,23 @@ class FileStorage:
     @staticmethod
     async def _file(path: Path) -> Path | None:
         return path if await asyncio.to_thread(path.is_file) else None
+
+
+def _put_or_read(place: Path, workspace: Path, outcome: bytes) -> bytes:
+    """Puts the workspace in its place, or reads the outcome that stands there."""
+    failure = OSError()
+    for _ in range(PLACING_TRIES):
+        try:
+            # Renaming a folder onto one that is not empty fails: the first outcome is the one that stands.
+            workspace.rename(place)
+        except OSError as error:
+            standing = _read(place / OUTCOME)
+            if standing is not None:
+                return standing
+            failure = error
+        else:
+            return outcome
+    raise failure
 
 
 def _read(path: Path) -> bytes | None:

@@ -30,19 +30,20 @@ class Picture:
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
-    def faults_of_thumbnail(self, data: bytes) -> str | None:
-        """What is wrong with the default thumbnail of this picture; None when nothing is."""
+    def fault_of(self, name: str, data: bytes) -> str | None:
+        """What is wrong with a result of this picture; None when nothing is."""
         with Image.open(BytesIO(data)) as image:
-            thumbnail = image.convert("RGB")
-        scale = THUMBNAIL_SIDE / max(self.width, self.height)
+            result = image.convert("RGB")
+        longest = THUMBNAIL_SIDE if name == "thumbnail" else max(result.size)
+        scale = longest / max(self.width, self.height)
         expected = (self.width * scale, self.height * scale)
-        if any(abs(side - wanted) > 1 for side, wanted in zip(thumbnail.size, expected, strict=True)):
-            return f"its size is {thumbnail.size} instead of {expected}"
+        if any(abs(side - wanted) > 1 for side, wanted in zip(result.size, expected, strict=True)):
+            return f"{name} is of size {result.size} instead of {expected}"
         for share, colour in ((0.25, self.upper), (0.75, self.lower)):
-            seen = thumbnail.getpixel((thumbnail.width // 2, round(thumbnail.height * share)))
+            seen = result.getpixel((result.width // 2, round(result.height * share)))
             assert isinstance(seen, tuple)
             if any(abs(got - wanted) > COLOUR_TOLERANCE for got, wanted in zip(seen, colour, strict=True)):
-                return f"at {share:.0%} of its height it is {seen} instead of {colour}"
+                return f"{name} is at {share:.0%} of its height {seen} instead of {colour}"
         return None
 
 
@@ -59,6 +60,11 @@ def large_picture(chance: random.Random) -> Picture:
 def any_picture(chance: random.Random) -> Picture:
     """Mostly a small one, sometimes a large one."""
     return large_picture(chance) if chance.random() < 0.25 else small_picture(chance)
+
+
+def any_job(chance: random.Random) -> tuple[Picture, dict[str, str]]:
+    """Mostly any picture for a thumbnail; sometimes one that keeps a worker busy for a while."""
+    return slow_job(chance, outputs=2) if chance.random() < 0.15 else (any_picture(chance), {})
 
 
 def slow_job(chance: random.Random, outputs: int) -> tuple[Picture, dict[str, str]]:

@@ -58,7 +58,7 @@ async def upload(web: httpx.AsyncClient, image: bytes) -> str:
     return str(answer.json()["id"])
 
 
-async def ended(web: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
+async def ended(web: httpx.AsyncClient, job_id: str, seconds: float = 60) -> dict[str, Any]:
     job: dict[str, Any] = {}
 
     async def has_ended() -> bool:
@@ -66,7 +66,7 @@ async def ended(web: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
         job = (await web.get(f"/jobs/{job_id}", params={"wait": 10})).json()
         return job["status"] in ("DONE", "FAILED", "CANCELLED")
 
-    await wait_until(has_ended, seconds=60)
+    await wait_until(has_ended, seconds)
     return job
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 
 import httpx
 
-from tests.chaos.pictures import Picture, any_picture
+from tests.chaos.pictures import Picture, any_job, any_picture
 
 PIECE_BYTES = 512 * 1024
 PIECE_SECONDS = 0.03
@@ -137,7 +137,7 @@ class Stream:
 
         async def one_client() -> None:
             while not over.is_set() and len(self.uploads) < most:
-                await self.send(client, any_picture(chance))
+                await self.send(client, *any_job(chance))
                 await _happens(over, pace_seconds * chance.uniform(0.5, 1.5))
 
         async with asyncio.TaskGroup() as group:

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,7 @@ def finished_at(job: dict[str, Any]) -> float:
 
 
 def moment(text: str) -> float:
-    from datetime import datetime
-
+    """A moment as the web writes it, in seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -108,8 +108,7 @@ async def _fault_of(fleet: Fleet, end: Ended) -> str | None:
         answer = await fleet.client.get(result["url"])
         if answer.status_code != 200 or len(answer.content) != result["bytes"]:
             return f"{job['id']}: {name} answers {answer.status_code} with {len(answer.content)} bytes"
-        fault = end.upload.picture.faults_of_thumbnail(answer.content) if name == "thumbnail" else None
-        if fault:
+        if fault := end.upload.picture.fault_of(name, answer.content):
             return f"{job['id']}: {fault}"
     return None
 

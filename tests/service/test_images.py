@@ -345,6 +345,18 @@ async def test_a_failed_job_is_tried_again_with_a_clean_slate(
     assert (await storage.look_up(job.id)).outcome is None
 
 
+async def test_a_job_that_failed_in_quarantine_is_tried_again_in_quarantine(
+    service: ImageService, store: JobStore, storage: FileStorage
+) -> None:
+    job = await service.submit(upload(picture()))
+    await store.begin(job.id, token(), lease_seconds=5)  # by a worker that died
+    await has_failed(store, storage, job)
+    await service.retry(job.id)
+    attempt = await store.begin(job.id, token(), lease_seconds=5)
+    assert isinstance(attempt, Attempt)
+    assert (attempt.number, attempt.strike) == (3, 2)
+
+
 async def test_a_request_sent_again_makes_no_second_job(service: ImageService, kept: Callable[[], list[Path]]) -> None:
     first = await service.submit(replace(upload(picture()), idempotency_key="one"))
     files = kept()

@@ -18,6 +18,7 @@ from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.tasks.quarantine import Quarantine, QuarantineFailed
 from tests.conftest import picture
+from tests.processes import is_alive
 
 FAULTS = Path(__file__).parents[1] / "faults"
 LIMITS = Limits(max_pixels=100_000_000)
@@ -48,9 +49,9 @@ def poison(folder: Path, width: int, height: int) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """The processes that the test has started; others run for the whole suite."""
+    """The quarantined ones; a test session may have others."""
     found = psutil.Process().children(recursive=True)
-    return [process for process in found if "quickthumb.tasks.quarantined" in process.cmdline()]
+    return [child for child in found if is_alive(child) and "quickthumb.tasks.quarantined" in child.cmdline()]
 
 
 def test_it_makes_the_same_as_the_engine(source: Path, tmp_path: Path) -> None:
