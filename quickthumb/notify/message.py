@@ -8,7 +8,8 @@ SUBJECT = "Hello from QuickThumb"
 TEXT = """\
 Hello,
 
-this message was queued by QuickThumb's task queue and sent by one of its workers. There is nothing to do.
+this message was queued by QuickThumb's task queue and sent by one of its
+workers. There is nothing to do.
 """
 
 
