@@ -19,6 +19,7 @@ from quickthumb.jobs.watch import JobWatch
 from quickthumb.service.images import ImageService
 from quickthumb.service.mail import MailService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.submission import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 
@@ -32,10 +33,11 @@ def build(config: Config) -> Starlette:
     redis = connect(config.redis_address, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     watch = JobWatch(redis)
     older = endpoints_of(config.compat)
-    service = ImageService(
-        JobStore(redis, retention_seconds=config.retention_seconds),
-        FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes),
-        watch,
+    store = JobStore(redis, retention_seconds=config.retention_seconds)
+    storage = FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes)
+    submission = Submission(
+        store,
+        storage,
         Idempotency(redis),
         intake.IntakeLimits(
             max_upload_bytes=config.max_upload_bytes,
@@ -48,6 +50,7 @@ def build(config: Config) -> Starlette:
         read_presets(config.presets),
         max_queued=config.max_queued,
     )
+    service = ImageService(store, storage, watch, submission)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from quickthumb.errors import MalformedRequest
-from quickthumb.service.images import Upload
+from quickthumb.service.submission import Upload
 
 
 def upload_from(

@@ -21,7 +21,7 @@ from quickthumb.imaging.task import Task, plan_tasks
 class Made:
     """One file that was made for one output, and its receipt.
 
-    `quality` is the one it was written at, None where the format has none or it is lossless. `colour` and `metadata`
+    `quality` is the one it was written at, None where the format has none or it is lossless. `color` and `metadata`
     say in a few words what was done to them; `warnings` what was asked for, or was there, and is lost.
     """
 
@@ -33,7 +33,7 @@ class Made:
     bytes: int
     frames: int
     quality: int | None
-    colour: str
+    color: str
     metadata: str
     warnings: tuple[str, ...]
 
@@ -117,7 +117,7 @@ def _write(source: Source, task: Task, folder: Path) -> Made:
         bytes=len(file.data),
         frames=file.frames,
         quality=file.quality,
-        colour=task.colour.done(task.keeps_profile),
+        color=task.colour.done(task.keeps_profile),
         metadata=what,
         warnings=tuple(dict.fromkeys((*source.warnings, *task.colour.warnings, *task.warnings, *lost))),
     )

@@ -4,7 +4,7 @@ from quickthumb.intake.events import Field
 from quickthumb.intake.image_stream import Inspect, OpenSink, Sink
 from quickthumb.intake.limits import IntakeLimits
 from quickthumb.intake.reception import Received, receive
-from quickthumb.intake.ways import refuse_declared_length
+from quickthumb.intake.ways import brings_fields, refuse_declared_length
 
 __all__ = [
     "Field",
@@ -13,6 +13,7 @@ __all__ = [
     "OpenSink",
     "Received",
     "Sink",
+    "brings_fields",
     "receive",
     "refuse_declared_length",
 ]

@@ -56,6 +56,12 @@ def refuse_declared_length(content_length: int | None, content_type: str | None,
         raise too_many_bytes(limits)
 
 
+def brings_fields(content_type: str | None) -> bool:
+    """Whether a body of this type may hold parameters beside the image. Raises UnsupportedMediaType as `receive`."""
+    way, _ = choose_way(content_type)
+    return way is not RawBody
+
+
 def too_many_bytes(limits: IntakeLimits) -> TooManyBytes:
     """The refusal of an image that is too large."""
     return TooManyBytes(f"The image is too large; at most {limits.max_upload_bytes} bytes are accepted.")

@@ -26,7 +26,7 @@ def test_profiles_are_applied(engine: Engine, corpus: Path, name: str) -> None:
         reference = in_srgb(image)
     result = engine(corpus / "colour" / name, format="png")
     assert delta_e(result.picture(), reference) < 0.5
-    assert result.only.colour.startswith("converted from ")
+    assert result.only.color.startswith("converted from ")
     small = engine(corpus / "colour" / name, width=150, format="png").picture()
     assert delta_e(small, reference.resize(small.size, Image.Resampling.LANCZOS)) < 1.5
     assert "icc_profile" not in small.info
@@ -46,7 +46,7 @@ def test_cmyk_without_a_profile_is_not_inverted(engine: Engine, corpus: Path) ->
     with_profile = engine(corpus / "colour" / "cmyk-icc.jpg", {"name": "a", "format": "png"}).picture("a")
     result = engine(corpus / "colour" / "cmyk-no-profile.jpg", {"name": "b", "format": "png"})
     assert delta_e(result.picture("b"), with_profile) < 4
-    assert result.only.colour.startswith("converted from CMYK without a profile")
+    assert result.only.color.startswith("converted from CMYK without a profile")
 
 
 def test_cmyk_that_is_not_adobes_is_not_inverted_either(engine: Engine, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_cmyk_that_is_not_adobes_is_not_inverted_either(engine: Engine, tmp_path
 def test_cielab(engine: Engine, corpus: Path) -> None:
     result = engine(corpus / "colour" / "cielab.tiff", format="png")
     red, green, blue = samples(result.picture().convert("RGB")).mean((0, 1))
-    assert result.only.colour == "converted from CIELAB to sRGB"
+    assert result.only.color == "converted from CIELAB to sRGB"
     assert green > blue + 10  # a landscape, not the magenta that signed channels read as unsigned turn into
     assert abs(red - green) < 30
 
@@ -101,7 +101,7 @@ def test_16_bit_grey_with_alpha_and_a_grey_profile(engine: Engine, corpus: Path)
     seen = alpha > 0
     assert seen.any()
     assert np.abs(made[..., :3] - reference)[seen].mean() < 1
-    assert result.only.colour == "converted from Greyscale D50 to sRGB"
+    assert result.only.color == "converted from Greyscale D50 to sRGB"
 
 
 def test_the_key_colour_of_16_bit_rgb(engine: Engine, corpus: Path) -> None:
@@ -140,14 +140,14 @@ def test_grey_pictures_with_an_rgb_profile_stay_grey(engine: Engine, corpus: Pat
     gradient().convert("L").save(tmp_path / "grey.jpg", icc_profile=profile)
     result = engine(tmp_path / "grey.jpg", format="png")
     assert result.picture().mode == "L"
-    assert result.only.colour.startswith("converted from Generic RGB")
+    assert result.only.color.startswith("converted from Generic RGB")
 
 
 def test_an_srgb_profile_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     gradient().save(tmp_path / "srgb.png", icc_profile=profile)
     result = engine(tmp_path / "srgb.png")
-    assert result.only.colour == colour.UNCHANGED
+    assert result.only.color == colour.UNCHANGED
     assert delta_e(result.picture(), gradient()) == 0
 
 
@@ -175,12 +175,12 @@ def test_keep_keeps_colours_and_profile(engine: Engine, corpus: Path) -> None:
         result = engine(path, metadata="keep", format=name)
         assert result.picture().info["icc_profile"] == profile
         assert delta_e(result.picture(), untouched) < 4
-        assert result.only.colour.startswith("kept in Generic RGB Profile")
-    assert engine(path, metadata="keep", format="gif").only.colour.startswith("converted")
+        assert result.only.color.startswith("kept in Generic RGB Profile")
+    assert engine(path, metadata="keep", format="gif").only.color.startswith("converted")
 
 
 def test_cmyk_is_converted_even_where_all_is_kept(engine: Engine, corpus: Path) -> None:
     result = engine(corpus / "colour" / "cmyk-icc.jpg", metadata="keep")
     assert result.picture().mode == "RGB"
     assert "icc_profile" not in result.picture().info
-    assert result.only.colour.startswith("converted from U.S. Web Coated")
+    assert result.only.color.startswith("converted from U.S. Web Coated")

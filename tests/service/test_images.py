@@ -38,8 +38,9 @@ from quickthumb.jobs.idempotency import Idempotency
 from quickthumb.jobs.model import Failure, Job, Outcome, Result, Status, now
 from quickthumb.jobs.store import Attempt, JobStore
 from quickthumb.jobs.watch import JobWatch
-from quickthumb.service.images import LOOK_AGAIN_SECONDS, ImageService, Upload
+from quickthumb.service.images import LOOK_AGAIN_SECONDS, ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.submission import Submission, Upload
 from quickthumb.storage import FileStorage
 from tests.conftest import picture
 from tests.redis_fixtures import token
@@ -53,10 +54,15 @@ LIMITS = Limits(max_pixels=1_000_000)
 PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
+def service_of(store: JobStore, storage: FileStorage, watch: JobWatch, client: Redis) -> ImageService:
+    submission = Submission(store, storage, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
+    return ImageService(store, storage, watch, submission)
+
+
 @pytest.fixture
 async def service(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[ImageService]:
     watch = JobWatch(client)
-    yield ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
+    yield service_of(store, storage, watch, client)
     await watch.close()
 
 
@@ -164,7 +170,7 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
     ):
         watch = JobWatch(client)
         store = JobStore(client, retention_seconds=60)
-        service = ImageService(store, storage, watch, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
+        service = service_of(store, storage, watch, client)
         await server.kill()
         with pytest.raises(QueueUnavailable):
             await service.submit(upload(picture()))
@@ -434,3 +440,12 @@ async def test_a_door_may_settle_what_is_made(service: ImageService) -> None:
     given = upload(picture(), ("width", "5"), ("nonsense", "x"))
     job = await service.submit(replace(given, preset="gray-blur"))
     assert [output["name"] for output in job.outputs] == ["gray-blur"]
+
+
+async def test_a_wrong_parameter_of_a_raw_image_is_refused_before_its_body(service: ImageService) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    with pytest.raises(InvalidParameter):
+        await service.submit(Upload(body(), "image/jpeg", None, [("width", "wide")]))
