@@ -50,7 +50,7 @@ async def visit() -> AsyncIterator[Visit]:
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         page = await browser.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         yield Visit(page)
         await browser.close()
 
