@@ -55,6 +55,7 @@ class Fleet:
         self.address = f"http://127.0.0.1:{self.port}"
         self.redis = Process("redis", self._embedded.command(), self._environment(self.redis_url), folder / "redis.log")
         serving = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", str(self.port)]
+        serving += ["--http", "quickthumb.web.protocol:BoundedProtocol"]
         self.web = Process("web", serving, self._environment(web_redis_url or self.redis_url), folder / "web.log")
         self.workers: list[Process] = []
         self.client = httpx.AsyncClient(base_url=self.address, timeout=60, trust_env=False)
