@@ -6,17 +6,20 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.errors import MalformedRequest
+from quickthumb.errors import MalformedRequest, UnsupportedMediaType
 from quickthumb.service.images import Upload
 from quickthumb.web.answers import json_answer
 from quickthumb.web.presentation import present_accepted
 from quickthumb.web.state import metrics_of, service_of
 
 LONGEST_KEY = 255
+# Of two, a proxy in front might go by the one and this service by the other.
+ONCE = ("content-type", "content-encoding", "idempotency-key")
 
 
 async def submit(request: Request) -> Response:
     """Answers 202 with the job, once it is kept."""
+    _check_head(request)
     job = await service_of(request).submit(
         Upload(
             body=_chunks(request),
@@ -29,6 +32,14 @@ async def submit(request: Request) -> Response:
     metrics_of(request).accepted(job.source.bytes)
     view = present_accepted(job)
     return json_answer(view, HTTPStatus.ACCEPTED, {"Location": view.links.self, "Cache-Control": "no-store"})
+
+
+def _check_head(request: Request) -> None:
+    for name in ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise MalformedRequest(f"The request gives {name.title()} more than once.", field=name.title())
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent without a Content-Encoding.", field="Content-Encoding")
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

@@ -170,7 +170,8 @@ def _tiff_pages(count: int, *, loops: bool) -> bytes:
     """Directories of a size and nothing more, each followed by the next; in the end, maybe, by the first."""
     length = 2 + 24 + 4
     pages = [
-        struct.pack("<H", 2) + _tiff_size(60, 40) + struct.pack("<I", 8 + length * (index + 1)) for index in range(count)
+        struct.pack("<H", 2) + _tiff_size(60, 40) + struct.pack("<I", 8 + length * (index + 1))
+        for index in range(count)
     ]
     pages[-1] = pages[-1][:-4] + struct.pack("<I", 8 if loops else 0)
     return b"II*\0" + struct.pack("<I", 8) + b"".join(pages)
@@ -223,8 +224,12 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "text: zTXt, 1000 times": lambda: _png_with(chunk(b"zTXt", b"a\0\0" + deflated_zeros(1)[:-6]) * 1000),
     "text: tEXt, 100,000 times": lambda: _png_with(chunk(b"tEXt", b"a\0b") * 100_000),
     "exif: jpeg of 8 MB": lambda: _jpeg_exif(8),
-    "exif: png of 8 MB": lambda: _png_with(chunk(b"eXIf", b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(8 * MEBIBYTE))),
-    "exif: webp of 8 MB": lambda: _webp_with(b"EXIF", 0x08, b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(8 * MEBIBYTE)),
+    "exif: png of 8 MB": lambda: _png_with(
+        chunk(b"eXIf", b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(8 * MEBIBYTE))
+    ),
+    "exif: webp of 8 MB": lambda: _webp_with(
+        b"EXIF", 0x08, b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(8 * MEBIBYTE)
+    ),
     "xmp: webp of 32 MB": lambda: _webp_with(b"XMP ", 0x04, b"<" * (32 * MEBIBYTE)),
     "tiff: 65,535 entries": lambda: _tiff(_tiff_entry(256, 4, 1, 60) * 65_535, 65_535),
     "tiff: a million entries": _big_tiff_of_a_million_entries,

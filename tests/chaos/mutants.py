@@ -25,7 +25,11 @@ def samples() -> dict[str, list[bytes]]:
     return {
         "jpeg": [_saved("JPEG"), _saved("JPEG", exif=_exif(), comment=b"hello")],
         "progressive jpeg": [_saved("JPEG", progressive=True)],
-        "png": [_saved("PNG"), _saved("PNG", picture=noise(WIDTH, HEIGHT).quantize(16)), _saved("PNG", picture=disc(40))],
+        "png": [
+            _saved("PNG"),
+            _saved("PNG", picture=noise(WIDTH, HEIGHT).quantize(16)),
+            _saved("PNG", picture=disc(40)),
+        ],
         "apng": [_animation("PNG", duration=50)],
         "webp lossy": [_saved("WEBP"), _saved("WEBP", exif=_exif())],
         "webp lossless": [_saved("WEBP", lossless=True), _saved("WEBP", lossless=True, picture=disc(40))],
