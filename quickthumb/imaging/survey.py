@@ -11,7 +11,6 @@ from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.source import count_frames, format_name
 
-
 # These decoders read the file whole, and take it apart in memory.
 _READ_WHOLE = ("WEBP", "AVIF", "HEIF")
 # A profile, text or EXIF block as read, put together, and handed over to those who look into it.

@@ -10,8 +10,9 @@ intake, whichever protocol is used.
 
 import asyncio
 from http import HTTPStatus
+from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from quickthumb.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, QuickThumbError
 from quickthumb.web.problems import problem
@@ -25,6 +26,7 @@ HEAD_SECONDS = 10.0
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A head that is too long or too slow is answered with a problem, and the connection closed."""
 
+    head_seconds = HEAD_SECONDS
     # Of the head; in the body, what has come since there was last some of it.
     _framing_bytes = 0
     _in_head = True
@@ -71,7 +73,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._in_head = True
         self._framing_bytes = 0
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._deadline = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
@@ -80,12 +82,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         if not self.transport.is_closing():
-            self._refuse(HeadTimedOut(f"The request's line and headers must arrive within {HEAD_SECONDS:g} s."))
+            self._refuse(HeadTimedOut(f"The request's line and headers must arrive within {self.head_seconds:g} s."))
 
     def _refuse(self, error: QuickThumbError) -> None:
         """Answers with the problem and closes; only closes where an answer is on its way already."""
         self._forget_deadline()
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.close()
             return
         answer = problem(error)
