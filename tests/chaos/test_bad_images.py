@@ -44,8 +44,16 @@ TIME_LIMIT_SECONDS = 60.0
 OUTPUTS = {
     "outputs": json.dumps([{"name": "small", "width": 20}, {"name": "other", "format": "png", "frames": "first"}])
 }
-# What may be said of a picture; everything else is said of the service.
-CODES = {"broken_image", "unsupported_image", "too_many_pixels", "too_many_frames", "too_many_bytes"}
+# What may be said of a picture; everything else is said of the service. One that claims to be far longer than wide
+# is too long for the format that is made of it, whatever the width.
+CODES = {
+    "broken_image",
+    "unsupported_image",
+    "too_many_pixels",
+    "too_many_frames",
+    "too_many_bytes",
+    "invalid_parameter",
+}
 
 pytestmark = [needs_linux, pytest.mark.timeout(1800)]
 
