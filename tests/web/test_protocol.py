@@ -62,12 +62,6 @@ async def test_many_requests_on_one_connection_are_no_long_head(service: str) ->
     assert answer.count(b"HTTP/1.1 200") == 6
 
 
-async def test_headers_behind_a_body_are_bounded_too(service: str) -> None:
-    head = b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Type: image/gif\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-    trailers = (b"X-Padding: %s\r\n" % (b"x" * 1000)) * 70
-    assert code(await exchange(service, head, trailers)) == (431, "head_too_large")
-
-
 @pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"], ids=["none", "two"])
 async def test_a_request_names_one_host(service: str, hosts: bytes) -> None:
     assert code(await exchange(service, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")) == (400, "malformed_request")
