@@ -5,8 +5,11 @@ from typing import Any
 
 from starlette.requests import Request
 
-from quickthumb.errors import MalformedRequest
+from quickthumb.errors import MalformedRequest, UnsupportedMediaType
 from quickthumb.service.submission import Upload
+
+# Of two, a proxy in front might go by the one and this service by the other.
+ONCE = ("content-type", "content-encoding", "idempotency-key")
 
 
 def upload_from(
@@ -16,7 +19,11 @@ def upload_from(
     idempotency_key: str | None = None,
     preset: str | None = None,
 ) -> Upload:
-    """The request's body, not read yet, with what was said beside it. Raises MalformedRequest."""
+    """The request's body, not read yet, with what was said beside it.
+
+    Raises MalformedRequest for a head that says something twice, and UnsupportedMediaType for an encoded body.
+    """
+    _check_head(request)
     return Upload(
         body=_chunks(request),
         content_type=request.headers.get("content-type", ""),
@@ -25,6 +32,14 @@ def upload_from(
         idempotency_key=idempotency_key,
         preset=preset,
     )
+
+
+def _check_head(request: Request) -> None:
+    for name in ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise MalformedRequest(f"The request gives {name.title()} more than once.", field=name.title())
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent without a Content-Encoding.", field="Content-Encoding")
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

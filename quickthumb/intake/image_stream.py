@@ -12,6 +12,8 @@ from quickthumb.intake.ways import too_many_bytes
 # Large enough that a write's fixed costs (a thread, a system call) vanish. Nothing is written before the first block is
 # full, so the whole of it is what can be inspected: enough for a JPEG's metadata and its colour profile.
 BLOCK_BYTES = 1024 * 1024
+# What an upload has before its image needs more: many may have begun that never go on.
+FIRST_BLOCK_BYTES = 16 * 1024
 # Below this, hashing (about 1 ms per MiB) takes less than handing it to a thread.
 HASHED_INLINE_BYTES = 64 * 1024
 
@@ -51,7 +53,7 @@ class ImageStream(Generic[H]):
         self._limits = limits
         self._sink: Sink | None = None
         # Filled again and again: growing a new one for each block would cost more than copying it.
-        self._block = bytearray(BLOCK_BYTES)
+        self._block = bytearray(FIRST_BLOCK_BYTES)
         self._filled = 0
         self._next_inspection = 1
         self._digest = hashlib.sha256()
@@ -66,7 +68,8 @@ class ImageStream(Generic[H]):
             raise too_many_bytes(self._limits)
         rest = memoryview(data)
         while rest:
-            taken = rest[: BLOCK_BYTES - self._filled]
+            self._make_room(len(rest))
+            taken = rest[: len(self._block) - self._filled]
             rest = rest[len(taken) :]
             self._block[self._filled : self._filled + len(taken)] = taken
             self._filled += len(taken)
@@ -85,6 +88,12 @@ class ImageStream(Generic[H]):
             await self._flush()
         await self._hashed()
         return self._digest.hexdigest()
+
+    def _make_room(self, wanted: int) -> None:
+        """Enlarges the block, up to its full size: to what is there by now, or twice what it was."""
+        size = len(self._block)
+        if self._filled + wanted > size and size < BLOCK_BYTES:
+            self._block += bytes(min(BLOCK_BYTES, max(2 * size, self._filled + wanted)) - size)
 
     def _inspect_early(self) -> None:
         # Again only when there is twice as much: a body that drips in single bytes costs no more than one in blocks.

@@ -40,6 +40,7 @@ class Fleet:
         data_dir: Path | None = None,
         web_redis_url: str | None = None,
         worker_redis_url: str | None = None,
+        protocol: str = "quickthumb.web.protocol:BoundedProtocol",
         **settings: object,
     ) -> None:
         self.folder = folder
@@ -55,6 +56,7 @@ class Fleet:
         self.address = f"http://127.0.0.1:{self.port}"
         self.redis = Process("redis", self._embedded.command(), self._environment(self.redis_url), folder / "redis.log")
         serving = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", str(self.port)]
+        serving += ["--http", protocol]
         self.web = Process("web", serving, self._environment(web_redis_url or self.redis_url), folder / "web.log")
         self.workers: list[Process] = []
         self.client = httpx.AsyncClient(base_url=self.address, timeout=60, trust_env=False)

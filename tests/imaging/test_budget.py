@@ -74,6 +74,16 @@ def test_the_estimate_is_from_above(
     assert estimate < 4 * grown + 24 * MEGABYTE
 
 
+@needs_proc
+@pytest.mark.parametrize("name", ["small.jpg", "small.webp"])
+def test_metadata_counts(tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    noise(64, 48).save(source, icc_profile=bytes(range(256)) * 48 * 1024)
+    estimate = estimate_file_bytes(source, [Output(width=32)], LIMITS)
+    grown = peak_growth(tmp_path, source, {"width": 32})
+    assert grown < estimate + 24 * MEGABYTE
+
+
 def test_draft_decoding_counts() -> None:
     def estimate(progressive: bool = False) -> int:
         return estimate_decode_bytes(

@@ -11,7 +11,7 @@ from quickthumb.errors import (
     DiskFull,
 )
 from quickthumb.intake import receive
-from quickthumb.intake.image_stream import BLOCK_BYTES
+from quickthumb.intake.image_stream import BLOCK_BYTES, ImageStream
 from tests.intake.uploads import (
     END,
     FILE,
@@ -40,6 +40,15 @@ async def test_large_images_arrive_whole_and_in_large_writes(size: int, chunk_by
     assert received == expect(image, filename="cat.jpg")
     assert sink.content == image
     assert all(len(data) == BLOCK_BYTES for data in sink.writes[:-1])
+
+
+async def test_an_image_that_has_hardly_begun_takes_hardly_any_memory() -> None:
+    image = ImageStream(inspect, Opener(Memory()), LIMITS)
+    tracemalloc.start()
+    await image.write(b"IMG" + bytes(20_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000
 
 
 async def test_an_image_that_the_first_block_does_not_decide_is_let_through() -> None:

@@ -280,3 +280,16 @@ async def test_a_request_sent_again_under_its_key_answers_with_the_first_job(cli
     assert refusal(other) == Refusal(422, "idempotency_key_reused")
     too_long = await client.post("/images/", files=image, headers={"Idempotency-Key": "x" * 256})
     assert refusal(too_long) == Refusal(400, "malformed_request", "Idempotency-Key")
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding", "Idempotency-Key"])
+async def test_what_is_said_twice_is_refused(waiting: httpx.AsyncClient, name: str) -> None:
+    headers = [("Content-Type", "image/jpeg"), (name, "image/jpeg"), (name, "image/png")]
+    answer = await waiting.post("/images/", content=PICTURE, headers=headers)
+    assert refusal(answer) == Refusal(400, "malformed_request", name)
+
+
+async def test_an_encoded_body_is_refused(waiting: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "image/jpeg", "Content-Encoding": "gzip"}
+    answer = await waiting.post("/images/", content=PICTURE, headers=headers)
+    assert refusal(answer) == Refusal(415, "unsupported_media_type", "Content-Encoding")

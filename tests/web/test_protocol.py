@@ -4,6 +4,8 @@ import asyncio
 import json
 from urllib.parse import urlsplit
 
+import pytest
+
 from quickthumb.web import protocol
 
 
@@ -58,3 +60,12 @@ async def test_many_requests_on_one_connection_are_no_long_head(service: str) ->
     last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answer = await exchange(service, *[request] * 5, last)
     assert answer.count(b"HTTP/1.1 200") == 6
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"], ids=["none", "two"])
+async def test_a_request_names_one_host(service: str, hosts: bytes) -> None:
+    assert code(await exchange(service, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")) == (400, "malformed_request")
+
+
+async def test_before_http_1_1_nobody_named_hosts(service: str) -> None:
+    assert (await exchange(service, b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200")
