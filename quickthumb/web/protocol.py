@@ -21,6 +21,8 @@ from quickthumb.web.security import DEFAULT_HEADERS
 # What other servers allow for, too; the longest head that is of use here has one long query.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
+# A close right behind the answer to a head would, where the client is still sending, take the answer back.
+LINGER_SECONDS = 0.5
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -30,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # Of the head; in the body, what has come since there was last some of it.
     _framing_bytes = 0
     _in_head = True
+    _refused = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -41,6 +44,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._framing_bytes += len(data)
         super().data_received(data)
         if self._framing_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
@@ -86,6 +91,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: QuickThumbError) -> None:
         """Answers with the problem and closes; only closes where an answer is on its way already."""
+        if self._refused:
+            return
         self._forget_deadline()
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and cycle.response_started and not cycle.response_complete:
@@ -96,4 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + bytes(answer.body))
-        self.transport.close()
+        self._refused = True
+        if self._in_head:
+            self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
