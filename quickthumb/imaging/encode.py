@@ -2,9 +2,13 @@
 
 import io
 import math
+import os
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import BinaryIO, cast
 
 from PIL import Image
 
@@ -74,11 +78,20 @@ def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None
 def _save(frames: list[Image.Image], task: Task, quality: int | None, options: Options) -> bytes:
     asked = Asked(quality, task.output.lossless, math.prod(frames[0].size))
     options = {**options, **task.format.options(asked)}
-    file = io.BytesIO()
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
-    frames[0].save(file, task.format.pillow, **options)
-    return file.getvalue()
+    with _scratch() as file:
+        frames[0].save(file, task.format.pillow, **options)
+        file.seek(0)
+        return file.read()
+
+
+def _scratch() -> BinaryIO:
+    """A file of the operating system, in memory where there is such a thing: while it encodes a JPEG or a GIF into one,
+    Pillow does not hold the lock that all threads share, as it does for a file of Python's own making."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("picture"), "w+b")
+    return cast("BinaryIO", tempfile.TemporaryFile())
 
 
 def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int | None]:
