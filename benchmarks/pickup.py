@@ -25,8 +25,8 @@ from pathlib import Path
 import psutil
 
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 
 JOBS = 60
 WARM_UP = 5

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 
 HERE = Path(__file__).parent
 # Up to this width, of the sizes compared here, the engine gives a JPEG Huffman tables of its own; sharp is told to too.

@@ -10,16 +10,16 @@ from starlette.applications import Starlette
 from quickthumb import intake, logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.imaging.limits import Limits
-from quickthumb.jobs.connection import connect
-from quickthumb.jobs.idempotency import Idempotency
-from quickthumb.jobs.mail import MailStore
-from quickthumb.jobs.store import JobStore
-from quickthumb.jobs.watch import JobWatch
-from quickthumb.service.images import ImageService
-from quickthumb.service.mail import MailService
+from quickthumb.model.limits import Limits
+from quickthumb.queue.connection import connect
+from quickthumb.queue.idempotency import Idempotency
+from quickthumb.queue.mail import MailStore
+from quickthumb.queue.store import JobStore
+from quickthumb.queue.watch import JobWatch
+from quickthumb.service.emails import MailService
+from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
-from quickthumb.service.submission import Submission
+from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 

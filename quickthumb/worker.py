@@ -14,28 +14,28 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.imaging.limits import Limits
-from quickthumb.jobs import codec
-from quickthumb.jobs.connection import FOREVER, connect, settings_of
-from quickthumb.jobs.mail import MailStore
-from quickthumb.jobs.store import JobStore
-from quickthumb.parts import housekeeper, mailer
-from quickthumb.service.mail_runner import MailRunner, MailTerms
+from quickthumb.model.limits import Limits
+from quickthumb.queue import codec
+from quickthumb.queue.connection import FOREVER, connect, settings_of
+from quickthumb.queue.mail import MailStore
+from quickthumb.queue.pool import WakingPool
+from quickthumb.queue.store import JobStore
+from quickthumb.sandbox.budget import Budget
+from quickthumb.sandbox.cores import available_cores
+from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.renderer import Renderer
+from quickthumb.sandbox.threads import DaemonThreads
 from quickthumb.service.presets import read_presets
-from quickthumb.service.runner import JobRunner, Terms
 from quickthumb.storage import FileStorage
-from quickthumb.tasks import departure
-from quickthumb.tasks.background import repeated
-from quickthumb.tasks.budget import Budget
-from quickthumb.tasks.daemon_threads import DaemonThreads
-from quickthumb.tasks.mail import MAIL_RUNNER, send_email
-from quickthumb.tasks.pool import WakingPool
-from quickthumb.tasks.process import RUNNER, process
-from quickthumb.tasks.pulse import pulse
-from quickthumb.tasks.quarantine import Quarantine
-from quickthumb.tasks.renderer import Renderer
-from quickthumb.tasks.threads import available_cores
-from quickthumb.tasks.watchdog import watchdog
+from quickthumb.wiring import housekeeper, mailer
+from quickthumb.work import shutdown
+from quickthumb.work.background import repeated
+from quickthumb.work.heartbeat import pulse
+from quickthumb.work.mail import MAIL_RUNNER, send_email
+from quickthumb.work.mail_runner import MailRunner, MailTerms
+from quickthumb.work.process import RUNNER, process
+from quickthumb.work.runner import JobRunner, Terms
+from quickthumb.work.watchdog import watchdog
 
 STACK = "stack"
 THREADS = "threads"
@@ -55,7 +55,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
     await stack.enter_async_context(watchdog(config.freeze_seconds))
-    threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), departure.begin)
+    threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), shutdown.begin)
     stack.callback(threads.close)
     renderer = Renderer(
         threads,
@@ -80,7 +80,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
 async def stop(context: dict[str, Any]) -> None:
     """Closes what `start` opened. Where threads hang, this is the end of the process."""
     await context[STACK].aclose()
-    departure.complete(context[THREADS])
+    shutdown.complete(context[THREADS])
 
 
 def settings(config: Config) -> type:

@@ -14,8 +14,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 from quickthumb.imaging.engine import render  # noqa: E402
-from quickthumb.imaging.limits import Limits  # noqa: E402
-from quickthumb.imaging.parameters import Output, parse_output  # noqa: E402
+from quickthumb.model.limits import Limits  # noqa: E402
+from quickthumb.model.output import Output, parse_output  # noqa: E402
 
 CELL = (150, 122)
 LABEL_PIXELS = 16

@@ -3,13 +3,16 @@
 python scripts/tables.py
 """
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import quickthumb
 from quickthumb.config import Config
-from quickthumb.errors import catalogue
-from quickthumb.jobs import keys
+from quickthumb.model.errors import catalogue
+from quickthumb.queue import keys
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -25,6 +28,7 @@ def settings() -> str:
 
 def errors() -> str:
     """Every error: its status, code and title, and whether it may pass."""
+    _import_every_room()
     rows = ["| status | code | title | |", "|---|---|---|---|"]
     for error in catalogue():
         passing = "" if error.permanent else "may pass: try again"
@@ -32,8 +36,16 @@ def errors() -> str:
     return "\n".join(rows)
 
 
+def _import_every_room() -> None:
+    """Errors live where they are raised, and are in the catalogue once their module is imported."""
+    roots = ("quickthumb.app", "quickthumb.worker", "quickthumb.__main__")
+    for module in pkgutil.walk_packages(quickthumb.__path__, "quickthumb."):
+        if module.name not in roots:
+            importlib.import_module(module.name)
+
+
 def redis_keys() -> str:
-    """Every Redis key, as `jobs/keys.py` lists them."""
+    """Every Redis key, as `queue/keys.py` lists them."""
     rows = [line for line in (keys.__doc__ or "").splitlines() if line.startswith("|")]
     text = "\n".join(rows)
     for name in re.findall(r"`([A-Z_]+_SECONDS)`", text):

@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from quickthumb.jobs.connection import connect
-from quickthumb.jobs.model import Job, Source, new_id, now
-from quickthumb.jobs.store import JobStore
+from quickthumb.model.ids import new_id, now
+from quickthumb.model.job import Job
+from quickthumb.model.source import Source
+from quickthumb.queue.connection import connect
+from quickthumb.queue.store import JobStore
 from tests.redis_server import RedisServer
 
 __all__ = ["client", "redis", "redis_url", "shared_redis", "store"]
@@ -29,7 +31,7 @@ def a_job(*, age_seconds: float = 0, **changes: Any) -> Job:
         id=new_id(),
         created_at=now() - timedelta(seconds=age_seconds),
         source=source,
-        outputs=({"name": "thumbnail", "width": 128, "height": 128},),
+        order={"outputs": [{"name": "thumbnail", "width": 128, "height": 128}]},
     )
     return job.model_copy(update=changes)
 

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from quickthumb.cli.command import Command
 from quickthumb.cli.mistakes import UserMistake
 from quickthumb.config import Config, load
-from quickthumb.errors import QuickThumbError
-from quickthumb.jobs.connection import connect
-from quickthumb.jobs.store import JobStore
-from quickthumb.parts import housekeeper
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.queue.connection import connect
+from quickthumb.queue.store import JobStore
+from quickthumb.wiring import housekeeper
 
 ATTEMPTS = 3
 ANSWER_SECONDS = 10.0

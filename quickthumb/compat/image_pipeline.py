@@ -7,14 +7,17 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb import errors
-from quickthumb.errors import NotReady, UnsupportedMediaType
 from quickthumb.http.answers import json_answer
 from quickthumb.http.bodies import upload_from
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
 from quickthumb.http.state import metrics_of, service_of
-from quickthumb.jobs.model import Source, Status
+from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.model.job import Status
+from quickthumb.model.source import Source
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.service.errors import UPLOAD, NotReady, UnknownJob, UnknownResult
 
 TAG = "Older API: image pipeline"
 PRESET = "gray-blur"
@@ -98,17 +101,17 @@ _BODY: dict[str, Any] = {
         "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}}
     },
 }
-_LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+_LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 
 # fmt: off
 ENDPOINTS = (
     Endpoint("POST", "/upload", submit_to_pipeline, TAG, "Upload an image to be made gray and blurred",
-             (Answer(200, "The task.", PipelineUploadView),), errors.UPLOAD, (), _BODY),
+             (Answer(200, "The task.", PipelineUploadView),), UPLOAD, (), _BODY),
     Endpoint("GET", "/status/{task_id}", show_pipeline_status, TAG, "Ask how a task stands",
              (Answer(200, "The task.", PipelineStatusView),), _LOOKUP_ERRORS, (_TASK,)),
     Endpoint("GET", "/processed/{task_id}", download_processed, TAG, "Download the file that was made",
              (Answer(200, "The file.", media_types=PICTURES), Answer(206, "A part of the file.", media_types=PICTURES),
               Answer(304, "The client's copy is still good.")),
-             (*_LOOKUP_ERRORS, NotReady, errors.UnknownResult, errors.RangeNotSatisfiable), (_TASK,)),
+             (*_LOOKUP_ERRORS, NotReady, UnknownResult, RangeNotSatisfiable), (_TASK,)),
 )
 # fmt: on

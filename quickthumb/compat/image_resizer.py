@@ -6,17 +6,20 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb import errors
-from quickthumb.errors import InvalidParameter, NotReady, NotSquare, UnsupportedMediaType
 from quickthumb.http.answers import json_answer
 from quickthumb.http.base64_files import base64_answer
 from quickthumb.http.bodies import upload_from
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
 from quickthumb.http.negotiation import prefers
 from quickthumb.http.state import metrics_of, service_of
 from quickthumb.imaging.header import Header
-from quickthumb.jobs.model import Job, Status
+from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.model.errors import InvalidParameter, QuickThumbError, SourceMissing
+from quickthumb.model.job import Job, Status
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.service.errors import UPLOAD, NotReady, UnknownJob, UnknownResult
 
 TAG = "Older API: Image Resizer"
 PRESET = "square-32-64"
@@ -25,6 +28,10 @@ RESULTS = {"32": "square-32", "64": "square-64"}
 ORIGINAL = "original"
 SIZES = (*RESULTS, ORIGINAL)
 JSON = "application/json"
+
+
+class NotSquare(QuickThumbError):
+    code, status, title = "not_square", 422, "The image is not square"
 
 
 class TaskView(BaseModel):
@@ -104,20 +111,20 @@ _BODY = {
         }
     },
 }
-_LOOKUP_ERRORS = (errors.UnknownJob, errors.QueueUnavailable)
+_LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 
 # fmt: off
 ENDPOINTS = (
     Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
              (Answer(201, "The task.", TaskView, headers=(("Location", "The task's address."),)),),
-             (NotSquare, *errors.UPLOAD), (), _BODY),
+             (NotSquare, *UPLOAD), (), _BODY),
     Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Ask how a task stands",
              (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),
     Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Fetch an image of a task",
              (Answer(200, "The image.", TaskImageView, PICTURES),
               Answer(206, "A part of the file.", media_types=PICTURES),
               Answer(304, "The client's copy is still good.")),
-             (*_LOOKUP_ERRORS, InvalidParameter, NotReady, errors.UnknownResult, errors.SourceMissing,
-              errors.RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
+             (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, SourceMissing,
+              RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
 )
 # fmt: on

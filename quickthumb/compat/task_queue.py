@@ -4,10 +4,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb import errors
 from quickthumb.http.answers import json_answer
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.state import mail_of
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
 
 TAG = "Older API: task queue demo"
 QUEUED = "Email sending task has been queued."
@@ -53,9 +55,9 @@ ENDPOINTS = (
     # It changes something though it is a GET, so nobody is to ask for its head alone.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
              (Answer(200, "It is queued.", EmailQueuedView),),
-             (errors.AddressNotAllowed, errors.InvalidParameter, errors.QueueFull, errors.QueueUnavailable),
+             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable),
              (_EMAIL,), safe=False),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Ask how the sending stands",
-             (Answer(200, "The job.", EmailStatusView),), (errors.UnknownJob, errors.QueueUnavailable), (_JOB,)),
+             (Answer(200, "The job.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),
 )
 # fmt: on

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiofiles
 from starlette.responses import Response, StreamingResponse
 
-from quickthumb.errors import UnknownResult
+from quickthumb.service.errors import UnknownResult
 
 # A multiple of three: what is put together from such blocks is what the whole would be.
 BLOCK_BYTES = 3 * 64 * 1024

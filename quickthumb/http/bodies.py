@@ -5,8 +5,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from quickthumb.errors import MalformedRequest, UnsupportedMediaType
-from quickthumb.service.submission import Upload
+from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.model.errors import MalformedRequest
+from quickthumb.service.submit import Upload
 
 # Of two, a proxy in front might go by the one and this service by the other.
 ONCE = ("content-type", "content-encoding", "idempotency-key")

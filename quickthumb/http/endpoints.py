@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.errors import QuickThumbError
+from quickthumb.model.errors import QuickThumbError
 
 Handler = Callable[[Request], Awaitable[Response]]
 

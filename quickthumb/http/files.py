@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from quickthumb.errors import RangeNotSatisfiable, UnknownResult
+from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
+from quickthumb.service.errors import UnknownResult
 
 # A result never changes, and neither does an original: one job, one file.
 CACHE_CONTROL = "public, max-age=31536000, immutable"

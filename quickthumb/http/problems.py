@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from quickthumb.errors import MalformedRequest, MethodNotAllowed, NotFound, QuickThumbError
+from quickthumb.http.errors import MethodNotAllowed, NotFound
+from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
 log = logging.getLogger("quickthumb.web")
 

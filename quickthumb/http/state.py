@@ -5,8 +5,8 @@ from typing import cast
 from starlette.requests import Request
 
 from quickthumb.metrics import WebMetrics
-from quickthumb.service.images import ImageService
-from quickthumb.service.mail import MailService
+from quickthumb.service.emails import MailService
+from quickthumb.service.jobs import ImageService
 
 
 def service_of(request: Request) -> ImageService:

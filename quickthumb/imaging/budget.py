@@ -5,12 +5,12 @@ An estimate from above, of the pictures only: what Python, Pillow and the codecs
 
 from collections.abc import Sequence
 
-from quickthumb.errors import InvalidParameter
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.levels import draft_scale
 from quickthumb.imaging.orientation import Size, by_degrees
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.output import Output
 
 # Pillow keeps every picture, but grey ones, in four bytes a pixel.
 _PIXEL_BYTES = 4

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from quickthumb.errors import TooManyPixels
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.errors import TooManyPixels
+from quickthumb.model.limits import Limits
 
 _HEAD_BYTES = 64
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageCms
 
 from quickthumb.imaging import ink
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.limits import Limits
 
 UNCHANGED = "unchanged"
 # The channels an ICC profile may be about, by the mode of the pictures that it can describe.

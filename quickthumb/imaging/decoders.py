@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, _imaging
 
-from quickthumb.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
 from quickthumb.imaging import canvas
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.limits import Limits
 
 # Pillow's names. "JPEG" reads MPO and Ultra HDR files as well, through its factory.
 DECODERS = ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "ICO"]

@@ -12,10 +12,10 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
-from quickthumb.errors import InvalidParameter
 from quickthumb.imaging.formats import Asked, Options
 from quickthumb.imaging.palette import with_palette
 from quickthumb.imaging.task import Task
+from quickthumb.model.errors import InvalidParameter
 
 # What `max_bytes` tries first where no quality is asked for; above, files grow for nothing to be seen.
 _BEST_QUALITY = 95

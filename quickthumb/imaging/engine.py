@@ -11,10 +11,10 @@ from quickthumb.imaging.colour import Colour
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.levels import Levels, draft_scale
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.source import Frame, Source, open_source
 from quickthumb.imaging.task import Task, plan_tasks
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.output import Output
 
 Options = dict[str, Any]
 # Above as many pixels, a JPEG takes the standard's Huffman tables.

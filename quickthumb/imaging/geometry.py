@@ -7,10 +7,10 @@ whatever scale the picture is later decoded at, so that no output's size depends
 import math
 from dataclasses import dataclass
 
-from quickthumb.errors import InvalidParameter
-from quickthumb.imaging import values
 from quickthumb.imaging.orientation import Box, Size
-from quickthumb.imaging.parameters import Output
+from quickthumb.model import notation
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.output import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def plan(upright: Size, output: Output, anchor: tuple[float, float] | None = Non
     if output.fit == "inside" or output.width is None or output.height is None:
         return _whole(part, _inside((width, height), output))
     box = (output.width, output.height)
-    anchor = anchor or values.anchor(output.position)
+    anchor = anchor or notation.anchor(output.position)
     if output.fit == "cover":
         return _cover(part, box, output.enlarge, anchor)
     if output.fit == "contain":

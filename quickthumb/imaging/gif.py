@@ -7,7 +7,7 @@ that breaks off for one that ends.
 from pathlib import Path
 from typing import BinaryIO
 
-from quickthumb.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage
 
 
 def count_frames(source: Path, stop: int) -> int:

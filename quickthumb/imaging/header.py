@@ -8,7 +8,6 @@ nothing of the pixels behind it. To read another format, write its reader in `he
 from collections.abc import Callable
 from pathlib import Path
 
-from quickthumb.errors import BrokenImage, UnsupportedImage
 from quickthumb.imaging.headers.bitmap import read_bmp, read_ico
 from quickthumb.imaging.headers.gif import read_gif
 from quickthumb.imaging.headers.iso_media import read_iso_media
@@ -17,6 +16,7 @@ from quickthumb.imaging.headers.png import read_png
 from quickthumb.imaging.headers.tiff import read_tiff
 from quickthumb.imaging.headers.webp import read_webp
 from quickthumb.imaging.headers.window import Header, NeedMore, Prefix, Seeking, Window
+from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 __all__ = ["Header", "read_header", "read_header_of_file"]
 

@@ -10,8 +10,8 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from quickthumb.imaging.formats import Format, Options
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.source import Source
+from quickthumb.model.output import Output
 
 # The texts of a PNG that say the same as the EXIF tags.
 _RIGHTS = {ExifTags.Base.Artist: "Author", ExifTags.Base.Copyright: "Copyright"}

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from quickthumb.errors import UnsupportedImage
+from quickthumb.model.errors import UnsupportedImage
 
 # What `header` recognises and `decoders` reads, whatever is installed.
 ALWAYS = frozenset({"jpeg", "png", "gif", "webp", "avif", "tiff", "bmp", "ico"})

@@ -8,12 +8,12 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageCms
 
-from quickthumb.errors import TooManyFrames, UnsupportedImage
 from quickthumb.imaging import canvas, gif
 from quickthumb.imaging.decoders import decoding, opened
 from quickthumb.imaging.levels import Level
-from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
+from quickthumb.model.errors import TooManyFrames, UnsupportedImage
+from quickthumb.model.limits import Limits
 
 _NAMES = {"MPO": "jpeg"}
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")

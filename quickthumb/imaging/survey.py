@@ -7,9 +7,9 @@ from PIL import Image
 
 from quickthumb.imaging.budget import estimate_decode_bytes
 from quickthumb.imaging.decoders import decoding, opened
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.source import count_frames, format_name
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 
 # These decoders read the file whole, and take it apart in memory.
 _READ_WHOLE = ("WEBP", "AVIF", "HEIF")

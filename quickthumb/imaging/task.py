@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from quickthumb.errors import InvalidParameter
 from quickthumb.imaging import canvas, orientation
 from quickthumb.imaging.colour import Colour
 from quickthumb.imaging.formats import Format, choose
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
-from quickthumb.imaging.limits import Limits
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.source import Source
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 
 
 @dataclass(slots=True)

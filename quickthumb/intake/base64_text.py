@@ -2,7 +2,7 @@
 
 import binascii
 
-from quickthumb.errors import MalformedRequest
+from quickthumb.model.errors import MalformedRequest
 
 WHITESPACE = b" \t\r\n"
 # `data:image/png;base64,` as browsers' FileReader puts before it.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from quickthumb.errors import UploadTimedOut
+from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.intake.limits import IntakeLimits
 
 

@@ -5,9 +5,9 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from quickthumb.errors import BrokenImage
 from quickthumb.intake.limits import IntakeLimits
 from quickthumb.intake.ways import too_many_bytes
+from quickthumb.model.errors import BrokenImage
 
 # Large enough that a write's fixed costs (a thread, a system call) vanish. Nothing is written before the first block is
 # full, so the whole of it is what can be inspected: enough for a JPEG's metadata and its colour profile.

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from quickthumb.errors import MalformedRequest
 from quickthumb.intake.base64_text import Base64Text
 from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
 from quickthumb.intake.filename import clean_filename
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+from quickthumb.model.errors import MalformedRequest
 
 IMAGE_KEY = "data"
 FILENAME_KEY = "filename"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from quickthumb.errors import MalformedRequest, TooManyBytes
+from quickthumb.intake.errors import TooManyBytes
+from quickthumb.model.errors import MalformedRequest
 
 
 @dataclass(frozen=True, slots=True)

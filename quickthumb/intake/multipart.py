@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 
-from quickthumb.errors import MalformedRequest, QuickThumbError
 from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
 from quickthumb.intake.filename import clean_filename
 from quickthumb.intake.header_value import decode_extended, split_header_value
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

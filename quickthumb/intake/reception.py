@@ -9,12 +9,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from quickthumb.errors import MalformedRequest
 from quickthumb.intake.deadlines import read_in_time
 from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
 from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink
 from quickthumb.intake.limits import IntakeLimits
 from quickthumb.intake.ways import choose_way, too_many_bytes
+from quickthumb.model.errors import MalformedRequest
 
 # The most that is parsed at one time: what a parser makes of it is held in memory, and the event loop waits for it.
 PARSED_BYTES = 256 * 1024

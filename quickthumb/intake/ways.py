@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from quickthumb.errors import TooManyBytes, UnsupportedMediaType
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
 from quickthumb.intake.events import Way
 from quickthumb.intake.header_value import split_header_value
 from quickthumb.intake.json_body import JsonBody

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from quickthumb.errors import InvalidParameter
+from quickthumb.model.errors import InvalidParameter
 
 LONGEST = 254
 LONGEST_LOCAL = 64

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
-from quickthumb.errors import MailUnavailable
+from quickthumb.notify.errors import MailUnavailable
 
 log = logging.getLogger("quickthumb.mail")
 

@@ -6,7 +6,8 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
-from quickthumb.errors import MailRefused, MailUnavailable, QuickThumbError
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.notify.errors import MailRefused, MailUnavailable
 
 log = logging.getLogger("quickthumb.mail")
 

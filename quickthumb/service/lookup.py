@@ -1,8 +1,9 @@
 """Finding a job by what a client calls its id."""
 
-from quickthumb.errors import UnknownJob
-from quickthumb.jobs.model import Job, is_id
-from quickthumb.jobs.store import JobStore
+from quickthumb.model.ids import is_id
+from quickthumb.model.job import Job
+from quickthumb.queue.store import JobStore
+from quickthumb.service.errors import UnknownJob
 
 
 async def find_job(store: JobStore, job_id: str) -> Job:

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quickthumb.config import ConfigError
-from quickthumb.errors import InvalidParameter
-from quickthumb.imaging.parameters import Output, parse_output
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.order import MAX_OUTPUTS, Presets
+from quickthumb.model.output import Output, parse_output
 
-MAX_OUTPUTS = 32
-# What a job makes when nothing is asked for.
-DEFAULT_PRESET = "thumbnail"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-Presets = Mapping[str, tuple[Output, ...]]
 
 
 def read_presets(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> Presets:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from quickthumb.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")

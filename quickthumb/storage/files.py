@@ -12,11 +12,11 @@ from typing import BinaryIO, cast
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from quickthumb.errors import DiskFull, StorageUnavailable
 from quickthumb.storage import sweeping
 from quickthumb.storage.claims import claim
 from quickthumb.storage.contract import Ages, Kept, Swept
 from quickthumb.storage.durability import make_folder, remove_folder, sync, to_its_end, translated, write_file
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECORD, SOURCE, UPLOADS, place_of
 
 # With less than this, no upload of any size has a chance.

@@ -9,19 +9,19 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from quickthumb.errors import QuickThumbError
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Endpoint
 from quickthumb.metrics import WebMetrics
-from quickthumb.service.images import ImageService
-from quickthumb.service.mail import MailService
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.service.emails import MailService
+from quickthumb.service.jobs import ImageService
 from quickthumb.web.documentation import STATIC
-from quickthumb.web.lingering import LingeringClose
-from quickthumb.web.measuring import Measuring
-from quickthumb.web.mishaps import Mishaps
+from quickthumb.web.middleware.lingering import LingeringClose
+from quickthumb.web.middleware.measuring import Measuring
+from quickthumb.web.middleware.mishaps import Mishaps
+from quickthumb.web.middleware.security import SecurityHeaders
 from quickthumb.web.openapi import describe
 from quickthumb.web.routes import ENDPOINTS, PAGES
-from quickthumb.web.security import SecurityHeaders
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 

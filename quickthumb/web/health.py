@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb import metrics
-from quickthumb.errors import NotServing, QueueUnavailable
 from quickthumb.http.answers import json_answer
 from quickthumb.http.problems import problem
 from quickthumb.http.state import metrics_of, service_of
+from quickthumb.model.errors import NotServing
+from quickthumb.queue.errors import QueueUnavailable
 
 
 class Health(BaseModel):

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.errors import MalformedRequest
 from quickthumb.http.answers import json_answer
 from quickthumb.http.bodies import upload_from
 from quickthumb.http.state import metrics_of, service_of
+from quickthumb.model.errors import MalformedRequest
 from quickthumb.web.presentation import present_accepted
 
 LONGEST_KEY = 255

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.errors import InvalidParameter
 from quickthumb.http.answers import json_answer
 from quickthumb.http.state import max_wait_seconds, service_of
-from quickthumb.jobs.model import Status, is_id
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.ids import is_id
+from quickthumb.model.job import Status
 from quickthumb.web.presentation import PageView, present
 
 DEFAULT_PAGE = 20

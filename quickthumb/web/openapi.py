@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from quickthumb import __version__
-from quickthumb.errors import QuickThumbError
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.output import Output
 
 REFERENCE = "#/components/schemas/{model}"
 

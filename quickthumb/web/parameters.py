@@ -1,7 +1,7 @@
 """The parameters of the routes, as OpenAPI tells of them."""
 
 from quickthumb.http.endpoints import Parameter
-from quickthumb.jobs.model import Status
+from quickthumb.model.job import Status
 from quickthumb.web import jobs
 
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})

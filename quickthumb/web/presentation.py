@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from quickthumb.jobs.model import Failure, Job, Source, Status
+from quickthumb.model.job import Failure, Job, Status
+from quickthumb.model.source import Source
 
 ACCEPTED_MESSAGE = "Image is being resized in the background"
 
@@ -126,7 +127,7 @@ def _shown(job: Job) -> dict[str, Any]:
         for result in job.results
     }
     return {
-        **job.model_dump(exclude={"outputs", "results", "source", "error"}),
+        **job.model_dump(exclude={"tenant", "order", "results", "source", "error"}),
         "source": job.source,
         "results": results,
         "error": job.error,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from quickthumb.http.answers import json_answer
 from quickthumb.http.state import service_of
-from quickthumb.service.recipe import written
+from quickthumb.model.order import written
 
 # What differs from a parameter's default; the schema of outputs says what that is.
 OutputView = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Output"})]

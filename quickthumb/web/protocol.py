@@ -14,15 +14,23 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from quickthumb.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, QuickThumbError
 from quickthumb.http.problems import problem
-from quickthumb.web.security import DEFAULT_HEADERS
+from quickthumb.model.errors import MalformedRequest, QuickThumbError
+from quickthumb.web.middleware.security import DEFAULT_HEADERS
 
 # What other servers allow for, too; the longest head that is of use here has one long query.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 # A close right behind the answer to a head would, where the client is still sending, take the answer back.
 LINGER_SECONDS = 0.5
+
+
+class HeadTimedOut(QuickThumbError):
+    code, status, title = "head_timed_out", 408, "The request's head did not arrive in time"
+
+
+class HeadTooLarge(QuickThumbError):
+    code, status, title = "head_too_large", 431, "The request's head is too large"
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from quickthumb.http.endpoints import Parameter
-from quickthumb.imaging.parameters import Output
-from quickthumb.service.presets import MAX_OUTPUTS
+from quickthumb.model.order import MAX_OUTPUTS
+from quickthumb.model.output import Output
 
 OUTPUT_REFERENCE = {"$ref": "#/components/schemas/Output"}
 OUTPUT_PROPERTIES: dict[str, Any] = Output.model_json_schema()["properties"]

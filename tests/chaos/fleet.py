@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.devredis import EmbeddedRedis
-from quickthumb.jobs import keys
+from quickthumb.queue import keys
 from tests.chaos.process import Process, processes_with
 from tests.conftest import clean_environment
 from tests.waiting import wait_until

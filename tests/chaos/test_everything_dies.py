@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.jobs import keys
+from quickthumb.queue import keys
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
 from tests.chaos.report import Fault, Report

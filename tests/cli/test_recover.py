@@ -4,7 +4,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from quickthumb.jobs import keys
+from quickthumb.queue import keys
 from quickthumb.storage import FileStorage
 from tests.cli.test_program import assert_one_sentence, quickthumb
 from tests.redis_fixtures import a_job
@@ -15,7 +15,7 @@ async def test_it_queues_what_redis_has_lost_and_says_so(tmp_path: Path) -> None
     job = a_job()
     async with FileStorage(tmp_path).receive(job.id) as arrival:
         await arrival.write(b"source")
-        await arrival.keep(job.model_dump_json().encode())
+        await arrival.keep(job.record())
     async with RedisServer(tmp_path) as server, Redis.from_url(server.url) as redis:
         said = [
             quickthumb("recover", QUICKTHUMB_DATA_DIR=str(tmp_path), QUICKTHUMB_REDIS_URL=server.url).stdout

@@ -76,8 +76,8 @@ class Poisoning(importlib.abc.MetaPathFinder):
 
 
 def _poisoned(render: Callable[..., Any]) -> Callable[..., Any]:
-    from quickthumb.errors import QuickThumbError
     from quickthumb.imaging.header import read_header_of_file
+    from quickthumb.model.errors import QuickThumbError
 
     def poisoned(source: Any, *args: Any) -> Any:
         with contextlib.suppress(QuickThumbError):

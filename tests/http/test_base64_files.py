@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from quickthumb.errors import UnknownResult
 from quickthumb.http.base64_files import BLOCK_BYTES, base64_answer
+from quickthumb.service.errors import UnknownResult
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 2])

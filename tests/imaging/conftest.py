@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from quickthumb.imaging.engine import Made, Rendering, render
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import parse_output
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import parse_output
 
 LIMITS = Limits(max_pixels=100_000_000)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from quickthumb.errors import BrokenImage, TooManyFrames, TooManyPixels
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyPixels
+from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import Samples, psnr, samples
 

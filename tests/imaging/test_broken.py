@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from quickthumb.errors import BrokenImage, QuickThumbError, TooManyFrames, TooManyPixels, UnsupportedImage
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyFrames, TooManyPixels, UnsupportedImage
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.pictures import noise
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from quickthumb.imaging.budget import estimate_decode_bytes
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.survey import estimate_file_bytes
+from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS
 from tests.imaging.pictures import noise
 
@@ -23,8 +23,8 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.limits import Limits
-from quickthumb.imaging.parameters import parse_output
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import parse_output
 warm, source, folder, output = sys.argv[1:]
 output, limits = parse_output(json.loads(output)), Limits(max_pixels=200_000_000)
 render(Path(warm), [output], Path(folder), limits)

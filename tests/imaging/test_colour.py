@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from quickthumb.imaging import colour
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import delta_e, in_srgb, samples
 from tests.imaging.pictures import gradient, noise, quadrants

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from quickthumb.imaging.formats import FORMATS
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.output import Output
 from tests.imaging.pictures import noise
 
 PAGE = Path(__file__).parents[2] / "docs" / "imaging.md"

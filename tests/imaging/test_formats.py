@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
-from quickthumb.errors import InvalidParameter, TooManyPixels, UnsupportedImage
 from quickthumb.imaging.decoders import DECODERS
 from quickthumb.imaging.formats import FORMATS
-from quickthumb.imaging.limits import Limits
+from quickthumb.model.errors import InvalidParameter, TooManyPixels, UnsupportedImage
+from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import delta_e, ssim
 from tests.imaging.pictures import disc, gradient, noise

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from quickthumb.errors import InvalidParameter
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.geometry import plan, rotated_size
-from quickthumb.imaging.parameters import Output
-from quickthumb.imaging.values import ANCHORS, anchor
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.notation import ANCHORS, anchor
+from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.measures import samples
 from tests.imaging.pictures import gradient, quadrants

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.parameters import parse_output
+from quickthumb.model.output import parse_output
 from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.measures import delta_e, ssim
 

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from quickthumb.errors import BrokenImage, QuickThumbError, UnsupportedImage
 from quickthumb.imaging.header import FORMATS, Header, read_header, read_header_of_file
+from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedImage
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())

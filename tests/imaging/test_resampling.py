@@ -9,8 +9,8 @@ from PIL import Image
 
 from quickthumb.imaging import levels, resampling
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.parameters import Output
 from quickthumb.imaging.resampling import resample, with_pillow, with_simd
+from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.measures import psnr, ssim
 from tests.imaging.pictures import noise

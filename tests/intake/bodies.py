@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from quickthumb.errors import QuickThumbError
 from quickthumb.intake.events import Event, ImageBytes
 from quickthumb.intake.limits import IntakeLimits
 from quickthumb.intake.ways import choose_way
+from quickthumb.model.errors import QuickThumbError
 
 LIMITS = IntakeLimits(max_upload_bytes=100_000, max_fields=4, max_fields_bytes=2000, idle_seconds=5, total_seconds=5)
 FORM = 'multipart/form-data; boundary="a b=c"'

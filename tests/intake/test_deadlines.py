@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from quickthumb.errors import (
-    UploadTimedOut,
-)
 from quickthumb.intake import receive
+from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.intake.image_stream import BLOCK_BYTES
 from tests.intake.uploads import (
     IMAGE,

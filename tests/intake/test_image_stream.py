@@ -7,11 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from quickthumb.errors import (
-    DiskFull,
-)
 from quickthumb.intake import receive
 from quickthumb.intake.image_stream import BLOCK_BYTES, ImageStream
+from quickthumb.storage.errors import DiskFull
 from tests.intake.uploads import (
     END,
     FILE,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickthumb.errors import MalformedRequest
 from quickthumb.intake.events import ImageBegins
+from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import (
     JSON,
     cut,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quickthumb.errors import MalformedRequest
 from quickthumb.intake.events import ImageBegins, ImageNamed
+from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import FORM, IMAGE, cut, field_part, file_part, form, parse, part, refusal
 
 

@@ -10,16 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickthumb.errors import (
-    BrokenImage,
-    MalformedRequest,
-    QuickThumbError,
-    TooManyBytes,
-    TooManyPixels,
-    UnsupportedImage,
-    UnsupportedMediaType,
-)
 from quickthumb.intake import Field
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
+from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
 from tests.intake.uploads import (
     END,
     FILE,

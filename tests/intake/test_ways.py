@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickthumb.errors import MalformedRequest, TooManyBytes, UnsupportedMediaType
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
 from quickthumb.intake.events import Event, Field, ImageBegins, ImageNamed
 from quickthumb.intake.ways import WAYS, choose_way, refuse_declared_length
+from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import (
     FORM,
     IMAGE,

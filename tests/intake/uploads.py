@@ -5,14 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from quickthumb.errors import (
-    BrokenImage,
-    DiskFull,
-    QuickThumbError,
-    TooManyPixels,
-    UnsupportedImage,
-)
 from quickthumb.intake import Field, IntakeLimits, Received, Sink, receive
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.storage.errors import DiskFull
 
 MEBIBYTE = 1024 * 1024
 LIMITS = IntakeLimits(

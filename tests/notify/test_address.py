@@ -1,6 +1,6 @@
 import pytest
 
-from quickthumb.errors import InvalidParameter
+from quickthumb.model.errors import InvalidParameter
 from quickthumb.notify.address import checked_address, is_allowed
 
 

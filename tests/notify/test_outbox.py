@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.errors import MailUnavailable
+from quickthumb.notify.errors import MailUnavailable
 from quickthumb.notify.outbox import Outbox
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from quickthumb.errors import MailRefused, MailUnavailable
+from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.notify.smtp import SmtpMailer, SmtpServer
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from quickthumb.config import BUILT_IN_PRESETS, ConfigError
-from quickthumb.service.presets import DEFAULT_PRESET, read_presets
-from quickthumb.service.recipe import written
+from quickthumb.model.order import DEFAULT_PRESET, written
+from quickthumb.service.presets import read_presets
 
 
 def test_the_built_in_ones_are_in_order() -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from quickthumb.errors import DiskFull, QuickThumbError, StorageUnavailable
-from quickthumb.jobs.model import new_id
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.ids import new_id
 from quickthumb.storage import Kept, Storage
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 
 Left = Callable[[], list[str]]
 Break = Callable[[int], None]

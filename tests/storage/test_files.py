@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.errors import DiskFull, StorageUnavailable
-from quickthumb.jobs.model import new_id
+from quickthumb.model.ids import new_id
 from quickthumb.storage import Ages, FileStorage, Kept, durability
 from quickthumb.storage import files as module
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from tests.storage.contract import Break, Left, StorageContract, end, keep
 
 

@@ -8,9 +8,9 @@ from starlette.routing import Route
 
 from quickthumb.app import app
 from quickthumb.compat.services import endpoints_of
-from quickthumb.errors import catalogue
 from quickthumb.http.problems import Problem
-from quickthumb.imaging.parameters import Output
+from quickthumb.model.errors import catalogue
+from quickthumb.model.output import Output
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
 from quickthumb.web.routes import ENDPOINTS, PAGES
 from tests.web.conftest import done, upload

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from quickthumb.errors import QueueUnavailable
-from quickthumb.service.images import ImageService
-from quickthumb.service.mail import MailService
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.service.emails import MailService
+from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
-from quickthumb.web.security import DEFAULT_HEADERS
+from quickthumb.web.middleware.security import DEFAULT_HEADERS
 from tests.conftest import picture
 from tests.web.conftest import Refusal, refusal
 

@@ -1,9 +1,9 @@
 """BMP and ICO, the formats of Windows."""
 
-from quickthumb.errors import BrokenImage, UnsupportedImage
 from quickthumb.imaging.headers.png import SIGNATURE as PNG_SIGNATURE
 from quickthumb.imaging.headers.png import read_png_size
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 CORE_HEADER = 12
 # BITMAPINFOHEADER and what grew from it, by length in bytes.

@@ -1,7 +1,7 @@
 """GIF (89a): the logical screen, widened to the first frame where that is larger, as decoders do."""
 
-from quickthumb.errors import BrokenImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage
 
 # Blocks of at most 255 bytes before the first frame: 5 MB of comments and metadata.
 MOST_BLOCKS = 20_000

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from quickthumb.errors import BrokenImage, UnsupportedImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})

@@ -1,7 +1,7 @@
 """JPEG (ITU T.81, annex B): the size is in the frame header, which follows any number of metadata segments."""
 
-from quickthumb.errors import BrokenImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage
 
 # A large profile takes 64 KiB a segment, so even 100 MB of metadata stays below this.
 MOST_STEPS = 4096

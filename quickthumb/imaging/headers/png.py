@@ -1,7 +1,7 @@
 """PNG (ISO 15948) and its animated kind, whose frames all lie within the size of the first chunk."""
 
-from quickthumb.errors import BrokenImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_SIDE = 2**31 - 1

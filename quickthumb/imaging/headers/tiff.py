@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from quickthumb.errors import BrokenImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage
 
 IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257

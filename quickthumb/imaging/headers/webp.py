@@ -1,7 +1,7 @@
 """WebP (RFC 9649): lossy, lossless, or extended with a canvas."""
 
-from quickthumb.errors import BrokenImage
 from quickthumb.imaging.headers.window import Header, Window
+from quickthumb.model.errors import BrokenImage
 
 CHUNKS_START = 12
 CONTENT_START = 20

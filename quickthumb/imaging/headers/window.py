@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from quickthumb.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage
 
 
 class NeedMore(Exception):

@@ -2,8 +2,8 @@
 
 from PIL import Image
 
-from quickthumb.imaging import values
 from quickthumb.imaging.task import Task
+from quickthumb.model import notation
 
 _WHITE, _CLEAR = (255, 255, 255, 255), (0, 0, 0, 0)
 
@@ -21,7 +21,7 @@ def apply(picture: Image.Image, task: Task) -> Image.Image:
 
 
 def _ground(task: Task) -> tuple[int, int, int, int]:
-    given = values.rgba(task.output.background) if task.output.background else None
+    given = notation.rgba(task.output.background) if task.output.background else None
     if task.format.alpha:
         return given or _CLEAR
     if given is None or given[3] == 255:

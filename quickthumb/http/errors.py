@@ -1,0 +1,15 @@
+"""What HTTP itself may refuse."""
+
+from quickthumb.model.errors import QuickThumbError
+
+
+class NotFound(QuickThumbError):
+    code, status, title = "not_found", 404, "There is nothing at this address"
+
+
+class MethodNotAllowed(QuickThumbError):
+    code, status, title = "method_not_allowed", 405, "This address does not take that method"
+
+
+class RangeNotSatisfiable(QuickThumbError):
+    code, status, title = "range_not_satisfiable", 416, "The file has no such range"

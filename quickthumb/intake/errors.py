@@ -1,0 +1,15 @@
+"""What an upload's body may be refused for."""
+
+from quickthumb.model.errors import QuickThumbError
+
+
+class UploadTimedOut(QuickThumbError):
+    code, status, title = "upload_timed_out", 408, "The upload stalled"
+
+
+class TooManyBytes(QuickThumbError):
+    code, status, title = "too_many_bytes", 413, "The upload is too large"
+
+
+class UnsupportedMediaType(QuickThumbError):
+    code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"

@@ -1,5 +1,0 @@
-"""Jobs: what one is, how its status moves, and where that is kept in Redis.
-
-Nothing here knows HTTP, images or the disk. All Redis keys are named in `keys`, all connections made in
-`connection`, and every change of status is one atomic script in `scripts`.
-"""

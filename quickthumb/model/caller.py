@@ -1,0 +1,33 @@
+"""Who asks."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DEFAULT_TENANT = "default"
+
+
+class Scope(StrEnum):
+    """What a caller may be allowed to do."""
+
+    IMAGES_WRITE = "images:write"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    RESULTS_READ = "results:read"
+    WEBHOOKS = "webhooks"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the tenant that owns what they make, the API key and the network address they came with, and what they
+    may do. Every verb takes one.
+    """
+
+    tenant: str = DEFAULT_TENANT
+    key_id: str | None = None
+    address: str | None = None
+    scopes: frozenset[Scope] = frozenset(Scope)
+
+
+# Without API keys, every request comes from the same caller, who may do everything.
+ANONYMOUS = Caller()

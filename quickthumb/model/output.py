@@ -1,0 +1,178 @@
+"""The one parameter list of an output: validation, OpenAPI, the command line's help and the docs derive from it.
+
+The web process validates with it, so it imports neither Pillow nor anything that does.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from quickthumb.model import notation
+from quickthumb.model.errors import InvalidParameter
+
+MAX_SIDE_PIXELS = 16_383
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PIXELS)]
+Factor = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+Fit = Literal["inside", "cover", "contain", "fill"]
+FormatName = Literal["auto", "jpeg", "png", "webp", "avif", "gif"]
+
+
+def _text_or_nothing(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, {"type": "null"}]})
+
+
+def _text_or_list(pattern: str, count: int) -> WithJsonSchema:
+    numbers = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": count, "maxItems": count}
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, numbers]})
+
+
+Position = Annotated[
+    str,
+    BeforeValidator(notation.position),
+    WithJsonSchema({"type": "string", "examples": ["top-left", "smart", "0.5,0.3"]}),
+]
+Crop = Annotated[tuple[int, int, int, int], BeforeValidator(notation.crop), _text_or_list(r"^\d+,\d+,\d+,\d+$", 4)]
+Colour = Annotated[
+    str, BeforeValidator(notation.colour), WithJsonSchema({"type": "string", "examples": ["#ffffff", "transparent"]})
+]
+
+
+class Output(BaseModel):
+    """One wanted result, described by flat parameters. Pixels are those of the upright picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "thumbnail",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="Name of the result, unique within the job: small letters, digits, - and _.",
+    )
+    width: Side | None = Field(None, description="Width of the box, in pixels. With neither side, the size is kept.")
+    height: Side | None = Field(None, description="Height of the box, in pixels.")
+    size: Annotated[str | None, _text_or_nothing(r"^\d+x\d+$")] = Field(
+        None, exclude=True, description="Width and height in one: 128x128, in pixels."
+    )
+    fit: Fit = Field(
+        "inside",
+        description="How the picture meets the box: inside (wholly, in its proportions), cover (fills it, cut at the "
+        "edges), contain (inside, then padded to the box) or fill (stretched). All but inside need both sides.",
+    )
+    enlarge: bool = Field(
+        False,
+        description="Whether a small picture may be enlarged. If not, the result has at most the source's pixels; "
+        "cover and fill keep the box's proportions, contain still pads to the box.",
+    )
+    position: Position = Field(
+        "center",
+        description="What cover keeps and where contain puts the picture: center, an edge or a corner (top-left …), "
+        "x,y in 0…1 as in CSS object-position, or smart (the most interesting part; for cover).",
+    )
+    crop: Crop | None = Field(
+        None, description="Part of the picture to use, before resizing: x,y,width,height in pixels, after rotating."
+    )
+    rotate: float = Field(
+        0,
+        ge=-360,
+        le=360,
+        allow_inf_nan=False,
+        description="Clockwise turn in degrees, after the camera's orientation. Other than quarter turns leave corners "
+        "of the background.",
+    )
+    flip: bool = Field(False, description="Mirror top to bottom, after rotating.")
+    flop: bool = Field(False, description="Mirror left to right, after rotating.")
+    background: Colour | None = Field(
+        None,
+        description="Colour of padding, of corners and, in formats without transparency, behind the picture: #rgb, "
+        "#rgba, #rrggbb, #rrggbbaa or a basic CSS name. By default transparent where the format can, else white.",
+    )
+    grayscale: bool = Field(False, description="Drop the colours, by luma of ITU-R BT.601.")
+    blur: float | None = Field(
+        None, ge=0.3, le=250, allow_inf_nan=False, description="Gaussian blur: sigma in pixels of the result."
+    )
+    sharpen: float | None = Field(
+        None,
+        gt=0,
+        le=500,
+        allow_inf_nan=False,
+        description="Unsharp mask of radius 1 pixel of the result: strength in percent.",
+    )
+    brightness: Factor = Field(1, description="Factor as CSS brightness(): 0 is black, 1 unchanged, 2 twice as bright.")
+    contrast: Factor = Field(1, description="Factor as CSS contrast(): 0 is mid-grey, 1 unchanged.")
+    saturation: Factor = Field(1, description="Factor as CSS saturate(): 0 is grey, 1 unchanged.")
+    format: FormatName = Field(
+        "auto",
+        description="Format of the result. auto keeps a web format and turns others into jpeg or, with transparency or "
+        "animation, webp.",
+    )
+    quality: int | None = Field(
+        None, ge=1, le=100, description="Quality 1…100 of jpeg, webp and avif; by default 80, 80 and 60."
+    )
+    lossless: bool = Field(False, description="Keep every pixel exactly: for webp, and png as it always is.")
+    max_bytes: int | None = Field(
+        None, ge=100, description="Most bytes of the file: finds the best quality that fits. For jpeg, webp and avif."
+    )
+    metadata: Literal["strip", "copyright", "keep"] = Field(
+        "strip",
+        description="What is kept of EXIF, XMP and the colour profile: strip (nothing), copyright (artist and "
+        "copyright) or keep (everything, the profile too, where the format can).",
+    )
+    frames: Literal["all", "first"] = Field(
+        "all", description="Frames of an animation to keep; formats without animation take the first."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_form(cls, given: Any) -> Any:
+        """Takes empty fields of a form as not given, and `size=128x128` for width and height."""
+        if not isinstance(given, Mapping):
+            return given
+        present = {name: value for name, value in given.items() if value != "" and (name, value) != ("size", None)}
+        if "size" not in present:
+            return present
+        if present.keys() & {"width", "height"}:
+            _refuse("size", "cannot be given together with width or height")
+        try:
+            width, height = notation.size(str(present.pop("size")))
+        except ValueError as error:
+            _refuse("size", str(error))
+        return {**present, "width": width, "height": height}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.fit != "inside" and (self.width is None or self.height is None):
+            _refuse("fit", f"{self.fit} needs both width and height")
+        if self.lossless and self.format not in ("auto", "webp", "png"):
+            _refuse("lossless", f"is not possible with format {self.format}")
+        if self.lossless and self.max_bytes is not None:
+            _refuse("max_bytes", "cannot be given together with lossless")
+        if self.lossless and self.quality is not None:
+            _refuse("quality", "cannot be given together with lossless")
+        for field in ("quality", "max_bytes"):
+            if getattr(self, field) is not None and self.format in ("png", "gif"):
+                _refuse(field, f"has no meaning for format {self.format}")
+        return self
+
+
+def parse_output(given: Mapping[str, Any]) -> Output:
+    """An output from form fields, a query or JSON; raises InvalidParameter with the field at fault and one sentence."""
+    try:
+        return Output.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
+        message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InvalidParameter(_sentence(field, message), field=field) from None
+
+
+def _sentence(field: str | None, message: str) -> str:
+    message = message.removeprefix("Value error, ").rstrip(".")
+    if field and not message.startswith(f"{field} "):
+        return f"{field}: {message}."
+    return f"{message}."
+
+
+def _refuse(field: str, reason: str) -> NoReturn:
+    raise PydanticCustomError("combination", "{field} {reason}", {"field": field, "reason": reason})

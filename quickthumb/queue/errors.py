@@ -1,0 +1,13 @@
+"""What the queue may fail with."""
+
+from quickthumb.model.errors import QuickThumbError
+
+
+class QueueUnavailable(QuickThumbError):
+    code, status, title, permanent = "queue_unavailable", 503, "The queue cannot be reached", False
+    retry_after_seconds = 2
+
+
+class RequestInProgress(QuickThumbError):
+    code, status, title = "request_in_progress", 409, "The same request is still being received"
+    retry_after_seconds = 1

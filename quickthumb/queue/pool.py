@@ -1,0 +1,174 @@
+"""The connections of an arq worker: they sleep in Redis until there is work, and outlive a Redis that goes away.
+
+arq takes a pool of one's own making; its habits are mended here, in what the pool answers. It polls the queue at
+intervals: this pool's reading of the queue returns only when something is due, or after a while. It reads the head of
+the queue, running jobs included: this pool leaves those out. It marks a job as running for minutes: this pool shortens
+the mark to a lease. It ends a job in the queue even when another worker has taken it over: this pool lets it not. And
+an error that Redis answers ends the worker, or has it ask again at once and for ever: this pool logs it, and waits.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError, WatchError
+
+from quickthumb.queue import codec, keys, scripts
+from quickthumb.queue.connection import PASSING, Patience, patience_of
+
+log = logging.getLogger("quickthumb.worker")
+
+# The longest sleep: a lease that lapses wakes nobody, so everyone looks now and then. It is also what arq's health
+# line can be late by, which lives for a second more than its interval.
+LONGEST_SLEEP_SECONDS = 0.8
+# How long to leave a Redis alone that answers with an error: one that takes no writes, say.
+TROUBLED_SECONDS = 1.0
+# How far into the queue to look for something that no worker is running.
+SCAN_MOST = 10_000
+
+
+class WakingPool(ArqRedis):
+    """An ArqRedis for a worker; `lease_seconds` is how long a started job is left to its worker at first."""
+
+    def __init__(self, *, lease_seconds: float, **options: Any) -> None:
+        super().__init__(job_serializer=codec.dump, job_deserializer=codec.load, **options)
+        self._lease_ms = int(lease_seconds * 1000)
+        self._due = self.register_script(scripts.DUE)
+        self._left_alone: set[str] = set()
+
+    def leave_alone(self, job_id: str) -> None:
+        """Has arq leave the job to whoever runs it now: what arq would do next to end its own run, is not done."""
+        self._left_alone.add(keys.lease(job_id))
+
+    def stop_waiting(self) -> None:
+        """Has every command give up soon when Redis is away; for when the worker is to end."""
+        self._patience.end()
+
+    @property
+    def _patience(self) -> Patience:
+        return patience_of(self.connection_pool)
+
+    async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
+        """arq's reading of its queue: the ids that are due and not running; none after a sleep until there may be some.
+
+        After a sleep arq reads again at once, and not when it was told to stop meanwhile: then nothing new is begun.
+        """
+        try:
+            ids, due_ms = await self._read_due(name, num or 1)
+            if not ids:
+                await self._sleep(due_ms)
+        except (RedisError, OSError) as error:
+            await _wait_out(error)
+            return []
+        return ids
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Sends the command again until Redis answers, also when the connection breaks while it is being made:
+        that redis-py does not try again."""
+        while True:
+            try:
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            except tuple(PASSING) as error:
+                if self._patience.ended:
+                    raise
+                await _wait_out(error)
+
+    async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
+        """arq's health line; a Redis that does not take it is no reason to end."""
+        try:
+            return await cast("Awaitable[Any]", super().psetex(name, time_ms, value))
+        except (RedisError, OSError) as error:
+            await _wait_out(error)
+
+    async def delete(self, *names: Any) -> Any:
+        """arq's last word, that takes its health line away; without Redis it goes by itself."""
+        try:
+            return await cast("Awaitable[Any]", super().delete(*names))
+        except (RedisError, OSError) as error:
+            log.warning("Redis was away at the end: %s", error)
+
+    async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], bytes]:
+        arguments: list[str | int] = [in_progress_key_prefix, int(time.time() * 1000), most, SCAN_MOST]
+        ids, due_ms = await self._due(keys=[queue, keys.WAKE], args=arguments)
+        return ids, due_ms
+
+    async def _sleep(self, due_ms: bytes) -> None:
+        seconds = LONGEST_SLEEP_SECONDS
+        if due_ms:
+            seconds = min(seconds, max(0.01, float(due_ms) / 1000 - time.time()))
+        # Typed for whole seconds, though Redis takes parts of one since version 6.
+        await cast("Awaitable[Any]", self.blpop([keys.WAKE], timeout=cast("int", seconds)))
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "LeasingPipeline":
+        return LeasingPipeline(
+            self.connection_pool,
+            self.response_callbacks,
+            transaction,
+            shard_hint,
+            lease_ms=self._lease_ms,
+            left_alone=self._left_alone,
+        )
+
+
+class LeasingPipeline(Pipeline):
+    """What arq starts and ends a job with."""
+
+    def __init__(self, *args: Any, lease_ms: int, left_alone: set[str]) -> None:
+        super().__init__(*args)
+        self._lease_ms = lease_ms
+        self._left_alone = left_alone
+        self._to_leave_alone: set[str] = set()
+
+    def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
+        """arq's mark that a job is running, made as short as a lease."""
+        if str(name).startswith(in_progress_key_prefix):
+            time_ms = min(int(time_ms), self._lease_ms)
+        return super().psetex(name, time_ms, value)
+
+    def delete(self, *names: Any) -> Any:
+        """arq's end of a run: the mark goes, and what is executed with it."""
+        self._to_leave_alone |= self._left_alone & {str(name) for name in names}
+        return super().delete(*names)
+
+    async def execute(self, raise_on_error: bool = True) -> Any:
+        """Sends the commands again until Redis takes them: arq tells the queue this way what became of a job, and an
+        exception would end the worker."""
+        if self._to_leave_alone:
+            self._left_alone -= self._to_leave_alone
+            await self.reset()  # type: ignore[no-untyped-call]
+            return []
+        commands, watching = self.command_stack, self.watching
+        while True:
+            try:
+                return await super().execute(raise_on_error)
+            except WatchError:
+                raise
+            except (RedisError, OSError) as error:
+                if patience_of(self.connection_pool).ended:
+                    raise
+                await _wait_out(error)
+                if watching:
+                    raise WatchError from error
+                self.command_stack = commands
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        """A look at a job before starting it. When the connection breaks the answer is the one that makes arq
+        pass the job over until its next look: the exception would end the worker. Where even the WATCH failed, redis-py
+        takes the questions behind it for parts of a transaction, and what it answers to those passes the job over."""
+        try:
+            return await cast("Callable[..., Awaitable[Any]]", super().immediate_execute_command)(*args, **options)
+        except WatchError:
+            pass
+        except (RedisError, OSError) as error:
+            await _wait_out(error)
+        return 1 if args[0] == "EXISTS" else None
+
+
+async def _wait_out(error: Exception) -> None:
+    log.warning("Redis is in trouble: %s", error)
+    await asyncio.sleep(TROUBLED_SECONDS)

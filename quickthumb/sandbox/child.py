@@ -1,0 +1,82 @@
+"""The process in which a suspicious picture is made: `python -m quickthumb.sandbox.child <confinement as JSON>`.
+
+Reads a request from its standard input, writes one answer to its standard output, and ends. It opens no connection and
+knows no configuration.
+"""
+
+import os
+import sys
+from typing import BinaryIO
+
+from quickthumb.imaging.budget import estimate_decode_bytes
+from quickthumb.imaging.engine import render
+from quickthumb.imaging.header import read_header_of_file
+from quickthumb.model.errors import BrokenImage, QuickThumbError
+from quickthumb.model.output import Output
+from quickthumb.sandbox.confinement import confine
+from quickthumb.sandbox.exchange import Answer, Confinement, Refusal, Request, memory_exceeded
+
+# What the process has taken for itself before it opens a picture (measured: 20 MiB), and what codecs take beside it.
+OWN_BYTES = 48 * 1024 * 1024
+
+
+def main() -> None:
+    confinement = Confinement.model_validate_json(sys.argv[1])
+    confine(confinement)
+    exchange = _own_output()
+    request = Request.model_validate_json(sys.stdin.buffer.read())
+    answer = _answer(request, confinement.memory_bytes)
+    exchange.write(answer.model_dump_json().encode())
+    exchange.flush()
+    # Nothing is left to be done, and libraries that were fed nonsense may fall over their own ends.
+    os._exit(0)
+
+
+def _own_output() -> BinaryIO:
+    """The pipe to the parent, out of reach of libraries that print."""
+    exchange = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(exchange, "wb")
+
+
+def _answer(request: Request, memory_bytes: int) -> Answer:
+    try:
+        return Answer(rendering=render(request.source, _outputs(request), request.folder, request.limits))
+    except BrokenImage as error:
+        return Answer(
+            refusal=Refusal.of(memory_exceeded(memory_bytes) if _is_too_large(request, memory_bytes) else error)
+        )
+    except QuickThumbError as error:
+        return Answer(refusal=Refusal.of(error))
+    except MemoryError:
+        # Caught outside of the decoder: what it had taken is free again.
+        return Answer(refusal=Refusal.of(memory_exceeded(memory_bytes)))
+    except OSError as error:
+        if error.errno is None:
+            raise
+        return Answer(machine_errno=error.errno)
+
+
+def _outputs(request: Request) -> list[Output]:
+    return [Output.model_validate(parameters) for parameters in request.outputs]
+
+
+def _is_too_large(request: Request, memory_bytes: int) -> bool:
+    """Whether the picture may have wanted more memory than there is: many decoders call a picture broken that they
+    find no room for."""
+    try:
+        header = read_header_of_file(request.source)
+    except QuickThumbError:
+        return False
+    size_bytes = estimate_decode_bytes(
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        outputs=_outputs(request),
+        progressive=True,  # which the header does not tell
+    )
+    return size_bytes + OWN_BYTES > memory_bytes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What a verb may refuse."""
+
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
+from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
+
+
+class UnknownJob(QuickThumbError):
+    code, status, title = "unknown_job", 404, "There is no such job"
+
+
+class UnknownResult(QuickThumbError):
+    code, status, title = "unknown_result", 404, "The job has no such result"
+
+
+class NotReady(QuickThumbError):
+    code, status, title = "not_ready", 409, "The job has not finished"
+    retry_after_seconds = 1
+
+
+class WrongState(QuickThumbError):
+    code, status, title = "wrong_state", 409, "The job's status does not allow this"
+
+
+class KeyReused(QuickThumbError):
+    code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key belongs to another request"
+
+
+class QueueFull(QuickThumbError):
+    code, status, title, permanent = "queue_full", 503, "Too much is waiting", False
+    retry_after_seconds = 10
+
+
+class AddressNotAllowed(QuickThumbError):
+    code, status, title = "address_not_allowed", 403, "This address may not be written to"
+
+
+# What an upload may be refused with, whichever door it comes through.
+UPLOAD: tuple[type[QuickThumbError], ...] = (
+    MalformedRequest,
+    UploadTimedOut,
+    TooManyBytes,
+    UnsupportedMediaType,
+    UnsupportedImage,
+    BrokenImage,
+    TooManyPixels,
+    QueueFull,
+    QueueUnavailable,
+    StorageUnavailable,
+    DiskFull,
+)

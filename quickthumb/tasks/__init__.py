@@ -1,1 +1,0 @@
-"""The worker's door: what arq calls, translated into the verbs of the service."""

@@ -1,0 +1,163 @@
+"""From what a client sends to the outputs of a job."""
+
+import json
+from typing import Any
+
+import pytest
+
+from quickthumb.config import BUILT_IN_PRESETS
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.order import MAX_OUTPUTS, output_from, recipe_from, written
+from quickthumb.model.output import Output
+from quickthumb.service.presets import read_presets
+
+PRESETS = read_presets({**BUILT_IN_PRESETS, "card": [{"width": 600}], "again": [{"name": "card"}]})
+DEFAULT_RECIPE = PRESETS["thumbnail"]
+
+
+def refused(*fields: tuple[str, Any]) -> InvalidParameter:
+    with pytest.raises(InvalidParameter) as caught:
+        recipe_from(fields, PRESETS)
+    return caught.value
+
+
+def test_nothing_given_is_the_default_thumbnail() -> None:
+    assert recipe_from([], PRESETS) == DEFAULT_RECIPE
+    (output,) = DEFAULT_RECIPE
+    assert (output.name, output.width, output.height) == ("thumbnail", 128, 128)
+
+
+def test_flat_parameters_make_one_output() -> None:
+    assert recipe_from([("name", "hero"), ("width", "800"), ("height", 600)], PRESETS) == (
+        Output(name="hero", width=800, height=600),
+    )
+    assert recipe_from([("size", "64x48")], PRESETS) == (Output(width=64, height=48),)
+
+
+def test_a_field_left_blank_counts_as_not_given() -> None:
+    assert recipe_from([("width", ""), ("outputs", ""), ("name", "")], PRESETS) == DEFAULT_RECIPE
+    assert recipe_from([("width", "64"), ("height", ""), ("width", "")], PRESETS) == (Output(width=64),)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_list_makes_several_outputs_and_names_those_without_a_name(as_text: bool) -> None:
+    listed = [{"width": 800}, {"name": "small", "height": 64}, {"size": "10x20"}]
+    outputs = recipe_from([("outputs", json.dumps(listed) if as_text else listed)], PRESETS)
+    assert outputs == (
+        Output(name="output-1", width=800),
+        Output(name="small", height=64),
+        Output(name="output-3", width=10, height=20),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ([("widht", "64")], "widht"),
+        ([("width", "wide")], "width"),
+        ([("width", "0")], "width"),
+        ([("width", "16384")], "width"),
+        ([("width", "64"), ("name", "../etc/passwd")], "name"),
+        ([("width", "64"), ("name", "Hero")], "name"),
+        ([("width", "64"), ("name", "a" * 65)], "name"),
+        ([("width", "64"), ("width", "65")], "width"),
+        ([("width", "64"), ("width", "64")], "width"),
+        ([("outputs", [{"width": 1}]), ("height", "64")], "height"),
+        ([("outputs", [{"width": 1}, {"widht": 1}])], "outputs.1.widht"),
+        ([("outputs", [{"width": 1}, {"width": "wide"}])], "outputs.1.width"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: list[tuple[str, Any]], field: str) -> None:
+    assert refused(*fields).field == field
+
+
+def test_an_unknown_parameter_is_told_in_a_sentence() -> None:
+    assert refused(("widht", "64")).detail != ""
+    assert "widht" in refused(("widht", "64")).detail
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "[]", "{}", "7", "null", "nonsense", "[1]", '[{"width": 1}, null]', "[" * 100_000, '[{"width": NaN}]'][1:],
+)
+def test_what_is_no_list_of_outputs(listed: str) -> None:
+    assert str(refused(("outputs", listed)).field).startswith("outputs")
+
+
+@pytest.mark.parametrize("listed", [[], {}, 7, True, ["width"], [[{"width": 1}]]])
+def test_what_is_no_list_of_outputs_in_a_json_body(listed: Any) -> None:
+    assert refused(("outputs", listed)).field == "outputs"
+
+
+def test_two_outputs_of_one_name() -> None:
+    error = refused(("outputs", [{"name": "a", "width": 1}, {"name": "a", "width": 2}]))
+    assert (error.field, "'a'" in error.detail) == ("outputs", True)
+    assert refused(("outputs", [{"width": 1}, {"name": "output-1", "width": 2}])).field == "outputs"
+
+
+def test_as_many_outputs_as_are_allowed_and_one_more() -> None:
+    listed = [{"width": number} for number in range(1, MAX_OUTPUTS + 2)]
+    assert len(recipe_from([("outputs", listed[:-1])], PRESETS)) == MAX_OUTPUTS
+    assert str(MAX_OUTPUTS) in refused(("outputs", listed)).detail
+
+
+@pytest.mark.parametrize("size", ["128", "128x", "x128", "axb", "1x2x3", "-1x2", "٣x٣", 128, [], {"width": 1}])
+def test_a_size_that_is_none(size: Any) -> None:
+    refused(("size", size))
+
+
+@pytest.mark.parametrize("value", [[], {}, "1" * 5_000, "1e3", "NaN", 1.5, "9" * 20, "\x00"])
+def test_a_width_of_any_kind_is_taken_or_refused_and_never_a_bug(value: Any) -> None:
+    refused(("width", value))
+
+
+def test_a_size_beside_a_width() -> None:
+    refused(("size", "1x2"), ("width", "1"))
+
+
+def test_an_output_is_written_short_and_read_back() -> None:
+    for output in (*DEFAULT_RECIPE, Output(name="hero", width=800), Output(name="a", height=1)):
+        kept = written(output)
+        assert "name" in kept
+        assert None not in kept.values()
+        assert output_from(json.loads(json.dumps(kept)), "outputs.0") == output
+
+
+def names(*fields: tuple[str, Any]) -> list[str]:
+    return [output.name for output in recipe_from(fields, PRESETS)]
+
+
+def test_with_nothing_given_the_preset_thumbnail_is_made() -> None:
+    assert recipe_from([], PRESETS) == PRESETS["thumbnail"]
+    assert recipe_from([("width", ""), ("preset", ""), ("preset", None)], PRESETS) == PRESETS["thumbnail"]
+
+
+def test_presets_come_in_the_order_in_which_they_are_given() -> None:
+    assert names(("preset", "card"), ("preset", "square-32-64")) == ["card", "square-32", "square-64"]
+    assert names(("preset", ["thumbnail", "card"])) == ["thumbnail", "card"]
+
+
+def test_outputs_come_behind_presets() -> None:
+    outputs = '[{"name": "wide", "width": 900}, {"width": 5}]'
+    assert names(("outputs", outputs), ("preset", "card")) == ["card", "wide", "output-2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ([("preset", "crad")], "preset"),
+        ([("preset", 5)], "preset"),
+        ([("preset", [["card"]])], "preset"),
+        ([("preset", "card"), ("preset", "card")], "preset"),
+        ([("preset", "card"), ("preset", "again")], "preset"),
+        ([("preset", "card"), ("outputs", [{"name": "card"}])], "outputs"),
+        ([("preset", "card"), ("width", "5")], "width"),
+        ([("outputs", [{}]), ("width", "5")], "width"),
+        ([("preset", "card"), ("outputs", [{}] * 32)], "outputs"),
+        ([("width", "5"), ("width", "6")], "width"),
+    ],
+)
+def test_presets_that_make_no_sense_are_refused_by_field(fields: list[tuple[str, Any]], field: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        recipe_from(fields, PRESETS)
+    assert caught.value.field == field

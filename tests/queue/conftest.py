@@ -1,0 +1,36 @@
+"""Every test here leaves Redis with keys that pass, or that `keys` lists as living for good."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis as plain_redis
+
+from quickthumb.queue import keys
+from quickthumb.queue.connection import FOREVER, connect
+from quickthumb.queue.pool import WakingPool
+from tests.redis_fixtures import client, redis, redis_url, shared_redis, store
+
+__all__ = ["client", "redis", "redis_url", "shared_redis", "store"]
+
+FOR_GOOD = {keys.QUEUE, keys.TOTALS}
+NEVER_EXPIRES = -1
+
+
+@pytest.fixture(autouse=True)
+def every_key_passes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Looks at what a test left in the shared Redis."""
+    if "redis_url" not in request.fixturenames:
+        yield
+        return
+    url = request.getfixturevalue("redis_url")
+    yield
+    with plain_redis.Redis.from_url(url) as watcher:
+        kept = {key.decode() for key in watcher.keys("*") if watcher.ttl(key) == NEVER_EXPIRES}
+    assert kept <= FOR_GOOD, f"keys that live for good: {kept - FOR_GOOD}"
+
+
+@pytest.fixture
+async def pool(redis_url: str) -> AsyncIterator[WakingPool]:
+    """A pool as the worker makes it."""
+    async with connect(redis_url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) as pool:
+        yield pool

@@ -1,0 +1,88 @@
+"""From a URL to Redis, or to QueueUnavailable."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
+
+from quickthumb.queue.connection import connect, settings_of, translated
+from quickthumb.queue.errors import QueueUnavailable
+from tests.redis_server import RedisServer
+
+
+def test_a_url_without_anything() -> None:
+    settings = settings_of("redis://")
+    assert (settings.host, settings.port, settings.database) == ("localhost", 6379, 0)
+    assert (settings.username, settings.password, settings.ssl) == (None, None, False)
+
+
+def test_name_and_password_are_decoded() -> None:
+    settings = settings_of("redis://us%40er:p%2Fa%3As%23s@redis.example:6380/3")
+    assert (settings.username, settings.password) == ("us@er", "p/a:s#s")
+    assert (settings.host, settings.port, settings.database) == ("redis.example", 6380, 3)
+
+
+def test_the_database_may_stand_in_the_query() -> None:
+    assert settings_of("redis://redis.example?db=4").database == 4
+    assert settings_of("unix:///run/redis.sock?db=5").database == 5
+
+
+def test_a_unix_socket() -> None:
+    settings = settings_of("unix:///run/my%20redis/redis.sock")
+    assert (settings.unix_socket_path, settings.database) == ("/run/my redis/redis.sock", 0)
+
+
+def test_tls_checks_the_certificate_and_the_hosts_name() -> None:
+    assert settings_of("rediss://redis.example").ssl_check_hostname
+    client = connect("rediss://redis.example", Redis, attempts=0, answer_seconds=1.0)
+    connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    assert isinstance(connection, SSLConnection)
+    assert connection.check_hostname
+    assert connection.cert_reqs == ssl.CERT_REQUIRED
+
+
+async def test_a_unix_socket_with_a_database_is_that_database(redis_url: str) -> None:
+    async with connect(f"{redis_url}?db=7", Redis, attempts=0, answer_seconds=1.0) as seven:
+        assert seven.connection_pool.connection_class is UnixDomainSocketConnection
+        await seven.set("which", "seven", ex=60)
+        async with connect(redis_url, Redis, attempts=0, answer_seconds=1.0) as zero:
+            assert await zero.get("which") is None
+        assert await seven.get("which") == b"seven"
+        await seven.flushdb()
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/redis.sock", "redis://no.such.host.invalid"])
+async def test_where_there_is_no_redis_the_queue_is_unavailable(url: str) -> None:
+    async with connect(url, Redis, attempts=1, answer_seconds=0.5) as client:
+        with pytest.raises(QueueUnavailable) as caught:
+            async with translated():
+                await client.ping()
+    assert url not in caught.value.detail
+    assert not caught.value.permanent
+
+
+async def test_an_error_that_redis_answers_is_told_the_same_way(client: Redis) -> None:
+    await client.set("a string", "x", ex=60)
+    with pytest.raises(QueueUnavailable):
+        async with translated():
+            await client.lpush("a string", "y")  # type: ignore[misc]
+
+
+async def test_a_connection_that_was_cut_is_made_again(client: Redis, redis: Redis) -> None:
+    await client.ping()
+    await redis.client_kill_filter(_type="normal", skipme=True)
+    assert await client.ping()
+
+
+async def test_one_who_can_wait_outlasts_a_restart(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path) as server, connect(server.url, Redis, attempts=-1, answer_seconds=None) as client:
+        await client.ping()
+        await server.kill()
+        waiting = asyncio.ensure_future(client.ping())
+        done, _ = await asyncio.wait([waiting], timeout=0.3)
+        assert not done
+        await server.start()
+        assert await waiting

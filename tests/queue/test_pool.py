@@ -1,0 +1,321 @@
+"""What arq is answered by its pool: in time, and never with an exception."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq import Retry
+from arq.worker import Worker, func
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from quickthumb.model.job import Job, Status
+from quickthumb.queue import codec, keys
+from quickthumb.queue import pool as module
+from quickthumb.queue.connection import FOREVER, connect
+from quickthumb.queue.pool import LONGEST_SLEEP_SECONDS, WakingPool
+from quickthumb.queue.store import Attempt, JobStore
+from tests.redis_fixtures import a_job, token
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
+
+
+async def read(pool: WakingPool, most: int = 10) -> list[bytes]:
+    """The queue as arq reads it."""
+    ids = await pool.zrangebyscore(keys.QUEUE, min=float("-inf"), start=0, num=most, max=0)
+    assert isinstance(ids, list)
+    return ids
+
+
+async def sleeping(redis: Redis) -> bool:
+    return bool("blpop" in {client["cmd"] for client in await redis.client_list()})
+
+
+async def added(store: JobStore, **changes: Any) -> Job:
+    job = a_job(**changes)
+    await store.add(job)
+    return job
+
+
+async def test_what_is_due_is_read_at_once_oldest_first(pool: WakingPool, store: JobStore) -> None:
+    newer, older = await added(store), await added(store, age_seconds=5)
+    begun = time.monotonic()
+    assert await read(pool) == [older.id.encode(), newer.id.encode()]
+    assert await read(pool, most=1) == [older.id.encode()]
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
+
+
+async def test_with_nothing_due_it_sleeps_for_a_while(pool: WakingPool, redis: Redis) -> None:
+    begun = time.monotonic()
+    reading = asyncio.create_task(read(pool))
+    await wait_until(lambda: sleeping(redis))
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert await reading == []
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] - before <= 1
+    assert LONGEST_SLEEP_SECONDS * 0.9 <= time.monotonic() - begun < LONGEST_SLEEP_SECONDS + 1
+
+
+async def test_a_new_job_wakes_it(pool: WakingPool, store: JobStore, redis: Redis) -> None:
+    reading = asyncio.create_task(read(pool))
+    await wait_until(lambda: sleeping(redis))
+    begun = time.monotonic()
+    job = await added(store)
+    assert await reading == []  # arq looks whether it is to stop, and reads again
+    assert await read(pool) == [job.id.encode()]
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 4
+
+
+async def test_each_new_job_wakes_one_of_those_who_sleep(redis_url: str, store: JobStore, redis: Redis) -> None:
+    pools = [connect(redis_url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) for _ in range(3)]
+    readings = [asyncio.create_task(read(pool)) for pool in pools]
+
+    async def all_sleep() -> bool:
+        return [client["cmd"] for client in await redis.client_list()].count("blpop") == 3
+
+    await wait_until(all_sleep)
+    await added(store)
+    done, _ = await asyncio.wait(readings, timeout=LONGEST_SLEEP_SECONDS / 2)
+    assert len(done) == 1
+    await asyncio.gather(*readings)
+    for pool in pools:
+        await pool.aclose()
+
+
+async def test_an_old_token_wakes_nobody_twice(pool: WakingPool, store: JobStore, redis: Redis) -> None:
+    job = await added(store)
+    await store.begin(job.id, token(), lease_seconds=5)
+    assert await redis.exists(keys.WAKE)
+    assert await read(pool) == []
+    assert not await redis.exists(keys.WAKE)
+
+
+async def test_running_jobs_at_the_head_hide_nothing_behind_them(pool: WakingPool, store: JobStore) -> None:
+    for age in range(300, 0, -1):
+        job = await added(store, age_seconds=age)
+        await store.begin(job.id, token(), lease_seconds=30)
+    waiting = [await added(store), await added(store)]
+    assert sorted(await read(pool, most=5)) == sorted(job.id.encode() for job in waiting)
+
+
+async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    await store.begin(job.id, token(), lease_seconds=0.3)
+    begun = time.monotonic()
+    while not (ids := await read(pool)):
+        assert time.monotonic() - begun < 5
+    assert ids == [job.id.encode()]
+    assert time.monotonic() - begun < 0.3 + 2 * LONGEST_SLEEP_SECONDS
+
+
+async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, redis: Redis) -> None:
+    due = time.time() + 0.3
+    await redis.zadd(keys.QUEUE, {"later": due * 1000})
+    assert await read(pool) == []  # the sleep; arq reads again behind it
+    assert await read(pool) == [b"later"]
+    assert due - 0.01 <= time.time() < due + LONGEST_SLEEP_SECONDS / 2
+
+
+async def test_arqs_mark_is_no_longer_than_a_lease(pool: WakingPool, redis: Redis) -> None:
+    async with pool.pipeline(transaction=True) as pipe:
+        pipe.psetex(keys.lease("job"), 310_000, b"1")
+        pipe.psetex("something else", 60_000, b"1")
+        await pipe.execute()
+    assert 4_000 < await redis.pttl(keys.lease("job")) <= 5_000
+    assert await redis.pttl("something else") > 50_000
+
+
+async def test_arq_does_not_end_what_is_to_be_left_alone(pool: WakingPool, redis: Redis) -> None:
+    async def arq_ends(job_id: str) -> None:
+        async with pool.pipeline(transaction=True) as pipe:
+            pipe.zrem(keys.QUEUE, job_id)
+            pipe.delete(keys.lease(job_id), keys.call(job_id))
+            await pipe.execute()
+
+    for job_id in ("taken", "mine"):
+        await redis.zadd(keys.QUEUE, {job_id: 1})
+        await redis.set(keys.lease(job_id), "token", ex=60)
+    pool.leave_alone("taken")
+    await arq_ends("taken")
+    await arq_ends("mine")
+    assert await redis.zrange(keys.QUEUE, 0, -1) == [b"taken"]
+    assert await redis.exists(keys.lease("taken"), keys.lease("mine")) == 1
+    await arq_ends("taken")
+    assert not await redis.exists(keys.QUEUE)
+
+
+@asynccontextmanager
+async def arq_worker(pool: WakingPool, work: Callable[..., Awaitable[None]]) -> AsyncIterator["asyncio.Task[None]"]:
+    """arq's own worker on the pool, in this process; it must still be running at the end."""
+    worker = Worker(
+        [func(work, name="process")],  # type: ignore[arg-type]
+        redis_pool=pool,
+        handle_signals=False,
+        poll_delay=0.01,
+        max_jobs=4,
+        keep_result=0,
+        max_tries=1_000,
+        health_check_interval=1,
+        job_serializer=codec.dump,
+        job_deserializer=codec.load,
+    )
+    task = asyncio.create_task(worker.async_run())
+    try:
+        yield task
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, *worker.tasks.values(), return_exceptions=True)
+
+
+@pytest.fixture
+def quick_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TROUBLED_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+@pytest.mark.parametrize("moment", ["WATCH", "EXISTS", "ZSCORE", "MULTI"])
+async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
+    pool: WakingPool, store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Between any two steps with which arq starts a job."""
+    cut: list[str] = []
+    send: Any = Pipeline._send_command_parse_response
+    transact: Any = Pipeline._execute_transaction
+
+    async def cut_once(name: str) -> None:
+        if name == moment and not cut:
+            cut.append(name)
+            await redis.client_kill_filter(_type="normal", skipme=True)
+
+    async def cutting_send(self: Any, connection: Any, name: str, *args: Any, **options: Any) -> Any:
+        await cut_once(name)
+        return await send(self, connection, name, *args, **options)
+
+    async def cutting_transact(self: Any, *args: Any) -> Any:
+        if self.watching:
+            await cut_once("MULTI")
+        return await transact(self, *args)
+
+    monkeypatch.setattr(Pipeline, "_send_command_parse_response", cutting_send)
+    monkeypatch.setattr(Pipeline, "_execute_transaction", cutting_transact)
+    done: list[str] = []
+
+    async def work(_: dict[str, Any], job_id: str) -> None:
+        done.append(job_id)
+
+    job = await added(store)
+    async with arq_worker(pool, work):
+        await wait_until(lambda: done == [job.id])
+        await wait_until(lambda: _gone(redis))
+    assert cut == [moment]
+
+
+async def _gone(redis: Redis) -> bool:
+    return not await redis.exists(keys.QUEUE)
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_cut_connections_lose_no_job_and_end_no_worker(pool: WakingPool, store: JobStore, redis: Redis) -> None:
+    done: set[str] = set()
+
+    async def work(_: dict[str, Any], job_id: str) -> None:
+        await asyncio.sleep(0)
+        done.add(job_id)
+
+    async with arq_worker(pool, work):
+        jobs = set()
+        for _ in range(40):
+            jobs.add((await added(store)).id)
+            await redis.client_kill_filter(_type="normal", skipme=True)
+        await wait_until(lambda: done == jobs, seconds=20)
+        await wait_until(lambda: _gone(redis), seconds=20)
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+@pytest.mark.parametrize("trouble", ["read-only", "full"])
+async def test_a_redis_that_takes_no_writes_is_waited_for(
+    pool: WakingPool, store: JobStore, redis: Redis, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Jobs are waiting, running and to be run again when it begins."""
+    started, go_on = asyncio.Event(), asyncio.Event()
+    done: list[str] = []
+
+    async def work(context: dict[str, Any], job_id: str) -> None:
+        started.set()
+        await go_on.wait()
+        if job_id == again.id and context["job_try"] == 1:
+            raise Retry(defer=0.01)
+        done.append(job_id)
+
+    first, again = await added(store), await added(store)
+    async with arq_worker(pool, work):
+        await asyncio.wait_for(started.wait(), 5)
+        await (redis.replicaof("127.0.0.1", "1") if trouble == "read-only" else redis.config_set("maxmemory", "1"))
+        try:
+            go_on.set()
+            await wait_until(lambda: "in trouble" in caplog.text)
+        finally:
+            await redis.replicaof("NO", "ONE")
+            await redis.config_set("maxmemory", "0")
+        third = await added(store)
+        await wait_until(lambda: set(done) == {first.id, again.id, third.id})
+        await wait_until(lambda: _gone(redis))
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_a_redis_that_is_killed_in_the_middle_is_waited_for(tmp_path: Path) -> None:
+    async with (
+        RedisServer(tmp_path) as server,
+        connect(server.url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=1.0) as pool,
+    ):
+        store = JobStore(pool, retention_seconds=60)
+        started, go_on = asyncio.Event(), asyncio.Event()
+        done: list[str] = []
+
+        async def work(_: dict[str, Any], job_id: str) -> None:
+            started.set()
+            await go_on.wait()
+            done.append(job_id)
+
+        jobs = [await added(store) for _ in range(6)]
+        async with arq_worker(pool, work):
+            await asyncio.wait_for(started.wait(), 5)
+            await server.kill()
+            go_on.set()
+            await server.start()
+            await wait_until(lambda: set(done) == {job.id for job in jobs})
+            await wait_until(lambda: _gone(pool))
+
+
+async def test_without_redis_it_gives_up_only_once_the_worker_is_to_end(tmp_path: Path) -> None:
+    async with connect(
+        f"unix://{tmp_path}/none", WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=1.0
+    ) as pool:
+        asking = asyncio.ensure_future(pool.ping())
+        done, _ = await asyncio.wait([asking], timeout=0.2)
+        assert not done
+        pool.stop_waiting()
+        with pytest.raises(RedisConnectionError):
+            await asyncio.wait_for(asking, 5)
+        await pool.delete("the health line")
+
+
+async def test_what_was_taken_over_ends_once_though_the_first_comes_back(
+    pool: WakingPool, store: JobStore, redis: Redis
+) -> None:
+    """The store's fence, seen from arq's end: the queue entry stays with the one who has the job."""
+    job = await added(store)
+    slow = await store.begin(job.id, token(), lease_seconds=5)
+    quick = await store.begin(job.id, token(), lease_seconds=5)
+    assert isinstance(slow, Attempt)
+    assert isinstance(quick, Attempt)
+    assert not await store.put_back(slow, blameless=True, busy_seconds=0)
+    found = await store.get(job.id)
+    assert found is not None
+    assert found.status is Status.IN_PROGRESS
+    assert await redis.get(keys.lease(job.id)) == quick.token.encode()

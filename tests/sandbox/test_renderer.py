@@ -1,0 +1,108 @@
+"""Where a picture is made, and what it leaves behind."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from quickthumb.imaging import engine
+from quickthumb.imaging.engine import Rendering
+from quickthumb.model.errors import BrokenImage
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
+from quickthumb.sandbox import renderer
+from quickthumb.sandbox.budget import Budget
+from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.renderer import Renderer
+from quickthumb.sandbox.threads import DaemonThreads
+from tests.conftest import picture
+from tests.waiting import wait_until
+
+OUTPUTS = [Output(width=64)]
+
+
+def renderer_with(budget: Budget, seconds: float = 20) -> Renderer:
+    quarantine = Quarantine(seconds=30, memory_bytes=512 * 1024 * 1024)
+    threads = DaemonThreads(2, lambda: None)
+    return Renderer(threads, budget, quarantine, Limits(max_pixels=1_000_000), seconds=seconds)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.jpg"
+    path.write_bytes(picture())
+    return path
+
+
+async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
+    made, budget = renderer_with(Budget(10**9)), Budget(10**9)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    here = await made.in_thread(source, OUTPUTS, tmp_path / "here")
+    assert await made.in_quarantine(source, OUTPUTS, tmp_path / "there") == here
+    assert budget.taken_bytes == 0
+    name = here.made[0].filename
+    assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running(source: Path, tmp_path: Path) -> None:
+    budget = Budget(1000)
+    share = await budget.take(1)
+    made = renderer_with(budget, seconds=0.5)
+    waiting = asyncio.create_task(made.in_thread(source, OUTPUTS, tmp_path))
+    await asyncio.sleep(0.7)
+    assert not waiting.done()
+    share.give_back()
+    assert (await waiting).made
+    assert budget.taken_bytes == 0
+
+
+async def test_a_picture_that_hangs_takes_too_long(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def hang(*_: object) -> None:
+        go_on.wait(20)
+
+    monkeypatch.setattr(engine, "render", hang)
+    with pytest.raises(JobTimedOut, match=r"It took longer than 0\.1 s\."):
+        await renderer_with(Budget(10**9), seconds=0.1).in_thread(source, OUTPUTS, tmp_path)
+    go_on.set()
+
+
+async def test_the_error_of_a_large_picture_does_not_keep_the_picture(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderer, "LARGE_BYTES", 0)
+    monkeypatch.setattr(engine, "render", decoder_that_fails(gone := threading.Event()))
+    with pytest.raises(BrokenImage) as error:
+        await renderer_with(Budget(10**9)).in_thread(source, OUTPUTS, tmp_path)
+    await wait_until(gone.is_set)
+    assert error.value.__cause__ is not None
+
+
+class Picture:
+    def __init__(self, gone: threading.Event) -> None:
+        self._gone = gone
+
+    def __del__(self) -> None:
+        self._gone.set()
+
+
+def decoder_that_fails(gone: threading.Event) -> Callable[[Path, Sequence[Output], Path, Limits], Rendering]:
+    def decode() -> None:
+        decoded = Picture(gone)  # noqa: F841 - as a frame of a decoder would have one
+        raise ValueError("broken")
+
+    def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+        try:
+            decode()
+        except ValueError as error:
+            raise BrokenImage("The image is damaged.") from error
+        raise AssertionError
+
+    return render
