@@ -4,11 +4,23 @@ Job ids are 32 hexadecimal digits, names of files are the service's own: no text
 A full disk is errors.DiskFull, any other trouble with it errors.StorageUnavailable.
 """
 
+import builtins
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that are kept under a key, `length` of them. `version` is another one whenever the bytes are others."""
+
+    key: str
+    length: int
+    version: str
+    modified_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,26 @@ class Arrival(Protocol):
 
 
 class Storage(Protocol):
-    """Sources, records and results of jobs."""
+    """Sources, records and results of jobs; and small objects of other kinds, each under a key of `layout`'s making."""
+
+    async def put(self, key: str, data: bytes) -> bool:
+        """Creates a small object; False, with nothing changed, where there is one under that key already.
+
+        Of many who try at once, exactly one is told True. It is seen whole or not at all, and when this returns it
+        survives a crash of the machine.
+        """
+
+    async def get(self, key: str) -> bytes | None:
+        """A small object, or None where there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Removes a small object, if it is there."""
+
+    def list(self, prefix: str) -> AsyncIterator[builtins.list[Blob]]:
+        """What is kept under keys that begin with `prefix` (a folder, with its slash), in batches, in any order.
+
+        What is put or deleted meanwhile may be listed or not.
+        """
 
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
         """Takes in a new source. Whatever was not kept when the block is left, is gone."""
@@ -89,7 +120,7 @@ class Storage(Protocol):
     async def reopen(self, job_id: str) -> None:
         """Removes the outcome, so that the job can end anew."""
 
-    def job_ids(self) -> AsyncIterator[list[str]]:
+    def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         """The ids of all jobs of which a record is kept, in batches."""
 
     async def expire(self, ages: Ages) -> Swept:

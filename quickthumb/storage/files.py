@@ -1,6 +1,7 @@
 """The storage on a file system; `layout` says where things lie."""
 
 import asyncio
+import builtins
 import contextlib
 import os
 import shutil
@@ -12,9 +13,9 @@ from typing import BinaryIO, cast
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from quickthumb.storage import sweeping
+from quickthumb.storage import objects, sweeping
 from quickthumb.storage.claims import claim
-from quickthumb.storage.contract import Ages, Kept, Swept
+from quickthumb.storage.contract import Ages, Blob, Kept, Swept
 from quickthumb.storage.durability import make_folder, remove_folder, sync, to_its_end, translated, write_file
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import ARRIVING, MAKING, OUTCOME, PROCESSED, RECORD, SOURCE, UPLOADS, place_of
@@ -71,10 +72,28 @@ class FileStorage:
     def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
         """`min_free_bytes` is the room that uploads leave for the results of what was accepted before."""
         self._min_free_bytes = min_free_bytes
+        self._folder = folder
         self._uploads = folder / UPLOADS
         self._arriving = self._uploads / ARRIVING
         self._processed = folder / PROCESSED
         self._making = self._processed / MAKING
+
+    async def put(self, key: str, data: bytes) -> bool:
+        with translated():
+            return await to_its_end(objects.create, self._folder / key, data)
+
+    async def get(self, key: str) -> bytes | None:
+        with translated():
+            return await asyncio.to_thread(_read, self._folder / key)
+
+    async def delete(self, key: str) -> None:
+        with translated():
+            await to_its_end(objects.delete, self._folder / key)
+
+    async def list(self, prefix: str) -> AsyncIterator[builtins.list[Blob]]:
+        with translated():
+            for folder in await asyncio.to_thread(objects.folders, self._folder / prefix):
+                yield await asyncio.to_thread(objects.below, folder, self._folder)
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
@@ -164,7 +183,7 @@ class FileStorage:
         with translated():
             await to_its_end(remove_folder, place_of(self._processed, job_id), self._making)
 
-    async def job_ids(self) -> AsyncIterator[list[str]]:
+    async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         with translated():
             shards = await asyncio.to_thread(sweeping.shards, self._uploads)
             for shard in shards:
