@@ -1,6 +1,6 @@
 """From a source file to the files of its results, in one synchronous call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +46,27 @@ class Rendering:
     made: tuple[Made, ...]
 
 
-def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+def render(
+    source: Path,
+    outputs: Sequence[Output],
+    folder: Path,
+    limits: Limits,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
     Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels and TooManyFrames before anything is
     decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output that cannot be
-    made of this source. OSError and MemoryError are the machine's, and pass.
+    made of this source. OSError and MemoryError are the machine's, and pass. Calls
+    `checkpoint` at every step; what it raises ends the rendering and passes.
     """
     with open_source(source, limits) as opened:
         tasks = plan_tasks(opened, outputs)
-        found = _draw(opened, tasks)
-        return Rendering(found, tuple(_write(opened, task, folder) for task in tasks))
+        found = _draw(opened, tasks, checkpoint)
+        return Rendering(found, tuple(_write(opened, task, folder, checkpoint) for task in tasks))
 
 
-def _draw(source: Source, tasks: Sequence[Task]) -> Facts:
+def _draw(source: Source, tasks: Sequence[Task], checkpoint: Callable[[], None]) -> Facts:
     """Makes the pictures of all tasks from one pass over the frames; those with the most pixels first."""
     largest_first = sorted(tasks, key=lambda task: task.plan.shrink)
     count = max(task.frame_count for task in tasks)
@@ -70,6 +77,7 @@ def _draw(source: Source, tasks: Sequence[Task]) -> Facts:
             _look(source, tasks, frame, levels)
         for task in largest_first:
             if index < task.frame_count:
+                checkpoint()
                 task.pictures.append(pipeline.run(levels, task))
                 task.milliseconds.append(frame.milliseconds)
         found = found or facts.gather(source, levels, tasks[0].colour)
@@ -102,7 +110,8 @@ def _aim(task: Task, levels: Levels) -> None:
     task.aim(smart.anchor(task.colour.to_srgb(seen), (window[0] / width, window[1] / height)))
 
 
-def _write(source: Source, task: Task, folder: Path) -> Made:
+def _write(source: Source, task: Task, folder: Path, checkpoint: Callable[[], None]) -> Made:
+    checkpoint()
     options, what, lost = metadata.kept(source, task.output, task.format)
     file = encode(task, source.plays, options)
     filename = f"{task.output.name}.{task.format.extension}"
