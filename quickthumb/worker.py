@@ -20,11 +20,10 @@ from quickthumb.queue.connection import FOREVER, connect, settings_of
 from quickthumb.queue.mail import MailStore
 from quickthumb.queue.pool import WakingPool
 from quickthumb.queue.store import JobStore
-from quickthumb.sandbox.budget import Budget
-from quickthumb.sandbox.cores import available_cores
-from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.memory import Budget
+from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import Renderer
-from quickthumb.sandbox.threads import DaemonThreads
+from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
 from quickthumb.wiring import housekeeper, mailer
@@ -60,14 +59,14 @@ async def start(context: dict[str, Any], config: Config) -> None:
     renderer = Renderer(
         threads,
         Budget(config.decode_budget_bytes),
-        Quarantine(config.quarantine_seconds, config.quarantine_memory_bytes),
+        SandboxProcess(config.quarantine_seconds, config.quarantine_memory_bytes),
         Limits(max_pixels=config.max_pixels, max_frames=config.max_frames),
         seconds=config.job_timeout_seconds,
     )
     store = JobStore(pool, retention_seconds=config.retention_seconds)
     terms = Terms(config.lease_seconds, config.max_attempts, config.source_retention_seconds == 0)
     storage = FileStorage(config.data_dir)
-    runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_quarantine)
+    runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_process)
     mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
     context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"

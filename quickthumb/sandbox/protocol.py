@@ -1,4 +1,4 @@
-"""What a worker and its quarantined child say to each other: JSON, one request and one answer."""
+"""What a worker and its sandbox process say to each other: JSON, one request and one answer."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from quickthumb.model.errors import QuickThumbError, catalogue
 from quickthumb.model.limits import Limits
 from quickthumb.sandbox.errors import MemoryExceeded
 
-# An answer holds a few lines for each result; whoever sends more than this is not to be believed.
+# An answer holds a few lines for each result; a longer one comes from a child that has gone wrong.
 LONGEST_ANSWER_BYTES = 1024 * 1024
 UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
@@ -26,7 +26,7 @@ class Confinement(BaseModel):
 
 
 class Request(BaseModel):
-    """One picture to be made in quarantine. `outputs` are written as a job keeps them."""
+    """One image to render. `outputs` are written as in a job's record."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Request(BaseModel):
 
 
 class Refusal(BaseModel):
-    """An error of the catalogue."""
+    """An error of the catalogue, as data."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,13 +50,13 @@ class Refusal(BaseModel):
         return cls(code=error.code, detail=error.detail, field=error.field)
 
     def error(self) -> QuickThumbError:
-        """The same error again. Raises StopIteration for a code that is in no catalogue."""
+        """The same error again. Raises StopIteration for a code that is not in the catalogue."""
         kind = next(kind for kind in catalogue() if kind.code == self.code)
         return kind(self.detail, field=self.field)
 
 
 class Answer(BaseModel):
-    """What came of it: one of the three."""
+    """The child's answer: exactly one of the three."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +66,6 @@ class Answer(BaseModel):
 
 
 def memory_exceeded(memory_bytes: int) -> MemoryExceeded:
-    """The error for a picture that wanted more than it was allowed."""
+    """The error for an image that needed more memory than it was allowed."""
     unit, name = next((unit for unit in UNITS if memory_bytes >= unit[0]), (1, "bytes"))
     return MemoryExceeded(f"It needed more than {memory_bytes / unit:.3g} {name} of memory.")

@@ -27,4 +27,4 @@ def complete(threads: DaemonThreads) -> None:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(EXIT_CODE if threads.all_lost else 0)
+    os._exit(EXIT_CODE if threads.all_abandoned else 0)

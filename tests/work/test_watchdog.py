@@ -32,7 +32,7 @@ time.sleep(0.5)
 ALL_LOST = """
 import asyncio, signal, sys, threading
 from quickthumb.work import shutdown
-from quickthumb.sandbox.threads import DaemonThreads, LeftBehind
+from quickthumb.sandbox.threads import DaemonThreads, ThreadAbandoned
 
 async def main():
     stopping = asyncio.Event()
@@ -40,8 +40,8 @@ async def main():
     threads = DaemonThreads(2, shutdown.begin)
     calls = [threads.run(threading.Event().wait, seconds=0.1) for _ in range(int(sys.argv[1]))]
     ended = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(isinstance(end, LeftBehind) for end in ended)
-    if threads.all_lost:
+    assert all(isinstance(end, ThreadAbandoned) for end in ended)
+    if threads.all_abandoned:
         await asyncio.wait_for(stopping.wait(), 5)
     threads.close()
     shutdown.complete(threads)
