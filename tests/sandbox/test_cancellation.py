@@ -131,11 +131,11 @@ async def test_a_sandbox_process_is_killed_with_all_that_it_started(
 
 
 async def family_of(count: int) -> list[psutil.Process]:
-    """The sandbox process once it has `count` members."""
+    """The sandbox process and what it started, once these are `count`."""
     found: list[psutil.Process] = []
 
     def is_complete() -> bool:
-        found[:] = psutil.Process().children(recursive=True) if children() else []
+        found[:] = [member for child in children() for member in (child, *child.children(recursive=True))]
         return len(found) >= count
 
     await wait_until(is_complete, seconds=20)
