@@ -82,7 +82,7 @@ def test_web_and_worker_wait_for_redis(services: dict[str, Any]) -> None:
 
 
 def test_a_stopped_worker_may_finish_its_jobs(services: dict[str, Any]) -> None:
-    assert seconds(services["worker"]["stop_grace_period"]) > Config().shutdown_grace_seconds
+    assert seconds(services["worker"]["stop_grace_period"]) > Config().worker.shutdown_grace_seconds
 
 
 def test_volumes_and_networks_are_declared(compose: dict[str, Any], services: dict[str, Any]) -> None:

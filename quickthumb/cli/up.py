@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quickthumb.cli import address
 from quickthumb.cli.child import Child
@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
-    with sole_user_of(config.data_dir):
-        port = address.free_port(config.host, config.port)
-        asyncio.run(_serve(_plan(config.model_copy(update={"port": port}), environment, arguments.workers)))
+    with sole_user_of(config.storage.data_dir):
+        web = replace(config.web, port=address.free_port(config.web.host, config.web.port))
+        asyncio.run(_serve(_plan(replace(config, web=web), environment, arguments.workers)))
     return 0
 
 
@@ -67,7 +67,7 @@ def children(plan: Plan) -> list[list[Child]]:
     """The processes to run, in the order in which they start: Redis, the workers, the web."""
     workers = [_worker(plan, number) for number in range(1, plan.workers + 1)]
     groups = [workers, [_web(plan)]]
-    return groups if plan.config.redis_url else [[_redis(plan)], *groups]
+    return groups if plan.config.redis.url else [[_redis(plan)], *groups]
 
 
 def _at_least_one(text: str) -> int:
@@ -84,7 +84,7 @@ def _chosen(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
-    effective = {"HOST": config.host, "PORT": config.port, "DATA_DIR": config.data_dir}
+    effective = {"HOST": config.web.host, "PORT": config.web.port, "DATA_DIR": config.storage.data_dir}
     handed_down = {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in effective.items()}
     return Plan(config, {**environment, **handed_down, "PYTHONUNBUFFERED": "1"}, workers)
 
@@ -103,7 +103,7 @@ async def _serve(plan: Plan) -> None:
 
 @contextlib.asynccontextmanager
 async def _prepared_redis(config: Config) -> AsyncIterator[None]:
-    if config.redis_url:
+    if config.redis.url:
         yield
         return
     redis = _embedded(config)
@@ -115,11 +115,11 @@ async def _prepared_redis(config: Config) -> AsyncIterator[None]:
 
 
 def _announce(plan: Plan, log: Log) -> None:
-    log.tell(f"QuickThumb is ready: {address.url(plan.config.host, plan.config.port)}  (Ctrl-C stops it)")
+    log.tell(f"QuickThumb is ready: {address.url(plan.config.web.host, plan.config.web.port)}  (Ctrl-C stops it)")
 
 
 def _embedded(config: Config) -> EmbeddedRedis:
-    return EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.data_dir / "redis")
+    return EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.storage.data_dir / "redis")
 
 
 def _redis(plan: Plan) -> Child:
@@ -130,12 +130,12 @@ def _redis(plan: Plan) -> Child:
 def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
     words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
-    grace_seconds = plan.config.shutdown_grace_seconds + MARGIN_SECONDS
+    grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
     return Child(name, words, plan.environment, grace_seconds, stamp=ARQ_STAMP)
 
 
 def _web(plan: Plan) -> Child:
-    host, port = plan.config.host, plan.config.port
+    host, port = plan.config.web.host, plan.config.web.port
     words = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--host", host, "--port", str(port)]
     words += ["--http", "quickthumb.web.protocol:BoundedProtocol"]
     words += ["--no-server-header", "--timeout-graceful-shutdown", str(WEB_GRACEFUL_SECONDS)]

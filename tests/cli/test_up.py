@@ -75,7 +75,7 @@ async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIte
 
 
 def plan(tmp_path: Path, workers: int = 1, **settings: object) -> up.Plan:
-    return up.Plan(Config(data_dir=tmp_path, **settings), {}, workers)
+    return up.Plan(Config.of(data_dir=tmp_path, **settings), {}, workers)
 
 
 def test_redis_is_started_first_and_the_web_last(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_it_comes_up_with_a_path_that_an_address_must_quote(tmp_path: Path
 
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 30)
-    socket = Config(data_dir=data_dir).embedded_redis_socket
+    socket = Config.of(data_dir=data_dir).embedded_redis_socket
     async with running(data_dir) as service:
         await service.ready()
         assert socket.exists()
