@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from quickthumb.cli import address
+from quickthumb.cli import address, serve
 from quickthumb.cli.child import Child
 from quickthumb.cli.command import Command
 from quickthumb.cli.lock import sole_user_of
@@ -18,11 +18,10 @@ from quickthumb.cli.log import Log, wants_colour
 from quickthumb.cli.mistakes import UserMistake
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
+from quickthumb.config import Config, load
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.service.presets import read_presets
 
-WEB_GRACEFUL_SECONDS = 10
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
 
@@ -40,26 +39,30 @@ class Plan:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="address to listen on (default: the setting HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default: PORT, 8000)")
-    parser.add_argument("--data-dir", metavar="FOLDER", help="where images are kept (default: DATA_DIR, ./data)")
-    parser.add_argument("--workers", type=_at_least_one, default=1, metavar="N", help="worker processes (default: 1)")
+    serve.add_listening_options(parser)
+    parser.add_argument(
+        "--data-dir", metavar="FOLDER", help="where images are kept (default: the setting DATA_DIR, ./data)"
+    )
+    parser.add_argument(
+        "--workers", type=serve.at_least_one, default=1, metavar="N", help="worker processes (default: 1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run everything until Ctrl-C or SIGTERM; then the exit code is 0."""
     if sys.platform == "win32":
         raise UserMistake(
-            "`quickthumb up` runs on Linux and macOS; on Windows start `uvicorn quickthumb.app:app` and "
+            "`quickthumb up` runs on Linux and macOS; on Windows start `quickthumb serve` and "
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
-    environment = {**os.environ, **_chosen(arguments)}
+    options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
+    environment = {**os.environ, **options}
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
     with sole_user_of(config.storage.data_dir):
         web = replace(config.web, port=address.free_port(config.web.host, config.web.port))
-        asyncio.run(_serve(_plan(replace(config, web=web), environment, arguments.workers)))
+        asyncio.run(_run(_plan(replace(config, web=web), environment, arguments.workers)))
     return 0
 
 
@@ -70,26 +73,12 @@ def children(plan: Plan) -> list[list[Child]]:
     return groups if plan.config.redis.url else [[_redis(plan)], *groups]
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("there must be at least one")
-    return number
-
-
-def _chosen(arguments: argparse.Namespace) -> dict[str, str]:
-    """The options that were given, as the environment variables that they go before."""
-    given = {"HOST": arguments.host, "PORT": arguments.port, "DATA_DIR": arguments.data_dir}
-    return {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in given.items() if value is not None}
-
-
 def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
-    effective = {"HOST": config.web.host, "PORT": config.web.port, "DATA_DIR": config.storage.data_dir}
-    handed_down = {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in effective.items()}
+    handed_down = serve.as_environment(HOST=config.web.host, PORT=config.web.port, DATA_DIR=config.storage.data_dir)
     return Plan(config, {**environment, **handed_down, "PYTHONUNBUFFERED": "1"}, workers)
 
 
-async def _serve(plan: Plan) -> None:
+async def _run(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
     log = Log(sys.stdout, names, coloured=wants_colour(sys.stdout, plan.environment))
@@ -135,15 +124,11 @@ def _worker(plan: Plan, number: int) -> Child:
 
 
 def _web(plan: Plan) -> Child:
-    host, port = plan.config.web.host, plan.config.web.port
-    words = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--host", host, "--port", str(port)]
-    words += ["--http", "quickthumb.web.protocol:BoundedProtocol"]
-    words += ["--no-server-header", "--timeout-graceful-shutdown", str(WEB_GRACEFUL_SECONDS)]
-
     async def is_ready() -> bool:
-        return await address.answers(host, port, "/healthz")
+        return await address.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
-    return Child("web", words, plan.environment, WEB_GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready)
+    words = [sys.executable, "-m", "quickthumb", "serve"]
+    return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready)
 
 
 COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)
