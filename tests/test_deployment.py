@@ -137,7 +137,7 @@ def test_the_procfile_names_the_two_processes() -> None:
     lines = (CHECKOUT / "Procfile").read_text().splitlines()
     processes = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
     assert processes.keys() == {"web", "worker"}
-    assert processes["web"].startswith("uvicorn quickthumb.app:app --host ${QUICKTHUMB_HOST:-127.0.0.1}")
+    assert processes["web"] == "python -m quickthumb serve --port ${PORT:-8000}"
     assert processes["worker"] == "arq quickthumb.worker.Settings"
 
 
