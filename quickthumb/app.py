@@ -1,4 +1,4 @@
-"""The web process: `uvicorn quickthumb.app:app`. A root: it loads the configuration and wires the parts."""
+"""The web application, which `quickthumb serve` serves. A root: it loads the configuration and wires the parts."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from quickthumb import intake, logs
+from quickthumb import logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.model.limits import Limits
 from quickthumb.queue.connection import connect
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.mail import MailStore
@@ -30,25 +29,19 @@ REDIS_ANSWER_SECONDS = 3.0
 
 def build(config: Config) -> Starlette:
     """The application for a configuration. It connects to Redis when it first needs it, and again whenever it must."""
-    redis = connect(config.redis_address, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
+    redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     watch = JobWatch(redis)
     older = endpoints_of(config.compat)
-    store = JobStore(redis, retention_seconds=config.retention_seconds)
-    storage = FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds)
+    storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
     submission = Submission(
         store,
         storage,
         Idempotency(redis),
-        intake.IntakeLimits(
-            max_upload_bytes=config.max_upload_bytes,
-            max_fields=config.max_fields,
-            max_fields_bytes=config.max_fields_bytes,
-            idle_seconds=config.upload_idle_seconds,
-            total_seconds=config.upload_total_seconds,
-        ),
-        Limits(max_pixels=config.max_pixels),
+        config.intake,
+        config.imaging,
         read_presets(config.presets),
-        max_queued=config.max_queued,
+        max_queued=config.queue.max_queued,
     )
     service = ImageService(store, storage, watch, submission)
 
@@ -59,8 +52,8 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
-    mail = MailService(MailStore(redis), allowed=config.email_allowed, max_queued=config.email_max_queued)
-    return application(service, mail, older, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
+    mail = MailService(MailStore(redis), allowed=config.email.allowed, max_queued=config.email.max_queued)
+    return application(service, mail, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
 
 
 try:

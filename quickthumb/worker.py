@@ -14,7 +14,6 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.model.limits import Limits
 from quickthumb.queue import codec
 from quickthumb.queue.connection import FOREVER, connect, settings_of
 from quickthumb.queue.mail import MailStore
@@ -53,26 +52,26 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
-    await stack.enter_async_context(watchdog(config.freeze_seconds))
-    threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), shutdown.begin)
+    await stack.enter_async_context(watchdog(config.worker.freeze_seconds))
+    threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), shutdown.begin)
     stack.callback(threads.close)
     renderer = Renderer(
         threads,
-        Budget(config.decode_budget_bytes),
-        SandboxProcess(config.quarantine_seconds, config.quarantine_memory_bytes),
-        Limits(max_pixels=config.max_pixels, max_frames=config.max_frames),
-        seconds=config.job_timeout_seconds,
+        Budget(config.sandbox.decode_budget_bytes),
+        SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
+        config.imaging,
+        seconds=config.sandbox.job_timeout_seconds,
     )
-    store = JobStore(pool, retention_seconds=config.retention_seconds)
-    terms = Terms(config.lease_seconds, config.max_attempts, config.source_retention_seconds == 0)
-    storage = FileStorage(config.data_dir)
+    store = JobStore(pool, retention_seconds=config.retention.job_seconds)
+    terms = Terms(config.queue.lease_seconds, config.queue.max_attempts, config.retention.source_seconds == 0)
+    storage = FileStorage(config.storage.data_dir)
     runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_process)
-    mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
-    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
+    mail_terms = MailTerms(config.queue.lease_seconds, config.email.attempts)
+    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp.sender, mail_terms)
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
-    await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
+    await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.queue.lease_seconds / 4))
     keeper = housekeeper(config, pool, store)
-    tending = repeated("housekeeping", partial(keeper.tend, name), config.housekeeping_seconds)
+    tending = repeated("housekeeping", partial(keeper.tend, name), config.worker.housekeeping_seconds)
     await stack.enter_async_context(tending)
 
 
@@ -85,7 +84,7 @@ async def stop(context: dict[str, Any]) -> None:
 def settings(config: Config) -> type:
     """The class that arq reads its options from; it looks at the class's own attributes only."""
     read_presets(config.presets)  # only to say what is wrong with them before anything begins
-    threads = config.worker_threads or available_cores()
+    threads = config.worker.threads or available_cores()
     # One job more than threads: the next one's bookkeeping is done while the threads are busy.
     max_jobs = threads + 1
 
@@ -97,13 +96,13 @@ def settings(config: Config) -> type:
             func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION),
             func(cast("WorkerCoroutine", send_email), name=codec.MAIL_FUNCTION),
         ],
-        "redis_settings": settings_of(config.redis_address),
+        "redis_settings": settings_of(config.redis_connection_url),
         "redis_pool": connect(
-            config.redis_address,
+            config.redis_connection_url,
             WakingPool,
             attempts=FOREVER,
             answer_seconds=None,
-            lease_seconds=config.lease_seconds,
+            lease_seconds=config.queue.lease_seconds,
         ),
         "queue_name": "arq:queue",
         "on_startup": on_startup,
@@ -116,7 +115,7 @@ def settings(config: Config) -> type:
         "keep_result": 0,
         "log_results": False,
         "job_timeout": ARQ_TIMEOUT_SECONDS,
-        "job_completion_wait": config.shutdown_grace_seconds,
+        "job_completion_wait": config.worker.shutdown_grace_seconds,
         # The pool sleeps in Redis while there is nothing to do, so this only paces a busy worker.
         "poll_delay": 0.01,
         "health_check_interval": HEALTH_SECONDS,

@@ -96,6 +96,8 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
     elif program == "docker":
         assert command.startswith("docker compose up ")
         assert "worker" in (CHECKOUT / "docker-compose.yml").read_text()
+    elif program == "quickthumb":
+        assert runs([sys.executable, "-m", *command.split(), "--help"])
     elif program in ("uvicorn", "arq"):
         # tests/test_processes.py starts these; here it is enough that they are spelt as there.
         assert re.search(r"quickthumb\.(app:app|worker\.Settings)$", command)

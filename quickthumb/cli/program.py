@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import recover, up
+from quickthumb.cli import recover, serve, up
 from quickthumb.cli.mistakes import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
 
 COMMANDS = [
     up.COMMAND,
+    serve.COMMAND,
     recover.COMMAND,
 ]
 

@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _recover(config: Config) -> str:
-    redis = connect(config.redis_address, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
     try:
-        store = JobStore(redis, retention_seconds=config.retention_seconds)
+        store = JobStore(redis, retention_seconds=config.retention.job_seconds)
         keeper = housekeeper(config, redis, store)
         rebuilt = await keeper.rebuild()
         requeued = await keeper.reconcile()

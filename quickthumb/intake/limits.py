@@ -1,20 +1,10 @@
-"""How much one upload may send, and how long it may take."""
+"""How much of its fields one upload may still send."""
 
-from dataclasses import dataclass
-
+from quickthumb.config import IntakeLimits
 from quickthumb.intake.errors import TooManyBytes
 from quickthumb.model.errors import MalformedRequest
 
-
-@dataclass(frozen=True, slots=True)
-class IntakeLimits:
-    """Limits of one upload. Bytes are those of the image and of the fields themselves, before any encoding."""
-
-    max_upload_bytes: int
-    max_fields: int
-    max_fields_bytes: int
-    idle_seconds: float
-    total_seconds: float
+__all__ = ["FieldAllowance", "IntakeLimits"]
 
 
 class FieldAllowance:

@@ -1,11 +1,11 @@
 """The way to send emails over SMTP, by aiosmtplib."""
 
 import logging
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 import aiosmtplib
 
+from quickthumb.config import SmtpServer
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 
@@ -14,17 +14,6 @@ log = logging.getLogger("quickthumb.mail")
 # For connecting, and for each answer.
 ANSWER_SECONDS = 10.0
 PERMANENT_CODES = range(500, 600)
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """A mail server; `tls` is "starttls", "tls" (from the start) or "none"."""
-
-    host: str
-    port: int
-    tls: str = "starttls"
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
 
 
 class SmtpMailer:
@@ -39,11 +28,11 @@ class SmtpMailer:
             await aiosmtplib.send(
                 message,
                 hostname=server.host,
-                port=server.port,
+                port=server.connection_port,
                 use_tls=server.tls == "tls",
                 start_tls=server.tls == "starttls",
                 username=server.user,
-                password=server.password,
+                password=server.password.get_secret_value() if server.password else None,
                 timeout=ANSWER_SECONDS,
             )
         except (aiosmtplib.SMTPException, OSError) as error:

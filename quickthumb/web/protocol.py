@@ -1,7 +1,5 @@
 """uvicorn's HTTP protocol with bounds that it lacks: on how long a request's head is, how long it takes, and how much
-may stand around the chunks of its body.
-
-    uvicorn quickthumb.app:app --http quickthumb.web.protocol:BoundedProtocol
+may stand around the chunks of its body. `quickthumb serve` uses it.
 
 Without it, a client may send headers without end, which are kept in memory, before a body and also behind it, and a
 connection that stops in the middle of its head stays open for as long as the client likes. Bodies are bounded by the

@@ -46,9 +46,9 @@ class Fleet:
         self.folder = folder
         self.data_dir = data_dir or folder / "data"
         self.leftovers: list[str] = []
-        queue = Config(data_dir=folder / "queue")
-        self.redis_url = queue.redis_address
-        self._embedded = EmbeddedRedis(socket=queue.embedded_redis_socket, folder=queue.data_dir / "redis")
+        queue = Config.of(data_dir=folder / "queue")
+        self.redis_url = queue.redis_connection_url
+        self._embedded = EmbeddedRedis(socket=queue.embedded_redis_socket, folder=queue.storage.data_dir / "redis")
         self._settings = {"data_dir": self.data_dir, **settings}
         self._worker_redis_url = worker_redis_url or self.redis_url
         self._initial_workers = workers

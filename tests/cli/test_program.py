@@ -43,13 +43,19 @@ def test_the_version() -> None:
 
 
 def test_help_names_every_command_and_option() -> None:
-    assert "up " in quickthumb("--help").stdout
-    shown = quickthumb("up", "--help").stdout
-    for option in ("--host", "--port", "--data-dir", "--workers"):
-        assert option in shown
+    shown = quickthumb("--help").stdout
+    for command in ("up ", "serve ", "recover "):
+        assert command in shown
+    options = {"up": ("--host", "--port", "--data-dir", "--workers"), "serve": ("--host", "--port", "--workers")}
+    for command, expected in options.items():
+        shown = quickthumb(command, "--help").stdout
+        for option in expected:
+            assert option in shown
 
 
-@pytest.mark.parametrize("words", [(), ("fly",), ("up", "--workers", "0"), ("up", "--port", "http")])
+@pytest.mark.parametrize(
+    "words", [(), ("fly",), ("up", "--workers", "0"), ("up", "--port", "http"), ("serve", "--workers", "0")]
+)
 def test_wrong_words_are_shown_the_usage(words: tuple[str, ...]) -> None:
     ended = quickthumb(*words)
     assert ended.returncode == 2

@@ -75,7 +75,7 @@ async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIte
 
 
 def plan(tmp_path: Path, workers: int = 1, **settings: object) -> up.Plan:
-    return up.Plan(Config(data_dir=tmp_path, **settings), {}, workers)
+    return up.Plan(Config.of(data_dir=tmp_path, **settings), {}, workers)
 
 
 def test_redis_is_started_first_and_the_web_last(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_the_log_says_already_is_left_out(stamp: re.Pattern[str], line: str
 
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(UserMistake, match=r"on Windows start `uvicorn quickthumb\.app:app`"):
+    with pytest.raises(UserMistake, match=r"on Windows start `quickthumb serve`"):
         up.run(Namespace())
 
 
@@ -127,7 +127,7 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
 async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         port = await service.ready()
-        for name in ("redis-server", "uvicorn", "arq"):
+        for name in ("redis-server", "quickthumb serve", "arq"):
             victim = _find(service, name)
             assert victim is not None
             victim.kill()
@@ -151,7 +151,7 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
 async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_path: Path) -> None:
     async with running(tmp_path, QUICKTHUMB_PORT="1", QUICKTHUMB_DATA_DIR="/nowhere") as service:
         port = await service.ready()
-        (web,) = (child for child in service.children() if "uvicorn" in child.cmdline())
+        (web,) = (child for child in service.children() if "serve" in child.cmdline())
         assert web.environ()["QUICKTHUMB_DATA_DIR"] == str(tmp_path)
         assert web.environ()["QUICKTHUMB_PORT"] == str(port)
 
@@ -164,7 +164,7 @@ async def test_it_comes_up_with_a_path_that_an_address_must_quote(tmp_path: Path
 
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 30)
-    socket = Config(data_dir=data_dir).embedded_redis_socket
+    socket = Config.of(data_dir=data_dir).embedded_redis_socket
     async with running(data_dir) as service:
         await service.ready()
         assert socket.exists()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from quickthumb.config import SmtpServer
 from quickthumb.notify.errors import MailRefused, MailUnavailable
-from quickthumb.notify.smtp import SmtpMailer, SmtpServer
+from quickthumb.notify.smtp import SmtpMailer
 
 
 class Scripted:
