@@ -35,7 +35,7 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # of the time of a full decode. It may keep 64 blocks of 1 MB for the whole process instead.
 _imaging.set_block_size(1 << 20)
 _imaging.set_blocks_max(64)
-# 16-bit CIELAB TIFFs, which Pillow lacks: the high bytes are taken as three plain channels, and `colour` knows.
+# 16-bit CIELAB TIFFs, which Pillow lacks: the high bytes are taken as three plain channels, and `color` knows.
 for _order, _rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):
     TiffImagePlugin.OPEN_INFO.setdefault((_order, 8, (1,), 1, (16, 16, 16), ()), ("RGB", _rawmode))
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from quickthumb.imaging.formats import Asked, Options
 from quickthumb.imaging.palette import with_palette
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
 # What `max_bytes` tries first where no quality is asked for; above, files grow for nothing to be seen.
@@ -30,58 +30,58 @@ class Encoded:
     frames: int
 
 
-def encode(task: Task, plays: int, metadata: Options) -> Encoded:
+def encode(rendition: Rendition, plays: int, metadata: Options) -> Encoded:
     """The file of an output.
 
     Raises InvalidParameter where not even the lowest quality fits into `max_bytes`.
     """
-    save = _prepared(task, plays, metadata)
-    output = task.output
+    save = _prepared(rendition, plays, metadata)
+    output = rendition.output
     if output.max_bytes is not None:
         data, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     else:
-        quality = _quality(task)
+        quality = _quality(rendition)
         data = save(quality)
-    return Encoded(data, quality, _count_frames(data, task))
+    return Encoded(data, quality, _count_frames(data, rendition))
 
 
-def _quality(task: Task) -> int | None:
-    if task.format.quality is None:
-        if task.output.quality is not None:
-            task.warnings.append(f"quality has no meaning for {task.format.name} and was ignored.")
+def _quality(rendition: Rendition) -> int | None:
+    if rendition.format.quality is None:
+        if rendition.output.quality is not None:
+            rendition.warnings.append(f"quality has no meaning for {rendition.format.name} and was ignored.")
         return None
-    return None if task.output.lossless else task.output.quality or task.format.quality
+    return None if rendition.output.lossless else rendition.output.quality or rendition.format.quality
 
 
-def _count_frames(data: bytes, task: Task) -> int:
+def _count_frames(data: bytes, rendition: Rendition) -> int:
     """The number of frames in a file: encoders join frames that came out alike."""
-    if len(task.pictures) == 1:
+    if len(rendition.pictures) == 1:
         return 1
-    with Image.open(io.BytesIO(data), formats=[task.format.pillow]) as image:
+    with Image.open(io.BytesIO(data), formats=[rendition.format.pillow]) as image:
         return getattr(image, "n_frames", 1)
 
 
-def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None], bytes]:
-    frames = _alike(task.pictures)
-    options = {**metadata, **_profile(task)}
+def _prepared(rendition: Rendition, plays: int, metadata: Options) -> Callable[[int | None], bytes]:
+    frames = _alike(rendition.pictures)
+    options = {**metadata, **_profile(rendition)}
     if len(frames) > 1:
-        frames, milliseconds = _merged(frames, task.milliseconds)
-        options |= _animation(task, plays, milliseconds)
-    if task.format.pillow == "GIF":
+        frames, milliseconds = _merged(frames, rendition.milliseconds)
+        options |= _animation(rendition, plays, milliseconds)
+    if rendition.format.pillow == "GIF":
         frames = with_palette(frames)
         options |= _disposal(frames)
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
-    return lambda quality: _save(frames, task, quality, options)
+    return lambda quality: _save(frames, rendition, quality, options)
 
 
-def _save(frames: list[Image.Image], task: Task, quality: int | None, options: Options) -> bytes:
-    asked = Asked(quality, task.output.lossless, math.prod(frames[0].size))
-    options = {**options, **task.format.options(asked)}
+def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> bytes:
+    asked = Asked(quality, rendition.output.lossless, math.prod(frames[0].size))
+    options = {**options, **rendition.format.options(asked)}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
     with _scratch() as file:
-        frames[0].save(file, task.format.pillow, **options)
+        frames[0].save(file, rendition.format.pillow, **options)
         file.seek(0)
         return file.read()
 
@@ -113,8 +113,8 @@ def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[byt
     return fitting
 
 
-def _profile(task: Task) -> Options:
-    return {"icc_profile": task.colour.profile} if task.keeps_profile else {}
+def _profile(rendition: Rendition) -> Options:
+    return {"icc_profile": rendition.color.profile} if rendition.keeps_profile else {}
 
 
 def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
@@ -138,12 +138,12 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
     return kept, shown
 
 
-def _animation(task: Task, plays: int, milliseconds: list[float]) -> Options:
-    options: Options = {"duration": _in_ticks(milliseconds, task.format.tick_milliseconds)}
-    if task.format.name == "avif":
+def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> Options:
+    options: Options = {"duration": _in_ticks(milliseconds, rendition.format.tick_milliseconds)}
+    if rendition.format.name == "avif":
         if plays:
-            task.warnings.append(f"avif repeats for ever here; the source is shown {plays} times.")
-    elif task.format.name != "gif":
+            rendition.warnings.append(f"avif repeats for ever here; the source is shown {plays} times.")
+    elif rendition.format.name != "gif":
         options["loop"] = plays
     elif plays != 1:
         options["loop"] = max(0, plays - 1)  # a GIF counts the repetitions after the first showing

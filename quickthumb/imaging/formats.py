@@ -43,7 +43,7 @@ class Format:
 
 
 def _jpeg(asked: Asked) -> Options:
-    # From 90 on, whoever asks wants the colours at full resolution too. Huffman tables of its own save a thumbnail
+    # From 90 on, whoever asks wants the colors at full resolution too. Huffman tables of its own save a thumbnail
     # 8 % of its bytes, but a picture of a megapixel 1 %, and take it twice the time.
     subsampling = 0 if (asked.quality or 0) >= 90 else 2
     return {"quality": asked.quality, "optimize": asked.pixels <= OWN_TABLES_PIXELS, "subsampling": subsampling}

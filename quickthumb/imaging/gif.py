@@ -18,11 +18,11 @@ def count_frames(source: Path, stop: int) -> int:
     frames = 0
     with source.open("rb") as file:
         screen = _read(file, 13)
-        _skip_colours(file, screen[10])
+        _skip_colors(file, screen[10])
         while frames < stop:
             kind = file.read(1)
             if kind == b",":
-                _skip_colours(file, _read(file, 9)[8])
+                _skip_colors(file, _read(file, 9)[8])
                 _read(file, 1)  # the size of the first codes
                 _skip_blocks(file)
                 frames += 1
@@ -34,7 +34,7 @@ def count_frames(source: Path, stop: int) -> int:
     return frames
 
 
-def _skip_colours(file: BinaryIO, flags: int) -> None:
+def _skip_colors(file: BinaryIO, flags: int) -> None:
     if flags & 0x80:
         _read(file, 3 << (flags & 7) + 1)
 

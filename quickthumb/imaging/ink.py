@@ -1,6 +1,6 @@
 """Ink to light where no profile says how: CMYK as common offset printing has it.
 
-The plain formula, light = (1 - ink) × (1 - black), makes colours that no press can print. These are quadratic
+The plain formula, light = (1 - ink) × (1 - black), makes colors that no press can print. These are quadratic
 polynomials, fitted by least squares to what littleCMS makes of the profile "U.S. Web Coated (SWOP) v2" on a grid of
 11 × 11 × 11 × 11 inks, light ones weighted more; on a photo they come within a mean CIE76 difference of 3.1 of the
 profile, where the plain formula is off by 11.8.

@@ -1,8 +1,8 @@
-"""Palettes for GIF: 255 colours by median cut, and one for what is transparent."""
+"""Palettes for GIF: 255 colors by median cut, and one for what is transparent."""
 
 from PIL import Image
 
-_COLOURS = 255
+_COLORS = 255
 # Alpha below this is transparent in a GIF, which knows no half.
 _OPAQUE = 128
 
@@ -17,7 +17,7 @@ def _quantized(picture: Image.Image, dither: Image.Dither) -> Image.Image:
     if picture.mode == "L":
         return picture
     rgb = picture.convert("RGB")
-    made = rgb.quantize(_COLOURS, Image.Quantize.MEDIANCUT)
+    made = rgb.quantize(_COLORS, Image.Quantize.MEDIANCUT)
     if dither is not Image.Dither.NONE:
         made = rgb.quantize(palette=made, dither=dither)
     if picture.mode == "RGBA":
@@ -27,7 +27,7 @@ def _quantized(picture: Image.Image, dither: Image.Dither) -> Image.Image:
 
 def _cut_out(picture: Image.Image, alpha: Image.Image) -> None:
     hidden = alpha.point([255 if sample < _OPAQUE else 0 for sample in range(256)])
-    colours = (picture.getpalette() or [])[: 3 * _COLOURS]
-    picture.putpalette(colours + [0] * (768 - len(colours)))
-    picture.paste(_COLOURS, mask=hidden)
-    picture.info["transparency"] = _COLOURS
+    colors = (picture.getpalette() or [])[: 3 * _COLORS]
+    picture.putpalette(colors + [0] * (768 - len(colors)))
+    picture.paste(_COLORS, mask=hidden)
+    picture.info["transparency"] = _COLORS

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from PIL import Image
 
 from quickthumb.imaging.levels import Levels
+from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.steps import blur, convert, frame, grayscale, resize, sharpen, tone
-from quickthumb.imaging.task import Task
 
-Step = Callable[[Image.Image, Task], Image.Image]
+Step = Callable[[Image.Image, Rendition], Image.Image]
 
 # `resize.cut` goes before these: it orients, crops and resizes in one. `encode` comes after them.
 STEPS: tuple[Step, ...] = (
@@ -21,9 +21,9 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def run(levels: Levels, task: Task) -> Image.Image:
+def run(levels: Levels, rendition: Rendition) -> Image.Image:
     """One frame of an output, ready to be encoded."""
-    picture = resize.cut(levels, task)
+    picture = resize.cut(levels, rendition)
     for step in STEPS:
-        picture = step(picture, task)
+        picture = step(picture, rendition)
     return picture

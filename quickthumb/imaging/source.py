@@ -43,7 +43,7 @@ class Source:
     cielab: bool
     info: dict[Any, Any]
     exif: Image.Exif | None
-    transparent: object  # the key colour of a picture without alpha
+    transparent: object  # the key color of a picture without alpha
     limits: Limits
     warnings: list[str] = field(default_factory=list)
 
@@ -95,7 +95,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             cielab=_is_cielab(image),
             info=dict(image.info),
             exif=None,
-            transparent=_transparent_colour(image),
+            transparent=_transparent_color(image),
             limits=limits,
         )
         with decoding():
@@ -177,8 +177,8 @@ def _decode_jpeg(image: Image.Image, draft: int) -> tuple[Image.Image, tuple[flo
     return image, (1 / draft, 1 / draft)
 
 
-def _transparent_colour(image: Image.Image) -> object:
-    """The one colour that a picture shows as transparent, of 8 bits; Pillow leaves that of 16-bit pictures as it is."""
+def _transparent_color(image: Image.Image) -> object:
+    """The one color that a picture shows as transparent, of 8 bits; Pillow leaves that of 16-bit pictures as it is."""
     key = image.info.get("transparency")
     sixteen = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     if sixteen and isinstance(key, tuple):
@@ -189,7 +189,7 @@ def _transparent_colour(image: Image.Image) -> object:
 
 
 def _plain(image: Image.Image, transparent: object) -> Image.Image:
-    """The picture in one of resampling's MODES, its palette, key colour or 16 bits resolved."""
+    """The picture in one of resampling's MODES, its palette, key color or 16 bits resolved."""
     if _is_cielab(image):
         return _from_cielab(image)
     if image.mode.startswith("I;16"):

@@ -8,7 +8,7 @@ class Limits:
     """The most that is decoded and made of one source.
 
     `max_pixels` counts width × height of all frames together that are to be decoded, and likewise those of any one
-    result. `max_frames` counts the frames of the source; `max_profile_bytes` the colour profile, beyond which it is
+    result. `max_frames` counts the frames of the source; `max_profile_bytes` the color profile, beyond which it is
     left aside with a warning.
     """
 

@@ -16,7 +16,7 @@ from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedIma
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
-# What Pillow does not open (bombs, a colour space it lacks), and what the files say of themselves.
+# What Pillow does not open (bombs, a color space it lacks), and what the files say of themselves.
 UNREADABLE = {
     "65536x65536.png": Header("png", 65536, 65536),
     "bomb.gif": Header("gif", 65535, 66601),

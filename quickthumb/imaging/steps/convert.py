@@ -1,12 +1,12 @@
-"""Colours into sRGB, unless the source's own are to be kept."""
+"""Colors into sRGB, unless the source's own are to be kept."""
 
 from PIL import Image
 
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
 
 
-def apply(picture: Image.Image, task: Task) -> Image.Image:
+def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
     """To sRGB through the source's profile."""
-    if task.keeps_profile or task.slanted:  # what is slanted was converted before it was turned
+    if rendition.keeps_profile or rendition.slanted:  # what is slanted was converted before it was turned
         return picture
-    return task.colour.to_srgb(picture)
+    return rendition.color.to_srgb(picture)

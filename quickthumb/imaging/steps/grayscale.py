@@ -1,13 +1,13 @@
-"""Dropping the colours."""
+"""Dropping the colors."""
 
 from PIL import Image
 
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
 
 
-def apply(picture: Image.Image, task: Task) -> Image.Image:
+def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
     """Luma of ITU-R BT.601; transparency is left alone."""
-    if not task.output.grayscale or picture.mode == "L":
+    if not rendition.output.grayscale or picture.mode == "L":
         return picture
     grey = picture.convert("L")
     if picture.mode != "RGBA":

@@ -2,15 +2,15 @@
 
 from PIL import Image
 
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
 
 # The luminance coefficients of the specification's saturate matrix.
 _RED, _GREEN, _BLUE = 0.213, 0.715, 0.072
 
 
-def apply(picture: Image.Image, task: Task) -> Image.Image:
+def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
     """Changes brightness, then contrast, then saturation; transparency is left alone."""
-    output = task.output
+    output = rendition.output
     if (output.brightness, output.contrast) != (1, 1):
         picture = _scaled(picture, output.brightness, output.contrast)
     if output.saturation != 1 and picture.mode != "L":

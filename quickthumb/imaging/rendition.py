@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from quickthumb.imaging import canvas, orientation
-from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.color import Color
 from quickthumb.imaging.formats import Format, choose
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn
@@ -17,7 +17,7 @@ from quickthumb.model.output import Output
 
 
 @dataclass(slots=True)
-class Task:
+class Rendition:
     """An output, planned for one source. `pictures` and `milliseconds` grow by one for each frame."""
 
     output: Output
@@ -28,7 +28,7 @@ class Task:
     mirror: Turn  # what comes after it
     plan: Plan
     frame_count: int
-    colour: Colour = field(default_factory=lambda: Colour("RGB"))
+    color: Color = field(default_factory=lambda: Color("RGB"))
     pictures: list[Image.Image] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -40,23 +40,23 @@ class Task:
 
     @property
     def keeps_profile(self) -> bool:
-        return not self.slanted and self.colour.keeps(self.output.metadata == "keep", self.format.profile)
+        return not self.slanted and self.color.keeps(self.output.metadata == "keep", self.format.profile)
 
     def aim(self, anchor: tuple[float, float]) -> None:
         """Plans anew, with the box where `anchor` says instead of where the position does; sizes stay."""
         self.plan = plan(self.upright, self.output, anchor)
 
 
-def plan_tasks(source: Source, outputs: Sequence[Output]) -> list[Task]:
-    """A task for each output, in order; raises InvalidParameter for what cannot be made of this source."""
+def plan_renditions(source: Source, outputs: Sequence[Output]) -> list[Rendition]:
+    """A rendition for each output, in order; raises InvalidParameter for what cannot be made of this source."""
     names = [output.name for output in outputs]
     for name in names:
         if names.count(name) > 1:
             raise InvalidParameter(f"name must be unique, but {name} is given twice.", field="name")
-    return [_plan_task(source, output) for output in outputs]
+    return [_plan_rendition(source, output) for output in outputs]
 
 
-def _plan_task(source: Source, output: Output) -> Task:
+def _plan_rendition(source: Source, output: Output) -> Rendition:
     mirror = orientation.mirroring(output.flip, output.flop)
     quarters = orientation.by_degrees(output.rotate)
     upright = source.upright
@@ -70,26 +70,26 @@ def _plan_task(source: Source, output: Output) -> Task:
     transparent = source.has_alpha or quarters is None
     row = choose(output, source.format, transparent, several)
     count = source.frame_count if several and row.animation else 1
-    task = Task(output, row, source.size, upright, turn, mirror, plan(upright, output), count)
+    rendition = Rendition(output, row, source.size, upright, turn, mirror, plan(upright, output), count)
     if several and not row.animation:
-        task.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
-    _check_size(task, source.limits)
-    _warn_of_size(task)
-    return task
+        rendition.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
+    _check_size(rendition, source.limits)
+    _warn_of_size(rendition)
+    return rendition
 
 
-def _check_size(task: Task, limits: Limits) -> None:
-    if max(task.plan.canvas) > task.format.max_side:
+def _check_size(rendition: Rendition, limits: Limits) -> None:
+    if max(rendition.plan.canvas) > rendition.format.max_side:
         raise InvalidParameter(
-            f"{task.format.name} holds at most {task.format.max_side} pixels a side.", field="format"
+            f"{rendition.format.name} holds at most {rendition.format.max_side} pixels a side.", field="format"
         )
-    for size in (task.plan.canvas, task.plan.size):
-        canvas.check_pixels(*size, task.frame_count, limits)
+    for size in (rendition.plan.canvas, rendition.plan.size):
+        canvas.check_pixels(*size, rendition.frame_count, limits)
 
 
-def _warn_of_size(task: Task) -> None:
-    output, made = task.output, task.plan.canvas
+def _warn_of_size(rendition: Rendition) -> None:
+    output, made = rendition.output, rendition.plan.canvas
     if output.fit in ("cover", "fill") and made != (output.width, output.height):
-        task.warnings.append(
+        rendition.warnings.append(
             f"The source has too few pixels for {output.width}x{output.height}; made {made[0]}x{made[1]} of it."
         )

@@ -1,4 +1,4 @@
-"""Colour: every picture leaves here as sRGB, converted through its own ICC profile by littleCMS.
+"""Color: every picture leaves here as sRGB, converted through its own ICC profile by littleCMS.
 
 The conversion is made on what was resampled, which is smaller than what was decoded. The intent is perceptual, as in
 sharp and browsers.
@@ -21,8 +21,8 @@ _TOLERANCE = 0.003
 
 
 @dataclass(slots=True)
-class Colour:
-    """The colour of one source: its profile, if it has a usable one, and the way from there to sRGB."""
+class Color:
+    """The color of one source: its profile, if it has a usable one, and the way from there to sRGB."""
 
     mode: str
     converted: str = ""  # what it was before decoding made sRGB of it
@@ -38,7 +38,7 @@ class Colour:
         return self.mode != "CMYK" and (self._parsed is None or _describes_srgb(self._parsed))
 
     def keeps(self, wanted: bool, can: bool) -> bool:
-        """Whether a result stays in the source's own colours, with its profile: if `wanted` and the format `can`."""
+        """Whether a result stays in the source's own colors, with its profile: if `wanted` and the format `can`."""
         return wanted and can and self.profile is not None and self.mode != "CMYK"
 
     def to_srgb(self, picture: Image.Image) -> Image.Image:
@@ -58,7 +58,7 @@ class Colour:
         return made
 
     def done(self, kept: bool) -> str:
-        """What happened to the colour, for the receipt."""
+        """What happened to the color, for the receipt."""
         if kept:
             return f"kept in {self.description}, with its profile"
         if self.converted:
@@ -77,26 +77,26 @@ class Colour:
         return ImageCms.buildTransform(parsed, srgb, source_mode, made_mode, ImageCms.Intent.PERCEPTUAL)
 
 
-def read(profile: object, mode: str, limits: Limits) -> Colour:
-    """The colour of pictures of `mode` (one of resampling's MODES) with that embedded profile.
+def read(profile: object, mode: str, limits: Limits) -> Color:
+    """The color of pictures of `mode` (one of resampling's MODES) with that embedded profile.
 
     A profile that is too large, damaged, or about other channels is left aside, with a warning.
     """
-    colour = Colour(mode)
+    color = Color(mode)
     if not isinstance(profile, bytes) or not profile:
-        return colour
+        return color
     if len(profile) > limits.max_profile_bytes:
-        colour.warnings.append("The colour profile is too large and was ignored.")
-        return colour
+        color.warnings.append("The color profile is too large and was ignored.")
+        return color
     try:
         parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if parsed.profile.xcolor_space not in _SPACES[mode]:
             raise ValueError("about other channels")
-        candidate = Colour(mode, profile=profile, description=_describe(parsed), _parsed=parsed)
+        candidate = Color(mode, profile=profile, description=_describe(parsed), _parsed=parsed)
         candidate.to_srgb(Image.new(mode, (1, 1)))
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
-        colour.warnings.append("The colour profile is not usable and was ignored.")
-        return colour
+        color.warnings.append("The color profile is not usable and was ignored.")
+        return color
     return candidate
 
 
