@@ -1,6 +1,6 @@
 """From a source file to the files of its results, in one synchronous call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,33 +46,46 @@ class Rendering:
     made: tuple[Made, ...]
 
 
-def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+def never_stop() -> None:
+    """The checkpoint of whoever lets every rendering go on to its end."""
+
+
+def render(
+    source: Path,
+    outputs: Sequence[Output],
+    folder: Path,
+    limits: Limits,
+    checkpoint: Callable[[], None] = never_stop,
+) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
     Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels and TooManyFrames before anything is
     decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output that cannot be
     made of this source. OSError and MemoryError are the machine's, and pass.
+
+    Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
+    To stop, it raises: the exception leaves `render` as it is, and files that are made by then stay in `folder`.
     """
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
-        found = _draw(opened, renditions)
-        return Rendering(found, tuple(_write(opened, rendition, folder) for rendition in renditions))
+        found = _draw(opened, renditions, checkpoint)
+        made = tuple(_write(opened, rendition, folder, checkpoint) for rendition in renditions)
+        return Rendering(found, made)
 
 
-def _draw(source: Source, renditions: Sequence[Rendition]) -> Facts:
+def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[[], None]) -> Facts:
     """Makes the pictures of all renditions from one pass over the frames; those with the most pixels first."""
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
+    draft = draft_scale([rendition.plan.shrink for rendition in renditions])
     found: Facts | None = None
-    for index, frame in enumerate(
-        source.frames(count, draft_scale([rendition.plan.shrink for rendition in renditions]))
-    ):
+    for index, frame in enumerate(source.frames(count, draft, checkpoint)):
         levels = Levels(frame.level, source.size)
         if index == 0:
             _look(source, renditions, frame, levels)
         for rendition in largest_first:
             if index < rendition.frame_count:
-                rendition.pictures.append(pipeline.run(levels, rendition))
+                rendition.pictures.append(pipeline.run(levels, rendition, checkpoint))
                 rendition.milliseconds.append(frame.milliseconds)
         found = found or facts.gather(source, levels, renditions[0].color)
     assert found is not None  # noqa: S101 - there is always a first frame
@@ -82,8 +95,8 @@ def _draw(source: Source, renditions: Sequence[Rendition]) -> Facts:
 def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels: Levels) -> None:
     """Settles what only the first frame can tell: its color and where the interesting parts are."""
     mode = frame.level.picture.mode
-    if source.cielab:
-        its_color = Color(mode, converted="CIELAB")
+    if source.color_space:
+        its_color = Color(mode, converted=source.color_space)
     else:
         its_color = color.read(source.info.get("icc_profile"), mode, source.limits)
     for rendition in renditions:
@@ -104,9 +117,9 @@ def _aim(rendition: Rendition, levels: Levels) -> None:
     rendition.aim(smart.anchor(rendition.color.to_srgb(seen), (window[0] / width, window[1] / height)))
 
 
-def _write(source: Source, rendition: Rendition, folder: Path) -> Made:
-    options, what, lost = metadata.kept(source, rendition.output, rendition.format)
-    file = encode(rendition, source.plays, options)
+def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Callable[[], None]) -> Made:
+    options, what, lost = metadata.kept(source, rendition)
+    file = encode(rendition, source.plays, options, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
     (folder / filename).write_bytes(file.data)
     first: Image.Image = rendition.pictures[0]

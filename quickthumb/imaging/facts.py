@@ -37,7 +37,7 @@ def gather(source: Source, levels: Levels, color: Color) -> Facts:
     """The facts, by a look at the first frame."""
     small = _small(source, levels, color)
     return Facts(
-        format=source.format,
+        format=source.format.name,
         width=source.upright[0],
         height=source.upright[1],
         frames=source.frame_count,

@@ -13,7 +13,7 @@ def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
     ground = _ground(rendition)
     if rendition.plan.canvas != picture.size:
         picture = _padded(picture, rendition, ground)
-    if picture.mode == "RGBA" and (not rendition.format.alpha or (rendition.slanted and rendition.output.background)):
+    if picture.mode == "RGBA" and (not rendition.encoder.alpha or (rendition.slanted and rendition.output.background)):
         picture = _flattened(picture, ground)
     if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
         return picture.convert("RGB")
@@ -22,7 +22,7 @@ def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
 
 def _ground(rendition: Rendition) -> tuple[int, int, int, int]:
     given = notation.rgba(rendition.output.background) if rendition.output.background else None
-    if rendition.format.alpha:
+    if rendition.encoder.alpha:
         return given or _CLEAR
     if given is None or given[3] == 255:
         return given or _WHITE
