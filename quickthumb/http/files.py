@@ -15,23 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
+from quickthumb.imaging.formats import FORMATS
 from quickthumb.service.errors import UnknownResult
 
 # A result never changes, and neither does an original: one job, one file.
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 # Served pictures run nothing and load nothing, even when a browser is made to show them as a page.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-MEDIA_TYPES = {
-    "jpeg": ("image/jpeg", "jpg"),
-    "png": ("image/png", "png"),
-    "webp": ("image/webp", "webp"),
-    "gif": ("image/gif", "gif"),
-    "avif": ("image/avif", "avif"),
-    "heif": ("image/heif", "heif"),
-    "tiff": ("image/tiff", "tif"),
-    "bmp": ("image/bmp", "bmp"),
-    "ico": ("image/vnd.microsoft.icon", "ico"),
-}
+MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
 PICTURES = tuple(media_type for media_type, _ in MEDIA_TYPES.values())
 # No file has a size of more than 18 digits.
 _RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})(\s*,\s*(\d{1,18}-\d{0,18}|-\d{1,18}))*", re.IGNORECASE)

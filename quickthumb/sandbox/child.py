@@ -8,9 +8,9 @@ import os
 import sys
 from typing import BinaryIO
 
-from quickthumb.imaging.budget import estimate_decode_bytes
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.header import read_header_of_file
+from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.errors import BrokenImage, QuickThumbError
 from quickthumb.model.output import Output
 from quickthumb.sandbox.limits import confine

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from quickthumb.imaging import engine
 from quickthumb.imaging.engine import Rendering
-from quickthumb.imaging.survey import estimate_file_bytes
+from quickthumb.imaging.memory import estimate_file_bytes
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox.errors import JobTimedOut

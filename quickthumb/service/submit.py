@@ -11,8 +11,7 @@ from functools import partial
 from typing import Any
 
 from quickthumb import intake
-from quickthumb.imaging.header import Header, read_header, read_header_of_file
-from quickthumb.imaging.readable import require_readable
+from quickthumb.imaging.header import Header, read_header, read_header_of_file, require_readable
 from quickthumb.model.errors import QuickThumbError, TooManyPixels
 from quickthumb.model.ids import new_id, now
 from quickthumb.model.job import Job
@@ -121,8 +120,8 @@ class Submission:
                 source=Source(
                     filename=received.filename,
                     format=header.format,
-                    width=header.width,
-                    height=header.height,
+                    width=header.upright[0],
+                    height=header.upright[1],
                     bytes=received.bytes,
                     sha256=received.sha256,
                 ),

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 from redis.asyncio import Redis
 
 from quickthumb.compat.image_resizer import NotSquare
@@ -106,6 +108,15 @@ async def test_what_is_accepted_is_on_disk_and_queued(
     assert on_disk.source.read_bytes() == image
     assert on_disk.record is not None
     assert Job.from_record(on_disk.record) == job
+
+
+async def test_a_job_has_the_upright_size_from_the_start(service: ImageService) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = BytesIO()
+    Image.new("RGB", (40, 30)).save(file, "JPEG", exif=exif)
+    job = await service.submit(upload(file.getvalue()))
+    assert (job.source.width, job.source.height) == (30, 40)
 
 
 @pytest.mark.parametrize(

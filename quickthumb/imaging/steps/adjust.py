@@ -1,16 +1,34 @@
-"""Brightness, contrast and saturation, as the filter functions of CSS (Filter Effects Module Level 1)."""
+"""Adjusting colors: into sRGB, to gray, and brightness, contrast and saturation as in CSS."""
 
 from PIL import Image
 
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
 
-# The luminance coefficients of the specification's saturate matrix.
+# The luminance coefficients of the saturate matrix (Filter Effects Module Level 1).
 _RED, _GREEN, _BLUE = 0.213, 0.715, 0.072
 
 
-def apply(picture: Image.Image, task: Task) -> Image.Image:
-    """Changes brightness, then contrast, then saturation; transparency is left alone."""
-    output = task.output
+def convert(picture: Image.Image, rendition: Rendition) -> Image.Image:
+    """To sRGB through the source's profile."""
+    if rendition.keeps_profile or rendition.slanted:  # what is slanted was converted before it was turned
+        return picture
+    return rendition.color.to_srgb(picture)
+
+
+def grayscale(picture: Image.Image, rendition: Rendition) -> Image.Image:
+    """Luma of ITU-R BT.601; transparency is left alone."""
+    if not rendition.output.grayscale or picture.mode == "L":
+        return picture
+    grey = picture.convert("L")
+    if picture.mode != "RGBA":
+        return grey
+    alpha = picture.getchannel("A")
+    return Image.merge("RGBA", (grey, grey, grey, alpha))
+
+
+def tone(picture: Image.Image, rendition: Rendition) -> Image.Image:
+    """Changes brightness, then contrast, then saturation, as the filter functions of CSS; leaves transparency alone."""
+    output = rendition.output
     if (output.brightness, output.contrast) != (1, 1):
         picture = _scaled(picture, output.brightness, output.contrast)
     if output.saturation != 1 and picture.mode != "L":

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from quickthumb.imaging.budget import estimate_decode_bytes
-from quickthumb.imaging.survey import estimate_file_bytes
+from quickthumb.imaging.memory import estimate_decode_bytes, estimate_file_bytes
 from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS
 from tests.imaging.pictures import noise

@@ -17,15 +17,25 @@ class NeedMore(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image says of itself: its format, and its size in pixels as stored, before any orientation."""
+    """What an image says of itself: its format, its size in pixels as stored, and its orientation.
+
+    `orientation` is EXIF's, 1 … 8; 1 where none is told, or where it had not arrived when the size had. Formats that
+    tell it before the size (JPEG, TIFF) always have it.
+    """
 
     format: str
     width: int
     height: int
+    orientation: int = 1
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
             raise BrokenImage(f"The image is damaged: its header says {self.width} × {self.height} pixels.")
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height in pixels once the picture is turned upright."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 class Window(Protocol):

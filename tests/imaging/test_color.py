@@ -1,4 +1,4 @@
-"""Colour: every kind of sample and profile ends as the sRGB that littleCMS makes of it."""
+"""Color: every kind of sample and profile ends as the sRGB that littleCMS makes of it."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from quickthumb.imaging import colour
+from quickthumb.imaging import color
 from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import delta_e, in_srgb, samples
@@ -104,7 +104,7 @@ def test_16_bit_grey_with_alpha_and_a_grey_profile(engine: Engine, corpus: Path)
     assert result.only.color == "converted from Greyscale D50 to sRGB"
 
 
-def test_the_key_colour_of_16_bit_rgb(engine: Engine, corpus: Path) -> None:
+def test_the_key_color_of_16_bit_rgb(engine: Engine, corpus: Path) -> None:
     result = engine(corpus / "colour" / "16-bit-rgb-trns.png", format="png")
     picture = result.picture()
     assert result.rendering.facts.has_alpha
@@ -115,7 +115,7 @@ def test_the_key_colour_of_16_bit_rgb(engine: Engine, corpus: Path) -> None:
     assert np.array_equal(keyed, white)
 
 
-def test_key_colours_and_palettes_with_alpha(engine: Engine, tmp_path: Path) -> None:
+def test_key_colors_and_palettes_with_alpha(engine: Engine, tmp_path: Path) -> None:
     quadrants().save(tmp_path / "key.png", transparency=(255, 255, 255))
     palette = quadrants().quantize(4)
     palette.save(tmp_path / "palette.png", transparency=bytes([255, 255, 255, 255]))
@@ -147,7 +147,7 @@ def test_an_srgb_profile_changes_nothing(engine: Engine, tmp_path: Path) -> None
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     gradient().save(tmp_path / "srgb.png", icc_profile=profile)
     result = engine(tmp_path / "srgb.png")
-    assert result.only.color == colour.UNCHANGED
+    assert result.only.color == color.UNCHANGED
     assert delta_e(result.picture(), gradient()) == 0
 
 
@@ -160,12 +160,12 @@ def test_unusable_profiles_are_ignored_with_a_warning(engine: Engine, tmp_path: 
 
 
 def test_a_profile_about_other_channels_is_ignored(corpus: Path) -> None:
-    read = colour.read(corpus_profile(corpus, "colour/cmyk-icc.jpg"), "RGB", Limits(1))
+    read = color.read(corpus_profile(corpus, "colour/cmyk-icc.jpg"), "RGB", Limits(1))
     assert read.is_srgb
     assert read.warnings
 
 
-def test_keep_keeps_colours_and_profile(engine: Engine, corpus: Path) -> None:
+def test_keep_keeps_colors_and_profile(engine: Engine, corpus: Path) -> None:
     path = corpus / "orientation" / "landscape-1.jpg"
     path = corpus / "orientation" / "landscape-3.jpg"
     profile = corpus_profile(corpus, "orientation/landscape-3.jpg")
