@@ -7,8 +7,8 @@ from quickthumb.model.errors import MalformedRequest
 WHITESPACE = b" \t\r\n"
 # `data:image/png;base64,` as browsers' FileReader puts before it.
 DATA_URL = b"data:"
-LONGEST_DATA_URL_BYTES = 256
-LONGEST_ESCAPE = 6
+MAX_DATA_URL_BYTES = 256
+MAX_ESCAPE_BYTES = 6
 # What may follow a backslash: the slash (as PHP writes it) and the line breaks of MIME encoders, which say nothing.
 SHORT_ESCAPES = {b"/": b"/", b"n": b"", b"r": b"", b"t": b""}
 # What may follow a backslash and a u: any sign of ASCII; .NET writes the plus so, and others more than that.
@@ -32,7 +32,7 @@ class Base64Text:
         """The bytes that `text`, still escaped, brings."""
         text = self._escape + text
         # An escape that is cut by the end of the chunk waits for the next one.
-        cut = text.rfind(b"\\", max(0, len(text) - LONGEST_ESCAPE + 1))
+        cut = text.rfind(b"\\", max(0, len(text) - MAX_ESCAPE_BYTES + 1))
         if cut < 0 or _is_whole(text[cut:]):
             cut = len(text)
         self._escape = text[cut:]
@@ -60,7 +60,7 @@ class Base64Text:
             self._beginning = None
             return text
         scheme, comma, after = text.partition(b",")
-        if len(scheme) > LONGEST_DATA_URL_BYTES or (comma and not scheme.lower().endswith(b";base64")):
+        if len(scheme) > MAX_DATA_URL_BYTES or (comma and not scheme.lower().endswith(b";base64")):
             raise _invalid()
         self._beginning = None if comma else text
         return after
@@ -79,7 +79,7 @@ class Base64Text:
 
 
 def _is_whole(escape: bytes) -> bool:
-    return len(escape) >= (LONGEST_ESCAPE if escape[1:2] == b"u" else 2)
+    return len(escape) >= (MAX_ESCAPE_BYTES if escape[1:2] == b"u" else 2)
 
 
 def _unescape(text: bytes) -> bytes:

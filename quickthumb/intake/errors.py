@@ -13,3 +13,8 @@ class TooManyBytes(QuickThumbError):
 
 class UnsupportedMediaType(QuickThumbError):
     code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
+
+
+def image_too_large(max_bytes: int) -> TooManyBytes:
+    """The refusal of an image that is too large."""
+    return TooManyBytes(f"The image is too large; at most {max_bytes} bytes are accepted.")

@@ -5,8 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from quickthumb.intake.limits import IntakeLimits
-from quickthumb.intake.ways import too_many_bytes
+from quickthumb.intake.errors import image_too_large
 from quickthumb.model.errors import BrokenImage
 
 # Large enough that a write's fixed costs (a thread, a system call) vanish. Nothing is written before the first block is
@@ -42,15 +41,30 @@ OpenSink = Callable[[], Awaitable[Sink]]
 
 
 class ImageStream(Generic[H]):
-    """Takes one image, in pieces of any size; memory is a few blocks, whatever the image's size.
+    """Takes one image in pieces of any size: counts, inspects and hashes it, and writes it to a sink in large blocks.
 
-    The sink is opened for the first full block or at the end, and never for an image that inspection has refused.
+    It needs no request and no body parser. Whoever has the bytes feeds it:
+
+        image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes)
+        async for chunk in chunks:
+            await image.write(chunk)
+        sha256 = await image.finish()
+
+    - It opens the sink once: when the first block is full, or in `finish`. It never opens one for an image that
+      `inspect` refuses.
+    - Every block but the last has BLOCK_BYTES. Memory stays at a few blocks, whatever the size of the image.
+    - It sets no deadlines; `read_in_time` does.
+    - After an exception or `finish`, do not use it again. The caller closes the sink, and discards what it holds if the
+      image did not arrive whole.
+
+    `bytes` is how many have arrived. `header` is what `inspect` returned: None until it knows, and for good if the
+    first block was not enough.
     """
 
-    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, limits: IntakeLimits) -> None:
+    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, *, max_bytes: int) -> None:
         self._inspect = inspect
         self._open_sink = open_sink
-        self._limits = limits
+        self._max_bytes = max_bytes
         self._sink: Sink | None = None
         # Filled again and again: growing a new one for each block would cost more than copying it.
         self._block = bytearray(FIRST_BLOCK_BYTES)
@@ -64,8 +78,8 @@ class ImageStream(Generic[H]):
     async def write(self, data: bytes | memoryview) -> None:
         """Takes the image's next bytes; raises TooManyBytes, and what inspection and the sink raise."""
         self.bytes += len(data)
-        if self.bytes > self._limits.max_upload_bytes:
-            raise too_many_bytes(self._limits)
+        if self.bytes > self._max_bytes:
+            raise image_too_large(self._max_bytes)
         rest = memoryview(data)
         while rest:
             self._make_room(len(rest))

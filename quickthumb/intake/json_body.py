@@ -10,23 +10,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quickthumb.intake.base64_text import Base64Text
-from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
-from quickthumb.intake.filename import clean_filename
+from quickthumb.intake.headers import clean_filename
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 
 IMAGE_KEY = "data"
 FILENAME_KEY = "filename"
-MOST_LEVELS = 32
+MAX_LEVELS = 32
 # Base64 takes 4/3; escapes and line breaks take at most a quarter more in what encoders make.
-MOST_ENCODED_PER_BYTE = 2
+MAX_ENCODED_PER_BYTE = 2
 
 _STRUCTURE = re.compile(rb'["{}\[\],]')
 _STRING_STOP = re.compile(rb'["\\]')
 _BEFORE_VALUE = b" \t\r\n:"
 
 
-class JsonBody:
+class JsonBodyParser:
     """The way of `application/json`.
 
     Every other key is a field with its JSON value; `filename` names the image. Raises MalformedRequest for what is not
@@ -36,7 +36,7 @@ class JsonBody:
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
         self._allowance = FieldAllowance(limits)
-        self._events: list[Event] = []
+        self._parsed: list[BodyPart] = []
         self._remains = bytearray()
         self._step = self._pass_structure
         self._levels = 0
@@ -47,17 +47,17 @@ class JsonBody:
         self._expects_image = False
 
     @staticmethod
-    def most_bytes(limits: IntakeLimits) -> int:
-        return MOST_ENCODED_PER_BYTE * limits.max_upload_bytes + limits.max_fields_bytes
+    def max_body_bytes(limits: IntakeLimits) -> int:
+        return MAX_ENCODED_PER_BYTE * limits.max_upload_bytes + limits.max_fields_bytes
 
-    def feed(self, data: bytes) -> Iterable[Event]:
+    def feed(self, data: bytes) -> Iterable[BodyPart]:
         position = 0
         while position < len(data):
-            self._events = []
+            self._parsed = []
             position = self._step(data, position)
-            yield from self._events
+            yield from self._parsed
 
-    def close(self) -> Iterable[Event]:
+    def close(self) -> Iterable[BodyPart]:
         if self._step == self._pass_image:
             raise MalformedRequest("The request's body ends within the image.", field=IMAGE_KEY)
         values = _parse(bytes(self._remains))
@@ -68,7 +68,7 @@ class JsonBody:
         self._allowance.take_fields(len(values))
         cleaned = clean_filename(filename or "")
         if cleaned:
-            yield ImageNamed(cleaned)
+            yield ImageFilename(cleaned)
         for name, value in values.items():
             yield Field(name, value)
 
@@ -93,7 +93,7 @@ class JsonBody:
             self._key_start = len(self._remains) - 1 if self._expects_key else None
         elif sign in b"{[":
             self._levels += 1
-            if self._levels > MOST_LEVELS:
+            if self._levels > MAX_LEVELS:
                 raise MalformedRequest("The request's JSON is nested too deeply.")
         elif sign in b"}]":
             self._levels -= 1
@@ -133,7 +133,7 @@ class JsonBody:
             self._expects_image = False
             self._image = Base64Text()
             self._step = self._pass_image
-            self._events.append(ImageBegins())
+            self._parsed.append(ImageStart())
 
     def _pass_image(self, data: bytes, start: int) -> int:
         """Decodes the image up to its closing quotation mark, which base64 cannot contain."""
@@ -144,7 +144,7 @@ class JsonBody:
             decoded += image.close()
             self._step = self._pass_structure
         if decoded:
-            self._events.append(ImageBytes(decoded))
+            self._parsed.append(ImageBytes(decoded))
         return end + 1 if end >= 0 else len(data)
 
 

@@ -9,11 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from quickthumb.intake.deadlines import read_in_time
-from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
+from quickthumb.intake.body_parsers import choose_body_parser
+from quickthumb.intake.errors import image_too_large
 from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink
-from quickthumb.intake.limits import IntakeLimits
-from quickthumb.intake.ways import choose_way, too_many_bytes
+from quickthumb.intake.limits import IntakeLimits, read_in_time
+from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 
 # The most that is parsed at one time: what a parser makes of it is held in memory, and the event loop waits for it.
@@ -51,22 +51,24 @@ async def receive(
     whatever `inspect`, `open_sink`, the sink and the body raise (a client that goes away, say). `open_sink` is called
     once at most, and not before the image's beginning has been inspected; after an exception its caller discards it.
     """
-    way_kind, parameters = choose_way(content_type)
-    way = way_kind(parameters, limits)
-    reception = _Reception(ImageStream(inspect, open_sink, limits))
-    arrived = 0
-    async with aclosing(read_in_time(body, limits)) as chunks:
+    parser_type, parameters = choose_body_parser(content_type)
+    parser = parser_type(parameters, limits)
+    receiver = _Receiver(ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes))
+    max_body_bytes = parser_type.max_body_bytes(limits)
+    received_bytes = 0
+    timed = read_in_time(body, idle_seconds=limits.idle_seconds, total_seconds=limits.total_seconds)
+    async with aclosing(timed) as chunks:
         async for chunk in chunks:
-            arrived += len(chunk)
-            if arrived > way_kind.most_bytes(limits):
-                raise too_many_bytes(limits)
-            for part in _cut(chunk):
-                await reception.take(way.feed(part))
-    await reception.take(way.close())
-    return await reception.finish()
+            received_bytes += len(chunk)
+            if received_bytes > max_body_bytes:
+                raise image_too_large(limits.max_upload_bytes)
+            for piece in _cut(chunk):
+                await receiver.take(parser.feed(piece))
+    await receiver.take(parser.close())
+    return await receiver.finish()
 
 
-class _Reception(Generic[H]):
+class _Receiver(Generic[H]):
     """What has been received so far."""
 
     def __init__(self, image: ImageStream[H]) -> None:
@@ -75,17 +77,17 @@ class _Reception(Generic[H]):
         self._fields: list[Field] = []
         self._filename: str | None = None
 
-    async def take(self, events: Iterable[Event]) -> None:
-        for event in events:
-            match event:
+    async def take(self, parts: Iterable[BodyPart]) -> None:
+        for part in parts:
+            match part:
                 case ImageBytes(data):
                     await self._image.write(data)
-                case ImageBegins():
+                case ImageStart():
                     self._begin()
-                case ImageNamed(filename):
+                case ImageFilename(filename):
                     self._filename = filename
                 case Field():
-                    self._fields.append(event)
+                    self._fields.append(part)
 
     async def finish(self) -> Received[H]:
         if not self._begun:

@@ -1,12 +1,14 @@
 """What a body consists of, whatever its encoding, in the order in which it arrives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from quickthumb.intake.limits import IntakeLimits
+
 
 @dataclass(frozen=True, slots=True)
-class ImageBegins:
+class ImageStart:
     """The bytes that follow belong to an image; a second one of these is a second image."""
 
 
@@ -18,7 +20,7 @@ class ImageBytes:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageNamed:
+class ImageFilename:
     """The image's file name, cleaned: to be shown, never to be used as a path. It may come after the image."""
 
     filename: str
@@ -32,18 +34,28 @@ class Field:
     value: Any
 
 
-Event = ImageBegins | ImageBytes | ImageNamed | Field
+BodyPart = ImageStart | ImageBytes | ImageFilename | Field
 
 
-class Way(Protocol):
+class BodyParser(Protocol):
     """Takes one body apart, chunk by chunk; it reads nothing itself and holds no image.
 
     It refuses what its encoding does not allow with MalformedRequest, and keeps within the limits it was made with
     whatever it needs to remember. After an exception it is not used again.
     """
 
-    def feed(self, data: bytes) -> Iterable[Event]:
+    def feed(self, data: bytes) -> Iterable[BodyPart]:
         """What the body's next bytes bring, to be used up before the next call."""
 
-    def close(self) -> Iterable[Event]:
+    def close(self) -> Iterable[BodyPart]:
         """What remains at the end of the body; raises MalformedRequest if the end came too early."""
+
+
+class BodyParserType(Protocol):
+    """How a way is made, and what it allows for."""
+
+    def __call__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> BodyParser:
+        """A parser for one body; `parameters` are those of the content type."""
+
+    def max_body_bytes(self, limits: IntakeLimits) -> int:
+        """The longest body that can hold an image within the limits, in bytes."""
