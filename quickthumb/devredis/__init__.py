@@ -4,8 +4,7 @@ It listens on a private unix socket only and keeps an append-only file. This pac
 be found, how to start it safely and when it is ready; it does not know the configuration or who supervises it.
 """
 
-from quickthumb.devredis.binary import find_server
-from quickthumb.devredis.errors import RedisCannotStart
+from quickthumb.devredis.binary import RedisCannotStart, find_server
 from quickthumb.devredis.server import EmbeddedRedis
 
 __all__ = ["EmbeddedRedis", "RedisCannotStart", "find_server"]

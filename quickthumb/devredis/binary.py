@@ -6,8 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from quickthumb.devredis.errors import RedisCannotStart
-
 # Both speak the same protocol and take the same options.
 NAMES_ON_PATH = ("redis-server", "valkey-server")
 
@@ -15,6 +13,10 @@ WHERE_TO_GET_ONE = {
     "linux": "install one (`apt install redis-server`, `dnf install valkey`)",
     "darwin": "install one (`brew install redis`)",
 }
+
+
+class RedisCannotStart(Exception):
+    """The embedded Redis cannot be used here; the text is one sentence that says why and what to do."""
 
 
 def find_server() -> Path:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import stat
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,13 +12,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from quickthumb.devredis.binary import find_server
-from quickthumb.devredis.errors import RedisCannotStart
-from quickthumb.devredis.folder import make_private
+from quickthumb.devredis.binary import RedisCannotStart, find_server
 
 ANSWER_SECONDS = 2.0
 LEFTOVER_SECONDS = 30.0
 POLL_SECONDS = 0.02
+PRIVATE = 0o700
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,20 @@ class EmbeddedRedis:
             yield client
         finally:
             await client.aclose()
+
+
+def make_private(folder: Path) -> None:
+    """Make sure that `folder` exists, is a real folder, is ours and is closed to everybody else.
+
+    Whoever can reach the socket in it can do anything to the queue; and under the shared temporary folder somebody
+    else may have put a folder or a link of that name there first. Raises RedisCannotStart if so.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise RedisCannotStart(f"{folder} must be a folder of the user who starts QuickThumb; move it away.")
+        folder.chmod(PRIVATE)
+    except OSError as error:
+        raise RedisCannotStart(f"{folder} cannot be used for Redis: {error.strerror or error}.") from error

@@ -68,9 +68,13 @@ async def test_a_stream_takes_no_more_than_its_limit() -> None:
 async def test_a_stream_opens_no_sink_for_what_it_refuses(content: bytes, refusal: type[QuickThumbError]) -> None:
     opener = Opener(Memory())
     image = ImageStream(inspect, opener, max_bytes=MEBIBYTE)
-    with pytest.raises(refusal):
+
+    async def feed() -> None:
         await image.write(content)
         await image.finish()
+
+    with pytest.raises(refusal):
+        await feed()
     assert opener.opened == 0
 
 

@@ -1,16 +1,18 @@
-"""Sending to a real SMTP server, and what its answers mean."""
+"""Sending to a real SMTP server, and what its answers mean; writing to the outbox."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from quickthumb.notify.errors import MailRefused, MailUnavailable
-from quickthumb.notify.smtp import SmtpMailer, SmtpServer
+from quickthumb.notify.mailer import Outbox, SmtpMailer, SmtpServer
 
 
 class Scripted:
@@ -53,10 +55,10 @@ async def port(handler: Scripted) -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-def message() -> EmailMessage:
+def message(text: str = "Hello") -> EmailMessage:
     made = EmailMessage()
     made["From"], made["To"] = "robot@example.org", "ada@example.com"
-    made.set_content("Hello")
+    made.set_content(text)
     return made
 
 
@@ -111,3 +113,25 @@ async def test_a_server_that_is_not_there_may_come_back() -> None:
 
 def test_the_password_is_not_shown() -> None:
     assert "right" not in repr(server(25, user="robot", password="right"))
+
+
+async def test_the_outbox_makes_a_file_of_a_message(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    for text in ("Hello", "Hello again"):
+        await outbox.send("1", message(text))
+    assert [path.name for path in (tmp_path / "outbox").iterdir()] == ["1.eml"]
+    assert (tmp_path / "outbox" / "1.eml").read_bytes().endswith(b"\r\n\r\nHello again\r\n")
+
+
+async def test_the_oldest_files_go_when_the_outbox_has_too_many(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, max_messages=3)
+    for number in range(5):
+        await outbox.send(str(number), message())
+        os.utime(tmp_path / f"{number}.eml", (number, number))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.eml", "3.eml", "4.eml"]
+
+
+async def test_an_outbox_that_cannot_be_written_to_may_be_mended(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("in the way")
+    with pytest.raises(MailUnavailable):
+        await Outbox(tmp_path / "outbox").send("1", message())

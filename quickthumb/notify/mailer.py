@@ -1,8 +1,12 @@
-"""The way to send emails over SMTP, by aiosmtplib."""
+"""Sending emails: over SMTP, or into a folder where there is no mail server."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Protocol
 
 import aiosmtplib
 
@@ -14,6 +18,45 @@ log = logging.getLogger("quickthumb.mail")
 # For connecting, and for each answer.
 ANSWER_SECONDS = 10.0
 PERMANENT_CODES = range(500, 600)
+# Nobody empties the folder; so that it cannot fill the disk, the oldest messages go.
+MAX_MESSAGES = 1_000
+
+
+class Mailer(Protocol):
+    """Hands emails over."""
+
+    async def send(self, mail_id: str, message: EmailMessage) -> None:
+        """Hands the message over to whoever delivers it; when this returns, it is theirs.
+
+        It may be called again with the same id, after a worker that died in between. Raises MailRefused when trying
+        again is pointless, and MailUnavailable when it is not. Neither carries what the server said: it is logged.
+        """
+
+
+class Outbox:
+    """A folder of `.eml` files."""
+
+    def __init__(self, folder: Path, max_messages: int = MAX_MESSAGES) -> None:
+        self._folder = folder
+        self._max_messages = max_messages
+
+    async def send(self, mail_id: str, message: EmailMessage) -> None:
+        """Writes `{mail_id}.eml`, whole or not at all."""
+        path = self._folder / f"{mail_id}.eml"
+        try:
+            await asyncio.to_thread(self._write, path, message.as_bytes(policy=SMTP))
+        except OSError as error:
+            raise MailUnavailable("The outbox cannot be written to.") from error
+        log.info("mail %s: no SMTP_HOST is set, so it was written to %s", mail_id, path)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+        messages = sorted(self._folder.glob("*.eml"), key=lambda message: message.stat().st_mtime)
+        for old in messages[: -self._max_messages]:
+            old.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
