@@ -20,20 +20,20 @@ class Child:
     """One process to keep running.
 
     `grace_seconds` is how long it may take to end after SIGTERM. `is_ready`, where there is one, says when it has
-    started; it is asked again and again, and must not raise. `stamp` is what its lines begin with that the log says
-    already, such as the time.
+    started; it is asked again and again, and must not raise. `log_prefix` matches what its lines begin with and the log
+    says already, such as the time.
     """
 
     name: str
-    words: Sequence[str]
+    argv: Sequence[str]
     environment: Mapping[str, str]
     grace_seconds: float
     is_ready: Callable[[], Awaitable[bool]] | None = None
-    stamp: re.Pattern[str] | None = None
+    log_prefix: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)
-class Started:
+class RunningChild:
     """A child that runs, and its output."""
 
     process: asyncio.subprocess.Process
@@ -55,7 +55,7 @@ class Started:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-async def start(child: Child) -> Started:
+async def start(child: Child) -> RunningChild:
     """Start it in a session of its own, so that a Ctrl-C in the terminal reaches only the supervisor.
 
     Raises OSError if it cannot be started.
@@ -65,7 +65,7 @@ async def start(child: Child) -> Started:
         output, pipe = await _reader(readable)
         # A pipe of our own, since some Pythons' wait() does not return while a grandchild holds asyncio's open.
         process = await asyncio.create_subprocess_exec(
-            *_tethered(child.words),
+            *_tethered(child.argv),
             env=dict(child.environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writable,
@@ -74,7 +74,7 @@ async def start(child: Child) -> Started:
         )
     finally:
         os.close(writable)
-    return Started(process, output, pipe)
+    return RunningChild(process, output, pipe)
 
 
 async def lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
@@ -94,10 +94,10 @@ def _text(line: bytes) -> str:
     return line.removesuffix(b"\r").decode(errors="replace")
 
 
-def _tethered(words: Sequence[str]) -> Sequence[str]:
+def _tethered(argv: Sequence[str]) -> Sequence[str]:
     if sys.platform != "linux":
-        return words
-    return [sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid()), *words]
+        return argv
+    return [sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid()), *argv]
 
 
 async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:

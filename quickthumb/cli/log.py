@@ -1,4 +1,4 @@
-"""One readable log out of several processes: `HH:MM:SS name  | line`, a colour for each name."""
+"""One readable log out of several processes: `HH:MM:SS name  | line`, a color for each name."""
 
 import os
 import re
@@ -10,17 +10,17 @@ from typing import TextIO
 OWN_NAME = "quickthumb"
 
 # Cyan, green, yellow, magenta, blue: those that can be read on dark and on light.
-COLOURS = ("36", "32", "33", "35", "34")
+COLORS = ("36", "32", "33", "35", "34")
 BOLD = "1"
 RESET = "\x1b[0m"
 
-COLOUR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
+COLOR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
 # Everything else that would move a terminal's cursor or hide text, such as a file name made to forge a line.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
-def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: NO_COLOR forbids it, FORCE_COLOR asks for it, else a terminal has it."""
+def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to color: NO_COLOR forbids it, FORCE_COLOR asks for it, else a terminal has it."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR"):
@@ -31,18 +31,18 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
 class Log:
     """Writes to `stream` the lines of the processes called `names`."""
 
-    def __init__(self, stream: TextIO, names: Iterable[str], *, coloured: bool) -> None:
+    def __init__(self, stream: TextIO, names: Iterable[str], *, colored: bool) -> None:
         self._stream = stream
-        self._coloured = coloured
-        self._colours = {OWN_NAME: BOLD}
-        self._colours.update({name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)})
-        self._width = max(map(len, self._colours))
+        self._colored = colored
+        self._colors = {OWN_NAME: BOLD}
+        self._colors.update({name: COLORS[i % len(COLORS)] for i, name in enumerate(names)})
+        self._width = max(map(len, self._colors))
 
     def line(self, name: str, text: str) -> None:
-        """Write one line of the process `name`; its own colours are kept only where ours are."""
+        """Write one line of the process `name`; its own colors are kept only where ours are."""
         prefix = f"{time.strftime('%H:%M:%S')} {name:<{self._width}} |"
-        if self._coloured:
-            prefix = f"\x1b[{self._colours.get(name, BOLD)}m{prefix}{RESET}"
+        if self._colored:
+            prefix = f"\x1b[{self._colors.get(name, BOLD)}m{prefix}{RESET}"
         self._write(f"{prefix} {self._clean(text)}\n")
 
     def tell(self, text: str) -> None:
@@ -50,10 +50,10 @@ class Log:
         self.line(OWN_NAME, text)
 
     def _clean(self, text: str) -> str:
-        pieces = [_escaped(piece) for piece in COLOUR_CODE.split(text)]
-        if not self._coloured or len(pieces) == 1:
+        pieces = [_escaped(piece) for piece in COLOR_CODE.split(text)]
+        if not self._colored or len(pieces) == 1:
             return "".join(pieces)
-        codes = [*COLOUR_CODE.findall(text), RESET]  # a colour that was left on ends with its line
+        codes = [*COLOR_CODE.findall(text), RESET]  # a color that was left on ends with its line
         return "".join(piece + code for piece, code in zip(pieces, codes, strict=True))
 
     def _write(self, text: str) -> None:

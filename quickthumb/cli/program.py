@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from quickthumb import __version__
 from quickthumb.cli import recover, up
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
 

@@ -5,8 +5,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from quickthumb.cli.command import Command
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import Command, UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.connection import connect

@@ -10,12 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from quickthumb.cli import address
+from quickthumb.cli import listener
 from quickthumb.cli.child import Child
-from quickthumb.cli.command import Command
-from quickthumb.cli.lock import sole_user_of
-from quickthumb.cli.log import Log, wants_colour
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import Command, UserMistake, lock_data_folder
+from quickthumb.cli.log import Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
@@ -26,8 +24,8 @@ WEB_GRACEFUL_SECONDS = 10
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
 
-REDIS_STAMP = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
-ARQ_STAMP = re.compile(r"^\d\d:\d\d:\d\d: ")
+REDIS_LOG_PREFIX = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
+ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
-    with sole_user_of(config.data_dir):
-        port = address.free_port(config.host, config.port)
+    with lock_data_folder(config.data_dir):
+        port = listener.free_port(config.host, config.port)
         asyncio.run(_serve(_plan(config.model_copy(update={"port": port}), environment, arguments.workers)))
     return 0
 
@@ -92,7 +90,7 @@ def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
 async def _serve(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
-    log = Log(sys.stdout, names, coloured=wants_colour(sys.stdout, plan.environment))
+    log = Log(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
@@ -115,7 +113,7 @@ async def _prepared_redis(config: Config) -> AsyncIterator[None]:
 
 
 def _announce(plan: Plan, log: Log) -> None:
-    log.tell(f"QuickThumb is ready: {address.url(plan.config.host, plan.config.port)}  (Ctrl-C stops it)")
+    log.tell(f"QuickThumb is ready: {listener.url(plan.config.host, plan.config.port)}  (Ctrl-C stops it)")
 
 
 def _embedded(config: Config) -> EmbeddedRedis:
@@ -124,14 +122,14 @@ def _embedded(config: Config) -> EmbeddedRedis:
 
 def _redis(plan: Plan) -> Child:
     redis = _embedded(plan.config)
-    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_STAMP)
+    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_LOG_PREFIX)
 
 
 def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
     words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
     grace_seconds = plan.config.shutdown_grace_seconds + MARGIN_SECONDS
-    return Child(name, words, plan.environment, grace_seconds, stamp=ARQ_STAMP)
+    return Child(name, words, plan.environment, grace_seconds, log_prefix=ARQ_LOG_PREFIX)
 
 
 def _web(plan: Plan) -> Child:
@@ -141,7 +139,7 @@ def _web(plan: Plan) -> Child:
     words += ["--no-server-header", "--timeout-graceful-shutdown", str(WEB_GRACEFUL_SECONDS)]
 
     async def is_ready() -> bool:
-        return await address.answers(host, port, "/healthz")
+        return await listener.answers(host, port, "/healthz")
 
     return Child("web", words, plan.environment, WEB_GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quickthumb import __version__
-from quickthumb.cli.lock import sole_user_of
+from quickthumb.cli.command import lock_data_folder
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
-    with sole_user_of(tmp_path):
+    with lock_data_folder(tmp_path):
         ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path))
     assert_one_sentence(ended, "already running", str(tmp_path))
 

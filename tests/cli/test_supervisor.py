@@ -13,9 +13,8 @@ import psutil
 import pytest
 
 from quickthumb.cli.child import Child
-from quickthumb.cli.keeper import NotStarted
 from quickthumb.cli.log import Log
-from quickthumb.cli.supervisor import Supervisor
+from quickthumb.cli.supervisor import NotStarted, Supervisor
 from tests.processes import is_alive
 from tests.waiting import wait_until
 
@@ -68,7 +67,7 @@ class Running:
     def __init__(self, groups: Sequence[Sequence[Child]]) -> None:
         self.stream = io.StringIO()
         self.announced = asyncio.Event()
-        log = Log(self.stream, [child.name for group in groups for child in group], coloured=False)
+        log = Log(self.stream, [child.name for group in groups for child in group], colored=False)
         self.supervisor = Supervisor(groups, log, self.announced.set)
 
     @property

@@ -5,12 +5,12 @@ import errno
 import os
 import socket
 
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import UserMistake
 
 ANSWER_SECONDS = 2.0
 
 # Listening on every address is not an address to open; this machine's own is.
-EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - they are read, not bound
+WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - they are read, not bound
 
 
 def free_port(host: str, port: int) -> int:
@@ -26,12 +26,12 @@ def free_port(host: str, port: int) -> int:
 
 def url(host: str, port: int) -> str:
     """The address to open in a browser on this machine."""
-    return f"http://{_host_and_port(EVERY_ADDRESS.get(host, host), port)}/"
+    return f"http://{_host_and_port(WILDCARD_HOSTS.get(host, host), port)}/"
 
 
 async def answers(host: str, port: int, path: str) -> bool:
     """Whether a GET of `path` is answered with 200."""
-    host = EVERY_ADDRESS.get(host, host)
+    host = WILDCARD_HOSTS.get(host, host)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _status_line(host, port, path) == b"200"
