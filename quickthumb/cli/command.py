@@ -1,4 +1,4 @@
-"""What all commands share: their form, the error they end with, and the lock on a data folder."""
+"""What commands share: their form, their error, and the lock on a data folder."""
 
 import argparse
 import contextlib
@@ -12,14 +12,14 @@ LOCK_FILE = "quickthumb.lock"
 
 
 class UserMistake(Exception):
-    """The command cannot go on; the text is one sentence for the user that says why."""
+    """The command cannot go on. The message is one sentence for the user, who can fix the cause."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One word after `quickthumb`: `add_options` declares what it takes, `run` does it and answers the exit code.
+    """One command: `add_options` declares its options, `run` runs it and returns the exit code.
 
-    `run` raises UserMistake, ConfigError or RedisCannotStart for what the user can put right.
+    `run` raises UserMistake, ConfigError or RedisCannotStart for anything that the user can fix.
     """
 
     name: str
@@ -30,9 +30,10 @@ class Command:
 
 @contextlib.contextmanager
 def lock_data_folder(data_dir: Path) -> Iterator[None]:
-    """Make the data folder and hold its lock. Raises UserMistake if another holds it or the folder cannot be used.
+    """Create the data folder and hold its lock: only one `quickthumb up` may run on it.
 
-    The system frees the lock when its holder dies, so a crash leaves nothing to clean up.
+    Raises UserMistake if another process holds the lock, or if the folder is not usable. The kernel releases the lock
+    when its holder dies, so a crash leaves nothing to clean up.
     """
     lock = FileLock(data_dir / LOCK_FILE)
     try:
@@ -40,10 +41,10 @@ def lock_data_folder(data_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserMistake(
-            f"QuickThumb is already running on {data_dir}; stop that one, or choose another folder with --data-dir."
+            f"QuickThumb is already running on {data_dir}; stop it, or choose another folder with --data-dir."
         ) from None
     except OSError as error:
-        raise UserMistake(f"The data folder {data_dir} cannot be used: {error.strerror or error}.") from None
+        raise UserMistake(f"Cannot use the data folder {data_dir}: {error.strerror or error}.") from None
     try:
         yield
     finally:

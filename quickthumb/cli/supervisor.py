@@ -1,4 +1,4 @@
-"""Runs groups of children: started in order, kept running, stopped in the reverse order."""
+"""Runs groups of child processes: starts them in order, restarts those that die, stops them in reverse order."""
 
 import asyncio
 import contextlib
@@ -10,21 +10,23 @@ from quickthumb.cli.child import Child, RunningChild, lines, start
 from quickthumb.cli.command import UserMistake
 from quickthumb.cli.log import Log
 
-# A large append-only file takes its time to be read, a cold disk to import Python modules.
+# Redis may have to load a large append-only file, and Python to import its modules from a cold disk.
 READY_SECONDS = 120.0
 MIN_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
+# A child that ran for this long starts again with the shortest backoff.
 STABLE_SECONDS = 30.0
 READY_POLL_SECONDS = 0.05
+# How long to wait for the last output of a child that has exited.
 DRAIN_SECONDS = 1.0
 
 
 class NotStarted(UserMistake):
-    """A child did not come up the first time; starting it again and again would only hide why."""
+    """A child failed its first start; restarting it again and again would only hide the cause."""
 
 
 class Supervisor:
-    """Keeps `groups` of children running. A group is started when all of the group before it are ready."""
+    """Keeps `groups` of children running. A group starts once every child of the group before it is ready."""
 
     def __init__(self, groups: Sequence[Sequence[Child]], log: Log, announce: Callable[[], None]) -> None:
         self._groups = groups
@@ -35,7 +37,7 @@ class Supervisor:
         self._force = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask for an orderly end; asked a second time, for a quick one."""
+        """Shut down gracefully; when called again, kill what still runs."""
         if self._stopping.is_set():
             self._force.set()
             return
@@ -43,9 +45,9 @@ class Supervisor:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Run until `stop()`; calls `announce` once all are ready. No process is left when it returns or raises.
+        """Run until `stop()`; call `announce` once all children are ready. Leaves no process behind.
 
-        Raises NotStarted if a child does not come up the first time.
+        Raises NotStarted if a child fails its first start.
         """
         starting = asyncio.create_task(self._start_all())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -80,7 +82,7 @@ class Supervisor:
 
 
 class SupervisedProcess:
-    """Keeps `child` running from `start()` to `stop()`. When `force` is set, nothing is waited for."""
+    """Keeps `child` running from `start()` to `stop()`. Once `force` is set, it kills the child instead of waiting."""
 
     def __init__(self, child: Child, log: Log, force: asyncio.Event) -> None:
         self._child = child
@@ -95,18 +97,18 @@ class SupervisedProcess:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End the child: SIGTERM, its grace, then SIGKILL to its whole group. Returns when nothing of it is left."""
+        """Send SIGTERM, and after the grace period SIGKILL to its whole group. Return once none of it is left."""
         self._stopping.set()
         if self._task is not None:
             await self._task
 
     async def wait_until_ready(self, seconds: float) -> None:
-        """Return when the child is ready. Raises NotStarted if it ends first, or is not ready after `seconds`."""
+        """Return when the child is ready. Raises NotStarted if it exits first, or is not ready after `seconds`."""
         deadline = time.monotonic() + seconds
         while not self._is_up:
             self._is_up = self._child.is_ready is None or await self._child.is_ready()
             if self._exit_reason is not None:
-                raise NotStarted(f"{self._child.name} {self._exit_reason} before it was ready; its last lines say why.")
+                raise NotStarted(f"{self._child.name} {self._exit_reason} before it was ready; its log says why.")
             if time.monotonic() > deadline:
                 raise NotStarted(f"{self._child.name} was not ready after {seconds:g} s.")
             await asyncio.sleep(READY_POLL_SECONDS)
@@ -120,17 +122,17 @@ class SupervisedProcess:
                 return
             if time.monotonic() - began > STABLE_SECONDS:
                 backoff = MIN_BACKOFF_SECONDS
-            self._log.tell(f"{self._child.name} {self._exit_reason}; starting it again in {backoff:g} s")
+            self._log.tell(f"{self._child.name} {self._exit_reason}; restarting in {backoff:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff)
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
     async def _run_once(self) -> str:
-        """One life of the child, to its end; says how it ended."""
+        """Run the child until it exits, and return the reason."""
         try:
             running = await start(self._child)
         except OSError as error:
-            return f"could not be started ({error.strerror})"
+            return f"could not start ({error.strerror})"
         relaying = asyncio.create_task(self._relay(running))
         ended = asyncio.create_task(running.process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -138,7 +140,7 @@ class SupervisedProcess:
         stopping.cancel()
         if not ended.done():
             await self._stop_child(running, ended)
-        running.kill_group()  # what it started and left behind
+        running.kill_group()  # processes that it started and left behind
         await asyncio.wait({relaying}, timeout=DRAIN_SECONDS)
         relaying.cancel()
         running.pipe.close()
@@ -149,7 +151,7 @@ class SupervisedProcess:
         force = asyncio.create_task(self._force.wait())
         await asyncio.wait({ended, force}, timeout=self._child.grace_seconds, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            self._log.tell(f"{self._child.name} has not ended in time and is killed")
+            self._log.tell(f"{self._child.name} did not stop in time; killing it")
             running.kill_group()
             await ended
         force.cancel()
@@ -162,8 +164,8 @@ class SupervisedProcess:
 
 def _exit_reason_of(code: int) -> str:
     if code >= 0:
-        return f"ended with exit code {code}"
+        return f"exited with code {code}"
     try:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
-        return f"was ended by signal {-code}"
+        return f"was killed by signal {-code}"

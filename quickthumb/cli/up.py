@@ -30,7 +30,7 @@ ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run: the configuration, and the environment that hands it to the children."""
+    """What to run: the configuration, and the environment that passes it on to the children."""
 
     config: Config
     environment: Mapping[str, str]
@@ -39,13 +39,13 @@ class Plan:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: the setting HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default: PORT, 8000)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 picks a free one (default: PORT, 8000)")
     parser.add_argument("--data-dir", metavar="FOLDER", help="where images are kept (default: DATA_DIR, ./data)")
     parser.add_argument("--workers", type=_at_least_one, default=1, metavar="N", help="worker processes (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run everything until Ctrl-C or SIGTERM; then the exit code is 0."""
+    """Run everything until Ctrl-C or SIGTERM, then return 0."""
     if sys.platform == "win32":
         raise UserMistake(
             "`quickthumb up` runs on Linux and macOS; on Windows start `uvicorn quickthumb.app:app` and "
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def children(plan: Plan) -> list[list[Child]]:
-    """The processes to run, in the order in which they start: Redis, the workers, the web."""
+    """The processes to run, in their order of start: Redis, the workers, the web."""
     workers = [_worker(plan, number) for number in range(1, plan.workers + 1)]
     groups = [workers, [_web(plan)]]
     return groups if plan.config.redis_url else [[_redis(plan)], *groups]
@@ -71,12 +71,12 @@ def children(plan: Plan) -> list[list[Child]]:
 def _at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("there must be at least one")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
 def _chosen(arguments: argparse.Namespace) -> dict[str, str]:
-    """The options that were given, as the environment variables that they go before."""
+    """The given options, as the environment variables that they override."""
     given = {"HOST": arguments.host, "PORT": arguments.port, "DATA_DIR": arguments.data_dir}
     return {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in given.items() if value is not None}
 

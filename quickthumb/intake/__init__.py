@@ -1,4 +1,8 @@
-"""Streaming intake: from the chunks of a request's body to one image in a sink, and the fields that came with it."""
+"""Streaming intake: reads a request's body in chunks, writes its one image to a sink, and collects its fields.
+
+It knows no web framework and no storage. `receive` takes a whole request; `ImageStream` takes the bytes of an image
+from anywhere.
+"""
 
 from quickthumb.intake.body_parsers import brings_fields, refuse_declared_length
 from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink, Sink

@@ -1,6 +1,6 @@
-"""The ways in which an image can be sent, and which of them a request has taken.
+"""The table of body parsers: which content types are accepted, and who parses them.
 
-To add one, write its parser (a `BodyParser`) in a module of its own and add a row to `BODY_PARSERS`.
+To accept another, write its parser (a `BodyParser`) in a module of its own and add a row to `BODY_PARSERS`.
 """
 
 import re
@@ -15,7 +15,7 @@ from quickthumb.intake.parts import BodyParserType, BodyPart, ImageBytes, ImageS
 
 
 class RawBodyParser:
-    """The way of `image/*` and `application/octet-stream`."""
+    """Parses `image/*` and `application/octet-stream`: the whole body is the image."""
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
         self._begun = False
@@ -43,22 +43,22 @@ BODY_PARSERS: tuple[tuple[re.Pattern[str], BodyParserType], ...] = (
 
 
 def choose_body_parser(content_type: str | None) -> tuple[BodyParserType, dict[str, str]]:
-    """The way for a content type, and the content type's parameters; raises UnsupportedMediaType if none fits."""
+    """The parser for a content type, and the content type's parameters. Raises UnsupportedMediaType."""
     media_type, parameters = split_header_value(content_type or "")
     for pattern, parser_type in BODY_PARSERS:
         if pattern.fullmatch(media_type):
             return parser_type, parameters
     raise UnsupportedMediaType(
         "Send the image as multipart/form-data, as a body of type image/* or application/octet-stream, "
-        'or as application/json with its base64 in "data".'
+        'or as application/json with the image as base64 in "data".'
     )
 
 
 def refuse_declared_length(content_length: int | None, content_type: str | None, limits: IntakeLimits) -> None:
-    """Raises TooManyBytes if a body of the declared length must hold more than is accepted, before any of it is read.
+    """Raises TooManyBytes if a body of the declared length must be over the limit, before any of it is read.
 
-    It allows for what the encoding adds, so that nothing is refused here that would be accepted byte by byte; of a
-    body in JSON that is twice the image. Raises UnsupportedMediaType as `receive` would.
+    Allows for what the encoding adds (a JSON body may be twice as long as its image), so it never refuses a body that
+    `receive` would accept. Raises UnsupportedMediaType, as `receive` does.
     """
     parser_type, _ = choose_body_parser(content_type)
     if content_length is not None and content_length > parser_type.max_body_bytes(limits):
@@ -66,6 +66,6 @@ def refuse_declared_length(content_length: int | None, content_type: str | None,
 
 
 def brings_fields(content_type: str | None) -> bool:
-    """Whether a body of this type may hold parameters beside the image. Raises UnsupportedMediaType as `receive`."""
+    """Whether a body of this type can hold fields beside the image. Raises UnsupportedMediaType, as `receive` does."""
     parser_type, _ = choose_body_parser(content_type)
     return parser_type is not RawBodyParser

@@ -1,4 +1,4 @@
-"""How much one upload may send, and how long it may take."""
+"""Limits on one upload: how many bytes and fields it may have, and how long it may take."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -12,7 +12,7 @@ __all__ = ["FieldAllowance", "IntakeLimits", "read_in_time"]
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """Limits of one upload. Bytes are those of the image and of the fields themselves, before any encoding."""
+    """Limits on one upload. Bytes count the image and the fields themselves, without any encoding."""
 
     max_upload_bytes: int
     max_fields: int
@@ -22,7 +22,7 @@ class IntakeLimits:
 
 
 class FieldAllowance:
-    """What is left of an upload's fields; asked before anything of them is kept, so that memory stays bounded."""
+    """How much room an upload's fields have left. Ask before keeping any of them, so that memory stays bounded."""
 
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
@@ -30,17 +30,17 @@ class FieldAllowance:
         self._bytes = 0
 
     def take_fields(self, count: int) -> None:
-        """Raises MalformedRequest if there are too many."""
+        """Counts `count` more fields. Raises MalformedRequest if there are too many."""
         self._fields += count
         if self._fields > self._limits.max_fields:
             raise MalformedRequest(f"The request has too many fields; at most {self._limits.max_fields} are accepted.")
 
     def take_bytes(self, count: int) -> None:
-        """Raises TooManyBytes if names and values together are too long."""
+        """Counts `count` more bytes of names and values. Raises TooManyBytes if there are too many."""
         self._bytes += count
         if self._bytes > self._limits.max_fields_bytes:
             raise TooManyBytes(
-                f"The request's fields are too long; beside the image, "
+                f"The request's fields are too long; apart from the image, "
                 f"at most {self._limits.max_fields_bytes} bytes are accepted."
             )
 
@@ -48,14 +48,14 @@ class FieldAllowance:
 async def read_in_time(
     body: AsyncIterator[bytes], *, idle_seconds: float, total_seconds: float
 ) -> AsyncGenerator[bytes, None]:
-    """The chunks of `body`; raises UploadTimedOut when the next one, or the whole, takes too long.
+    """Yields the chunks of `body`. Raises UploadTimedOut when one chunk, or all of them together, take too long.
 
-    Only waiting for the client counts as stalling, not what is done with a chunk; the whole is measured by the clock.
+    `idle_seconds` limits each wait for the client, not the time spent on a chunk; `total_seconds` limits both together.
     """
     loop = asyncio.get_running_loop()
     last = loop.time() + total_seconds
     while True:
-        # Compared too, since a body that is always ready never gives the timeout its turn.
+        # Checked here too: a body that is always ready never lets the timeout fire.
         if loop.time() > last:
             raise UploadTimedOut(f"The upload took longer than {total_seconds:g} seconds.")
         until = min(loop.time() + idle_seconds, last)
@@ -66,7 +66,7 @@ async def read_in_time(
         except TimeoutError:
             if not timeout.expired():
                 raise
-            raise UploadTimedOut("The upload stalled and was broken off.") from None
+            raise UploadTimedOut(f"The upload stalled: nothing arrived for {idle_seconds:g} seconds.") from None
         if chunk is None:
             return
         yield chunk

@@ -1,4 +1,4 @@
-"""A form with a file (RFC 7578), taken apart by python-multipart as it arrives."""
+"""Parses a form with a file (RFC 7578) as it arrives, by python-multipart."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 IMAGE_PARTS = ("image", "file")
 MAX_HEADERS = 8
 MAX_HEADER_BYTES = 4096
-# Boundaries and headers of one part, and whatever stands before the first part and after the last.
+# Room for the boundary and headers of one part, and as much again before the first part and after the last.
 FRAMING_BYTES = 4096
 
 
 class MultipartBodyParser:
-    """The way of `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
+    """Parses `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
 
-    Raises MalformedRequest also for a file under another name, which would else be taken for a very long field.
+    Raises MalformedRequest for a file under another name too, which would otherwise pass for a very long field.
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
@@ -46,7 +46,7 @@ class MultipartBodyParser:
     def feed(self, data: bytes) -> Iterable[BodyPart]:
         self._parsed = []
         refusal = self._parse(data)
-        # What came before the fault comes first, so that a body is refused for the same reason however it is cut.
+        # Yields what came before the error first, so that the refusal does not depend on where the body is cut.
         yield from self._parsed
         if refusal is not None:
             raise refusal
@@ -84,7 +84,7 @@ class MultipartBodyParser:
         except QuickThumbError as error:
             return error
         if self._framing_bytes > _max_framing_bytes(self._limits):
-            return MalformedRequest("The request's body has far more around its parts than in them.")
+            return MalformedRequest("The request's part headers and boundaries are too long.")
         return None
 
     def _begin_part(self) -> None:
@@ -132,7 +132,7 @@ class MultipartBodyParser:
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         self._framing_bytes -= end - start
         if self._field_name is None:
-            # A view, since copying every chunk once more is what the fast path cannot afford.
+            # A view: the fast path cannot afford another copy of every chunk.
             self._parsed.append(ImageBytes(memoryview(data)[start:end]))
             return
         self._allowance.take_bytes(end - start)
@@ -144,7 +144,7 @@ class MultipartBodyParser:
         try:
             self._parsed.append(Field(self._field_name, self._value.decode("utf-8")))
         except UnicodeDecodeError:
-            raise MalformedRequest("The field is not text in UTF-8.", field=self._field_name) from None
+            raise MalformedRequest("The field is not UTF-8 text.", field=self._field_name) from None
 
     def _end(self) -> None:
         self._ended = True

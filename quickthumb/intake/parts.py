@@ -1,4 +1,4 @@
-"""What a body consists of, whatever its encoding, in the order in which it arrives."""
+"""The parts of a request's body, in whatever encoding, in the order they arrive; and the contract of body parsers."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from quickthumb.intake.limits import IntakeLimits
 
 @dataclass(frozen=True, slots=True)
 class ImageStart:
-    """The bytes that follow belong to an image; a second one of these is a second image."""
+    """An image starts here; a second ImageStart means a second image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageBytes:
-    """The image's next bytes; a view is on the chunk that was fed and is to be used up before the next one."""
+    """The image's next bytes. A view points into the chunk that was fed: use it before feeding the next chunk."""
 
     data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFilename:
-    """The image's file name, cleaned: to be shown, never to be used as a path. It may come after the image."""
+    """The image's file name, cleaned: show it, never use it as a path. It may come after the image."""
 
     filename: str
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter that came with the image: a string, or any JSON value if the body is JSON."""
+    """A parameter sent along with the image: a string, or any JSON value if the body is JSON."""
 
     name: str
     value: Any
@@ -38,24 +38,24 @@ BodyPart = ImageStart | ImageBytes | ImageFilename | Field
 
 
 class BodyParser(Protocol):
-    """Takes one body apart, chunk by chunk; it reads nothing itself and holds no image.
+    """Splits one body into parts, chunk by chunk. It does no I/O and never holds the image.
 
-    It refuses what its encoding does not allow with MalformedRequest, and keeps within the limits it was made with
-    whatever it needs to remember. After an exception it is not used again.
+    It raises MalformedRequest for what its encoding does not allow, and holds no more than its limits permit. Do not
+    use it again after an exception.
     """
 
     def feed(self, data: bytes) -> Iterable[BodyPart]:
-        """What the body's next bytes bring, to be used up before the next call."""
+        """The parts in the body's next bytes. Use them up before the next call."""
 
     def close(self) -> Iterable[BodyPart]:
-        """What remains at the end of the body; raises MalformedRequest if the end came too early."""
+        """The remaining parts, at the end of the body. Raises MalformedRequest if it ended too early."""
 
 
 class BodyParserType(Protocol):
-    """How a way is made, and what it allows for."""
+    """Makes the parsers for one encoding, and knows how much that encoding can add."""
 
     def __call__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> BodyParser:
-        """A parser for one body; `parameters` are those of the content type."""
+        """A parser for one body, with the parameters of its content type."""
 
     def max_body_bytes(self, limits: IntakeLimits) -> int:
-        """The longest body that can hold an image within the limits, in bytes."""
+        """The length of the longest acceptable body, in bytes."""

@@ -1,7 +1,7 @@
-"""Takes one upload in: drives the parser of its way, and hands the image on as it arrives.
+"""Receives one upload: feeds the body to its parser, and the image to an `ImageStream`, as they arrive.
 
-It knows neither the web framework nor the storage: the body is an iterator of chunks, what images are acceptable is a
-function, and the storage is a sink that is opened when it is needed.
+It knows neither the web framework nor the storage: the body is an iterator of chunks, a function decides which images
+are acceptable, and another opens the sink once it is needed.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -16,7 +16,7 @@ from quickthumb.intake.limits import IntakeLimits, read_in_time
 from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 
-# The most that is parsed at one time: what a parser makes of it is held in memory, and the event loop waits for it.
+# How much to parse at once: the parsed parts are held in memory, and parsing blocks the event loop.
 PARSED_BYTES = 256 * 1024
 
 H = TypeVar("H")
@@ -24,10 +24,10 @@ H = TypeVar("H")
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[H]):
-    """An upload that arrived whole; its image is in the sink that was opened for it.
+    """A complete upload, whose image is in the sink that was opened for it.
 
-    `fields` are as they came, repetitions included. `bytes` and `sha256` (hexadecimal) are the image's. `header` is
-    what inspection answered; None if the first mebibyte did not decide, so that it is to be asked of the file.
+    `fields` are in the order they arrived, repeated ones included. `bytes` and `sha256` (hexadecimal) describe the
+    image. `header` is what `inspect` returned; None if the first mebibyte was not enough: read it from the file then.
     """
 
     fields: tuple[Field, ...]
@@ -47,9 +47,9 @@ async def receive(
 ) -> Received[H]:
     """Reads the body to its end, and writes its one image to the sink.
 
-    Raises UnsupportedMediaType, MalformedRequest, TooManyBytes, UploadTimedOut, BrokenImage for an empty image, and
-    whatever `inspect`, `open_sink`, the sink and the body raise (a client that goes away, say). `open_sink` is called
-    once at most, and not before the image's beginning has been inspected; after an exception its caller discards it.
+    Calls `open_sink` at most once, and only after inspecting the start of the image; after an exception, the caller
+    discards the sink. Raises UnsupportedMediaType, MalformedRequest, TooManyBytes, UploadTimedOut, BrokenImage for an
+    empty image, and whatever `inspect`, `open_sink`, the sink and the body raise (when the client disconnects, say).
     """
     parser_type, parameters = choose_body_parser(content_type)
     parser = parser_type(parameters, limits)
@@ -69,7 +69,7 @@ async def receive(
 
 
 class _Receiver(Generic[H]):
-    """What has been received so far."""
+    """Collects the parts of one body."""
 
     def __init__(self, image: ImageStream[H]) -> None:
         self._image = image
@@ -91,13 +91,13 @@ class _Receiver(Generic[H]):
 
     async def finish(self) -> Received[H]:
         if not self._begun:
-            raise MalformedRequest("The request has no image; one is needed.", field="image")
+            raise MalformedRequest("The request has no image.", field="image")
         sha256 = await self._image.finish()
         return Received(tuple(self._fields), self._filename, self._image.bytes, sha256, self._image.header)
 
     def _begin(self) -> None:
         if self._begun:
-            raise MalformedRequest("The request has two images; one is needed.", field="image")
+            raise MalformedRequest("The request has more than one image.", field="image")
         self._begun = True
 
 

@@ -1,4 +1,4 @@
-"""Sending emails: over SMTP, or into a folder where there is no mail server."""
+"""Sends emails: over SMTP, or into a folder if there is no mail server."""
 
 import asyncio
 import logging
@@ -15,39 +15,39 @@ from quickthumb.notify.errors import MailRefused, MailUnavailable
 
 log = logging.getLogger("quickthumb.mail")
 
-# For connecting, and for each answer.
+# Limits connecting, and each answer of the server.
 ANSWER_SECONDS = 10.0
 PERMANENT_CODES = range(500, 600)
-# Nobody empties the folder; so that it cannot fill the disk, the oldest messages go.
+# Nobody empties the outbox, so it deletes its oldest messages before they fill the disk.
 MAX_MESSAGES = 1_000
 
 
 class Mailer(Protocol):
-    """Hands emails over."""
+    """Sends emails."""
 
     async def send(self, mail_id: str, message: EmailMessage) -> None:
-        """Hands the message over to whoever delivers it; when this returns, it is theirs.
+        """Sends the message. When this returns, the receiving side has taken responsibility for it.
 
-        It may be called again with the same id, after a worker that died in between. Raises MailRefused when trying
-        again is pointless, and MailUnavailable when it is not. Neither carries what the server said: it is logged.
+        The caller may send the same id again if a worker died in between. Raises MailRefused if a retry is pointless,
+        and MailUnavailable if it is not. What the server said is logged, never put into the error.
         """
 
 
 class Outbox:
-    """A folder of `.eml` files."""
+    """Writes emails as `.eml` files into a folder, for a mail program to open. It keeps the newest `max_messages`."""
 
     def __init__(self, folder: Path, max_messages: int = MAX_MESSAGES) -> None:
         self._folder = folder
         self._max_messages = max_messages
 
     async def send(self, mail_id: str, message: EmailMessage) -> None:
-        """Writes `{mail_id}.eml`, whole or not at all."""
+        """Writes `{mail_id}.eml`, completely or not at all. Raises MailUnavailable if it cannot."""
         path = self._folder / f"{mail_id}.eml"
         try:
             await asyncio.to_thread(self._write, path, message.as_bytes(policy=SMTP))
         except OSError as error:
-            raise MailUnavailable("The outbox cannot be written to.") from error
-        log.info("mail %s: no SMTP_HOST is set, so it was written to %s", mail_id, path)
+            raise MailUnavailable("Cannot write to the outbox.") from error
+        log.info("mail %s: SMTP_HOST is not set; wrote the email to %s", mail_id, path)
 
     def _write(self, path: Path, data: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """A mail server; `tls` is "starttls", "tls" (from the start) or "none"."""
+    """A mail server. `tls` is "starttls", "tls" (from the start) or "none"."""
 
     host: str
     port: int
@@ -71,7 +71,7 @@ class SmtpServer:
 
 
 class SmtpMailer:
-    """Hands emails to a mail server, each over a connection of its own."""
+    """Sends emails to a mail server, each over its own connection, by aiosmtplib."""
 
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
@@ -90,18 +90,18 @@ class SmtpMailer:
                 timeout=ANSWER_SECONDS,
             )
         except (aiosmtplib.SMTPException, OSError) as error:
-            log.warning("mail %s: the mail server: %s", mail_id, error)
+            log.warning("mail %s: sending failed: %s", mail_id, error)
             raise _translated(error) from error
 
 
 def _translated(error: Exception) -> QuickThumbError:
-    """By RFC 5321, section 4.2.1: 5xx is for good, 4xx may pass; so may whatever happened without an answer."""
+    """By RFC 5321, section 4.2.1: 5xx is permanent, 4xx is transient. So is any failure without an answer."""
     codes = _codes(error)
     if not codes:
-        return MailUnavailable("The mail server could not be reached, or broke off.")
+        return MailUnavailable("Could not reach the mail server, or it dropped the connection.")
     if all(code in PERMANENT_CODES for code in codes):
-        return MailRefused(f"The mail server refused the email for good ({codes[0]}).")
-    return MailUnavailable(f"The mail server did not take the email this time ({codes[0]}).")
+        return MailRefused(f"The mail server rejected the email permanently ({codes[0]}).")
+    return MailUnavailable(f"The mail server deferred the email ({codes[0]}).")
 
 
 def _codes(error: Exception) -> list[int]:

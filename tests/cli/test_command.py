@@ -23,5 +23,5 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserMistake, match="cannot be used: "), lock_data_folder(tmp_path / "file" / "data"):
+    with pytest.raises(UserMistake, match="Cannot use the data folder "), lock_data_folder(tmp_path / "file" / "data"):
         pass

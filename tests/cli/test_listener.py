@@ -22,7 +22,7 @@ def test_a_free_port_stays_as_asked_and_zero_takes_one() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_a_host_that_is_not_ours_is_told_in_a_sentence(host: str) -> None:
-    with pytest.raises(UserMistake, match=f"Nothing can listen on {host}:8000: "):
+    with pytest.raises(UserMistake, match=f"Cannot listen on {host}:8000: "):
         listener.free_port(host, 8000)
 
 
@@ -35,7 +35,7 @@ def test_a_host_that_is_not_ours_is_told_in_a_sentence(host: str) -> None:
         ("pictures.example", "http://pictures.example:8000/"),
     ],
 )
-def test_the_address_to_open(host: str, url: str) -> None:
+def test_the_url_to_open(host: str, url: str) -> None:
     assert listener.url(host, 8000) == url
 
 

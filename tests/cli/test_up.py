@@ -133,7 +133,7 @@ async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None
             victim.kill()
             await wait_until(lambda name=name: _find(service, name) is not None, seconds=30)  # type: ignore[misc]
         await wait_until(lambda: listener.answers("127.0.0.1", port, "/healthz"), seconds=30)
-        assert service.printed.count("was ended by SIGKILL; starting it again") == 3
+        assert service.printed.count("was killed by SIGKILL; restarting") == 3
         assert await service.stop() == 0
 
 
