@@ -2,7 +2,7 @@
 
 A supervisor that gets SIGKILL cannot stop its children, and `preexec_fn` is not safe beside threads. So this file runs
 as a script, with `python -I -S` (which starts in a few milliseconds), sets the parent death signal and becomes the
-command. It imports nothing from the package. On other systems than Linux it only becomes the command.
+command. It imports nothing from the package. On systems other than Linux it only becomes the command.
 
     python -I -S tether.py <pid of the parent> <command> [<argument> ...]
 """

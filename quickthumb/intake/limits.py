@@ -53,20 +53,22 @@ async def read_in_time(
     `idle_seconds` limits each wait for the client, not the time spent on a chunk; `total_seconds` limits both together.
     """
     loop = asyncio.get_running_loop()
-    last = loop.time() + total_seconds
+    deadline = loop.time() + total_seconds
+    too_long = f"The upload took longer than {total_seconds:g} seconds."
+    stalled = f"The upload stalled: nothing arrived for {idle_seconds:g} seconds."
     while True:
         # Checked here too: a body that is always ready never lets the timeout fire.
-        if loop.time() > last:
-            raise UploadTimedOut(f"The upload took longer than {total_seconds:g} seconds.")
-        until = min(loop.time() + idle_seconds, last)
-        timeout = asyncio.timeout_at(until)
+        if loop.time() > deadline:
+            raise UploadTimedOut(too_long)
+        idle_deadline = loop.time() + idle_seconds
+        timeout = asyncio.timeout_at(min(idle_deadline, deadline))
         try:
             async with timeout:
                 chunk = await anext(body, None)
         except TimeoutError:
             if not timeout.expired():
                 raise
-            raise UploadTimedOut(f"The upload stalled: nothing arrived for {idle_seconds:g} seconds.") from None
+            raise UploadTimedOut(stalled if idle_deadline < deadline else too_long) from None
         if chunk is None:
             return
         yield chunk
