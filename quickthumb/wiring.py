@@ -3,9 +3,7 @@
 from redis.asyncio import Redis
 
 from quickthumb.config import Config
-from quickthumb.notify.contract import Mailer
-from quickthumb.notify.outbox import Outbox
-from quickthumb.notify.smtp import SmtpMailer
+from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.queue import keys
 from quickthumb.queue.store import JobStore
 from quickthumb.queue.upkeep import JobUpkeep

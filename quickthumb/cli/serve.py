@@ -8,7 +8,7 @@ import os
 
 import uvicorn
 
-from quickthumb.cli import address
+from quickthumb.cli import listener
 from quickthumb.cli.command import Command
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, load
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The application checks these, too; but uvicorn would start a web process that ends there again and again.
     read_presets(config.presets)
     endpoints_of(config.compat)
-    address.free_port(config.web.host, config.web.port)
+    listener.free_port(config.web.host, config.web.port)
     uvicorn.run(
         APPLICATION,
         host=config.web.host,

@@ -10,12 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from quickthumb.cli import address, serve
+from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
-from quickthumb.cli.command import Command
-from quickthumb.cli.lock import sole_user_of
-from quickthumb.cli.log import Log, wants_colour
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import Command, UserMistake, lock_data_folder
+from quickthumb.cli.log import Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, load
@@ -25,13 +23,13 @@ from quickthumb.service.presets import read_presets
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
 
-REDIS_STAMP = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
-ARQ_STAMP = re.compile(r"^\d\d:\d\d:\d\d: ")
+REDIS_LOG_PREFIX = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
+ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run: the configuration, and the environment that hands it to the children."""
+    """What to run: the configuration, and the environment that passes it on to the children."""
 
     config: Config
     environment: Mapping[str, str]
@@ -49,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run everything until Ctrl-C or SIGTERM; then the exit code is 0."""
+    """Run everything until Ctrl-C or SIGTERM, then return 0."""
     if sys.platform == "win32":
         raise UserMistake(
             "`quickthumb up` runs on Linux and macOS; on Windows start `quickthumb serve` and "
@@ -60,14 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
-    with sole_user_of(config.storage.data_dir):
-        web = replace(config.web, port=address.free_port(config.web.host, config.web.port))
+    with lock_data_folder(config.storage.data_dir):
+        web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
         asyncio.run(_run(_plan(replace(config, web=web), environment, arguments.workers)))
     return 0
 
 
 def children(plan: Plan) -> list[list[Child]]:
-    """The processes to run, in the order in which they start: Redis, the workers, the web."""
+    """The processes to run, in their order of start: Redis, the workers, the web."""
     workers = [_worker(plan, number) for number in range(1, plan.workers + 1)]
     groups = [workers, [_web(plan)]]
     return groups if plan.config.redis.url else [[_redis(plan)], *groups]
@@ -81,7 +79,7 @@ def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
 async def _run(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
-    log = Log(sys.stdout, names, coloured=wants_colour(sys.stdout, plan.environment))
+    log = Log(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
@@ -104,7 +102,7 @@ async def _prepared_redis(config: Config) -> AsyncIterator[None]:
 
 
 def _announce(plan: Plan, log: Log) -> None:
-    log.tell(f"QuickThumb is ready: {address.url(plan.config.web.host, plan.config.web.port)}  (Ctrl-C stops it)")
+    log.tell(f"QuickThumb is ready: {listener.url(plan.config.web.host, plan.config.web.port)}  (Ctrl-C stops it)")
 
 
 def _embedded(config: Config) -> EmbeddedRedis:
@@ -113,19 +111,19 @@ def _embedded(config: Config) -> EmbeddedRedis:
 
 def _redis(plan: Plan) -> Child:
     redis = _embedded(plan.config)
-    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_STAMP)
+    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_LOG_PREFIX)
 
 
 def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
     words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
     grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
-    return Child(name, words, plan.environment, grace_seconds, stamp=ARQ_STAMP)
+    return Child(name, words, plan.environment, grace_seconds, log_prefix=ARQ_LOG_PREFIX)
 
 
 def _web(plan: Plan) -> Child:
     async def is_ready() -> bool:
-        return await address.answers(plan.config.web.host, plan.config.web.port, "/healthz")
+        return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
     return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready)

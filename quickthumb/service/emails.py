@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from quickthumb.model.ids import is_id, new_id, now
-from quickthumb.notify.address import checked_address, is_allowed
+from quickthumb.notify.message import checked_address, is_allowed
 from quickthumb.queue.mail import Mail, MailStore
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.ids import new_id
 from quickthumb.model.job import Failure, Status
-from quickthumb.notify.contract import Mailer
 from quickthumb.notify.errors import MailUnavailable
+from quickthumb.notify.mailer import Mailer
 from quickthumb.notify.message import greeting
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.mail import MailAttempt, MailStore

@@ -3,27 +3,27 @@ import socket
 
 import pytest
 
-from quickthumb.cli import address
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli import listener
+from quickthumb.cli.command import UserMistake
 
 
 def test_a_port_in_use_is_told_in_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserMistake, match=rf"127\.0\.0\.1:{port} is in use by another program"):
-            address.free_port("127.0.0.1", port)
+            listener.free_port("127.0.0.1", port)
 
 
 def test_a_free_port_stays_as_asked_and_zero_takes_one() -> None:
-    chosen = address.free_port("127.0.0.1", 0)
+    chosen = listener.free_port("127.0.0.1", 0)
     assert chosen > 0
-    assert address.free_port("127.0.0.1", chosen) == chosen
+    assert listener.free_port("127.0.0.1", chosen) == chosen
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_a_host_that_is_not_ours_is_told_in_a_sentence(host: str) -> None:
-    with pytest.raises(UserMistake, match=f"Nothing can listen on {host}:8000: "):
-        address.free_port(host, 8000)
+    with pytest.raises(UserMistake, match=f"Cannot listen on {host}:8000: "):
+        listener.free_port(host, 8000)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_a_host_that_is_not_ours_is_told_in_a_sentence(host: str) -> None:
         ("pictures.example", "http://pictures.example:8000/"),
     ],
 )
-def test_the_address_to_open(host: str, url: str) -> None:
-    assert address.url(host, 8000) == url
+def test_the_url_to_open(host: str, url: str) -> None:
+    assert listener.url(host, 8000) == url
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ async def test_only_a_200_counts_as_an_answer(answer: bytes, expected: bool) -> 
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await address.answers("127.0.0.1", port, "/healthz") is expected
+        assert await listener.answers("127.0.0.1", port, "/healthz") is expected
 
 
 async def test_nobody_there_is_no_answer() -> None:
-    assert not await address.answers("127.0.0.1", address.free_port("127.0.0.1", 0), "/healthz")
+    assert not await listener.answers("127.0.0.1", listener.free_port("127.0.0.1", 0), "/healthz")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from quickthumb.intake import receive
+from quickthumb.intake import read_in_time, receive
 from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.intake.image_stream import BLOCK_BYTES
 from tests.intake.uploads import (
@@ -18,7 +18,7 @@ from tests.intake.uploads import (
 )
 
 
-async def test_a_stalled_upload_is_broken_off() -> None:
+async def test_a_stalled_upload_is_aborted() -> None:
     closed = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -28,7 +28,7 @@ async def test_a_stalled_upload_is_broken_off() -> None:
         finally:
             closed.set()
 
-    with pytest.raises(UploadTimedOut, match="stalled"):
+    with pytest.raises(UploadTimedOut, match=r"stalled: nothing arrived for 0\.01 seconds"):
         await receive(
             body(),
             "image/png",
@@ -40,7 +40,7 @@ async def test_a_stalled_upload_is_broken_off() -> None:
 
 
 @pytest.mark.parametrize("pause", [True, False])
-async def test_an_upload_that_takes_too_long_is_broken_off(pause: bool) -> None:
+async def test_an_upload_that_takes_too_long_is_aborted(pause: bool) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"IMG"
         while True:
@@ -48,7 +48,7 @@ async def test_an_upload_that_takes_too_long_is_broken_off(pause: bool) -> None:
                 await asyncio.sleep(0)
             yield b"x"
 
-    with pytest.raises(UploadTimedOut):
+    with pytest.raises(UploadTimedOut, match=r"longer than 0\.05 seconds"):
         await receive(
             body(),
             "image/png",
@@ -56,6 +56,19 @@ async def test_an_upload_that_takes_too_long_is_broken_off(pause: bool) -> None:
             open_sink=Opener(Memory()),
             limits=replace(LIMITS, total_seconds=0.05),
         )
+
+
+async def test_a_body_that_waits_past_the_total_took_too_long() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async def read() -> None:
+        async for _ in read_in_time(body(), idle_seconds=30, total_seconds=0.01):
+            pass
+
+    with pytest.raises(UploadTimedOut, match="longer than"):
+        await read()
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, asyncio.CancelledError])

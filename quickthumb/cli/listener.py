@@ -1,20 +1,20 @@
-"""Where the web process listens: whether that is free, how to write it, and whether it answers."""
+"""The host and port that the web process listens on: whether they are free, their URL, and whether it answers."""
 
 import asyncio
 import errno
 import os
 import socket
 
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import UserMistake
 
 ANSWER_SECONDS = 2.0
 
-# Listening on every address is not an address to open; this machine's own is.
-EVERY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - they are read, not bound
+# A browser cannot open these wildcards; it opens the loopback address instead.
+WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 def free_port(host: str, port: int) -> int:
-    """`port`, or a free one if it is 0, once it is sure that one can listen there. Raises UserMistake if not."""
+    """Check that `host` and `port` are free, and return the port; for 0, a free one. Raises UserMistake if not."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in found:
@@ -25,13 +25,13 @@ def free_port(host: str, port: int) -> int:
 
 
 def url(host: str, port: int) -> str:
-    """The address to open in a browser on this machine."""
-    return f"http://{_host_and_port(EVERY_ADDRESS.get(host, host), port)}/"
+    """The URL to open in a browser on this machine."""
+    return f"http://{_host_and_port(WILDCARD_HOSTS.get(host, host), port)}/"
 
 
 async def answers(host: str, port: int, path: str) -> bool:
-    """Whether a GET of `path` is answered with 200."""
-    host = EVERY_ADDRESS.get(host, host)
+    """Whether the web process answers a GET of `path` with 200."""
+    host = WILDCARD_HOSTS.get(host, host)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _status_line(host, port, path) == b"200"
@@ -52,7 +52,7 @@ async def _status_line(host: str, port: int, path: str) -> bytes:
 
 def _bound_port(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> int:
     with socket.socket(family, kind, protocol) as probe:
-        if os.name == "posix":  # as servers do there, so that connections of the last run are no obstacle
+        if os.name == "posix":  # as servers do, so that connections of the last run do not block the port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         return int(probe.getsockname()[1])
@@ -66,4 +66,4 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     where = _host_and_port(host, port)
     if error.errno == errno.EADDRINUSE:
         return f"{where} is in use by another program; stop it, or choose another port with --port."
-    return f"Nothing can listen on {where}: {error.strerror or error}; choose with --host and --port."
+    return f"Cannot listen on {where}: {error.strerror or error}; choose another with --host and --port."

@@ -1,9 +1,11 @@
-"""Sending to a real SMTP server, and what its answers mean."""
+"""Sending to a real SMTP server, and what its answers mean; writing to the outbox."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,11 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from quickthumb.config import SmtpServer
 from quickthumb.notify.errors import MailRefused, MailUnavailable
-from quickthumb.notify.smtp import SmtpMailer
+from quickthumb.notify.mailer import Outbox, SmtpMailer
 
 
 class Scripted:
-    """A mail server's side of the talk: what it answers to a recipient and to the message."""
+    """A scripted mail server: what it answers to a recipient and to the message."""
 
     def __init__(self) -> None:
         self.recipient = self.data = "250 OK"
@@ -45,19 +47,19 @@ def handler() -> Scripted:
 
 @pytest.fixture
 async def port(handler: Scripted) -> AsyncIterator[int]:
-    def talk() -> SMTP:
+    def connection() -> SMTP:
         return SMTP(handler, hostname="localhost", authenticator=handler.authenticate, auth_require_tls=False)
 
-    server = await asyncio.get_running_loop().create_server(talk, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
 
 
-def message() -> EmailMessage:
+def message(text: str = "Hello") -> EmailMessage:
     made = EmailMessage()
     made["From"], made["To"] = "robot@example.org", "ada@example.com"
-    made.set_content("Hello")
+    made.set_content(text)
     return made
 
 
@@ -65,7 +67,7 @@ def server(port: int, **changes: Any) -> SmtpServer:
     return SmtpServer(**{"host": "127.0.0.1", "port": port, "tls": "none", **changes})
 
 
-async def test_a_message_is_handed_over(handler: Scripted, port: int) -> None:
+async def test_a_message_is_sent(handler: Scripted, port: int) -> None:
     await SmtpMailer(server(port)).send("1", message())
     (envelope,) = handler.received
     assert (envelope.mail_from, envelope.rcpt_tos) == ("robot@example.org", ["ada@example.com"])
@@ -77,7 +79,7 @@ async def test_a_message_is_handed_over(handler: Scripted, port: int) -> None:
     ("answer", "error"),
     [("451 4.7.1 later", MailUnavailable), ("421 busy", MailUnavailable), ("550 5.1.1 secret reason", MailRefused)],
 )
-async def test_4xx_may_pass_and_5xx_does_not(
+async def test_4xx_is_transient_and_5xx_is_permanent(
     handler: Scripted, port: int, moment: str, answer: str, error: type[Exception]
 ) -> None:
     setattr(handler, moment, answer)
@@ -103,7 +105,7 @@ async def test_a_server_without_encryption_gets_nothing_when_it_is_to_be_encrypt
     assert handler.received == []
 
 
-async def test_a_server_that_is_not_there_may_come_back() -> None:
+async def test_an_unreachable_server_is_a_transient_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(MailUnavailable):
@@ -112,3 +114,25 @@ async def test_a_server_that_is_not_there_may_come_back() -> None:
 
 def test_the_password_is_not_shown() -> None:
     assert "right" not in repr(server(25, user="robot", password="right"))
+
+
+async def test_the_outbox_makes_a_file_of_a_message(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    for text in ("Hello", "Hello again"):
+        await outbox.send("1", message(text))
+    assert [path.name for path in (tmp_path / "outbox").iterdir()] == ["1.eml"]
+    assert (tmp_path / "outbox" / "1.eml").read_bytes().endswith(b"\r\n\r\nHello again\r\n")
+
+
+async def test_the_oldest_files_go_when_the_outbox_has_too_many(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, max_messages=3)
+    for number in range(5):
+        await outbox.send(str(number), message())
+        os.utime(tmp_path / f"{number}.eml", (number, number))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.eml", "3.eml", "4.eml"]
+
+
+async def test_an_unwritable_outbox_is_a_transient_failure(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("in the way")
+    with pytest.raises(MailUnavailable):
+        await Outbox(tmp_path / "outbox").send("1", message())

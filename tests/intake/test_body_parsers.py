@@ -1,4 +1,4 @@
-"""The parsers of the three ways: the same body brings the same events, or the same refusal, however it is cut."""
+"""The body parsers: a body yields the same parts, or the same refusal, however it is cut."""
 
 import base64
 import contextlib
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quickthumb.intake.body_parsers import BODY_PARSERS, choose_body_parser, refuse_declared_length
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
-from quickthumb.intake.events import Event, Field, ImageBegins, ImageNamed
-from quickthumb.intake.ways import WAYS, choose_way, refuse_declared_length
+from quickthumb.intake.parts import BodyPart, Field, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import (
     FORM,
@@ -31,46 +31,53 @@ BASE64 = base64.b64encode(IMAGE).decode()
 NESTED = [{"width": 5, "data": "inner"}, 'a"b\\', {"x": [1, {"data": None}]}]
 
 
-BODIES: dict[str, tuple[str, bytes, list[Event | bytes]]] = {
+BODIES: dict[str, tuple[str, bytes, list[BodyPart | bytes]]] = {
     "form": (
         FORM,
         form(field_part("width", "7"), file_part(IMAGE), field_part("note", "ä\r\n--a b"), field_part("width", "")),
         [
             Field("width", "7"),
-            ImageBegins(),
-            ImageNamed("cat.jpg"),
+            ImageStart(),
+            ImageFilename("cat.jpg"),
             IMAGE,
             Field("note", "ä\r\n--a b"),
             Field("width", ""),
         ],
     ),
-    "form-empty": (FORM, form(file_part(b"", 'filename=""')), [ImageBegins()]),
-    "raw": ("image/jpeg", IMAGE, [ImageBegins(), IMAGE]),
-    "raw-empty": ("application/octet-stream", b"", [ImageBegins()]),
+    "form-empty": (FORM, form(file_part(b"", 'filename=""')), [ImageStart()]),
+    "raw": ("image/jpeg", IMAGE, [ImageStart(), IMAGE]),
+    "raw-empty": ("application/octet-stream", b"", [ImageStart()]),
     "json": (
         JSON,
         json_body(width=5, outputs=NESTED, data=BASE64, filename="C:\\pictures\\cat.jpg", fit=None),
-        [ImageBegins(), IMAGE, ImageNamed("cat.jpg"), Field("width", 5), Field("outputs", NESTED), Field("fit", None)],
+        [
+            ImageStart(),
+            IMAGE,
+            ImageFilename("cat.jpg"),
+            Field("width", 5),
+            Field("outputs", NESTED),
+            Field("fit", None),
+        ],
     ),
     "json-php": (
         JSON,
         b'\xef\xbb\xbf { "d\\u0061ta" : "' + BASE64.replace("/", "\\/").encode() + b'" , "data2" : "data" } \n',
-        [ImageBegins(), IMAGE, Field("data2", "data")],
+        [ImageStart(), IMAGE, Field("data2", "data")],
     ),
     "json-net": (
         JSON,
         b'{"data":"' + BASE64.replace("+", "\\u002B").replace("=", "\\u003d").replace("/", "\\u002f").encode() + b'"}',
-        [ImageBegins(), IMAGE],
+        [ImageStart(), IMAGE],
     ),
     "json-mime": (
         JSON,
         json_body(data=base64.encodebytes(IMAGE).decode().replace("\n", "\r\n")),
-        [ImageBegins(), IMAGE],
+        [ImageStart(), IMAGE],
     ),
-    "json-shell": (JSON, b'{"data": "' + base64.encodebytes(IMAGE) + b'"}', [ImageBegins(), IMAGE]),
-    "json-url": (JSON, b'{"data":" data:image\\/png;base64,' + BASE64.encode() + b'"}', [ImageBegins(), IMAGE]),
-    "json-unpadded": (JSON, json_body(data=BASE64.rstrip("=")), [ImageBegins(), IMAGE]),
-    "json-empty": (JSON, json_body(data=""), [ImageBegins()]),
+    "json-shell": (JSON, b'{"data": "' + base64.encodebytes(IMAGE) + b'"}', [ImageStart(), IMAGE]),
+    "json-url": (JSON, b'{"data":" data:image\\/png;base64,' + BASE64.encode() + b'"}', [ImageStart(), IMAGE]),
+    "json-unpadded": (JSON, json_body(data=BASE64.rstrip("=")), [ImageStart(), IMAGE]),
+    "json-empty": (JSON, json_body(data=""), [ImageStart()]),
     "json-none": (JSON, json_body(width=5), [Field("width", 5)]),
 }
 
@@ -78,7 +85,7 @@ BODIES: dict[str, tuple[str, bytes, list[Event | bytes]]] = {
 @pytest.mark.parametrize("name", BODIES)
 @settings(max_examples=40)
 @given(places=st.lists(st.integers(0, 10**6), max_size=30))
-def test_the_events_do_not_depend_on_how_the_body_is_cut(name: str, places: list[int]) -> None:
+def test_the_parts_do_not_depend_on_how_the_body_is_cut(name: str, places: list[int]) -> None:
     content_type, body, expected = BODIES[name]
     assert parse(content_type, cut(body, places)) == expected
 
@@ -128,12 +135,12 @@ def test_fields_that_are_too_long_are_too_many_bytes(content_type: str, body: by
 )
 def test_another_content_type_is_unsupported(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        choose_way(content_type)
+        choose_body_parser(content_type)
 
 
 def test_the_content_type_is_read_without_regard_to_case() -> None:
-    assert choose_way('Multipart/Form-Data; Boundary="x;y"; charset=utf-8')[1]["boundary"] == "x;y"
-    assert choose_way(" IMAGE/PNG ")[0] is WAYS[1][1]
+    assert choose_body_parser('Multipart/Form-Data; Boundary="x;y"; charset=utf-8')[1]["boundary"] == "x;y"
+    assert choose_body_parser(" IMAGE/PNG ")[0] is BODY_PARSERS[1][1]
 
 
 def test_a_declared_length_is_refused_only_if_nothing_of_it_could_be_accepted() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from quickthumb.intake.header_value import decode_extended, split_header_value
+from quickthumb.intake.headers import decode_extended, split_header_value
 
 
 @pytest.mark.parametrize(
