@@ -16,9 +16,12 @@ from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.mail import MailStore
 from quickthumb.queue.store import JobStore
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
+from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
@@ -35,10 +38,8 @@ def build(config: Config) -> Starlette:
     older = endpoints_of(config.compat)
     store = JobStore(redis, retention_seconds=config.retention_seconds)
     storage = FileStorage(config.data_dir, min_free_bytes=config.min_free_bytes)
-    submission = Submission(
-        store,
+    sources = SourceIntake(
         storage,
-        Idempotency(redis),
         intake.IntakeLimits(
             max_upload_bytes=config.max_upload_bytes,
             max_fields=config.max_fields,
@@ -47,9 +48,9 @@ def build(config: Config) -> Starlette:
             total_seconds=config.upload_total_seconds,
         ),
         Limits(max_pixels=config.max_pixels),
-        read_presets(config.presets),
-        max_queued=config.max_queued,
     )
+    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.max_queued)
+    submission = Submission(sources, acceptance, read_presets(config.presets))
     service = ImageService(store, storage, watch, submission)
 
     @asynccontextmanager
@@ -60,7 +61,8 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     mail = MailService(MailStore(redis), allowed=config.email_allowed, max_queued=config.email_max_queued)
-    return application(service, mail, older, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
+    health = Health(store, storage)
+    return application(service, mail, health, older, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
 
 
 try:

@@ -7,7 +7,7 @@ import pytest
 
 from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.order import MAX_OUTPUTS, output_from, recipe_from, written
+from quickthumb.model.order import MAX_OUTPUTS, Order, output_from, written_output
 from quickthumb.model.output import Output
 from quickthumb.service.presets import read_presets
 
@@ -17,32 +17,32 @@ DEFAULT_RECIPE = PRESETS["thumbnail"]
 
 def refused(*fields: tuple[str, Any]) -> InvalidParameter:
     with pytest.raises(InvalidParameter) as caught:
-        recipe_from(fields, PRESETS)
+        Order.parse(fields, PRESETS)
     return caught.value
 
 
 def test_nothing_given_is_the_default_thumbnail() -> None:
-    assert recipe_from([], PRESETS) == DEFAULT_RECIPE
+    assert Order.parse([], PRESETS).outputs == DEFAULT_RECIPE
     (output,) = DEFAULT_RECIPE
     assert (output.name, output.width, output.height) == ("thumbnail", 128, 128)
 
 
 def test_flat_parameters_make_one_output() -> None:
-    assert recipe_from([("name", "hero"), ("width", "800"), ("height", 600)], PRESETS) == (
+    assert Order.parse([("name", "hero"), ("width", "800"), ("height", 600)], PRESETS).outputs == (
         Output(name="hero", width=800, height=600),
     )
-    assert recipe_from([("size", "64x48")], PRESETS) == (Output(width=64, height=48),)
+    assert Order.parse([("size", "64x48")], PRESETS).outputs == (Output(width=64, height=48),)
 
 
 def test_a_field_left_blank_counts_as_not_given() -> None:
-    assert recipe_from([("width", ""), ("outputs", ""), ("name", "")], PRESETS) == DEFAULT_RECIPE
-    assert recipe_from([("width", "64"), ("height", ""), ("width", "")], PRESETS) == (Output(width=64),)
+    assert Order.parse([("width", ""), ("outputs", ""), ("name", "")], PRESETS).outputs == DEFAULT_RECIPE
+    assert Order.parse([("width", "64"), ("height", ""), ("width", "")], PRESETS).outputs == (Output(width=64),)
 
 
 @pytest.mark.parametrize("as_text", [True, False])
 def test_a_list_makes_several_outputs_and_names_those_without_a_name(as_text: bool) -> None:
     listed = [{"width": 800}, {"name": "small", "height": 64}, {"size": "10x20"}]
-    outputs = recipe_from([("outputs", json.dumps(listed) if as_text else listed)], PRESETS)
+    outputs = Order.parse([("outputs", json.dumps(listed) if as_text else listed)], PRESETS).outputs
     assert outputs == (
         Output(name="output-1", width=800),
         Output(name="small", height=64),
@@ -97,7 +97,7 @@ def test_two_outputs_of_one_name() -> None:
 
 def test_as_many_outputs_as_are_allowed_and_one_more() -> None:
     listed = [{"width": number} for number in range(1, MAX_OUTPUTS + 2)]
-    assert len(recipe_from([("outputs", listed[:-1])], PRESETS)) == MAX_OUTPUTS
+    assert len(Order.parse([("outputs", listed[:-1])], PRESETS).outputs) == MAX_OUTPUTS
     assert str(MAX_OUTPUTS) in refused(("outputs", listed)).detail
 
 
@@ -117,19 +117,19 @@ def test_a_size_beside_a_width() -> None:
 
 def test_an_output_is_written_short_and_read_back() -> None:
     for output in (*DEFAULT_RECIPE, Output(name="hero", width=800), Output(name="a", height=1)):
-        kept = written(output)
+        kept = written_output(output)
         assert "name" in kept
         assert None not in kept.values()
         assert output_from(json.loads(json.dumps(kept)), "outputs.0") == output
 
 
 def names(*fields: tuple[str, Any]) -> list[str]:
-    return [output.name for output in recipe_from(fields, PRESETS)]
+    return [output.name for output in Order.parse(fields, PRESETS).outputs]
 
 
 def test_with_nothing_given_the_preset_thumbnail_is_made() -> None:
-    assert recipe_from([], PRESETS) == PRESETS["thumbnail"]
-    assert recipe_from([("width", ""), ("preset", ""), ("preset", None)], PRESETS) == PRESETS["thumbnail"]
+    assert Order.parse([], PRESETS).outputs == PRESETS["thumbnail"]
+    assert Order.parse([("width", ""), ("preset", ""), ("preset", None)], PRESETS).outputs == PRESETS["thumbnail"]
 
 
 def test_presets_come_in_the_order_in_which_they_are_given() -> None:
@@ -159,5 +159,5 @@ def test_outputs_come_behind_presets() -> None:
 )
 def test_presets_that_make_no_sense_are_refused_by_field(fields: list[tuple[str, Any]], field: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        recipe_from(fields, PRESETS)
+        Order.parse(fields, PRESETS)
     assert caught.value.field == field

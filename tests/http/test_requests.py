@@ -1,6 +1,6 @@
 import pytest
 
-from quickthumb.http.negotiation import prefers
+from quickthumb.http.requests import prefers
 
 
 @pytest.mark.parametrize(
