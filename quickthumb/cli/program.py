@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import recover, up
+from quickthumb.cli import recover, render, up
 from quickthumb.cli.mistakes import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
@@ -13,6 +13,7 @@ from quickthumb.devredis import RedisCannotStart
 COMMANDS = [
     up.COMMAND,
     recover.COMMAND,
+    render.COMMAND,
 ]
 
 MISTAKE = 1

@@ -1,14 +1,20 @@
 """From what a client sends to the outputs of a job."""
 
 import json
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.order import MAX_OUTPUTS, Order, output_from, written_output
+from quickthumb.model.ids import now
+from quickthumb.model.job import Job
+from quickthumb.model.order import MAX_OUTPUTS, Order, order_fields, output_from, written_output
 from quickthumb.model.output import Output
+from quickthumb.model.source import Source
+from quickthumb.queue import codec
 from quickthumb.service.presets import read_presets
 
 PRESETS = read_presets({**BUILT_IN_PRESETS, "card": [{"width": 600}], "again": [{"name": "card"}]})
@@ -161,3 +167,116 @@ def test_presets_that_make_no_sense_are_refused_by_field(fields: list[tuple[str,
     with pytest.raises(InvalidParameter) as caught:
         Order.parse(fields, PRESETS)
     assert caught.value.field == field
+
+
+class Owner(BaseModel):
+    name: str
+
+
+class Extended(Order):
+    """An order with further fields, one of each kind, each declared in one place: here."""
+
+    priority: Literal["high", "normal", "low"] = Field("normal", description="Which jobs are done first.")
+    tag: tuple[Annotated[str, Field(max_length=5)], ...] = Field((), description="Words to find the job by.")
+    keep_for: int | None = Field(None, ge=60, description="How long to keep the results, in seconds.")
+    due_at: datetime | None = Field(None, description="When to begin.")
+    owner: Owner | None = Field(None, description="Who asked for it.")
+    dry: bool = Field(False, exclude=True, description="Only check the request.")
+
+
+EXTRAS: list[tuple[str, Any]] = [
+    ("priority", "high"),
+    ("tag", "cat"),
+    ("tag", "pet"),
+    ("keep_for", "60"),
+    ("due_at", "2030-01-31T12:00:00Z"),
+    ("owner", '{"name": "Ada"}'),
+    ("dry", "yes"),
+]
+EXTRAS_KEPT = {
+    "priority": "high",
+    "tag": ["cat", "pet"],
+    "keep_for": 60,
+    "due_at": "2030-01-31T12:00:00Z",
+    "owner": {"name": "Ada"},
+}
+
+
+def test_no_field_of_an_order_has_the_name_of_a_parameter() -> None:
+    assert not Order.model_fields.keys() & Output.model_fields.keys()
+
+
+def test_a_declared_field_is_read_and_a_parameter_beside_it_is_still_an_output_s() -> None:
+    order = Extended.parse([*EXTRAS, ("width", "64")], PRESETS)
+    assert order.outputs == (Output(width=64),)
+    assert (order.priority, order.tag, order.keep_for, order.dry) == ("high", ("cat", "pet"), 60, True)
+    assert (order.due_at, order.owner) == (datetime(2030, 1, 31, 12, tzinfo=UTC), Owner(name="Ada"))
+
+
+def test_a_declared_field_alone_leaves_the_outputs_to_the_default_preset() -> None:
+    order = Extended.parse([("priority", "low"), ("tag", ""), ("keep_for", None)], PRESETS)
+    assert order == Extended(outputs=DEFAULT_RECIPE, priority="low")
+
+
+def test_in_json_values_have_their_own_types() -> None:
+    given = [("tag", ["cat", "pet"]), ("keep_for", 60), ("owner", {"name": "Ada"}), ("dry", True)]
+    order = Extended.parse(given, PRESETS)
+    assert (order.tag, order.keep_for, order.owner, order.dry) == (("cat", "pet"), 60, Owner(name="Ada"), True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ([("priority", "urgent")], "priority"),
+        ([("priority", "high"), ("priority", "low")], "priority"),
+        ([("tag", "too long")], "tag"),
+        ([("keep_for", "59")], "keep_for"),
+        ([("due_at", "tomorrow")], "due_at"),
+        ([("owner", "Ada")], "owner"),
+        ([("owner", '{"nam": "Ada"}')], "owner"),
+        ([("owner", "[" * 100_000)], "owner"),
+        ([("priorty", "high")], "priorty"),
+    ],
+)
+def test_a_declared_field_that_is_not_valid_is_named(fields: list[tuple[str, Any]], field: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        Extended.parse(fields, PRESETS)
+    assert caught.value.field == field
+    assert caught.value.detail.endswith(".")
+    assert field in caught.value.detail
+
+
+def test_the_record_keeps_what_differs_from_the_defaults() -> None:
+    order = Extended.parse([*EXTRAS, ("width", "64")], PRESETS)
+    kept = json.loads(json.dumps(order.written()))
+    assert kept == {"outputs": [{"name": "thumbnail", "width": 64}], **EXTRAS_KEPT}
+    assert Extended.read(kept) == order.model_copy(update={"dry": False})
+    assert Extended.parse([], PRESETS).written() == {"outputs": [written_output(DEFAULT_RECIPE[0])]}
+
+
+def test_what_only_a_later_release_knows_is_passed_over() -> None:
+    kept = Extended.parse(EXTRAS, PRESETS).written()
+    assert Order.read(kept) == Order(outputs=DEFAULT_RECIPE)
+
+
+def test_a_job_keeps_it_in_its_record_and_in_redis() -> None:
+    order = Extended.parse(EXTRAS, PRESETS)
+    job = Job(id="0" * 32, created_at=now(), source=Source(), order=order.written())
+    assert Job.from_record(job.record()) == job
+    fields = {name.encode(): value.encode() for name, value in codec.fields_of(job).items()}
+    assert Extended.read(codec.job_from(job.id, fields).order) == order.model_copy(update={"dry": False})
+
+
+def test_fields_are_described_by_how_they_are_given() -> None:
+    kinds = {field.name: (field.repeatable, field.json_text) for field in order_fields(Extended)}
+    once, several, as_json = (False, False), (True, False), (False, True)
+    assert kinds == {
+        "preset": several,
+        "outputs": as_json,
+        "priority": once,
+        "tag": several,
+        "keep_for": once,
+        "due_at": once,
+        "owner": as_json,
+        "dry": once,
+    }
