@@ -115,7 +115,7 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 # fmt: off
 ENDPOINTS = (
     Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
-             (Answer(201, "The task.", TaskView, headers=(("Location", "The task's address."),)),),
+             (Answer(201, "The task.", TaskView, headers=(("Location", "The task's URL."),)),),
              (NotSquare, *UPLOAD), (), _BODY),
     Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Ask how a task stands",
              (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),

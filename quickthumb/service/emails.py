@@ -24,7 +24,7 @@ class MailService:
         """
         address = checked_address(address)
         if not is_allowed(address, self._allowed):
-            raise AddressNotAllowed("This service does not write to this address; its settings say to which it does.")
+            raise AddressNotAllowed("The settings of this service do not allow emails to this address.")
         mail = Mail(id=new_id(), address=address, created_at=now())
         if not await self._store.add(mail, most=self._max_queued):
             raise QueueFull(f"{self._max_queued} emails are waiting already.")

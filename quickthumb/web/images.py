@@ -60,7 +60,7 @@ _PICTURE = {"type": "string", "format": "binary", "description": "The image."}
 _DATA = {
     "type": "string",
     "contentEncoding": "base64",
-    "description": "The image, in base64; a data: address is taken too.",
+    "description": "The image, in base64; a data: URL is taken, too.",
 }
 _FILENAME = {"type": "string", "description": "The image's name, to be shown."}
 # One grey pixel, so that the example can be sent as it stands.
