@@ -15,9 +15,12 @@ from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.mail import MailStore
 from quickthumb.queue.store import JobStore
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
+from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
@@ -34,15 +37,9 @@ def build(config: Config) -> Starlette:
     older = endpoints_of(config.compat)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
-    submission = Submission(
-        store,
-        storage,
-        Idempotency(redis),
-        config.intake,
-        config.imaging,
-        read_presets(config.presets),
-        max_queued=config.queue.max_queued,
-    )
+    sources = SourceIntake(storage, config.intake, config.imaging)
+    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
+    submission = Submission(sources, acceptance, read_presets(config.presets))
     service = ImageService(store, storage, watch, submission)
 
     @asynccontextmanager
@@ -53,7 +50,8 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     mail = MailService(MailStore(redis), allowed=config.email.allowed, max_queued=config.email.max_queued)
-    return application(service, mail, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
+    health = Health(store, storage)
+    return application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
 
 
 try:

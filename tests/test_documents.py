@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -91,6 +92,8 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
     program = command.split()[0]
     if SHOWN_ADDRESS in command:
         check_request(command, output, request)
+    elif command.startswith("quickthumb render "):
+        check_rendering(command, output, request)
     elif program == "make":
         assert runs(["make", "-n", *command.split()[1:]])
     elif program == "docker":
@@ -109,6 +112,20 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
 
 def runs(words: list[str]) -> bool:
     return subprocess.run(words, cwd=CHECKOUT, capture_output=True, check=False).returncode == 0
+
+
+def check_rendering(command: str, output: str, request: pytest.FixtureRequest) -> None:
+    words = command.split()[1:]
+    ended = subprocess.run(
+        [sys.executable, "-m", "quickthumb", *words],
+        cwd=request.getfixturevalue("folder"),
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert re.sub(r"\d+", "9", ended.stdout) == re.sub(r"\d+", "9", output)
 
 
 def check_request(command: str, output: str, request: pytest.FixtureRequest) -> None:

@@ -4,9 +4,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.answers import json_answer
-from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.state import mail_of
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
+from quickthumb.http.requests import caller_of, mail_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
@@ -33,13 +32,13 @@ class EmailStatusView(BaseModel):
 
 async def send_email(request: Request) -> Response:
     """Queues an email to an address that the deployment admits. What it says is not the client's to choose."""
-    mail = await mail_of(request).queue(request.path_params["email"])
+    mail = await mail_of(request).queue(caller_of(request), request.path_params["email"])
     return json_answer(EmailQueuedView(job_id=mail.id), headers={"Cache-Control": "no-store"})
 
 
 async def show_email_status(request: Request) -> Response:
     """How the sending stands: for a day."""
-    mail = await mail_of(request).find(request.path_params["job_id"])
+    mail = await mail_of(request).find(caller_of(request), request.path_params["job_id"])
     error = mail.error.detail if mail.error else None
     view = EmailStatusView(job_id=mail.id, status=mail.status, attempts=mail.attempts, error=error)
     return json_answer(view, headers={"Cache-Control": "no-store"})

@@ -23,10 +23,16 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 # Served pictures run nothing and load nothing, even when a browser is made to show them as a page.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
+UNKNOWN_MEDIA = ("application/octet-stream", "bin")
 PICTURES = tuple(media_type for media_type, _ in MEDIA_TYPES.values())
 # No file has a size of more than 18 digits.
 _RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})(\s*,\s*(\d{1,18}-\d{0,18}|-\d{1,18}))*", re.IGNORECASE)
 _KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-security-policy", "vary")
+
+
+def media_of(format_name: str | None) -> tuple[str, str]:
+    """The media type and the extension of a format; of bytes whose format is not known yet, those of any bytes."""
+    return UNKNOWN_MEDIA if format_name is None else MEDIA_TYPES[format_name]
 
 
 async def serve(request: Request, path: Path, media_type: str, disposition: str, name: str) -> Response:

@@ -1,4 +1,4 @@
-"""The words of the job: its status, its source, its results, and the moves that its status may make."""
+"""A job: its status, source, order and results, and the moves that its status may make."""
 
 import json
 from datetime import datetime
@@ -75,8 +75,8 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` is whose job it is. `order` is the order as it is kept: its fields that differ from their defaults, as JSON
-    values; `outputs` is always among them.
+    `tenant` is whose job it is. `order` is the order as it is kept: `Order.written` makes it, `Order.read` reads it.
+    Its `outputs` are always there, its other fields where they differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)

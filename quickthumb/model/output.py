@@ -161,10 +161,15 @@ def parse_output(given: Mapping[str, Any]) -> Output:
     try:
         return Output.model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
-        message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InvalidParameter(_sentence(field, message), field=field) from None
+        raise refusal(error) from None
+
+
+def refusal(error: ValidationError) -> InvalidParameter:
+    """What is wrong with the given parameters: the first field at fault, and one sentence."""
+    first = error.errors(include_url=False)[0]
+    field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
+    message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
+    return InvalidParameter(_sentence(field, message), field=field)
 
 
 def _sentence(field: str | None, message: str) -> str:

@@ -16,6 +16,7 @@ from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.imaging.header import Header
 from quickthumb.intake import IntakeLimits
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
+from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import (
     InvalidParameter,
     MalformedRequest,
@@ -32,9 +33,11 @@ from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.store import Attempt, JobStore
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.storage import FileStorage
 from quickthumb.storage.errors import DiskFull
@@ -51,7 +54,8 @@ PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
 def service_of(store: JobStore, storage: FileStorage, watch: JobWatch, client: Redis) -> ImageService:
-    submission = Submission(store, storage, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
+    acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
+    submission = Submission(SourceIntake(storage, INTAKE_LIMITS, LIMITS), acceptance, PRESETS)
     return ImageService(store, storage, watch, submission)
 
 
@@ -98,7 +102,7 @@ async def test_what_is_accepted_is_on_disk_and_queued(
     service: ImageService, store: JobStore, storage: FileStorage
 ) -> None:
     image = picture(400, 300)
-    job = await service.submit(upload(image, ("width", "64")))
+    job = await service.submit(ANONYMOUS, upload(image, ("width", "64")))
     assert await store.get(job.id) == job
     assert (job.status, job.outputs) == (Status.WAITING, ({"name": "thumbnail", "width": 64},))
     assert (job.source.format, job.source.width, job.source.height) == ("jpeg", 400, 300)
@@ -115,7 +119,7 @@ async def test_a_job_has_the_upright_size_from_the_start(service: ImageService) 
     exif[ExifTags.Base.Orientation] = 6
     file = BytesIO()
     Image.new("RGB", (40, 30)).save(file, "JPEG", exif=exif)
-    job = await service.submit(upload(file.getvalue()))
+    job = await service.submit(ANONYMOUS, upload(file.getvalue()))
     assert (job.source.width, job.source.height) == (30, 40)
 
 
@@ -141,7 +145,7 @@ async def test_what_is_refused_leaves_nothing(
     kind: type[Exception],
 ) -> None:
     with pytest.raises(kind):
-        await service.submit(refused())
+        await service.submit(ANONYMOUS, refused())
     assert kept() == []
     assert set(await redis.keys("*")) <= {b"quickthumb:probe"}
 
@@ -156,7 +160,7 @@ async def test_an_upload_that_is_cancelled_leaves_nothing(
         arrived.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(service.submit(Upload(body(), "image/jpeg", None, ())))
+    task = asyncio.create_task(service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, ())))
     await arrived.wait()
     await wait_until(lambda: bool(kept()))
     task.cancel()
@@ -178,7 +182,7 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
         service = service_of(store, storage, watch, client)
         await server.kill()
         with pytest.raises(QueueUnavailable):
-            await service.submit(upload(picture()))
+            await service.submit(ANONYMOUS, upload(picture()))
         assert kept() == []
         await server.start()
 
@@ -187,11 +191,11 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
             await server.kill()
 
         with pytest.raises(QueueUnavailable):
-            await service.submit(Upload(goes_away_meanwhile(), "image/jpeg", None, ()))
+            await service.submit(ANONYMOUS, Upload(goes_away_meanwhile(), "image/jpeg", None, ()))
         assert kept() == []
         await server.start()
-        job = await service.submit(upload(picture()))
-        assert (await service.find(job.id)).status is Status.WAITING
+        job = await service.submit(ANONYMOUS, upload(picture()))
+        assert (await service.find(ANONYMOUS, job.id)).status is Status.WAITING
         await watch.close()
 
 
@@ -203,33 +207,33 @@ async def test_with_the_disk_full_nothing_is_queued(
 
     monkeypatch.setattr(storage, "probe", full)
     with pytest.raises(DiskFull):
-        await service.submit(upload(picture()))
+        await service.submit(ANONYMOUS, upload(picture()))
     assert not await redis.exists("arq:queue")
 
 
 async def test_waiting_ends_with_the_job(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
-    waiting = asyncio.create_task(service.wait(job.id, 30))
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    waiting = asyncio.create_task(service.wait(ANONYMOUS, job.id, 30))
     await asyncio.sleep(0)
     begun = asyncio.get_running_loop().time()
     await ended(store, storage, job)
     assert (await waiting).status is Status.DONE
     assert asyncio.get_running_loop().time() - begun < LOOK_AGAIN_SECONDS / 2
-    assert (await service.wait(job.id, 30)).status is Status.DONE
+    assert (await service.wait(ANONYMOUS, job.id, 30)).status is Status.DONE
 
 
 async def test_waiting_ends_with_the_time(service: ImageService) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     begun = asyncio.get_running_loop().time()
-    assert (await service.wait(job.id, 0.2)).status is Status.WAITING
+    assert (await service.wait(ANONYMOUS, job.id, 0.2)).status is Status.WAITING
     assert 0.19 < asyncio.get_running_loop().time() - begun < 1
 
 
 async def test_waiting_for_a_job_that_is_removed(service: ImageService) -> None:
-    job = await service.submit(upload(picture()))
-    waiting = asyncio.create_task(service.wait(job.id, 30))
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    waiting = asyncio.create_task(service.wait(ANONYMOUS, job.id, 30))
     await asyncio.sleep(0)
-    await service.remove(job.id)
+    await service.remove(ANONYMOUS, job.id)
     with pytest.raises(UnknownJob):
         await waiting
 
@@ -237,57 +241,51 @@ async def test_waiting_for_a_job_that_is_removed(service: ImageService) -> None:
 @pytest.mark.parametrize("job_id", ["a" * 32, "../../etc/passwd", "", "A" * 32, "*" * 32])
 async def test_a_job_that_is_not_known(service: ImageService, job_id: str) -> None:
     for asking in (
-        service.find(job_id),
-        service.wait(job_id, 1),
-        service.result(job_id, "thumbnail"),
-        service.original(job_id),
-        service.remove(job_id),
+        service.find(ANONYMOUS, job_id),
+        service.wait(ANONYMOUS, job_id, 1),
+        service.result(ANONYMOUS, job_id, "thumbnail"),
+        service.original(ANONYMOUS, job_id),
+        service.remove(ANONYMOUS, job_id),
     ):
         with pytest.raises(UnknownJob):
             await asking
 
 
 async def test_results_when_they_are_there(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(NotReady):
-        await service.result(job.id, "thumbnail")
+        await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(UnknownResult):
-        await service.result(job.id, "poster")
+        await service.result(ANONYMOUS, job.id, "poster")
     await ended(store, storage, job)
-    _, result, path = await service.result(job.id, "thumbnail")
+    _, result, path = await service.result(ANONYMOUS, job.id, "thumbnail")
     assert (result.bytes, path.read_bytes()) == (6, b"result")
     await storage.remove(job.id)
     with pytest.raises(UnknownResult):
-        await service.result(job.id, "thumbnail")
+        await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(SourceMissing):
-        await service.original(job.id)
+        await service.original(ANONYMOUS, job.id)
 
 
 async def test_removing_leaves_nothing(
     service: ImageService, store: JobStore, storage: FileStorage, kept: Callable[[], list[Path]]
 ) -> None:
-    waiting, done = await service.submit(upload(picture())), await service.submit(upload(picture()))
+    waiting, done = [await service.submit(ANONYMOUS, upload(picture())) for _ in range(2)]
     await ended(store, storage, done)
     for job in (waiting, done):
-        await service.remove(job.id)
+        await service.remove(ANONYMOUS, job.id)
         with pytest.raises(UnknownJob):
-            await service.find(job.id)
+            await service.find(ANONYMOUS, job.id)
     assert kept() == []
 
 
 async def test_a_job_that_redis_has_forgotten_can_still_be_removed(
     service: ImageService, store: JobStore, kept: Callable[[], list[Path]]
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     await store.remove(job.id)
-    await service.remove(job.id)
+    await service.remove(ANONYMOUS, job.id)
     assert kept() == []
-
-
-async def test_readiness_names_what_is_missing(service: ImageService, store: JobStore) -> None:
-    assert await service.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
-    await store.beat("worker")
-    assert set((await service.readiness()).values()) == {"ok"}
 
 
 def failed(job: Job) -> Outcome:
@@ -304,50 +302,50 @@ async def has_failed(store: JobStore, storage: FileStorage, job: Job) -> None:
 
 
 async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storage: FileStorage, redis: Redis) -> None:
-    job = await service.submit(upload(picture()))
-    cancelled = await service.cancel(job.id)
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    cancelled = await service.cancel(ANONYMOUS, job.id)
     assert (cancelled.status, cancelled.results) == (Status.CANCELLED, ())
     assert cancelled.finished_at is not None
     assert await redis.zscore("arq:queue", job.id) is None
-    assert await service.cancel(job.id) == cancelled
+    assert await service.cancel(ANONYMOUS, job.id) == cancelled
     with pytest.raises(WrongState):
-        await service.retry(job.id)
+        await service.retry(ANONYMOUS, job.id)
 
 
 async def test_a_running_job_that_is_cancelled_cannot_be_done(
     service: ImageService, store: JobStore, storage: FileStorage
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     attempt = await store.begin(job.id, token(), lease_seconds=5)
     assert isinstance(attempt, Attempt)
-    await service.cancel(job.id)
+    await service.cancel(ANONYMOUS, job.id)
     assert not await store.renew(attempt, lease_seconds=5)
     done = Outcome(status=Status.DONE, finished_at=now(), source=job.source)
     async with storage.workspace(job.id, attempt.token) as folder:
         standing = await storage.conclude(job.id, folder, done.model_dump_json().encode())
     assert Outcome.model_validate_json(standing).status is Status.CANCELLED
     assert not await store.finish(attempt, done, busy_seconds=0)
-    assert (await service.find(job.id)).status is Status.CANCELLED
+    assert (await service.find(ANONYMOUS, job.id)).status is Status.CANCELLED
 
 
 async def test_what_has_ended_cannot_be_cancelled(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     await ended(store, storage, job)
     with pytest.raises(WrongState):
-        await service.cancel(job.id)
-    assert (await service.find(job.id)).status is Status.DONE
+        await service.cancel(ANONYMOUS, job.id)
+    assert (await service.find(ANONYMOUS, job.id)).status is Status.DONE
     with pytest.raises(UnknownJob):
-        await service.cancel("0" * 32)
+        await service.cancel(ANONYMOUS, "0" * 32)
 
 
 async def test_a_failed_job_is_tried_again_with_a_clean_slate(
     service: ImageService, store: JobStore, storage: FileStorage, redis: Redis
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(WrongState):
-        await service.retry(job.id)
+        await service.retry(ANONYMOUS, job.id)
     await has_failed(store, storage, job)
-    again = await service.retry(job.id)
+    again = await service.retry(ANONYMOUS, job.id)
     assert (again.status, again.error, again.finished_at, again.attempts) == (Status.WAITING, None, None, 1)
     assert await redis.zscore("arq:queue", job.id) is not None
     attempt = await store.begin(job.id, token(), lease_seconds=5)
@@ -359,21 +357,21 @@ async def test_a_failed_job_is_tried_again_with_a_clean_slate(
 async def test_a_job_that_failed_in_quarantine_is_tried_again_in_quarantine(
     service: ImageService, store: JobStore, storage: FileStorage
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     await store.begin(job.id, token(), lease_seconds=5)  # by a worker that died
     await has_failed(store, storage, job)
-    await service.retry(job.id)
+    await service.retry(ANONYMOUS, job.id)
     attempt = await store.begin(job.id, token(), lease_seconds=5)
     assert isinstance(attempt, Attempt)
     assert (attempt.number, attempt.strike) == (3, 2)
 
 
 async def test_a_request_sent_again_makes_no_second_job(service: ImageService, kept: Callable[[], list[Path]]) -> None:
-    first = await service.submit(replace(upload(picture()), idempotency_key="one"))
+    first = await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     files = kept()
-    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+    assert await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one")) == first
     assert kept() == files
-    other = await service.submit(replace(upload(picture()), idempotency_key="two"))
+    other = await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="two"))
     assert other.id != first.id
 
 
@@ -383,17 +381,17 @@ async def test_a_request_sent_again_makes_no_second_job(service: ImageService, k
 async def test_another_request_under_the_same_key_is_refused(
     service: ImageService, other: Upload, kept: Callable[[], list[Path]]
 ) -> None:
-    await service.submit(replace(upload(picture()), idempotency_key="one"))
+    await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     files = kept()
     with pytest.raises(KeyReused):
-        await service.submit(replace(other, idempotency_key="one"))
+        await service.submit(ANONYMOUS, replace(other, idempotency_key="one"))
     assert kept() == files
 
 
 async def test_a_key_is_free_again_when_its_request_was_refused(service: ImageService) -> None:
     with pytest.raises(UnsupportedImage):
-        await service.submit(replace(upload(b"%PDF-1.7"), idempotency_key="one"))
-    assert (await service.submit(replace(upload(picture()), idempotency_key="one"))).status is Status.WAITING
+        await service.submit(ANONYMOUS, replace(upload(b"%PDF-1.7"), idempotency_key="one"))
+    assert (await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))).status is Status.WAITING
 
 
 async def test_the_same_request_at_the_same_time_is_refused(service: ImageService) -> None:
@@ -405,25 +403,25 @@ async def test_the_same_request_at_the_same_time_is_refused(service: ImageServic
         await go_on.wait()
         yield picture()[10:]
 
-    slow = asyncio.create_task(service.submit(Upload(body(), "image/jpeg", None, (), "one")))
+    slow = asyncio.create_task(service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, (), "one")))
     await arrived.wait()
     with pytest.raises(RequestInProgress):
-        await service.submit(replace(upload(picture()), idempotency_key="one"))
+        await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     go_on.set()
     first = await slow
-    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+    assert await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one")) == first
 
 
 async def test_too_many_waiting_jobs_turn_uploads_away_before_their_body(service: ImageService) -> None:
     for _ in range(3):
-        await service.submit(upload(picture()))
+        await service.submit(ANONYMOUS, upload(picture()))
 
     async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
         yield b""
 
     with pytest.raises(QueueFull):
-        await service.submit(Upload(body(), "image/jpeg", None, ()))
+        await service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, ()))
 
 
 async def test_a_door_may_refuse_by_the_header_before_anything_is_kept(
@@ -436,14 +434,14 @@ async def test_a_door_may_refuse_by_the_header_before_anything_is_kept(
         raise NotSquare("It is not.")
 
     with pytest.raises(NotSquare):
-        await service.submit(upload(picture(400, 300)), accept=refuse)
+        await service.submit(ANONYMOUS, upload(picture(400, 300)), check=refuse)
     assert seen == [Header("jpeg", 400, 300)]
     assert kept() == []
 
 
 async def test_a_door_may_settle_what_is_made(service: ImageService) -> None:
     given = upload(picture(), ("width", "5"), ("nonsense", "x"))
-    job = await service.submit(replace(given, preset="gray-blur"))
+    job = await service.submit(ANONYMOUS, replace(given, preset="gray-blur"))
     assert [output["name"] for output in job.outputs] == ["gray-blur"]
 
 
@@ -453,4 +451,4 @@ async def test_a_wrong_parameter_of_a_raw_image_is_refused_before_its_body(servi
         yield b""
 
     with pytest.raises(InvalidParameter):
-        await service.submit(Upload(body(), "image/jpeg", None, [("width", "wide")]))
+        await service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, [("width", "wide")]))

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.ids import new_id
 from quickthumb.model.job import Status
@@ -69,35 +70,35 @@ def runner_of(mails: MailStore) -> RunnerOf:
 
 @pytest.fixture
 async def mail(service: MailService) -> Mail:
-    return await service.queue("ada@example.com")
+    return await service.queue(ANONYMOUS, "ada@example.com")
 
 
 async def test_only_whom_the_deployment_admits_is_written_to(service: MailService, redis: Redis) -> None:
     with pytest.raises(AddressNotAllowed):
-        await service.queue("ada@example.net")
+        await service.queue(ANONYMOUS, "ada@example.net")
     with pytest.raises(InvalidParameter):
-        await service.queue("ada@example.com,eve@example.com")
+        await service.queue(ANONYMOUS, "ada@example.com,eve@example.com")
     assert not await redis.exists(keys.QUEUE)
 
 
 async def test_no_more_than_so_many_wait(service: MailService) -> None:
     for _ in range(2):
-        await service.queue("ada@example.com")
+        await service.queue(ANONYMOUS, "ada@example.com")
     with pytest.raises(QueueFull):
-        await service.queue("ada@example.com")
+        await service.queue(ANONYMOUS, "ada@example.com")
 
 
 async def test_what_is_unknown_is_not_found(service: MailService) -> None:
     for unknown in (new_id(), "x"):
         with pytest.raises(UnknownJob):
-            await service.find(unknown)
+            await service.find(ANONYMOUS, unknown)
 
 
 async def test_it_is_sent_once(service: MailService, mail: Mail, runner_of: RunnerOf) -> None:
     post = Post()
     for _ in range(2):
         await runner_of(post).run(mail.id)
-    found = await service.find(mail.id)
+    found = await service.find(ANONYMOUS, mail.id)
     assert (found.status, found.attempts, found.error) == (Status.DONE, 1, None)
     assert post.sent == ["ada@example.com"]
 
@@ -112,12 +113,12 @@ async def test_what_may_pass_is_tried_again_after_longer_and_longer_pauses(
         with pytest.raises(TryAgain) as again:
             await runner.run(mail.id)
         pauses.append(again.value.seconds)
-        found = await service.find(mail.id)
+        found = await service.find(ANONYMOUS, mail.id)
         assert found.status is Status.WAITING
         assert found.error is not None
     assert pauses == [1, 2]
     await runner.run(mail.id)
-    assert (await service.find(mail.id)).status is Status.DONE
+    assert (await service.find(ANONYMOUS, mail.id)).status is Status.DONE
 
 
 async def test_it_is_not_tried_for_ever(service: MailService, mail: Mail, runner_of: RunnerOf) -> None:
@@ -127,7 +128,7 @@ async def test_it_is_not_tried_for_ever(service: MailService, mail: Mail, runner
         with pytest.raises(TryAgain):
             await runner.run(mail.id)
     await runner.run(mail.id)
-    found = await service.find(mail.id)
+    found = await service.find(ANONYMOUS, mail.id)
     assert (found.status, found.attempts) == (Status.FAILED, 3)
     assert found.error is not None
     assert found.error.detail == "later"
@@ -135,7 +136,7 @@ async def test_it_is_not_tried_for_ever(service: MailService, mail: Mail, runner
 
 async def test_a_refusal_is_final(service: MailService, mail: Mail, runner_of: RunnerOf) -> None:
     await runner_of(Post(MailRefused("no"))).run(mail.id)
-    assert (await service.find(mail.id)).status is Status.FAILED
+    assert (await service.find(ANONYMOUS, mail.id)).status is Status.FAILED
 
 
 async def test_workers_that_die_while_sending_are_counted(
@@ -145,7 +146,7 @@ async def test_workers_that_die_while_sending_are_counted(
         await mails.begin(mail.id, new_id(), lease_seconds=0.01)
     post = Post()
     await runner_of(post).run(mail.id)
-    found = await service.find(mail.id)
+    found = await service.find(ANONYMOUS, mail.id)
     assert found.status is Status.FAILED
     assert found.error is not None
     assert found.error.code == "too_many_attempts"
@@ -153,14 +154,14 @@ async def test_workers_that_die_while_sending_are_counted(
 
 
 async def test_one_at_a_time(service: MailService, runner_of: RunnerOf) -> None:
-    first, second = [await service.queue("ada@example.com") for _ in range(2)]
+    first, second = [await service.queue(ANONYMOUS, "ada@example.com") for _ in range(2)]
     slow = Slow()
     runner = runner_of(slow)
     sending = asyncio.create_task(runner.run(first.id))
     await slow.begun.wait()
     with pytest.raises(TryAgain):
         await runner.run(second.id)
-    assert (await service.find(second.id)).attempts == 0
+    assert (await service.find(ANONYMOUS, second.id)).attempts == 0
     slow.go_on.set()
     await sending
     await runner.run(second.id)
@@ -198,4 +199,4 @@ async def test_a_worker_that_is_told_to_stop_lets_it_wait(
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    assert (await service.find(mail.id)).status is Status.WAITING
+    assert (await service.find(ANONYMOUS, mail.id)).status is Status.WAITING

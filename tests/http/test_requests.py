@@ -1,6 +1,20 @@
-import pytest
+from dataclasses import replace
 
-from quickthumb.http.negotiation import prefers
+import pytest
+from starlette.requests import Request
+
+from quickthumb.http.requests import caller_of, prefers
+from quickthumb.model.caller import ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("client", "address"), [(("192.0.2.1", 50_000), "192.0.2.1"), (None, None), (("", 0), None)], ids=str
+)
+def test_without_api_keys_the_caller_is_anonymous_and_has_the_client_s_address(
+    client: tuple[str, int] | None, address: str | None
+) -> None:
+    request = Request({"type": "http", "client": client, "headers": []})
+    assert caller_of(request) == replace(ANONYMOUS, address=address)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What nobody foresaw: a bug, or a client that goes away while it sends."""
+"""The last resort: an error that no handler expected, or a client that disconnects while it sends."""
 
 import logging
 
@@ -11,10 +11,10 @@ from quickthumb.model.errors import InternalError
 log = logging.getLogger("quickthumb.web")
 
 
-class Mishaps:
-    """ASGI middleware: a bug is answered as every problem is, with all headers; the client learns nothing more of it.
+class ServerErrors:
+    """ASGI middleware: answers a bug with a problem that tells the client nothing of it, and logs it.
 
-    Starlette's own place for this lies outside of every other middleware, whose headers would be missing.
+    Starlette's own ServerErrorMiddleware lies outside of every other middleware, so their headers would be missing.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,7 +37,7 @@ class Mishaps:
             log.info("%s: the client went away", asked(scope))
         except Exception as error:
             if begun:
-                raise  # the server logs it and cuts the connection, which is all that can still be said
+                raise  # uvicorn logs it and closes the connection: it is too late for another answer
             log.exception("%s went wrong", asked(scope), exc_info=error)
             answer = problem(InternalError("The request could not be answered, for a reason that has been logged."))
             await answer(scope, receive, send)
