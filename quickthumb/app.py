@@ -12,9 +12,9 @@ from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.model.limits import Limits
 from quickthumb.queue.connection import connect
+from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.mail import MailStore
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.emails import MailService
 from quickthumb.service.jobs import ImageService
@@ -59,7 +59,8 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
-    mail = MailService(MailStore(redis), allowed=config.email_allowed, max_queued=config.email_max_queued)
+    emails = EmailStore(redis)
+    mail = MailService(emails, storage, allowed=config.email_allowed, max_queued=config.email_max_queued)
     return application(service, mail, older, max_wait_seconds=config.max_wait_seconds, lifespan=lifespan)
 
 

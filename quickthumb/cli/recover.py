@@ -10,8 +10,7 @@ from quickthumb.cli.mistakes import UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.connection import connect
-from quickthumb.queue.store import JobStore
-from quickthumb.wiring import housekeeper
+from quickthumb.wiring import repairer
 
 ATTEMPTS = 3
 ANSWER_SECONDS = 10.0
@@ -33,11 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _recover(config: Config) -> str:
     redis = connect(config.redis_address, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
     try:
-        store = JobStore(redis, retention_seconds=config.retention_seconds)
-        keeper = housekeeper(config, redis, store)
-        rebuilt = await keeper.rebuild()
-        requeued = await keeper.reconcile()
-        return f"{rebuilt.told()}, {requeued} that were missing in the queue are back."
+        repairs = repairer(config, redis)
+        report = await repairs.rebuild()
+        requeued = await repairs.reconcile()
+        return f"{report.told()}, {requeued} that were missing in the queue are back."
     finally:
         await redis.aclose()
 

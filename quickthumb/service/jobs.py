@@ -7,7 +7,7 @@ from typing import Any
 from quickthumb.model.errors import QuickThumbError, SourceMissing
 from quickthumb.model.ids import is_id, new_id, now
 from quickthumb.model.job import Job, Outcome, Result, Status
-from quickthumb.queue.store import JobStore, Page, Tally
+from quickthumb.queue.jobs import JobStore, Page, Tally
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.errors import NotReady, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.lookup import find_job

@@ -20,8 +20,8 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.order import Presets, recipe_from, written
 from quickthumb.model.output import Output
 from quickthumb.model.source import Source
-from quickthumb.queue.idempotency import Idempotency, Use
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
+from quickthumb.queue.jobs import JobStore
 from quickthumb.service.errors import KeyReused, QueueFull
 from quickthumb.service.lookup import find_job
 from quickthumb.storage import Arrival, Storage
@@ -97,7 +97,7 @@ class Submission:
         async with self._idempotency.claimed(upload.idempotency_key) as used:
             return await self._take_in(upload, accept, used)
 
-    async def _take_in(self, upload: Upload, accept: Accept, used: Use | None) -> Job:
+    async def _take_in(self, upload: Upload, accept: Accept, used: IdempotencyRecord | None) -> Job:
         job_id = new_id()
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
@@ -132,7 +132,8 @@ class Submission:
             if used is not None:
                 return await self._first_job(used, fingerprint)
             await arrivals[0].keep(job.record())
-        use = Use(upload.idempotency_key, job.id, fingerprint) if upload.idempotency_key else None
+        key = upload.idempotency_key
+        use = IdempotencyRecord(key, job.id, fingerprint) if key else None
         await self._queue(job, use)
         return job
 
@@ -141,12 +142,12 @@ class Submission:
             return self.presets[upload.preset]
         return recipe_from([*upload.parameters, *((field.name, field.value) for field in fields)], self.presets)
 
-    async def _first_job(self, used: Use, fingerprint: str) -> Job:
+    async def _first_job(self, used: IdempotencyRecord, fingerprint: str) -> Job:
         if used.fingerprint != fingerprint:
             raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
         return await find_job(self._store, used.job_id)
 
-    async def _queue(self, job: Job, use: Use | None) -> None:
+    async def _queue(self, job: Job, use: IdempotencyRecord | None) -> None:
         try:
             await self._store.add(job, use)
         except BaseException:
@@ -157,7 +158,7 @@ class Submission:
             forgetting.add_done_callback(self._forgetting.discard)
             raise
 
-    async def _forget(self, job: Job, use: Use | None) -> None:
+    async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
         """Has Redis forget a job that its client was told was not taken, as soon as Redis can be reached."""
         while True:
             try:

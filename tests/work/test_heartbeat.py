@@ -3,12 +3,12 @@
 from typing import cast
 
 import pytest
+from quickthumb.queue.store import JobStore
+from quickthumb.work.heartbeat import pulse
 from redis.asyncio import Redis
 
 from quickthumb.queue import keys
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.queue.store import JobStore
-from quickthumb.work.heartbeat import pulse
 from quickthumb.work.runner import JobRunner
 from tests.waiting import wait_until
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from arq import Retry
-
 from quickthumb.work.mail import DISORDER_SECONDS, MAIL_RUNNER, send_email
+
 from quickthumb.work.runner import TryAgain
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from email.message import EmailMessage
 
 import pytest
+from quickthumb.queue.mail import Mail, MailStore
+from quickthumb.work.mail_runner import MailRunner, MailTerms
 from redis.asyncio import Redis
 
 from quickthumb.model.errors import InvalidParameter
@@ -12,11 +14,9 @@ from quickthumb.model.ids import new_id
 from quickthumb.model.job import Status
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.queue import keys
-from quickthumb.queue.mail import Mail, MailStore
 from quickthumb.service.emails import MailService
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
 from quickthumb.work import mail_runner
-from quickthumb.work.mail_runner import MailRunner, MailTerms
 from quickthumb.work.runner import TryAgain
 from tests.waiting import wait_until
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from arq import Retry
+from quickthumb.work.process import DISORDER_SECONDS, process
 
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.work.process import DISORDER_SECONDS, process
 from quickthumb.work.runner import Abandoned, TryAgain
 
 

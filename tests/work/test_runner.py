@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quickthumb.queue.store import Attempt, JobStore
 from redis.asyncio import Redis
 
 from quickthumb.imaging.engine import Made, Rendering
@@ -17,7 +18,6 @@ from quickthumb.model.errors import BrokenImage
 from quickthumb.model.job import Job, Status
 from quickthumb.model.output import Output
 from quickthumb.queue import keys
-from quickthumb.queue.store import Attempt, JobStore
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
