@@ -209,7 +209,8 @@ class LeasingPipeline(Pipeline):
         """A score that arq takes for due, whatever its own clock says; None when the entry is not as it was read."""
         if score is None or self._orders.read.get(item_id) != score:
             return None
-        return min(score, time.time() * 1000)
+        # A millisecond less than now, since arq rounds.
+        return min(score, time.time() * 1000 - 1)
 
 
 async def _wait_out(error: Exception) -> None:

@@ -1,12 +1,12 @@
 """What a handler owes the runner, and the verdicts with which it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import Failure, Status
-from quickthumb.queue.attempts import NO_FIELDS, Attempt
+from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.keys import Kind
 
 
@@ -48,7 +48,7 @@ class Snooze:
     blameless: bool
     error: QuickThumbError | None = None
     seconds: float | None = None
-    fields: Mapping[str, str] = NO_FIELDS
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 Verdict = Done | Failed | Cancelled | Snooze

@@ -323,3 +323,44 @@ async def test_what_was_taken_over_ends_once_though_the_first_comes_back(
     assert found is not None
     assert found.status is Status.IN_PROGRESS
     assert await redis.get(KEYS.lease(job.id)) == quick.token.encode()
+
+
+@pytest.mark.parametrize("off_by_seconds", [-15, 15])
+async def test_a_worker_whose_clock_is_off_runs_what_is_due_by_redis_clock(
+    pool: WakingPool, store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch, off_by_seconds: int
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + off_by_seconds)
+    monkeypatch.setattr("arq.worker.timestamp_ms", lambda: int(time.time() * 1000))
+    began: list[float] = []
+
+    async def work(context: dict[str, Any], job_id: str) -> None:
+        began.append(time.monotonic())
+        if context["job_try"] == 1:
+            pool.postpone(job_id, 0.5)
+            raise Retry(defer=0.5)
+
+    await added(store)
+    queued = time.monotonic()
+    async with arq_worker(pool, work):
+        await wait_until(lambda: _gone(redis))
+    first, second = began
+    assert first - queued < LONGEST_SLEEP_SECONDS
+    assert 0.45 < second - first < 0.5 + 2 * LONGEST_SLEEP_SECONDS
+
+
+async def test_arq_starts_nothing_that_was_put_off_since_it_was_read(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    assert await read(pool) == [job.id.encode()]
+
+    async def score() -> float | None:
+        async with pool.pipeline(transaction=True) as pipe:
+            await pipe.watch(KEYS.lease(job.id))
+            found: float | None = await pipe.zscore(KEYS.queue, job.id)
+            return found
+
+    due = await score()
+    assert due is not None
+    assert due <= time.time() * 1000
+    await pool.zincrby(KEYS.queue, 1, job.id)
+    assert await score() is None

@@ -2,21 +2,28 @@
 
 import os
 import time
+from datetime import datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.ids import new_id, now
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import JOB, KEYS
+from quickthumb.queue.keys import EMAIL_SECONDS, JOB, KEYS
 from quickthumb.queue.repair import RepairLead
-from quickthumb.service.emails import EmailLedger
+from quickthumb.service.emails import EmailLedger, MailService
+from quickthumb.service.errors import UnknownJob
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import Ages, FileStorage
+from quickthumb.storage.layout import mail_outcome, mail_record
+from quickthumb.work.email import EmailHandler
+from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claimed, finished, is_held, token
 
 AGES = Ages(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
@@ -192,3 +199,80 @@ async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
     assert not arriving.exists()
     assert mine.exists()
     assert theirs.exists()
+
+
+class Post:
+    """A mail server that takes everything."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, mail_id: str, message: EmailMessage) -> None:
+        self.sent.append(mail_id)
+
+
+@pytest.fixture
+def mail(emails: EmailStore, storage: FileStorage) -> MailService:
+    return MailService(emails, storage, allowed=["*@example.com"], max_queued=10)
+
+
+async def test_emails_outlive_an_emptied_redis(
+    repairer: Repairer, mail: MailService, emails: EmailStore, attempts: Attempts, storage: FileStorage, redis: Redis
+) -> None:
+    post = Post()
+    runner, handler = (
+        Runner(attempts, lease_seconds=5),
+        EmailHandler(emails, storage, post, "a@b.example", max_attempts=3),
+    )
+    sent, first, second = [await mail.queue("ada@example.com") for _ in range(3)]
+    await runner.run(handler, sent.id)
+    ended = await mail.find(sent.id)
+    await redis.flushall()
+
+    report = await repairer.rebuild()
+    assert (report.looked_at, report.queued, report.restored) == (3, 2, 1)
+    assert await mail.find(sent.id) == ended.model_copy(update={"attempts": 0})
+    assert await mail.find(first.id) == first
+    assert await redis.zrange(KEYS.queue, 0, -1) == [email.id.encode() for email in sorted((first, second), key=by_age)]
+    for email in (sent, first, second, first):
+        await runner.run(handler, email.id)
+    assert post.sent == [sent.id, first.id, second.id]
+    assert (await repairer.rebuild()).queued == 0
+
+
+def by_age(email: Email) -> tuple[datetime, str]:
+    return email.created_at, email.id
+
+
+async def test_an_email_that_arq_dropped_is_queued_again_and_one_without_a_record_forgotten(
+    repairer: Repairer, mail: MailService, redis: Redis, folder: Path
+) -> None:
+    dropped, refused = [await mail.queue("ada@example.com") for _ in range(2)]
+    await redis.delete(KEYS.queue)
+    (folder / "mail" / refused.id[:3] / refused.id / "record.json").unlink()
+    assert await repairer.reconcile() == 1
+    assert await redis.zrange(KEYS.queue, 0, -1) == [dropped.id.encode()]
+    with pytest.raises(UnknownJob):
+        await mail.find(refused.id)
+
+
+async def test_emails_are_swept_a_day_after_their_end(
+    repairer: Repairer, mail: MailService, emails: EmailStore, storage: FileStorage, folder: Path
+) -> None:
+    old, recent, waiting, given_up, unknown = [await mail.queue("ada@example.com") for _ in range(5)]
+    for email in (old, recent):
+        outcome = EmailOutcome(status=Status.DONE, finished_at=now())
+        await storage.put(mail_outcome(email.id), outcome.model_dump_json().encode())
+    for email in (old, given_up):
+        for path in (folder / "mail" / email.id[:3] / email.id).iterdir():
+            aged(path, EMAIL_SECONDS + 60)
+    aged(folder / mail_record(unknown.id), 60)
+    await emails.remove(unknown.id)
+    await repairer.sweep()
+    left = {blob.key for blobs in [blobs async for blobs in storage.list("mail/")] for blob in blobs}
+    kept = (recent, waiting, unknown)
+    assert left == {*(mail_record(email.id) for email in kept), mail_outcome(recent.id)}
+    assert await mail.find(unknown.id) == unknown
+    for email in (old, given_up):
+        with pytest.raises(UnknownJob):
+            await mail.find(email.id)
