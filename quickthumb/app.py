@@ -11,9 +11,9 @@ from quickthumb import logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.queue.connection import connect
+from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.mail import MailStore
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
@@ -49,7 +49,8 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
-    mail = MailService(MailStore(redis), allowed=config.email.allowed, max_queued=config.email.max_queued)
+    emails = EmailStore(redis)
+    mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
     health = Health(store, storage)
     return application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
 

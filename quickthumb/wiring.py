@@ -4,10 +4,12 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
-from quickthumb.queue import keys
-from quickthumb.queue.store import JobStore
-from quickthumb.queue.upkeep import JobUpkeep
-from quickthumb.service.repair import Housekeeper
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import WAITING_SECONDS
+from quickthumb.queue.repair import RepairLead
+from quickthumb.service.emails import EmailLedger
+from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import Ages, FileStorage
 
 # What was begun so long ago and is neither kept nor cleared away, nobody is working on any more.
@@ -21,15 +23,18 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
-def housekeeper(config: Config, redis: Redis, store: JobStore) -> Housekeeper:
-    """Whoever keeps Redis true to the disk, and removes what has been kept long enough."""
+def repairer(config: Config, redis: Redis) -> Repairer:
+    """What keeps Redis true to the storage, and removes what was kept long enough."""
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds)
     ages = Ages(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,
-        unended_seconds=keys.WAITING_SECONDS,
+        unended_seconds=WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
     )
-    upkeep = JobUpkeep(redis, retention_seconds=config.retention.job_seconds)
     storage = FileStorage(config.storage.data_dir)
-    return Housekeeper(store, upkeep, storage, ages, sweep_interval_seconds=config.retention.sweep_seconds)
+    ledgers = (
+        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds), storage, ages),
+        EmailLedger(EmailStore(redis), storage),
+    )
+    return Repairer(RepairLead(redis), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)

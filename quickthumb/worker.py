@@ -15,25 +15,22 @@ from arq.worker import func
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.queue import codec
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import FOREVER, connect, settings_of
-from quickthumb.queue.mail import MailStore
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import WakingPool
-from quickthumb.queue.store import JobStore
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import Renderer
 from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import housekeeper, mailer
-from quickthumb.work import shutdown
-from quickthumb.work.background import repeated
-from quickthumb.work.heartbeat import pulse
-from quickthumb.work.mail import MAIL_RUNNER, send_email
-from quickthumb.work.mail_runner import MailRunner, MailTerms
-from quickthumb.work.process import RUNNER, process
-from quickthumb.work.runner import JobRunner, Terms
-from quickthumb.work.watchdog import watchdog
+from quickthumb.wiring import mailer, repairer
+from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
+from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
+from quickthumb.work.runner import Runner
 
 STACK = "stack"
 THREADS = "threads"
@@ -52,9 +49,24 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
-    await stack.enter_async_context(watchdog(config.worker.freeze_seconds))
-    threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), shutdown.begin)
+    threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
+    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds)
+    attempts = Attempts(pool)
+    runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
+    context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, threads, jobs, attempts))
+    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+    repairs = repairer(config, pool)
+    await stack.enter_async_context(
+        background(
+            watchdog(config.worker.freeze_seconds),
+            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4),
+            Loop("repairs", partial(repairs.round, name), config.worker.housekeeping_seconds),
+        )
+    )
+
+
+def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobStore, attempts: Attempts) -> Parts:
     renderer = Renderer(
         threads,
         Budget(config.sandbox.decode_budget_bytes),
@@ -62,23 +74,26 @@ async def start(context: dict[str, Any], config: Config) -> None:
         config.imaging,
         seconds=config.sandbox.job_timeout_seconds,
     )
-    store = JobStore(pool, retention_seconds=config.retention.job_seconds)
-    terms = Terms(config.queue.lease_seconds, config.queue.max_attempts, config.retention.source_seconds == 0)
-    storage = FileStorage(config.storage.data_dir)
-    runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_process)
-    mail_terms = MailTerms(config.queue.lease_seconds, config.email.attempts)
-    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp.sender, mail_terms)
-    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
-    await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.queue.lease_seconds / 4))
-    keeper = housekeeper(config, pool, store)
-    tending = repeated("housekeeping", partial(keeper.tend, name), config.worker.housekeeping_seconds)
-    await stack.enter_async_context(tending)
+    return Parts(
+        jobs=jobs,
+        emails=EmailStore(pool),
+        attempts=attempts,
+        storage=FileStorage(config.storage.data_dir),
+        render=renderer.in_thread,
+        confined=renderer.in_process,
+        mailer=mailer(config),
+        sender=config.smtp.sender,
+        lease_seconds=config.queue.lease_seconds,
+        max_attempts=config.queue.max_attempts,
+        email_attempts=config.email.attempts,
+        removes_source=config.retention.source_seconds == 0,
+    )
 
 
 async def stop(context: dict[str, Any]) -> None:
     """Closes what `start` opened. Where threads hang, this is the end of the process."""
     await context[STACK].aclose()
-    shutdown.complete(context[THREADS])
+    complete_shutdown(context[THREADS])
 
 
 def settings(config: Config) -> type:
@@ -92,10 +107,7 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [
-            func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION),
-            func(cast("WorkerCoroutine", send_email), name=codec.MAIL_FUNCTION),
-        ],
+        "functions": [func(cast("WorkerCoroutine", arq_function(kind)), name=kind.function) for kind, _ in HANDLERS],
         "redis_settings": settings_of(config.redis_connection_url),
         "redis_pool": connect(
             config.redis_connection_url,
@@ -104,7 +116,7 @@ def settings(config: Config) -> type:
             answer_seconds=None,
             lease_seconds=config.queue.lease_seconds,
         ),
-        "queue_name": "arq:queue",
+        "queue_name": KEYS.queue,
         "on_startup": on_startup,
         "on_shutdown": stop,
         "job_serializer": codec.dump,

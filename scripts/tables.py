@@ -75,7 +75,8 @@ def _shown(value: object) -> str:
 
 
 def _duration(seconds: int) -> str:
-    return f"{seconds // 86_400} days" if seconds >= 86_400 else f"{seconds} s"
+    days = seconds // 86_400
+    return f"{seconds} s" if days == 0 else f"{days} day{'s' if days > 1 else ''}"
 
 
 if __name__ == "__main__":

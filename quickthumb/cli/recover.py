@@ -9,8 +9,7 @@ from quickthumb.cli.command import Command, UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.connection import connect
-from quickthumb.queue.store import JobStore
-from quickthumb.wiring import housekeeper
+from quickthumb.wiring import repairer
 
 ATTEMPTS = 3
 ANSWER_SECONDS = 10.0
@@ -32,11 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _recover(config: Config) -> str:
     redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
     try:
-        store = JobStore(redis, retention_seconds=config.retention.job_seconds)
-        keeper = housekeeper(config, redis, store)
-        rebuilt = await keeper.rebuild()
-        requeued = await keeper.reconcile()
-        return f"{rebuilt.told()}, {requeued} missing from the queue put back."
+        repairs = repairer(config, redis)
+        report = await repairs.rebuild()
+        requeued = await repairs.reconcile()
+        return f"{report.told()}, {requeued} missing from the queue put back."
     finally:
         await redis.aclose()
 

@@ -9,6 +9,7 @@ from quickthumb.http.requests import caller_of, mail_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 
 TAG = "Older API: task queue demo"
 QUEUED = "Email sending task has been queued."
@@ -54,7 +55,7 @@ ENDPOINTS = (
     # It changes something though it is a GET, so nobody is to ask for its head alone.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
              (Answer(200, "It is queued.", EmailQueuedView),),
-             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable),
+             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable, DiskFull),
              (_EMAIL,), safe=False),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Ask how the sending stands",
              (Answer(200, "The job.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),

@@ -1,4 +1,4 @@
-"""How a job is written in Redis: as the fields of a hash, and as the JSON by which arq calls for it."""
+"""How items are written in Redis: as the fields of a hash, and as the JSON by which arq calls for them."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,11 @@ from typing import Any
 from arq.jobs import serialize_job
 
 from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.ids import from_milliseconds, to_milliseconds
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status
 from quickthumb.model.source import Source
-
-# The name under which workers offer to run a job.
-PROCESS_FUNCTION = "process"
-# The one under which they offer to send an email.
-MAIL_FUNCTION = "send_email"
+from quickthumb.queue.keys import Kind
 
 
 def dump(value: Any) -> bytes:
@@ -26,17 +23,17 @@ def load(data: bytes) -> Any:
     return json.loads(data)
 
 
-def call_for(job: Job) -> bytes:
-    """arq's entry for the job: the function's name and the job's id, nothing more."""
-    return call_of(PROCESS_FUNCTION, job.id, to_milliseconds(job.created_at))
+def entry_for(kind: Kind, item_id: str, created_ms: int) -> bytes:
+    """arq's entry for an item: the function's name and the item's id, nothing more."""
+    entry = serialize_job(kind.function, (item_id,), {}, None, created_ms, serializer=dump)
+    if entry is None:  # pragma: no cover - a name and an id are always JSON
+        raise TypeError("arq could not write the entry as JSON")
+    return entry
 
 
-def call_of(function: str, job_id: str, created_ms: int) -> bytes:
-    """arq's entry for a call of the function with an id."""
-    call = serialize_job(function, (job_id,), {}, None, created_ms, serializer=dump)
-    if call is None:  # pragma: no cover - a name and an id are always JSON
-        raise TypeError("arq could not write the call as JSON")
-    return call
+def flat(fields: Mapping[str, str]) -> list[str]:
+    """A hash's fields as Redis takes them: name, value, name, value …"""
+    return [text for pair in fields.items() for text in pair]
 
 
 def fields_of(job: Job) -> dict[str, str]:
@@ -64,7 +61,7 @@ def ending_of(outcome: Outcome) -> dict[str, str]:
         "finished_ms": str(to_milliseconds(outcome.finished_at)),
         "source": outcome.source.model_dump_json(),
         "results": json.dumps([result.model_dump() for result in outcome.results]),
-        "error": outcome.error.model_dump_json() if outcome.error else "",
+        "error": failure_text(outcome.error),
     }
 
 
@@ -88,3 +85,37 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         results=tuple(Result.model_validate(result) for result in json.loads(fields.get(b"results", b"[]"))),
         error=Failure.model_validate_json(error) if error else None,
     )
+
+
+def fields_of_email(email: Email) -> dict[str, str]:
+    """The hash of a new email. It says that the storage has the record: emails of the first release had none."""
+    return {"tenant": email.tenant, "address": email.address, "attempts": "0", "recorded": "1"}
+
+
+def ending_of_email(outcome: EmailOutcome) -> dict[str, str]:
+    """The fields that an email gets at its end."""
+    return {"finished_ms": str(to_milliseconds(outcome.finished_at)), "error": failure_text(outcome.error)}
+
+
+def email_from(email_id: str, fields: Mapping[bytes, bytes]) -> Email:
+    """The email that a hash holds, also one of the first release."""
+    error = fields.get(b"error")
+    return Email(
+        id=email_id,
+        tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        address=fields[b"address"].decode(),
+        created_at=from_milliseconds(int(fields[b"created_ms"])),
+        status=Status(fields[b"status"].decode()),
+        attempts=int(fields[b"attempts"]),
+        error=Failure.model_validate_json(error) if error else None,
+    )
+
+
+def is_recorded(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the storage has the record of the email that a hash holds."""
+    return b"recorded" in fields
+
+
+def failure_text(error: Failure | None) -> str:
+    """An error as a hash holds it."""
+    return error.model_dump_json() if error else ""

@@ -17,8 +17,8 @@ from quickthumb.model.ids import now
 from quickthumb.model.job import Job
 from quickthumb.model.order import Order
 from quickthumb.model.source import Source
-from quickthumb.queue.idempotency import Idempotency, Use
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
+from quickthumb.queue.jobs import JobStore
 from quickthumb.service.errors import KeyReused, QueueFull
 from quickthumb.service.tenancy import find_job, key_of_tenant
 from quickthumb.storage import Storage
@@ -58,13 +58,13 @@ class Acceptance:
         async with self._idempotency.claimed(key) as used:
             yield Admission(self, caller, key, used)
 
-    async def first_job(self, caller: Caller, used: Use, fingerprint: str) -> Job:
+    async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
         """The job that a request with the same key made before. Raises KeyReused if it was another request."""
         if used.fingerprint != fingerprint:
             raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
         return await find_job(self._store, caller, used.job_id)
 
-    async def queue(self, job: Job, use: Use | None) -> None:
+    async def queue(self, job: Job, use: IdempotencyRecord | None) -> None:
         """Queues a job that was kept. If that fails, the job is removed again, and forgotten by Redis."""
         try:
             await self._store.add(job, use)
@@ -76,7 +76,7 @@ class Acceptance:
             forgetting.add_done_callback(self._forgetting.discard)
             raise
 
-    async def _forget(self, job: Job, use: Use | None) -> None:
+    async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
         """Has Redis forget a job whose client was told that it was not accepted, as soon as Redis can be reached."""
         while True:
             try:
@@ -94,7 +94,9 @@ class Acceptance:
 class Admission:
     """One request that was let in: it may have one job accepted."""
 
-    def __init__(self, acceptance: Acceptance, caller: Caller, key: str | None = None, used: Use | None = None) -> None:
+    def __init__(
+        self, acceptance: Acceptance, caller: Caller, key: str | None = None, used: IdempotencyRecord | None = None
+    ) -> None:
         self._acceptance = acceptance
         self._caller = caller
         self._key = key
@@ -111,7 +113,7 @@ class Admission:
         if self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, fingerprint)
         await keep(job.record())
-        use = None if self._key is None else Use(self._key, job.id, fingerprint)
+        use = None if self._key is None else IdempotencyRecord(self._key, job.id, fingerprint)
         await self._acceptance.queue(job, use)
         return job
 

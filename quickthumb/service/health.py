@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.store import JobStore, Tally
+from quickthumb.queue.jobs import JobStore, Tally
 from quickthumb.storage import Storage
 
 

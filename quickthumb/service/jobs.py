@@ -7,7 +7,7 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.ids import is_id, new_id, now
 from quickthumb.model.job import Job, Outcome, Result, Status
-from quickthumb.queue.store import JobStore, Page
+from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.errors import NotReady, UnknownResult, WrongState
 from quickthumb.service.sources import CheckHeader, any_header

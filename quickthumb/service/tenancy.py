@@ -3,7 +3,7 @@
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.ids import is_id
 from quickthumb.model.job import Job
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.service.errors import UnknownJob
 
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.devredis import EmbeddedRedis
-from quickthumb.queue import keys
+from quickthumb.queue.keys import KEYS
 from tests.chaos.process import Process, processes_with
 from tests.conftest import clean_environment
 from tests.waiting import wait_until
@@ -112,7 +112,7 @@ class Fleet:
 
         async def beats() -> bool:
             assert worker.alive, worker.said[-2000:]
-            return any(f":{worker.pid}:" in name.decode() for name in await self.store.zrange(keys.WORKERS, 0, -1))
+            return any(f":{worker.pid}:" in name.decode() for name in await self.store.zrange(KEYS.workers, 0, -1))
 
         await wait_until(beats, seconds=START_SECONDS)
 

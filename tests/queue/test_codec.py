@@ -4,9 +4,10 @@ import json
 
 from arq.jobs import deserialize_job_raw
 
-from quickthumb.model.ids import from_milliseconds, now
+from quickthumb.model.ids import from_milliseconds, now, to_milliseconds
 from quickthumb.model.job import Failure, Outcome, Result, Status
 from quickthumb.queue import codec
+from quickthumb.queue.keys import JOB
 from tests.redis_fixtures import a_job
 
 
@@ -50,7 +51,7 @@ def test_a_failed_job_comes_back_with_its_reason() -> None:
 
 def test_what_arq_calls_is_json_with_nothing_but_a_name_and_an_id() -> None:
     job = a_job()
-    call = codec.call_for(job)
+    call = codec.entry_for(JOB, job.id, to_milliseconds(job.created_at))
     assert isinstance(json.loads(call), dict)
     name, arguments, named, job_try, _ = deserialize_job_raw(call, deserializer=codec.load)
     assert (name, list(arguments), named) == ("process", [job.id], {})

@@ -14,7 +14,7 @@ from quickthumb.model.job import Job
 from quickthumb.model.order import Order
 from quickthumb.model.source import Source, SourceState
 from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.service.accept import Acceptance, Admission
 from quickthumb.service.errors import KeyReused
 from quickthumb.service.presets import read_presets

@@ -1,6 +1,6 @@
 """The operator's verbs."""
 
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.service.health import Health
 from quickthumb.storage import FileStorage
 
@@ -8,5 +8,5 @@ from quickthumb.storage import FileStorage
 async def test_readiness_names_what_is_missing(store: JobStore, storage: FileStorage) -> None:
     health = Health(store, storage)
     assert await health.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
-    await store.beat("worker")
+    await store.heartbeat("worker")
     assert set((await health.readiness()).values()) == {"ok"}

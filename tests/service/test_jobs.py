@@ -28,10 +28,11 @@ from quickthumb.model.errors import (
 from quickthumb.model.ids import now
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status
 from quickthumb.model.limits import Limits
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.store import Attempt, JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
@@ -42,7 +43,7 @@ from quickthumb.service.submit import Submission, Upload
 from quickthumb.storage import FileStorage
 from quickthumb.storage.errors import DiskFull
 from tests.conftest import picture
-from tests.redis_fixtures import token
+from tests.redis_fixtures import claimed, finished, is_held
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -86,16 +87,15 @@ def upload(
     return Upload(body(), content_type, None, parameters)
 
 
-async def ended(store: JobStore, storage: FileStorage, job: Job) -> None:
+async def ended(attempts: Attempts, storage: FileStorage, job: Job) -> None:
     """What a worker does."""
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     async with storage.workspace(job.id, attempt.token) as folder:
         (folder / "thumbnail.jpg").write_bytes(b"result")
         result = Result(name="thumbnail", filename="thumbnail.jpg", format="jpeg", width=128, height=96, bytes=6)
         outcome = Outcome(status=Status.DONE, finished_at=now(), source=job.source, results=(result,))
         await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
-    await store.finish(attempt, outcome, busy_seconds=0)
+    await finished(attempts, attempt, outcome, busy_seconds=0)
 
 
 async def test_what_is_accepted_is_on_disk_and_queued(
@@ -211,12 +211,12 @@ async def test_with_the_disk_full_nothing_is_queued(
     assert not await redis.exists("arq:queue")
 
 
-async def test_waiting_ends_with_the_job(service: ImageService, store: JobStore, storage: FileStorage) -> None:
+async def test_waiting_ends_with_the_job(service: ImageService, attempts: Attempts, storage: FileStorage) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
     waiting = asyncio.create_task(service.wait(ANONYMOUS, job.id, 30))
     await asyncio.sleep(0)
     begun = asyncio.get_running_loop().time()
-    await ended(store, storage, job)
+    await ended(attempts, storage, job)
     assert (await waiting).status is Status.DONE
     assert asyncio.get_running_loop().time() - begun < LOOK_AGAIN_SECONDS / 2
     assert (await service.wait(ANONYMOUS, job.id, 30)).status is Status.DONE
@@ -251,13 +251,13 @@ async def test_a_job_that_is_not_known(service: ImageService, job_id: str) -> No
             await asking
 
 
-async def test_results_when_they_are_there(service: ImageService, store: JobStore, storage: FileStorage) -> None:
+async def test_results_when_they_are_there(service: ImageService, attempts: Attempts, storage: FileStorage) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(NotReady):
         await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(UnknownResult):
         await service.result(ANONYMOUS, job.id, "poster")
-    await ended(store, storage, job)
+    await ended(attempts, storage, job)
     _, result, path = await service.result(ANONYMOUS, job.id, "thumbnail")
     assert (result.bytes, path.read_bytes()) == (6, b"result")
     await storage.remove(job.id)
@@ -268,10 +268,13 @@ async def test_results_when_they_are_there(service: ImageService, store: JobStor
 
 
 async def test_removing_leaves_nothing(
-    service: ImageService, store: JobStore, storage: FileStorage, kept: Callable[[], list[Path]]
+    service: ImageService, attempts: Attempts, storage: FileStorage, kept: Callable[[], list[Path]]
 ) -> None:
-    waiting, done = [await service.submit(ANONYMOUS, upload(picture())) for _ in range(2)]
-    await ended(store, storage, done)
+    waiting, done = (
+        await service.submit(ANONYMOUS, upload(picture())),
+        await service.submit(ANONYMOUS, upload(picture())),
+    )
+    await ended(attempts, storage, done)
     for job in (waiting, done):
         await service.remove(ANONYMOUS, job.id)
         with pytest.raises(UnknownJob):
@@ -293,12 +296,11 @@ def failed(job: Job) -> Outcome:
     return Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
 
 
-async def has_failed(store: JobStore, storage: FileStorage, job: Job) -> None:
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+async def has_failed(attempts: Attempts, storage: FileStorage, job: Job) -> None:
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     async with storage.workspace(job.id, attempt.token) as folder:
         await storage.conclude(job.id, folder, failed(job).model_dump_json().encode())
-    await store.finish(attempt, failed(job), busy_seconds=0)
+    await finished(attempts, attempt, failed(job), busy_seconds=0)
 
 
 async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storage: FileStorage, redis: Redis) -> None:
@@ -313,24 +315,25 @@ async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storag
 
 
 async def test_a_running_job_that_is_cancelled_cannot_be_done(
-    service: ImageService, store: JobStore, storage: FileStorage
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage
 ) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     await service.cancel(ANONYMOUS, job.id)
-    assert not await store.renew(attempt, lease_seconds=5)
+    assert not await is_held(attempts, attempt, lease_seconds=5)
     done = Outcome(status=Status.DONE, finished_at=now(), source=job.source)
     async with storage.workspace(job.id, attempt.token) as folder:
         standing = await storage.conclude(job.id, folder, done.model_dump_json().encode())
     assert Outcome.model_validate_json(standing).status is Status.CANCELLED
-    assert not await store.finish(attempt, done, busy_seconds=0)
+    assert not await finished(attempts, attempt, done, busy_seconds=0)
     assert (await service.find(ANONYMOUS, job.id)).status is Status.CANCELLED
 
 
-async def test_what_has_ended_cannot_be_cancelled(service: ImageService, store: JobStore, storage: FileStorage) -> None:
+async def test_what_has_ended_cannot_be_cancelled(
+    service: ImageService, attempts: Attempts, storage: FileStorage
+) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
-    await ended(store, storage, job)
+    await ended(attempts, storage, job)
     with pytest.raises(WrongState):
         await service.cancel(ANONYMOUS, job.id)
     assert (await service.find(ANONYMOUS, job.id)).status is Status.DONE
@@ -339,30 +342,28 @@ async def test_what_has_ended_cannot_be_cancelled(service: ImageService, store: 
 
 
 async def test_a_failed_job_is_tried_again_with_a_clean_slate(
-    service: ImageService, store: JobStore, storage: FileStorage, redis: Redis
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage, redis: Redis
 ) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(WrongState):
         await service.retry(ANONYMOUS, job.id)
-    await has_failed(store, storage, job)
+    await has_failed(attempts, storage, job)
     again = await service.retry(ANONYMOUS, job.id)
     assert (again.status, again.error, again.finished_at, again.attempts) == (Status.WAITING, None, None, 1)
     assert await redis.zscore("arq:queue", job.id) is not None
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     assert (attempt.number, attempt.strike) == (2, 1)
     assert (await storage.look_up(job.id)).outcome is None
 
 
 async def test_a_job_that_failed_in_quarantine_is_tried_again_in_quarantine(
-    service: ImageService, store: JobStore, storage: FileStorage
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage
 ) -> None:
     job = await service.submit(ANONYMOUS, upload(picture()))
-    await store.begin(job.id, token(), lease_seconds=5)  # by a worker that died
-    await has_failed(store, storage, job)
+    await claimed(attempts, job.id, lease_seconds=5)  # by a worker that died
+    await has_failed(attempts, storage, job)
     await service.retry(ANONYMOUS, job.id)
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     assert (attempt.number, attempt.strike) == (3, 2)
 
 

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Job, Status
-from quickthumb.queue import keys
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.errors import UnknownJob
 from quickthumb.service.jobs import ImageService
@@ -107,4 +107,4 @@ async def test_idempotency_keys_are_the_tenant_s_own(service: ImageService, redi
     assert [jobs[0].id == other.id for other in jobs] == [True, True, False, False]
     assert [job.tenant for job in jobs] == ["ada", "ada", "bob", "default"]
     # Where earlier releases, which knew no tenants, have put it.
-    assert jobs[3].id.encode() in await redis.get(keys.idempotency("one"))
+    assert jobs[3].id.encode() in await redis.get(KEYS.idempotency("one"))
