@@ -10,7 +10,7 @@ from quickthumb.queue import keys
 from quickthumb.queue.store import JobStore
 from quickthumb.queue.upkeep import JobUpkeep
 from quickthumb.service.repair import Housekeeper
-from quickthumb.storage import Ages, FileStorage
+from quickthumb.storage import FileStorage, RetentionAges
 
 # What was begun so long ago and is neither kept nor cleared away, nobody is working on any more.
 UNFINISHED_SECONDS = 3600.0
@@ -34,7 +34,7 @@ def mailer(config: Config) -> Mailer:
 def housekeeper(config: Config, redis: Redis, store: JobStore) -> Housekeeper:
     """Whoever keeps Redis true to the disk, and removes what has been kept long enough."""
     longest = max(config.upload_total_seconds, config.job_timeout_seconds)
-    ages = Ages(
+    ages = RetentionAges(
         ended_seconds=config.retention_seconds,
         source_seconds=config.source_retention_seconds,
         unended_seconds=keys.WAITING_SECONDS,

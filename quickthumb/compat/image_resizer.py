@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.answers import json_answer
-from quickthumb.http.base64_files import base64_answer
 from quickthumb.http.bodies import upload_from
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, base64_answer, serve
 from quickthumb.http.negotiation import prefers
 from quickthumb.http.state import metrics_of, service_of
 from quickthumb.imaging.header import Header
@@ -70,21 +69,21 @@ async def show_task_image(request: Request) -> Response:
     task_id, size = request.path_params["task_id"], request.query_params.get("size")
     service = service_of(request)
     if size == ORIGINAL:
-        job, path = await service.original(task_id)
+        job, download = await service.original(task_id)
         if not job.status.ended:
             raise NotReady(f"The task is {job.status}.")
         media_type, extension = MEDIA_TYPES[job.source.format]
     elif size in RESULTS:
-        job, made, path = await service.result(task_id, RESULTS[size])
+        job, made, download = await service.result(task_id, RESULTS[size])
         media_type, extension = MEDIA_TYPES[made.format]
     else:
         raise InvalidParameter(f"It must be one of {', '.join(SIZES)}.", field="size")
     if prefers(request.headers.get("accept"), media_type, over=JSON):
-        answer = await serve(request, path, media_type, "attachment", f"{task_id}-{size}.{extension}")
+        answer = serve(request, download, media_type, "attachment", f"{task_id}-{size}.{extension}")
         answer.headers["Vary"] = "Accept"
         return answer
     headers = {"Vary": "Accept", "Cache-Control": "no-store"}
-    return await base64_answer(path, {"id": task_id, "size": size}, "data", headers)
+    return base64_answer(download, {"id": task_id, "size": size}, "data", headers)
 
 
 def _require_square(header: Header) -> None:

@@ -1,7 +1,6 @@
 """The verbs of the doors: submit an image, find, wait for, list, open and remove jobs."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from quickthumb.model.errors import QuickThumbError, SourceMissing
@@ -9,6 +8,7 @@ from quickthumb.model.ids import is_id, new_id, now
 from quickthumb.model.job import Job, Outcome, Result, Status
 from quickthumb.queue.store import JobStore, Page, Tally
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.downloads import Download
 from quickthumb.service.errors import NotReady, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.lookup import find_job
 from quickthumb.service.submit import Accept, Submission, Upload, anything
@@ -54,7 +54,7 @@ class ImageService:
         """Jobs, newest first."""
         return await self._store.page(status=status, limit=limit, cursor=cursor)
 
-    async def result(self, job_id: str, name: str) -> tuple[Job, Result, Path]:
+    async def result(self, job_id: str, name: str) -> tuple[Job, Result, Download]:
         """One result's file. Raises UnknownJob, UnknownResult, or NotReady while the job has not ended."""
         job = await self.find(job_id)
         if name not in {output["name"] for output in job.outputs}:
@@ -62,18 +62,18 @@ class ImageService:
         if not job.status.ended:
             raise NotReady(f"The job is {job.status}.")
         result = next((result for result in job.results if result.name == name), None)
-        path = await self._storage.result(job_id, result.filename) if result else None
-        if result is None or path is None:
+        blob = await self._storage.result(job_id, result.filename) if result else None
+        if result is None or blob is None:
             raise UnknownResult(f"The job is {job.status} and has no such file.")
-        return job, result, path
+        return job, result, Download(blob, self._storage)
 
-    async def original(self, job_id: str) -> tuple[Job, Path]:
+    async def original(self, job_id: str) -> tuple[Job, Download]:
         """The source's file. Raises UnknownJob, or SourceMissing when the source is no longer kept."""
         job = await self.find(job_id)
-        path = await self._storage.source(job_id)
-        if path is None:
+        blob = await self._storage.source(job_id)
+        if blob is None:
             raise SourceMissing("The source of this job is no longer kept.")
-        return job, path
+        return job, Download(blob, self._storage)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from quickthumb.model.job import Job, Outcome, Status
 from quickthumb.queue.store import JobStore
 from quickthumb.queue.upkeep import JobUpkeep
-from quickthumb.storage import Ages, Kept, Storage
+from quickthumb.storage import Kept, RetentionAges, Storage
 
 log = logging.getLogger("quickthumb.housekeeping")
 
@@ -36,7 +36,13 @@ class Housekeeper:
     """Repairs, and the sweep. Every method may run in several processes at once."""
 
     def __init__(
-        self, store: JobStore, upkeep: JobUpkeep, storage: Storage, ages: Ages, *, sweep_interval_seconds: float
+        self,
+        store: JobStore,
+        upkeep: JobUpkeep,
+        storage: Storage,
+        ages: RetentionAges,
+        *,
+        sweep_interval_seconds: float,
     ) -> None:
         self._store = store
         self._upkeep = upkeep

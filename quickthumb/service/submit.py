@@ -177,7 +177,8 @@ class Submission:
 
     async def _header_of(self, arrival: Arrival, accept: Accept) -> Header:
         """For the few whose size stands behind the bytes that were looked at while they came in."""
-        return self._accepted(await asyncio.to_thread(read_header_of_file, await arrival.written()), accept)
+        async with arrival.written() as path:
+            return self._accepted(await asyncio.to_thread(read_header_of_file, path), accept)
 
     def _accepted(self, header: Header, accept: Accept) -> Header:
         require_readable(header.format)

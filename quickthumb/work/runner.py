@@ -147,7 +147,8 @@ class JobRunner:
             render = self._render if attempt.strike == 1 else self._confined
             # A full disk is no fault of the image; neither is a source that is just being removed.
             with translated():
-                rendering = await render(kept.source, outputs, folder)
+                async with self._storage.local(kept.source) as path:
+                    rendering = await render(path, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
 
     def _gets_a_second_chance(self, attempt: Attempt, error: QuickThumbError) -> bool:

@@ -13,10 +13,10 @@ from quickthumb.queue import keys
 from quickthumb.queue.store import Attempt, JobStore
 from quickthumb.queue.upkeep import JobUpkeep
 from quickthumb.service.repair import Housekeeper
-from quickthumb.storage import Ages, FileStorage
+from quickthumb.storage import FileStorage, RetentionAges
 from tests.redis_fixtures import RETENTION_SECONDS, a_job, token
 
-AGES = Ages(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
+AGES = RetentionAges(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.work.runner import Abandoned, JobRunner, Render, Terms, TryAgain
 from tests.redis_fixtures import a_job, token
+from tests.storage.jobs import bytes_of
 
 TERMS = Terms(lease_seconds=5.0, max_attempts=3)
 
@@ -102,9 +103,7 @@ async def test_a_job_is_done(runner_of: RunnerOf, store: JobStore, storage: File
     assert done.source.sha256 == job.source.sha256
     (result,) = done.results
     assert (result.name, result.format, result.width, result.height, result.bytes) == ("thumbnail", "jpeg", 128, 96, 4)
-    path = await storage.result(job.id, result.filename)
-    assert path is not None
-    assert path.read_bytes() == b"sour"
+    assert await bytes_of(storage, job.id, result.filename) == b"sour"
 
 
 async def test_a_job_that_has_ended_is_not_run_again(runner_of: RunnerOf, store: JobStore, job: Job) -> None:
@@ -354,9 +353,7 @@ async def test_a_job_without_a_record_is_forgotten(
 async def test_a_job_whose_source_is_gone_fails(
     runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job
 ) -> None:
-    source = await storage.source(job.id)
-    assert source is not None
-    source.unlink()
+    await storage.remove_source(job.id)
     await runner_of(draw).run(job.id)
     failed = await found(store, job)
     assert failed.error is not None
