@@ -10,7 +10,7 @@ from quickthumb.queue.keys import WAITING_SECONDS
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger
 from quickthumb.service.repair import JobLedger, Repairer
-from quickthumb.storage import Ages, FileStorage
+from quickthumb.storage import FileStorage, RetentionAges
 
 # What was begun so long ago and is neither kept nor cleared away, nobody is working on any more.
 UNFINISHED_SECONDS = 3600.0
@@ -26,7 +26,7 @@ def mailer(config: Config) -> Mailer:
 def repairer(config: Config, redis: Redis) -> Repairer:
     """What keeps Redis true to the storage, and removes what was kept long enough."""
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds)
-    ages = Ages(
+    ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,
         unended_seconds=WAITING_SECONDS,

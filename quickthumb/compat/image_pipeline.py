@@ -80,12 +80,12 @@ async def show_pipeline_status(request: Request) -> Response:
 
 async def download_processed(request: Request) -> Response:
     """The file that was made; its name is the one that the status tells, with the extension of what it is."""
-    job, made, path = await service_of(request).result(caller_of(request), request.path_params["task_id"], RESULT)
+    job, made, download = await service_of(request).result(caller_of(request), request.path_params["task_id"], RESULT)
     media_type, extension = MEDIA_TYPES[made.format]
     name = _filename(job.source)
     if made.format != job.source.format:
         name = f"{Path(name).stem}.{extension}"
-    return await serve(request, path, media_type, "attachment", f"processed_{name}")
+    return serve(request, download, media_type, "attachment", f"processed_{name}")
 
 
 def _filename(source: Source) -> str:

@@ -6,10 +6,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.base64_files import base64_answer
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import MEDIA_TYPES, PICTURES, media_of, serve
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, base64_answer, media_of, serve
 from quickthumb.http.requests import caller_of, metrics_of, prefers, service_of, upload_from
 from quickthumb.http.urls import urls_of
 from quickthumb.imaging.header import Header
@@ -69,21 +68,21 @@ async def show_task_image(request: Request) -> Response:
     task_id, size = request.path_params["task_id"], request.query_params.get("size")
     service, caller = service_of(request), caller_of(request)
     if size == ORIGINAL:
-        job, path = await service.original(caller, task_id)
+        job, download = await service.original(caller, task_id)
         if not job.status.ended:
             raise NotReady(f"The task is {job.status}.")
         media_type, extension = media_of(job.source.format)
     elif size in RESULTS:
-        job, made, path = await service.result(caller, task_id, RESULTS[size])
+        job, made, download = await service.result(caller, task_id, RESULTS[size])
         media_type, extension = MEDIA_TYPES[made.format]
     else:
         raise InvalidParameter(f"It must be one of {', '.join(SIZES)}.", field="size")
     if prefers(request.headers.get("accept"), media_type, over=JSON):
-        answer = await serve(request, path, media_type, "attachment", f"{task_id}-{size}.{extension}")
+        answer = serve(request, download, media_type, "attachment", f"{task_id}-{size}.{extension}")
         answer.headers["Vary"] = "Accept"
         return answer
     headers = {"Vary": "Accept", "Cache-Control": "no-store"}
-    return await base64_answer(path, {"id": task_id, "size": size}, "data", headers)
+    return base64_answer(download, {"id": task_id, "size": size}, "data", headers)
 
 
 def _require_square(header: Header) -> None:

@@ -1,7 +1,6 @@
 """The verbs of jobs: submit, find, wait, page, result, original, cancel, retry, remove. Each acts for a caller."""
 
 import asyncio
-from pathlib import Path
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
@@ -9,6 +8,7 @@ from quickthumb.model.ids import is_id, new_id, now
 from quickthumb.model.job import Job, Outcome, Result, Status
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.downloads import Download
 from quickthumb.service.errors import NotReady, UnknownResult, WrongState
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
@@ -66,7 +66,7 @@ class ImageService:
                 return Page(tuple(own), page.cursor)
             cursor = page.cursor
 
-    async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Path]:
+    async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Download]:
         """One result's file. Raises UnknownJob, UnknownResult, or NotReady while the job has not ended."""
         job = await self.find(caller, job_id)
         if name not in {output["name"] for output in job.outputs}:
@@ -74,18 +74,18 @@ class ImageService:
         if not job.status.ended:
             raise NotReady(f"The job is {job.status}.")
         result = next((result for result in job.results if result.name == name), None)
-        path = await self._storage.result(job_id, result.filename) if result else None
-        if result is None or path is None:
+        blob = await self._storage.result(job_id, result.filename) if result else None
+        if result is None or blob is None:
             raise UnknownResult(f"The job is {job.status} and has no such file.")
-        return job, result, path
+        return job, result, Download(blob, self._storage)
 
-    async def original(self, caller: Caller, job_id: str) -> tuple[Job, Path]:
+    async def original(self, caller: Caller, job_id: str) -> tuple[Job, Download]:
         """The source's file. Raises UnknownJob, or SourceMissing when the source is no longer kept."""
         job = await self.find(caller, job_id)
-        path = await self._storage.source(job_id)
-        if path is None:
+        blob = await self._storage.source(job_id)
+        if blob is None:
             raise SourceMissing("The source of this job is no longer kept.")
-        return job, path
+        return job, Download(blob, self._storage)
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.

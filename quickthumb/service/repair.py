@@ -15,7 +15,7 @@ from quickthumb.model.job import Job, Outcome, Status
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.storage import Ages, Storage, Swept
+from quickthumb.storage import RetentionAges, Storage, SweepReport
 
 log = logging.getLogger("quickthumb.repair")
 
@@ -141,7 +141,7 @@ class JobLedger:
 
     doubtful: frozenset[Status | None] = frozenset({None, Status.FAILED})
 
-    def __init__(self, store: JobStore, storage: Storage, ages: Ages) -> None:
+    def __init__(self, store: JobStore, storage: Storage, ages: RetentionAges) -> None:
         self.index = store.index
         self._store = store
         self._storage = storage
@@ -177,7 +177,7 @@ class JobLedger:
         return swept.unended
 
 
-def _tell(swept: Swept) -> None:
+def _tell(swept: SweepReport) -> None:
     if swept.job_ids or swept.sources or swept.unfinished:
         log.info(
             "removed %d jobs, %d sources and %d unfinished folders that were kept long enough",

@@ -85,7 +85,8 @@ class SourceIntake:
 
     async def _header_of(self, arrival: Arrival, check: CheckHeader) -> Header:
         """The header of one of the few images that tell their size further back than the first bytes."""
-        return self._checked(await asyncio.to_thread(read_header_of_file, await arrival.written()), check)
+        async with arrival.written() as path:
+            return self._checked(await asyncio.to_thread(read_header_of_file, path), check)
 
     def _checked(self, header: Header, check: CheckHeader) -> Header:
         require_readable(header.format)

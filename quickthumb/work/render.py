@@ -101,7 +101,8 @@ class RenderHandler:
         async with self._storage.workspace(job.id, attempt.token) as folder:
             # A full disk is no fault of the image; neither is a source that is just being removed.
             with translated():
-                rendering = await render(source, outputs, folder)
+                async with self._storage.local(source) as path:
+                    rendering = await render(path, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
 
     async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> bytes:

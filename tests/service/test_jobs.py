@@ -35,16 +35,18 @@ from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
 from quickthumb.service.presets import read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
-from quickthumb.storage import FileStorage
+from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import DiskFull
 from tests.conftest import picture
 from tests.redis_fixtures import claimed, finished, is_held
 from tests.redis_server import RedisServer
+from tests.storage.jobs import content
 from tests.waiting import wait_until
 
 INTAKE_LIMITS = IntakeLimits(
@@ -54,7 +56,7 @@ LIMITS = Limits(max_pixels=1_000_000)
 PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
-def service_of(store: JobStore, storage: FileStorage, watch: JobWatch, client: Redis) -> ImageService:
+def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
     submission = Submission(SourceIntake(storage, INTAKE_LIMITS, LIMITS), acceptance, PRESETS)
     return ImageService(store, storage, watch, submission)
@@ -87,6 +89,10 @@ def upload(
     return Upload(body(), content_type, None, parameters)
 
 
+async def read(download: Download, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([block async for block in download.read(start, end)])
+
+
 async def ended(attempts: Attempts, storage: FileStorage, job: Job) -> None:
     """What a worker does."""
     attempt = await claimed(attempts, job.id, lease_seconds=5)
@@ -108,8 +114,7 @@ async def test_what_is_accepted_is_on_disk_and_queued(
     assert (job.source.format, job.source.width, job.source.height) == ("jpeg", 400, 300)
     assert job.source.bytes == len(image)
     on_disk = await storage.look_up(job.id)
-    assert on_disk.source is not None
-    assert on_disk.source.read_bytes() == image
+    assert await content(storage, on_disk.source) == image
     assert on_disk.record is not None
     assert Job.from_record(on_disk.record) == job
 
@@ -258,9 +263,11 @@ async def test_results_when_they_are_there(service: ImageService, attempts: Atte
     with pytest.raises(UnknownResult):
         await service.result(ANONYMOUS, job.id, "poster")
     await ended(attempts, storage, job)
-    _, result, path = await service.result(ANONYMOUS, job.id, "thumbnail")
-    assert (result.bytes, path.read_bytes()) == (6, b"result")
+    _, result, download = await service.result(ANONYMOUS, job.id, "thumbnail")
+    assert (result.bytes, await read(download)) == (6, b"result")
     await storage.remove(job.id)
+    with pytest.raises(UnknownResult):
+        await read(download)
     with pytest.raises(UnknownResult):
         await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(SourceMissing):

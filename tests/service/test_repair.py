@@ -21,13 +21,13 @@ from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.errors import UnknownJob
 from quickthumb.service.repair import JobLedger, Repairer
-from quickthumb.storage import Ages, FileStorage
+from quickthumb.storage import FileStorage, RetentionAges
 from quickthumb.storage.layout import mail_outcome, mail_record
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claimed, finished, is_held, token
 
-AGES = Ages(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
+AGES = RetentionAges(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
 
 
 @pytest.fixture

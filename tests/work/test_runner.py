@@ -28,6 +28,7 @@ from quickthumb.work.life import background, heartbeat
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claimed, put_back, token
+from tests.storage.jobs import bytes_of
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 5.0
@@ -144,9 +145,7 @@ async def test_a_job_is_done(worker_of: WorkerOf, store: JobStore, storage: File
     assert done.source.sha256 == job.source.sha256
     (result,) = done.results
     assert (result.name, result.format, result.width, result.height, result.bytes) == ("thumbnail", "jpeg", 128, 96, 4)
-    path = await storage.result(job.id, result.filename)
-    assert path is not None
-    assert path.read_bytes() == b"sour"
+    assert await bytes_of(storage, job.id, result.filename) == b"sour"
 
 
 async def test_a_job_that_has_ended_is_not_run_again(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
@@ -387,9 +386,7 @@ async def test_a_job_without_a_record_is_forgotten(
 async def test_a_job_whose_source_is_gone_fails(
     worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
 ) -> None:
-    source = await storage.source(job.id)
-    assert source is not None
-    source.unlink()
+    await storage.remove_source(job.id)
     await worker_of(draw).run(job.id)
     failed = await found(store, job)
     assert failed.error is not None
