@@ -7,7 +7,10 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+import aiofiles.threadpool
+from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from quickthumb.storage.durability import claim, make_folder, open_folder, sync, to_its_end, translated, write_file
 from quickthumb.storage.layout import RECORD, SOURCE
@@ -97,11 +100,12 @@ class FileArrival:
     def __init__(self, job: NewJob, file: BinaryIO) -> None:
         self._job = job
         self._file = file
+        self._stream = cast("AsyncBufferedIOBase", aiofiles.threadpool.wrap(file))
         self._kept = False
 
     async def write(self, data: bytes) -> None:
         with translated():
-            await to_its_end(self._file.write, data)
+            await self._stream.write(data)
 
     @asynccontextmanager
     async def written(self) -> AsyncIterator[Path]:
