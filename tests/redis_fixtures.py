@@ -13,13 +13,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Job, Outcome, Status
+from quickthumb.model.job import Job, Outcome, Status, new_id, now
 from quickthumb.model.source import Source
 from quickthumb.queue.attempts import Attempt, Attempts
-from quickthumb.queue.codec import ending_of
 from quickthumb.queue.connection import connect
-from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.queue.keys import JOB, Kind
 from tests.redis_server import RedisServer
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from quickthumb.imaging.formats import FORMATS, Format
-from quickthumb.imaging.formats.window import Seeking
+from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.header import LONGEST_SIGNATURE, read_header_of_file, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
 from quickthumb.model.limits import Limits

@@ -8,7 +8,7 @@ nothing of the pixels behind it. Each format's reader stands in its row in `form
 from pathlib import Path
 
 from quickthumb.imaging.formats import FORMATS, Format, named
-from quickthumb.imaging.formats.window import Header, NeedMore, Prefix, Seeking
+from quickthumb.imaging.formats.row import Header, NeedMore, Prefix, Seeking
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 __all__ = ["LONGEST_SIGNATURE", "Header", "read_header", "read_header_of_file", "recognize", "require_readable"]

@@ -1,7 +1,8 @@
 """A job: its status, source, order and results, and the moves that its status may make."""
 
 import json
-from datetime import datetime
+import secrets
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -135,3 +136,26 @@ class Outcome(BaseModel):
     source: Source
     results: tuple[Result, ...] = ()
     error: Failure | None = None
+
+
+def new_id() -> str:
+    """128 random bits, in hexadecimal: neither to be guessed nor to be counted."""
+    return secrets.token_hex(16)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` could be a job's id; nothing else may become part of a key or a path."""
+    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+
+
+def now() -> datetime:
+    """The time, in whole milliseconds, as it is kept and shown."""
+    return from_milliseconds(int(datetime.now(UTC).timestamp() * 1000))
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

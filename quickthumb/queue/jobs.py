@@ -1,15 +1,17 @@
 """Jobs in Redis: accepted, read, listed and counted; and the workers that are there to run them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import to_milliseconds
-from quickthumb.model.job import Job, Outcome, Status
-from quickthumb.queue import codec
+from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.source import Source
+from quickthumb.queue.codec import failure_text
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index
@@ -57,12 +59,12 @@ class JobStore:
         Adding the same job again changes nothing, and answers False.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, codec.fields_of(job), use=use) is Added.NEW
+        return await self.index.add(job.id, created_ms, fields_of(job), use=use) is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job as it stands, or None where there is none."""
         fields = await self.index.fields(job_id)
-        return codec.job_from(job_id, fields) if fields else None
+        return job_from(job_id, fields) if fields else None
 
     async def cancel(self, job_id: str, moment: datetime) -> bool:
         """Cancels a job that has not ended, and takes it from the queue; False when it has, or is unknown."""
@@ -83,7 +85,7 @@ class JobStore:
             to_milliseconds(job.created_at),
             outcome.status,
             to_milliseconds(outcome.finished_at),
-            {**codec.fields_of(job), **codec.ending_of(outcome)},
+            {**fields_of(job), **ending_of(outcome)},
         )
 
     async def remove(self, job_id: str) -> bool:
@@ -108,7 +110,7 @@ class JobStore:
                 pipeline.hgetall(self._keys.record(self.kind, job_id))
             answers = await pipeline.execute()
         pairs = zip(job_ids, answers, strict=True)
-        return [codec.job_from(job_id, fields) if fields else None for job_id, fields in pairs]
+        return [job_from(job_id, fields) if fields else None for job_id, fields in pairs]
 
     async def probe(self) -> int:
         """How many items are queued. Makes sure that Redis takes writes, which a reading alone would not notice."""
@@ -160,3 +162,54 @@ def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> in
     seconds, microseconds = moment
     since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
     return sum(seen >= since for _, seen in workers)
+
+
+def fields_of(job: Job) -> dict[str, str]:
+    """The hash of a new job."""
+    return {
+        "status": job.status,
+        "created_ms": str(to_milliseconds(job.created_at)),
+        "attempts": str(job.attempts),
+        "source": job.source.model_dump_json(),
+        "outputs": json.dumps(job.order["outputs"]),
+        **_beyond_outputs(job),
+    }
+
+
+def _beyond_outputs(job: Job) -> dict[str, str]:
+    """The fields that only some jobs have."""
+    others = {name: value for name, value in job.order.items() if name != "outputs"}
+    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
+    return {**tenant, **({"order": json.dumps(others)} if others else {})}
+
+
+def ending_of(outcome: Outcome) -> dict[str, str]:
+    """The fields that a job gets at its end."""
+    return {
+        "finished_ms": str(to_milliseconds(outcome.finished_at)),
+        "source": outcome.source.model_dump_json(),
+        "results": json.dumps([result.model_dump() for result in outcome.results]),
+        "error": failure_text(outcome.error),
+    }
+
+
+def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
+    """The job that a hash holds."""
+
+    def moment(name: bytes) -> Any:
+        return from_milliseconds(int(fields[name])) if name in fields else None
+
+    error = fields.get(b"error")
+    return Job(
+        id=job_id,
+        tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        status=Status(fields[b"status"].decode()),
+        created_at=moment(b"created_ms"),
+        started_at=moment(b"started_ms"),
+        finished_at=moment(b"finished_ms"),
+        attempts=int(fields[b"attempts"]),
+        source=Source.model_validate_json(fields[b"source"]),
+        order={"outputs": json.loads(fields[b"outputs"]), **json.loads(fields.get(b"order", b"{}"))},
+        results=tuple(Result.model_validate(result) for result in json.loads(fields.get(b"results", b"[]"))),
+        error=Failure.model_validate_json(error) if error else None,
+    )

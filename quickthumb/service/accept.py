@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import now
-from quickthumb.model.job import Job
+from quickthumb.model.job import Job, now
 from quickthumb.model.order import Order
 from quickthumb.model.source import Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord

@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from quickthumb.model.caller import Caller
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import is_id, new_id, now
-from quickthumb.model.job import Status
+from quickthumb.model.job import Status, is_id, new_id, now
 from quickthumb.notify.message import checked_address, is_allowed
-from quickthumb.queue.codec import is_recorded
-from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.emails import EmailStore, is_recorded
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL_SECONDS
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob

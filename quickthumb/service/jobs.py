@@ -4,8 +4,7 @@ import asyncio
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
-from quickthumb.model.ids import is_id, new_id, now
-from quickthumb.model.job import Job, Outcome, Result, Status
+from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download

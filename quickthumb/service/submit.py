@@ -6,8 +6,7 @@ from typing import Any
 
 from quickthumb import intake
 from quickthumb.model.caller import Caller
-from quickthumb.model.ids import new_id
-from quickthumb.model.job import Job
+from quickthumb.model.job import Job, new_id
 from quickthumb.model.order import Order, Presets
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.sources import CheckHeader, SourceIntake, any_header

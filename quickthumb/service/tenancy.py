@@ -1,8 +1,7 @@
 """Whose jobs are whose. A caller sees and changes the jobs of their tenant; those of others do not exist for them."""
 
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
-from quickthumb.model.ids import is_id
-from quickthumb.model.job import Job
+from quickthumb.model.job import Job, is_id
 from quickthumb.queue.jobs import JobStore
 from quickthumb.service.errors import UnknownJob
 

@@ -16,10 +16,8 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.web.middleware.errors import ServerErrors
+from quickthumb.web.middleware.answers import Measuring, SecurityHeaders, ServerErrors
 from quickthumb.web.middleware.lingering import LingeringClose
-from quickthumb.web.middleware.measuring import Measuring
-from quickthumb.web.middleware.security import SecurityHeaders
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
 from quickthumb.web.routes import ENDPOINTS, PAGES

@@ -10,8 +10,7 @@ from quickthumb.http.endpoints import json_answer
 from quickthumb.http.requests import caller_of, max_wait_seconds, service_of
 from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.ids import is_id
-from quickthumb.model.job import Status
+from quickthumb.model.job import Status, is_id
 from quickthumb.web.presentation import PageView, present
 
 DEFAULT_PAGE = 20

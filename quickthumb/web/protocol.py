@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from quickthumb.http.problems import problem
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
-from quickthumb.web.middleware.security import DEFAULT_HEADERS
+from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 
 # What other servers allow for, too; the longest head that is of use here has one long query.
 MOST_HEAD_BYTES = 64 * 1024

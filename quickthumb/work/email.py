@@ -5,14 +5,13 @@ import logging
 
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import now
-from quickthumb.model.job import Status
+from quickthumb.model.job import Status, now
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.notify.mailer import Mailer
 from quickthumb.notify.message import greeting
 from quickthumb.queue.attempts import Attempt
-from quickthumb.queue.codec import email_from, ending_of_email, failure_text, is_recorded
-from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.codec import failure_text
+from quickthumb.queue.emails import EmailStore, email_from, ending_of_email, is_recorded
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import mail_outcome, mail_record
 from quickthumb.work.errors import LeaseLost

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from quickthumb.imaging.engine import Rendering
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
-from quickthumb.model.ids import now
-from quickthumb.model.job import Job, Outcome, Result, Status
+from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
 from quickthumb.model.source import Source
 from quickthumb.queue.attempts import Attempt, Attempts
-from quickthumb.queue.codec import ending_of
-from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import Kept, Storage
 from quickthumb.storage.durability import translated

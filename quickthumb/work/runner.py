@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict

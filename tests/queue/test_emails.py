@@ -6,8 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from quickthumb.model.email import Email, EmailOutcome
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Failure, Status
+from quickthumb.model.job import Failure, Status, new_id, now
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts, NoAttempt
 from quickthumb.queue.emails import EmailStore

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import new_id, now, to_milliseconds
-from quickthumb.model.job import Failure, Job, Outcome, Status
+from quickthumb.model.job import Failure, Job, Outcome, Status, new_id, now, to_milliseconds
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
 from quickthumb.queue.connection import connect

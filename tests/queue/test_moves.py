@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import from_milliseconds, is_id, new_id, now, to_milliseconds
-from quickthumb.model.job import ENDED, MOVES, Status, origins
+from quickthumb.model.job import ENDED, MOVES, Status, from_milliseconds, is_id, new_id, now, origins, to_milliseconds
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import new_id
-from quickthumb.model.job import MOVES, Status
+from quickthumb.model.job import MOVES, Status, new_id
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS

@@ -9,8 +9,7 @@ from redis.asyncio import Redis
 from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import SourceMissing
-from quickthumb.model.ids import new_id
-from quickthumb.model.job import Job
+from quickthumb.model.job import Job, new_id
 from quickthumb.model.order import Order
 from quickthumb.model.source import Source, SourceState
 from quickthumb.queue.idempotency import Idempotency

@@ -25,8 +25,7 @@ from quickthumb.model.errors import (
     TooManyPixels,
     UnsupportedImage,
 )
-from quickthumb.model.ids import now
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, now
 from quickthumb.model.limits import Limits
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import connect

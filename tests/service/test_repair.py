@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.email import Email, EmailOutcome
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, now
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.storage import Storage
 from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable

@@ -16,7 +16,7 @@ import errno
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.storage import Kept, RetentionAges, Storage
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import mail_record

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.storage import Blob, Storage
 from quickthumb.storage.contract import BATCH
 

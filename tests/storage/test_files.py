@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability, files
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
 from tests.storage.contract import StorageContract

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.model.ids import new_id
+from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability
 from tests.storage.jobs import GrowOlder, Left, content, keep
 

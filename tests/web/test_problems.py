@@ -12,7 +12,7 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
-from quickthumb.web.middleware.security import DEFAULT_HEADERS
+from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 from tests.conftest import picture
 from tests.web.conftest import Refusal, refusal
 

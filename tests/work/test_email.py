@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.email import Email
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.ids import new_id, now, to_milliseconds
-from quickthumb.model.job import Status
+from quickthumb.model.job import Status, new_id, now, to_milliseconds
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts

@@ -13,8 +13,7 @@ from redis.asyncio import Redis
 from quickthumb.imaging.engine import Made, Rendering
 from quickthumb.imaging.facts import Facts
 from quickthumb.model.errors import BrokenImage
-from quickthumb.model.ids import now
-from quickthumb.model.job import Job, Outcome, Status
+from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore

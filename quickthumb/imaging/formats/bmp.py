@@ -1,7 +1,6 @@
 """BMP, the bitmaps of Windows."""
 
-from quickthumb.imaging.formats.row import Decoder, Format
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import UnsupportedImage
 
 FILE_HEADER_BYTES = 14

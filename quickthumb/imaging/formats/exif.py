@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-from quickthumb.imaging.formats.window import NeedMore
+from quickthumb.imaging.formats.row import NeedMore
 from quickthumb.model.errors import BrokenImage
 
 Order = Literal["little", "big"]

@@ -10,8 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
 from quickthumb.model.errors import BrokenImage
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from quickthumb.imaging.formats.bmp import bitmap_size
 from quickthumb.imaging.formats.png import SIGNATURE, read_size
-from quickthumb.imaging.formats.row import Decoder, Format
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage
 
 MOST_ICONS = 1024

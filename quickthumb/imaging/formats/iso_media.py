@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 
 from quickthumb.imaging.formats.exif import if_arrived
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 SIGNATURE = b"????ftyp"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
 from quickthumb.model.errors import BrokenImage
 
 if TYPE_CHECKING:

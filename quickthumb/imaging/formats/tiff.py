@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import ORIENTATION_TAG, WHOLE_NUMBERS, Order, sensible, whole_numbers
-from quickthumb.imaging.formats.row import Decoder, Format
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage
 
 if TYPE_CHECKING:

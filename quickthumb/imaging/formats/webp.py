@@ -3,8 +3,7 @@
 from functools import partial
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, if_arrived, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options, count_with_pillow
-from quickthumb.imaging.formats.window import Header, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
 from quickthumb.model.errors import BrokenImage
 
 CHUNKS_START = 12
