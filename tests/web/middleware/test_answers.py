@@ -1,10 +1,11 @@
 """What goes around every answer: counting, the security headers, and what a bug becomes."""
 
 import httpx
+import pytest
 
 from tests.conftest import picture
 from tests.waiting import wait_until
-from tests.web.conftest import MAX_UPLOAD_BYTES, upload
+from tests.web.conftest import MAX_UPLOAD_BYTES, done, upload
 from tests.web.sockets import connection
 from tests.web.test_health import number, samples
 from tests.web_process import WebProcess
@@ -57,12 +58,6 @@ async def test_a_client_that_went_away_is_counted_as_such(alone: WebProcess, wai
 
     await wait_until(is_counted)
 
-
-import httpx
-import pytest
-
-from tests.web.conftest import done
-from tests.web_process import WebProcess
 
 ALWAYS = ("x-content-type-options", "content-security-policy", "content-disposition", "referrer-policy")
 
