@@ -25,7 +25,7 @@ def mailer(config: Config) -> Mailer:
 
 def repairer(config: Config, redis: Redis) -> Repairer:
     """What keeps Redis true to the storage, and removes what was kept long enough."""
-    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds)
+    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,

@@ -102,7 +102,11 @@ class Index:
         """Queues an item that has not ended and is missing in arq's queue; False when it is not missing."""
         async with translated():
             return bool(
-                await self._requeue(self._keys.places(self.kind, item_id), **self._queueing(item_id, created_ms))
+                await self._requeue(
+                    self._keys.places(self.kind, item_id),
+                    created_ms=created_ms,
+                    **self._queueing(item_id, created_ms),
+                )
             )
 
     async def reopen(self, item_id: str, created_ms: int) -> bool:
@@ -143,13 +147,19 @@ class Index:
             found = await pipeline.execute()
         return [Status(status.decode()) if status else None for status in found]
 
-    async def not_queued(self) -> AsyncIterator[str]:
-        """The ids of items that have not ended but are missing in arq's queue. Two round trips for each batch."""
+    async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
+        """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.
+
+        Two round trips for each batch.
+        """
         for status in (Status.WAITING, Status.IN_PROGRESS):
             position = 0
             while entries := await self._unfinished(status, position):
-                for item_id in await self._missing([entry.decode().partition(":")[2] for entry in entries]):
-                    yield item_id
+                items = [entry.decode().partition(":") for entry in entries]
+                missing = await self._missing([item_id for _, _, item_id in items])
+                for created_ms, _, item_id in items:
+                    if item_id in missing:
+                        yield item_id, int(created_ms)
                 position += len(entries)
 
     async def _unfinished(self, status: Status, position: int) -> list[bytes]:
@@ -159,14 +169,14 @@ class Index:
             )
         return entries
 
-    async def _missing(self, item_ids: Sequence[str]) -> list[str]:
+    async def _missing(self, item_ids: Sequence[str]) -> set[str]:
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for item_id in item_ids:
                 pipeline.zscore(self._keys.queue, item_id)
                 pipeline.exists(self._keys.call(item_id))
             found = await pipeline.execute()
         pairs = zip(item_ids, found[::2], found[1::2], strict=True)
-        return [item_id for item_id, score, call in pairs if score is None or not call]
+        return {item_id for item_id, score, call in pairs if score is None or not call}
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

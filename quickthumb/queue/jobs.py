@@ -74,10 +74,6 @@ class JobStore:
         """Lets a FAILED job wait for another attempt, as `Index.reopen` says; False when it is not FAILED."""
         return await self.index.reopen(job.id, to_milliseconds(job.created_at))
 
-    async def requeue(self, job: Job) -> bool:
-        """Queues a job that has not ended and is missing in arq's queue; False when it is not missing."""
-        return await self.index.requeue(job.id, to_milliseconds(job.created_at))
-
     async def restore(self, job: Job, outcome: Outcome) -> bool:
         """Makes a job known again that has ended; False when Redis knows it, or its retention time is over."""
         return await self.index.restore(

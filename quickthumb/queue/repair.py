@@ -1,5 +1,7 @@
 """Which worker does the repairs, and for which run of Redis the records were last gone through."""
 
+import secrets
+
 from redis.asyncio import Redis
 
 from quickthumb.queue.connection import translated
@@ -15,6 +17,7 @@ class RepairLead:
         self._keys = keys
         self._acquire = RegisteredScript(redis, "acquire")
         self._extend = RegisteredScript(redis, "extend")
+        self._replace = RegisteredScript(redis, "replace")
 
     async def leads(self, worker: str) -> bool:
         """Whether `worker` is the one to do repairs, now and for the next `REPAIR_LEAD_SECONDS`."""
@@ -34,7 +37,17 @@ class RepairLead:
             found = await self._redis.get(self._keys.rebuilt)
         return found.decode() if found else None
 
-    async def mark_rebuilt(self, run_id: str) -> None:
-        """Notes that the records were gone through for this run of Redis."""
+    async def begin_rebuild(self) -> str:
+        """Notes that a rebuild begins, and returns a token for `mark_rebuilt`."""
+        token = f"rebuilding {secrets.token_hex(16)}"
         async with translated():
-            await self._redis.set(self._keys.rebuilt, run_id)
+            await self._redis.set(self._keys.rebuilt, token)
+        return token
+
+    async def mark_rebuilt(self, run_id: str, token: str) -> bool:
+        """Notes that all records were read for this run of Redis.
+
+        Returns False, and notes nothing, if Redis was emptied since `begin_rebuild`: the rebuild has to start again.
+        """
+        async with translated():
+            return bool(await self._replace(key=self._keys.rebuilt, old=token, new=run_id))

@@ -146,13 +146,20 @@ def _wait_for_end(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
+def _refused(answer: Answer) -> Exception:
+    try:
+        return answer.refusal.error() if answer.refusal else SandboxFailed("the sandbox process gave no answer")
+    except ValueError as error:
+        return SandboxFailed(f"the sandbox process gave an answer that cannot be trusted: {error}")
+
+
 def _result(data: bytes) -> Rendering:
     try:
         answer = Answer.model_validate_json(data)
     except ValidationError as error:
         raise SandboxFailed("the sandbox process gave an answer that cannot be read") from error
     if answer.refusal is not None:
-        raise answer.refusal.error()
+        raise _refused(answer)
     if answer.machine_errno is not None:
         raise OSError(answer.machine_errno, os.strerror(answer.machine_errno))
     if answer.rendering is None:

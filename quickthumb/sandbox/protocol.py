@@ -50,8 +50,11 @@ class Refusal(BaseModel):
         return cls(code=error.code, detail=error.detail, field=error.field)
 
     def error(self) -> QuickThumbError:
-        """The same error again. Raises StopIteration for a code that is not in the catalogue."""
-        kind = next(kind for kind in catalogue() if kind.code == self.code)
+        """The same error again. Raises ValueError for a code that no permanent error of the catalogue has: a child that
+        claims a transient one would have its image tried for ever."""
+        kind = next((kind for kind in catalogue() if kind.code == self.code and kind.permanent), None)
+        if kind is None:
+            raise ValueError(f"not an error that an image can be refused with: {self.code!r}")
         return kind(self.detail, field=self.field)
 
 

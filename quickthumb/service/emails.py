@@ -71,7 +71,8 @@ class MailService:
 class EmailLedger:
     """Emails as the storage has them, for `repair`. They are kept for EMAIL_SECONDS after their end."""
 
-    doubtful: frozenset[Status | None] = frozenset({None})
+    # A worker of the first release ends emails in Redis only, without an outcome in the storage.
+    doubtful: frozenset[Status | None] = frozenset({None, Status.DONE, Status.FAILED})
 
     def __init__(self, store: EmailStore, storage: Storage) -> None:
         self.index = store.index
@@ -88,20 +89,28 @@ class EmailLedger:
             return Repaired.NOTHING
         email = Email.from_record(record)
         outcome = await self._storage.get(mail_outcome(item_id))
+        if status is not None:
+            if outcome is None:
+                await self._keep_outcome(item_id, status)
+            return Repaired.NOTHING
         if outcome is None:
             return Repaired.QUEUED if await self._store.add(email) is Added.NEW else Repaired.NOTHING
         restored = await self._store.restore(email, EmailOutcome.model_validate_json(outcome))
         return Repaired.RESTORED if restored else Repaired.NOTHING
 
-    async def requeue(self, item_id: str) -> bool:
+    async def _keep_outcome(self, item_id: str, status: Status) -> None:
+        """Stores how an email ended that only Redis knows to have ended, so that it is never sent again."""
+        email = await self._store.get(item_id)
+        if email is not None and email.status is status:
+            outcome = EmailOutcome(status=status, finished_at=now(), error=email.error)
+            await self._storage.put(mail_outcome(item_id), outcome.model_dump_json().encode())
+
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
         fields = await self.index.fields(item_id)
-        if not fields:
-            return False
-        # An email of the first release has no record.
+        # Emails of the first release have no record.
         if is_recorded(fields) and await self._storage.get(mail_record(item_id)) is None:
             await self._store.remove(item_id)
-            return False
-        return await self.index.requeue(item_id, int(fields[b"created_ms"]))
+        return await self.index.requeue(item_id, created_ms)
 
     async def sweep(self) -> list[str]:
         records, outcomes = await self._ages_seconds()

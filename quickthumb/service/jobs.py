@@ -103,7 +103,7 @@ class ImageService:
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is {standing.status} already.")
         await self._store.cancel(job_id, standing.finished_at)
-        if await self._store.get(job_id) is None:
+        if (await self._storage.look_up(job_id)).record is None:
             # The job was removed in the meantime, so the outcome that was just written has to be removed, too.
             await self._storage.remove(job_id)
         return await self.find(caller, job_id)
@@ -116,10 +116,17 @@ class ImageService:
         kept = await self._storage.look_up(job_id)
         if kept.source is None:
             raise WrongState("The job's source is no longer kept, so it cannot be tried again.")
-        await self._storage.reopen(job_id)
-        if not await self._store.reopen(job):
+        # Without an outcome, another retry came first, or died before it told Redis.
+        if kept.outcome is not None:
+            failed = Outcome.model_validate_json(kept.outcome).status is Status.FAILED
+            if not failed or not await self._storage.reopen(job_id, kept.outcome):
+                raise WrongState("The job's status has just changed.")
+        await self._store.reopen(job)
+        # Redis may have reopened the job at the first of two tries, and only its answer was lost.
+        reopened = await self.find(caller, job_id)
+        if reopened.status is Status.FAILED:
             raise WrongState("The job's status has just changed.")
-        return await self.find(caller, job_id)
+        return reopened
 
     async def remove(self, caller: Caller, job_id: str) -> None:
         """Removes the job, its record and its files, cancelling it if it has not ended. Raises UnknownJob."""

@@ -6,12 +6,14 @@ rebuilt from them. arq, for its part, drops some calls without telling anyone: w
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from quickthumb.model.job import Job, Outcome, Status
+from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
@@ -48,8 +50,11 @@ class Ledger(Protocol):
     async def repair(self, item_id: str, status: Status | None) -> Repaired:
         """Makes Redis, which says `status`, agree with the storage."""
 
-    async def requeue(self, item_id: str) -> bool:
-        """Queues an item that is missing in arq's queue; forgets it, and answers False, where it has no record."""
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
+        """Queues an item that is missing from arq's queue.
+
+        Returns False if it has no record or is not missing. Stale index entries of such an item are removed.
+        """
 
     async def sweep(self) -> Sequence[str]:
         """Removes what was kept long enough. The ids of items that were seen and have not ended."""
@@ -82,8 +87,9 @@ class Repairer:
             return
         run_id = await self._lead.run_id()
         if await self._lead.rebuilt_for() != run_id:
+            token = await self._lead.begin_rebuild()
             report = await self.rebuild(lambda: self._lead.leads(worker))
-            await self._lead.mark_rebuilt(run_id)
+            await self._lead.mark_rebuilt(run_id, token)
             if report.queued or report.restored:
                 log.warning("Redis had lost jobs: %s", report.told())
         await self.reconcile()
@@ -108,8 +114,9 @@ class Repairer:
         """Queues what has not ended but is missing in arq's queue; how many that were."""
         requeued = 0
         for ledger in self._ledgers:
-            async for item_id in ledger.index.not_queued():
-                requeued += await ledger.requeue(item_id)
+            async for item_id, created_ms in ledger.index.not_queued():
+                with _logged(item_id):
+                    requeued += await ledger.requeue(item_id, created_ms)
         if requeued:
             log.warning("%d jobs were missing in the queue and are back", requeued)
         return requeued
@@ -131,9 +138,21 @@ async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport)
     statuses = await ledger.index.statuses(item_ids)
     for item_id, status in zip(item_ids, statuses, strict=True):
         if status in ledger.doubtful:
-            repaired = await ledger.repair(item_id, status)
-            report.queued += repaired is Repaired.QUEUED
-            report.restored += repaired is Repaired.RESTORED
+            with _logged(item_id):
+                repaired = await ledger.repair(item_id, status)
+                report.queued += repaired is Repaired.QUEUED
+                report.restored += repaired is Repaired.RESTORED
+
+
+@contextmanager
+def _logged(item_id: str) -> Iterator[None]:
+    """Logs why an item could not be repaired, and lets the repair continue. Only an unreachable Redis stops it."""
+    try:
+        yield
+    except QueueUnavailable:
+        raise
+    except Exception:
+        log.exception("%s could not be repaired", item_id)
 
 
 class JobLedger:
@@ -159,15 +178,17 @@ class JobLedger:
             queued = await (self._store.add(job) if status is None else self._store.reopen(job))
             return Repaired.QUEUED if queued else Repaired.NOTHING
         if status is None and await self._store.restore(job, Outcome.model_validate_json(kept.outcome)):
+            if (await self._storage.look_up(item_id)).record is None:
+                # The job was removed while it was being restored.
+                await self._store.remove(item_id)
+                return Repaired.NOTHING
             return Repaired.RESTORED
         return Repaired.NOTHING
 
-    async def requeue(self, item_id: str) -> bool:
-        kept = await self._storage.look_up(item_id)
-        if kept.record is None:
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
+        if (await self._storage.look_up(item_id)).record is None:
             await self._store.remove(item_id)
-            return False
-        return await self._store.requeue(Job.from_record(kept.record))
+        return await self.index.requeue(item_id, created_ms)
 
     async def sweep(self) -> Sequence[str]:
         swept = await self._storage.expire(self._ages)

@@ -1,7 +1,6 @@
 """New jobs as folders: the source and the record of each are written aside, and one rename makes them visible."""
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -12,11 +11,17 @@ from typing import BinaryIO, cast
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from quickthumb.storage.durability import claim, make_folder, open_folder, sync, to_its_end, translated, write_file
+from quickthumb.storage.durability import (
+    NO_LINK,
+    claim,
+    make_folder,
+    open_folder,
+    sync,
+    to_its_end,
+    translated,
+    write_file,
+)
 from quickthumb.storage.layout import RECORD, SOURCE
-
-# What a file system answers that has no hard links, none for this file, or no more of them for it.
-NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class NewJob:

@@ -162,8 +162,11 @@ class Storage(Protocol):
         that stands. Once this returns, it survives a crash of the machine.
         """
 
-    async def reopen(self, job_id: str) -> None:
-        """Removes the outcome and the results, so that the job can end again."""
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
+        """Removes the outcome and the results, so that the job can end again, if `outcome` is the one that stands.
+
+        Returns False, with nothing changed, if another outcome stands or none. Of several callers, one is told True.
+        """
 
     async def remove_source(self, job_id: str) -> None:
         """Removes a job's source if it exists; record, results and outcome stay."""

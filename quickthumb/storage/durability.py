@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
+# What a file system answers that has no hard links, none for this file, or no more of them for it.
+NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -108,6 +111,20 @@ def claim(file: BinaryIO, *, shared: bool = False) -> None:
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         with contextlib.suppress(OSError):
             fcntl.flock(file.fileno(), mode | fcntl.LOCK_NB)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a lock of the kernel on a folder, which all processes that call this respect."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_claimed(path: Path) -> bool:

@@ -157,9 +157,9 @@ class FileStorage:
         with translated():
             return await to_its_end(_conclude, self._folder / result_folder(job_id), workspace, outcome)
 
-    async def reopen(self, job_id: str) -> None:
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
         with translated():
-            await to_its_end(remove_folder, self._folder / result_folder(job_id), self._making)
+            return await to_its_end(_reopen, self._folder / result_folder(job_id), self._making, outcome)
 
     async def remove_source(self, job_id: str) -> None:
         with translated():
@@ -207,6 +207,23 @@ def _conclude(place: Path, workspace: Path, outcome: bytes) -> bytes:
     # Even if another outcome stood already: whoever put it there may have died before this.
     sync(place.parent)
     return standing
+
+
+def _reopen(place: Path, making: Path, outcome: bytes) -> bool:
+    """Removes the results if `outcome` is the one that stands. They are taken aside before they are looked at, so that
+    of several callers only one can remove them, and none removes what was concluded in the meantime."""
+    making.mkdir(parents=True, exist_ok=True)
+    aside = making / f"{place.name}.reopened.{secrets.token_hex(8)}"
+    try:
+        place.rename(aside)
+    except FileNotFoundError:
+        return False
+    if objects.read(aside / OUTCOME) != outcome:
+        _put_or_read(place, aside, b"")
+        return False
+    sync(place.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
 
 
 def _put_or_read(place: Path, workspace: Path, outcome: bytes) -> bytes:

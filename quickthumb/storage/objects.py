@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from quickthumb.storage.contract import BATCH, Blob
-from quickthumb.storage.durability import make_folder, sync, write_file
+from quickthumb.storage.durability import NO_LINK, locked, make_folder, sync, write_file
 
 # Large enough that handing a block from thread to thread costs little beside reading it.
 BLOCK_BYTES = 128 * 1024
@@ -47,6 +47,19 @@ def _link(written: Path, path: Path) -> bool:
         os.link(written, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+        return _rename(written, path)
+    return True
+
+
+def _rename(written: Path, path: Path) -> bool:
+    """What `_link` does, on a file system without hard links."""
+    with locked(path.parent):
+        if path.exists():
+            return False
+        written.rename(path)
     return True
 
 

@@ -1,7 +1,7 @@
 """The handler of jobs: it makes the pictures that were ordered of a source."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class RenderHandler:
         render = self._render if attempt.strike == 1 else self._confined
         async with self._storage.workspace(job.id, attempt.token) as folder:
             # A full disk is no fault of the image; neither is a source that is just being removed.
-            with translated():
+            with _machine_errors_translated():
                 async with self._storage.local(source) as path:
                     rendering = await render(path, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
@@ -122,6 +122,20 @@ class RenderHandler:
             return Cancelled(fields)
         files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
         return Done(fields, f"image resized and saved: {files}")
+
+
+@contextlib.contextmanager
+def _machine_errors_translated() -> Iterator[None]:
+    """Translates what the operating system refuses. An OSError without an errno is raised by an image library, so the
+    image may be to blame."""
+    try:
+        with translated():
+            yield
+    except StorageUnavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is None:
+            raise RuntimeError("an image library failed") from cause
+        raise
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:

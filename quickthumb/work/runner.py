@@ -8,10 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.job import new_id
+from quickthumb.model.job import new_id, now, to_milliseconds
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.queue.codec import failure_text
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
-from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict
+from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failure_of
 
 log = logging.getLogger("quickthumb.job")
 
@@ -110,10 +111,10 @@ class Runner:
         except LeaseLost:
             raise
         except QuickThumbError as error:
-            return Snooze(blameless=not error.permanent, error=error)
+            return _unended(handler, attempt, error, blameless=not error.permanent)
         except Exception:
             log.exception("%s %s: attempt %d failed unexpectedly", attempt.kind.name, attempt.id, attempt.number)
-            return Snooze(blameless=False, error=handler.unexpected)
+            return _unended(handler, attempt, handler.unexpected, blameless=False)
 
     @staticmethod
     async def _first_verdict(handler: Handler, attempt: Attempt) -> Verdict:
@@ -150,6 +151,19 @@ class Runner:
             raise LeaseLost
         _tell(attempt, verdict, busy_seconds)
         return verdict
+
+
+def _unended(handler: Handler, attempt: Attempt, error: QuickThumbError, *, blameless: bool) -> Verdict:
+    """The verdict on an item whose end the handler could not write to the storage.
+
+    After the last attempt, Redis alone is told that the item FAILED: otherwise an item with an unreadable record, for
+    example, would be tried for ever.
+    """
+    if blameless or attempt.strike <= handler.max_attempts:
+        return Snooze(blameless=blameless, error=error)
+    failure = failure_of(error)
+    fields = {"error": failure_text(failure), "finished_ms": str(to_milliseconds(now()))}
+    return Failed(fields, failure)
 
 
 def _pause_seconds(handler: Handler, attempt: Attempt) -> float:

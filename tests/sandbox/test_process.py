@@ -16,8 +16,10 @@ from quickthumb.imaging.engine import render
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
+from quickthumb.sandbox import process
 from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut, MemoryExceeded
 from quickthumb.sandbox.process import SandboxFailed, SandboxProcess
+from quickthumb.sandbox.protocol import Answer, Refusal
 from tests.conftest import picture
 from tests.processes import is_alive
 
@@ -195,3 +197,15 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(found, timeout=5)
     assert found
     assert not alive
+
+
+@pytest.mark.parametrize("code", ["no_such_error", "disk_full"])
+def test_an_answer_with_an_error_that_no_image_can_have_is_not_believed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """An unknown error would leave its caller without an answer, a transient one would be tried again for ever."""
+    forged = Answer(refusal=Refusal(code=code, detail="The child says so.")).model_dump_json().encode()
+    exchange = process._exchange
+    monkeypatch.setattr(process, "_exchange", lambda child, request: (exchange(child, request), forged)[1])
+    with pytest.raises(SandboxFailed):
+        SANDBOX.render(source, OUTPUTS, tmp_path, LIMITS)

@@ -63,7 +63,7 @@ class BlobContract:
         for data in (b"first", b"second"):
             await end(storage, job_id, {"a.jpg": data}, b"outcome")
             versions.add((await found(storage, result_key(job_id, "a.jpg"))).version)
-            await storage.reopen(job_id)
+            assert await storage.reopen(job_id, b"outcome")
         assert len(versions) == 2
 
     @pytest.mark.parametrize(

@@ -229,11 +229,22 @@ class StorageContract(BlobContract, SharingContract):
     async def test_a_job_that_was_reopened_can_end_again(self, storage: Storage) -> None:
         job_id = await keep(storage)
         await end(storage, job_id, {"a.jpg": b"a"}, b"FAILED")
-        await storage.reopen(job_id)
+        assert await storage.reopen(job_id, b"FAILED")
         assert (await storage.look_up(job_id)).outcome is None
         assert await storage.result(job_id, "a.jpg") is None
         assert await end(storage, job_id, {"b.jpg": b"b"}, b"DONE") == b"DONE"
         assert await bytes_of(storage, job_id, "b.jpg") == b"b"
+
+    async def test_only_the_outcome_that_the_caller_knows_is_reopened(self, storage: Storage, left: Left) -> None:
+        job_id = await keep(storage)
+        assert not await storage.reopen(job_id, b"FAILED")
+        await end(storage, job_id, {"a.jpg": b"a"}, b"DONE")
+        before = left()
+        assert not await storage.reopen(job_id, b"FAILED")
+        assert left() == before
+        assert await bytes_of(storage, job_id, "a.jpg") == b"a"
+        reopened = await asyncio.gather(*(storage.reopen(job_id, b"DONE") for _ in range(8)))
+        assert sorted(reopened) == [*[False] * 7, True]
 
     async def test_every_job_is_known_by_its_id(self, storage: Storage) -> None:
         ids = [await keep(storage) for _ in range(12)]

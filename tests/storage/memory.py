@@ -175,9 +175,12 @@ class MemoryStorage:
             self.entries |= {**results, outcome_key(job_id): Entry(outcome)}
         return standing or outcome
 
-    async def reopen(self, job_id: str) -> None:
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
+        if await self.get(outcome_key(job_id)) != outcome:
+            return False
         for key in self._below(result_folder(job_id)):
             del self.entries[key]
+        return True
 
     async def remove_source(self, job_id: str) -> None:
         await self.delete(source_key(job_id))

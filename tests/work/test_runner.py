@@ -21,6 +21,7 @@ from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.layout import record_key
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.life import background, heartbeat
@@ -574,3 +575,26 @@ async def test_a_job_that_waits_for_another_attempt_is_due_by_redis_clock(
     due_seconds = await redis.zscore(KEYS.queue, job.id) / 1000
     assert due_seconds - (await redis.time())[0] == pytest.approx(seconds, abs=1.5)
     assert not await redis.exists(KEYS.lease(job.id))
+
+
+async def test_a_job_whose_record_cannot_be_read_ends(
+    worker_of: WorkerOf, store: JobStore, job: Job, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / record_key(job.id)).write_bytes(b"")
+    worker = worker_of(draw)
+    for _ in range(MAX_ATTEMPTS):
+        assert isinstance(await worker.run(job.id), Snooze)
+    await worker.run(job.id)
+    failed = await found(store, job)
+    assert failed.status is Status.FAILED
+    assert failed.error is not None
+    assert failed.error.code == "internal_error"
+
+
+async def test_an_image_library_that_fails_without_an_errno_is_a_strike(
+    worker_of: WorkerOf, store: JobStore, job: Job
+) -> None:
+    worker = worker_of(failing(OSError("broken data stream when writing image file")))
+    for _ in range(MAX_ATTEMPTS):
+        await worker.run(job.id)
+    assert (await found(store, job)).status is Status.FAILED

@@ -75,6 +75,10 @@ def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
     return 1 / draft, 1 / draft
 
 
+# libjpeg's own limit (JPEG_MAX_DIMENSION), a little below what the format could hold.
+MAX_SIDE = 65_500
+
+
 def _options(asked: Asked) -> Options:
     # From 90 on, whoever asks wants the colors at full resolution too. Huffman tables of its own save a thumbnail
     # 8 % of its bytes, but a picture of a megapixel 1 %, and double its encoding time.
@@ -90,5 +94,5 @@ JPEG = Format(
     read_header=read_header,
     # Pillow opens Ultra HDR and stereo files as MPO, by way of its JPEG decoder.
     decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale),
-    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80),
+    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80, max_side=MAX_SIDE),
 )

@@ -3,6 +3,6 @@
 -- KEYS: key
 -- ARGV: value, seconds
 local held = redis.call('GET', key)
-if held then return held end
+if held and held ~= value then return held end
 redis.call('SET', key, value, 'EX', seconds)
 return false

@@ -5,7 +5,13 @@
 -- USES: now, move, dequeue
 -- KEYS: record, lease, index, call, queue, tries, events
 -- ARGV: id, token, lease_ms
-local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
+if holder == token and status == IN_PROGRESS then
+  -- The same claim again: only Redis' answer to it was lost.
+  redis.call('SET', lease, token, 'PX', lease_ms)
+  local attempts, strikes = unpack(redis.call('HMGET', record, 'attempts', 'strikes'))
+  return {tonumber(attempts), tonumber(strikes), redis.call('HGETALL', record)}
+end
 if not allowed(status, IN_PROGRESS) then
   dequeue(queue, call, tries, id)
   redis.call('DEL', lease)
