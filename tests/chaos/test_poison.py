@@ -45,10 +45,10 @@ class Fault:
 POISONS = {
     "abort": Fault(13, "decoder_crashed", "The decoder crashed (signal 6).", 1),
     "segfault": Fault(17, "decoder_crashed", "The decoder crashed (signal 11).", 1),
-    "memory": Fault(16, "memory_exceeded", "It needed more than 512 MiB of memory.", 1),
-    "hang": Fault(14, "job_timed_out", "It took longer than 2 s.", 0),
-    "hang of the only thread": Fault(14, "job_timed_out", "It took longer than 2 s.", 1, threads=1),
-    "hang with the GIL": Fault(15, "job_timed_out", "It took longer than 2 s.", 1),
+    "memory": Fault(16, "memory_exceeded", "Processing needed more than 512 MiB of memory.", 1),
+    "hang": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 0),
+    "hang of the only thread": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 1, threads=1),
+    "hang with the GIL": Fault(15, "job_timed_out", "Processing took longer than 2 s.", 1),
 }
 
 

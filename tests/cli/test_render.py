@@ -65,7 +65,7 @@ def test_presets_of_the_settings_and_outputs_are_made_together(photo: Path) -> N
         str(out / name) for name in ("card.jpg", "square-32.jpg", "square-64.jpg", "wide.webp")
     ]
     # A warning ends the line of its result.
-    assert told[3].split("  ")[4] == "The source has too few pixels for 900x90; made 640x64 of it."
+    assert told[3].split("  ")[4] == "The source has too few pixels for 900x90; the result is 640x64."
 
 
 def test_a_result_of_an_earlier_run_is_replaced(photo: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures made in a process of their own: as good as at home, and harmless."""
+"""The sandbox process: it renders what the engine renders, and its crashes, hangs and memory harm nobody."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def poison(folder: Path, width: int, height: int) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """The sandbox processes; a test session may have others."""
+    """The running sandbox processes; a test session may have other children."""
     found = psutil.Process().children(recursive=True)
     return [child for child in found if is_alive(child) and "quickthumb.sandbox.child" in child.cmdline()]
 
@@ -98,7 +98,7 @@ def test_a_crash_is_told(tmp_path: Path, height: int, number: int) -> None:
 def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
     with pytest.raises(JobTimedOut) as late:
         SandboxProcess(1.5, 512 * MEBIBYTE).render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
-    assert late.value.detail == "It took longer than 1.5 s."
+    assert late.value.detail == "Processing took longer than 1.5 s."
     assert children() == []
 
 
@@ -107,7 +107,7 @@ def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
 def test_swelling_ends_at_the_limit(tmp_path: Path) -> None:
     with pytest.raises(MemoryExceeded) as full:
         SANDBOX.render(poison(tmp_path, 13, 16), OUTPUTS, tmp_path, LIMITS)
-    assert full.value.detail == "It needed more than 512 MiB of memory."
+    assert full.value.detail == "Processing needed more than 512 MiB of memory."
 
 
 @linux_only

@@ -1,13 +1,13 @@
-"""What `quickthumb/storage/contract.py` asks of any storage, as tests.
+"""The obligations of `quickthumb/storage/contract.py` as tests.
 
-A storage passes when a subclass of `StorageContract` does, whose fixtures give it:
+To test a storage, subclass `StorageContract` and provide these fixtures:
 
-- `storage`: an empty one;
-- `left`: a function that lists whatever it holds, of anyone, for good or on its way;
-- `break_it`: a function that makes its next writing fail with an OSError of the given number;
-- `grow_older`: a function that makes everything it holds that many seconds older.
+- `storage`: an empty storage;
+- `left`: a function that lists everything the storage holds, whether stored or unfinished;
+- `break_it`: a function that makes the storage's next writes fail with an OSError of the given number;
+- `grow_older`: a function that makes everything in the storage that many seconds older.
 
-No test here knows where a storage keeps its blobs: they are read through the contract, or as local files that it gives.
+No test here knows where a storage keeps its blobs: they are read through the contract, or as local files it yields.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ AGES = RetentionAges(ended_seconds=1_000, source_seconds=100, unended_seconds=10
 
 
 class StorageContract(BlobContract, SharingContract):
-    """Every obligation: those to jobs are here."""
+    """Every obligation of a storage. The tests of this class are about jobs; the rest are inherited."""
 
     async def test_what_was_kept_is_there_whole(self, storage: Storage) -> None:
         job_id = new_id()
