@@ -1,5 +1,5 @@
--- Queues an item that has not ended but is missing in arq's queue: arq drops what it cannot call without telling anyone.
--- Returns 1 when it was missing, else 0.
+-- Queues an item that has not ended but is missing in arq's queue: arq silently drops entries that it cannot call.
+-- Returns 1 when the item was queued, else 0.
 -- USES: now, enqueue
 -- KEYS: record, call, queue, wake
 -- ARGV: id, entry, waiting_seconds, wake_seconds
