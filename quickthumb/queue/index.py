@@ -1,6 +1,6 @@
-"""Items of one kind in Redis: the record of each, its place in the indexes, and its entry in arq's queue.
+"""Items of one kind in Redis: each item's record, its places in the indexes, and its entry in arq's queue.
 
-Each change is one script, which keeps the three in step.
+Each change is one script, which keeps the three consistent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -20,7 +20,7 @@ BATCH = 500
 
 
 class Added(IntEnum):
-    """What became of an item that was to be added."""
+    """The result of adding an item."""
 
     NEW = 1
     KNOWN = 0
@@ -30,7 +30,7 @@ class Added(IntEnum):
 class Index:
     """The items of one kind. Every method is one round trip, unless it says otherwise.
 
-    All raise QueueUnavailable when Redis is away or answers an error.
+    All raise QueueUnavailable when Redis is unreachable or answers with an error.
     """
 
     def __init__(self, redis: Redis, kind: Kind, keys: Keys = KEYS) -> None:
@@ -55,7 +55,7 @@ class Index:
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        With `use`, what an Idempotency-Key was used for is kept along with it. Adding an item again changes nothing.
+        With `use`, also stores that idempotency record. Adding an item again changes nothing.
         """
         async with translated():
             added = await self._add(
@@ -75,7 +75,7 @@ class Index:
         return Added(added)
 
     async def fields(self, item_id: str) -> dict[bytes, bytes]:
-        """The record of an item; empty where there is none."""
+        """The record of an item; empty if there is none."""
         async with translated():
             return await cast(
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
@@ -84,7 +84,7 @@ class Index:
     async def restore(
         self, item_id: str, created_ms: int, status: Status, finished_ms: int, fields: Mapping[str, str]
     ) -> bool:
-        """Makes an item known again that has ended; False when Redis knows it, or its retention time is over."""
+        """Restores an item that has ended. Returns False when Redis knows it, or when its retention time is over."""
         async with translated():
             restored = await self._restore(
                 self._keys.places(self.kind, item_id),
@@ -99,7 +99,8 @@ class Index:
         return bool(restored)
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
-        """Queues an item that has not ended and is missing in arq's queue; False when it is not missing."""
+        """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
+        or is not missing."""
         async with translated():
             return bool(
                 await self._requeue(
@@ -110,9 +111,9 @@ class Index:
             )
 
     async def reopen(self, item_id: str, created_ms: int) -> bool:
-        """Lets a FAILED item wait for another attempt, with a clean slate; False when it is not FAILED.
+        """Queues a FAILED item again, without its strikes. Returns False when the item is not FAILED.
 
-        One that had two strikes keeps one: what went to the sandbox goes there again.
+        An item that had more than one strike keeps one: since it went to the sandbox before, it goes there again.
         """
         async with translated():
             return bool(
@@ -123,7 +124,8 @@ class Index:
             )
 
     async def cancel(self, item_id: str, finished_ms: int) -> bool:
-        """Cancels an item that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        """Cancels an item that has not ended, and takes it out of the queue. Returns False when it has ended or is
+        unknown."""
         async with translated():
             return bool(
                 await self._cancel(
@@ -135,12 +137,12 @@ class Index:
             )
 
     async def remove(self, item_id: str) -> bool:
-        """Forgets an item, whatever its status, and takes it from the queue; False where there was none."""
+        """Forgets an item, whatever its status, and takes it out of the queue. Returns False if there was none."""
         async with translated():
             return bool(await self._remove(self._keys.places(self.kind, item_id), id=item_id))
 
     async def statuses(self, item_ids: Sequence[str]) -> list[Status | None]:
-        """The status of each item, None where Redis does not know it."""
+        """The status of each item; None for an item that Redis does not know."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for item_id in item_ids:
                 pipeline.hget(self._keys.record(self.kind, item_id), "status")

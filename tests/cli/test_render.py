@@ -84,7 +84,7 @@ def test_a_result_of_an_earlier_run_is_replaced(photo: Path) -> None:
         (("--preset", "nonsense"), ("preset: There is no such preset",)),
         (("--outputs", "{"), ("outputs: It must be a JSON list",)),
         (("--outputs", '[{"width": "x"}]'), ("outputs.0.width",)),
-        (("--preset", "thumbnail", "-p", "width=5"), ("width", "beside `preset`")),
+        (("--preset", "thumbnail", "-p", "width=5"), ("width", "cannot be combined with `preset`")),
         (("-p", "crop=600,400,100,100"), ("crop reaches outside",)),
         (("-p", "name=photo"), ("would replace the image itself",)),
     ],

@@ -25,7 +25,7 @@ async def now_ms(redis: Redis) -> float:
 
 @pytest.fixture(params=[-OFF_SECONDS, OFF_SECONDS], ids=["a slow clock", "a fast clock"])
 def off(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
-    """The caller's clock is off by so many seconds."""
+    """Shifts the caller's clock by this many seconds."""
     real, seconds = time.time, float(request.param)
     monkeypatch.setattr(time, "time", lambda: real() + seconds)
     return seconds

@@ -1,4 +1,4 @@
-"""The verbs of the doors."""
+"""The job verbs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -70,7 +70,7 @@ async def service(client: Redis, store: JobStore, storage: FileStorage) -> Async
 
 @pytest.fixture
 def kept(folder: Path) -> Callable[[], list[Path]]:
-    """Every file there is, and every folder on its way."""
+    """All stored files, and all folders of unfinished uploads and workspaces."""
     return lambda: [
         path for path in folder.rglob("*") if path.is_file() or path.parent.name in (".arriving", ".making")
     ]

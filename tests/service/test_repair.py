@@ -1,4 +1,4 @@
-"""Rebuilding Redis from the disk, putting back what the queue lost, and removing what was kept long enough."""
+"""Rebuilding Redis from the storage, queueing what arq's queue lost, and removing what has expired."""
 
 import os
 import time
@@ -88,7 +88,7 @@ async def test_an_emptied_redis_is_rebuilt_once(
     page = await store.page(status=None, limit=10, cursor=None)
     assert {job.id for job in page.jobs} == {waiting.id, done.id}
 
-    # The second round has nothing to go through: Redis is the same run, and was not emptied.
+    # The second round has no records to check: it is the same run of Redis, and Redis was not wiped.
     await redis.delete(KEYS.record(JOB, waiting.id))
     await repairer.round("a worker")
     assert await store.get(waiting.id) is None
@@ -203,7 +203,7 @@ async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
 
 
 class Post:
-    """A mail server that takes everything."""
+    """A mail server that accepts everything."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []

@@ -1,4 +1,4 @@
-"""One attempt at a job, whatever happens to it. Only the pictures are made up."""
+"""Attempts at jobs, whatever happens to them. Only the rendering is fake."""
 
 import asyncio
 import errno
@@ -36,7 +36,7 @@ MAX_ATTEMPTS = 3
 
 
 async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-    """Makes every output, with something in it."""
+    """Writes a file with some bytes for every output."""
     made = []
     for output in outputs:
         (folder / f"{output.name}.jpg").write_bytes(source.read_bytes()[:4])
@@ -52,7 +52,7 @@ def failing(error: Exception) -> Render:
 
 
 class Held:
-    """A render function that waits, half done, until it is let go."""
+    """A render function that waits, half done, until the test lets it go on."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
@@ -66,7 +66,7 @@ class Held:
 
 
 class Worker:
-    """A runner with the handler of jobs; `confined` is where it makes those that have a strike."""
+    """A runner with the handler of jobs; `confined` renders the jobs that have a strike."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Worker:
         return await self.runner.run(self.handler, job_id)
 
     async def pause_seconds(self, job_id: str) -> float:
-        """Runs an attempt after which the job is to be run again, and tells when."""
+        """Runs an attempt that ends in a retry. Returns the delay until the retry."""
         verdict = await self.run(job_id)
         assert isinstance(verdict, Snooze)
         assert verdict.seconds is not None
@@ -132,7 +132,7 @@ async def found(store: JobStore, job: Job) -> Job:
 
 
 def results(folder: Path) -> list[str]:
-    """Everything that was made or is on its way."""
+    """All files that were made, finished or not."""
     area = folder / "processed"
     return sorted(str(path.relative_to(area)) for path in area.rglob("*") if path.is_file())
 
@@ -354,7 +354,7 @@ async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
 async def test_an_outcome_that_stands_is_adopted(
     worker_of: WorkerOf, store: JobStore, attempts: Attempts, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker died after the files were in place and before Redis knew."""
+    """The worker died after it put the files in place and before it settled the attempt in Redis."""
     with monkeypatch.context() as patch:
 
         async def dies(*_: object, **__: object) -> bool:
@@ -487,7 +487,7 @@ class Endless:
 
 
 async def cancelled_by_a_user(store: JobStore, storage: FileStorage, job: Job) -> None:
-    """As the verb does it: storage first."""
+    """Cancels the job as the verb does: in the storage first."""
     outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
     async with storage.workspace(job.id, token()) as folder:
         await storage.conclude(job.id, folder, outcome.model_dump_json().encode())

@@ -1,5 +1,5 @@
--- Takes a key for the first who comes (SET with NX and GET needs Redis 7).
--- Returns nothing when it was free, else what it holds.
+-- Takes a key if it is free. (A SET with NX and GET would do the same, but needs Redis 7.)
+-- Returns nothing when the key was free, else the value that it holds.
 -- KEYS: key
 -- ARGV: value, seconds
 local held = redis.call('GET', key)

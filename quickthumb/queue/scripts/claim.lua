@@ -1,5 +1,6 @@
--- Claims an item for one attempt: from WAITING, or from IN_PROGRESS when the worker that had it fell silent. The attempt
--- counts as a strike until it is settled as blameless. What has ended or is unknown leaves the queue.
+-- Claims an item for one attempt: from WAITING, or from IN_PROGRESS when the lease of its worker has lapsed, which arq
+-- checks beforehand. The attempt counts as a strike until it is settled as blameless. An item that has ended or is
+-- unknown leaves the queue.
 -- Returns the number of the attempt, its strike and the record's fields; {0} when the item has ended, {-1} when it is
 -- unknown.
 -- USES: now, move, dequeue

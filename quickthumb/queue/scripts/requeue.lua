@@ -1,4 +1,4 @@
--- Queues an item that has not ended but is missing from arq's queue: arq drops what it cannot call without telling anyone.
+-- Queues an item that has not ended but is missing in arq's queue: arq silently drops entries that it cannot call.
 -- If the item has expired or has another status, removes its stale entry from the indexes of items that have not ended.
 -- Returns 1 if the item was missing from the queue, else 0.
 -- USES: now, move, enqueue
