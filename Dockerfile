@@ -28,4 +28,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 # Inside a container every address is the container's own; what is published is the deployment's choice.
-CMD ["uvicorn", "quickthumb.app:app", "--host", "0.0.0.0", "--port", "8000", "--http", "quickthumb.web.protocol:BoundedProtocol", "--no-server-header", "--timeout-graceful-shutdown", "10"]
+CMD ["python", "-m", "quickthumb", "serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--uploads", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
-    default = Config.model_fields["decode_budget_bytes"].default // MEBIBYTE
+    default = Config().sandbox.decode_budget_bytes // MEBIBYTE
     parser.add_argument("--budget-mebibytes", type=int, default=default)
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     chosen = parser.parse_args()

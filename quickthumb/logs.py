@@ -1,8 +1,8 @@
-"""How QuickThumb logs: one line for each thing that happened, to standard error."""
+"""Sets up logging: QuickThumb's own lines, on standard error."""
 
 import logging
 
-# arq tells of each call twice, and of its health every few seconds; the job's own line says more.
+# arq logs each call twice, and its health every few seconds; QuickThumb's own line about a job says more.
 _CHATTER = ("%6.2fs →", "%6.2fs ←", "recording health")
 
 
@@ -12,7 +12,7 @@ class _WithoutChatter(logging.Filter):
 
 
 def configure() -> None:
-    """Shows QuickThumb's own lines from INFO up, unless the process has set logging up by itself."""
+    """Shows QuickThumb's log from INFO up, unless the process has already configured logging."""
     log = logging.getLogger("quickthumb")
     if log.handlers or logging.getLogger().handlers:
         return

@@ -1,4 +1,4 @@
-"""What a web process counts, in Prometheus' terms. Numbers about jobs come from Redis when they are asked for."""
+"""Prometheus metrics of a web process: its own counters, and the numbers of jobs from Redis at each scrape."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class JobNumbers:
-    """The state of all jobs, for one scrape. `attempts` counts how attempts ended, by the status they led to."""
+    """The state of all jobs, for one scrape. `attempts` counts ended attempts by the status they led to."""
 
     jobs: Mapping[str, int]
     queued: int
@@ -30,14 +30,14 @@ class WebMetrics:
         )
         self._seconds = Histogram(
             "quickthumb_http_request_seconds",
-            "Time from the request's head to the answer's end.",
+            "Time from the request's head to the end of the response.",
             ["method", "route"],
             registry=self._registry,
         )
-        self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of images accepted.", registry=self._registry)
+        self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of accepted images.", registry=self._registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts one request. `route` is the pattern, not the path, so that ids make no new series."""
+        """Counts one request. `route` is the pattern, not the path, so that ids create no new series."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
@@ -46,7 +46,7 @@ class WebMetrics:
         self._upload_bytes.inc(upload_bytes)
 
     def exposition(self, numbers: JobNumbers | None) -> bytes:
-        """The text that Prometheus reads; without `numbers` the job metrics are left out, since Redis is away."""
+        """The text that Prometheus reads; without the job metrics if `numbers` is None, because Redis is away."""
         text = generate_latest(self._registry)
         if numbers is not None:
             scrape = CollectorRegistry(auto_describe=False)
@@ -68,11 +68,11 @@ class _JobCollector:
         yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
         yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)
         attempts = CounterMetricFamily(
-            "quickthumb_attempts", "Attempts at jobs, by the status they led to.", labels=["status"]
+            "quickthumb_attempts", "Ended attempts at jobs, by the status they led to.", labels=["status"]
         )
         for status, count in numbers.attempts.items():
             attempts.add_metric([status], count)
         yield attempts
         yield CounterMetricFamily(
-            "quickthumb_busy_seconds", "Time that workers spent on attempts.", value=numbers.busy_seconds
+            "quickthumb_busy_seconds", "Seconds that workers spent on attempts.", value=numbers.busy_seconds
         )

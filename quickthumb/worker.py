@@ -14,28 +14,23 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.model.limits import Limits
 from quickthumb.queue import codec
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import FOREVER, connect, settings_of
-from quickthumb.queue.mail import MailStore
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import WakingPool
-from quickthumb.queue.store import JobStore
-from quickthumb.sandbox.budget import Budget
-from quickthumb.sandbox.cores import available_cores
-from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.memory import Budget
+from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import Renderer
-from quickthumb.sandbox.threads import DaemonThreads
+from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import housekeeper, mailer
-from quickthumb.work import shutdown
-from quickthumb.work.background import repeated
-from quickthumb.work.heartbeat import pulse
-from quickthumb.work.mail import MAIL_RUNNER, send_email
-from quickthumb.work.mail_runner import MailRunner, MailTerms
-from quickthumb.work.process import RUNNER, process
-from quickthumb.work.runner import JobRunner, Terms
-from quickthumb.work.watchdog import watchdog
+from quickthumb.wiring import mailer, repairer
+from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
+from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
+from quickthumb.work.runner import Runner
 
 STACK = "stack"
 THREADS = "threads"
@@ -54,39 +49,57 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
-    await stack.enter_async_context(watchdog(config.freeze_seconds))
-    threads = context[THREADS] = DaemonThreads(config.worker_threads or available_cores(), shutdown.begin)
+    threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
+    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds)
+    attempts = Attempts(pool)
+    runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
+    context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, threads, jobs, attempts))
+    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+    repairs = repairer(config, pool)
+    await stack.enter_async_context(
+        background(
+            watchdog(config.worker.freeze_seconds),
+            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4),
+            Loop("repairs", partial(repairs.round, name), config.worker.housekeeping_seconds),
+        )
+    )
+
+
+def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobStore, attempts: Attempts) -> Parts:
     renderer = Renderer(
         threads,
-        Budget(config.decode_budget_bytes),
-        Quarantine(config.quarantine_seconds, config.quarantine_memory_bytes),
-        Limits(max_pixels=config.max_pixels, max_frames=config.max_frames),
-        seconds=config.job_timeout_seconds,
+        Budget(config.sandbox.decode_budget_bytes),
+        SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
+        config.imaging,
+        seconds=config.sandbox.job_timeout_seconds,
     )
-    store = JobStore(pool, retention_seconds=config.retention_seconds)
-    terms = Terms(config.lease_seconds, config.max_attempts, config.source_retention_seconds == 0)
-    storage = FileStorage(config.data_dir)
-    runner = context[RUNNER] = JobRunner(store, storage, renderer.in_thread, terms, renderer.in_quarantine)
-    mail_terms = MailTerms(config.lease_seconds, config.email_attempts)
-    context[MAIL_RUNNER] = MailRunner(MailStore(pool), mailer(config), config.smtp_sender, mail_terms)
-    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
-    await stack.enter_async_context(pulse(store, runner, name, interval_seconds=config.lease_seconds / 4))
-    keeper = housekeeper(config, pool, store)
-    tending = repeated("housekeeping", partial(keeper.tend, name), config.housekeeping_seconds)
-    await stack.enter_async_context(tending)
+    return Parts(
+        jobs=jobs,
+        emails=EmailStore(pool),
+        attempts=attempts,
+        storage=FileStorage(config.storage.data_dir),
+        render=renderer.in_thread,
+        confined=renderer.in_process,
+        mailer=mailer(config),
+        sender=config.smtp.sender,
+        lease_seconds=config.queue.lease_seconds,
+        max_attempts=config.queue.max_attempts,
+        email_attempts=config.email.attempts,
+        removes_source=config.retention.source_seconds == 0,
+    )
 
 
 async def stop(context: dict[str, Any]) -> None:
     """Closes what `start` opened. Where threads hang, this is the end of the process."""
     await context[STACK].aclose()
-    shutdown.complete(context[THREADS])
+    complete_shutdown(context[THREADS])
 
 
 def settings(config: Config) -> type:
     """The class that arq reads its options from; it looks at the class's own attributes only."""
     read_presets(config.presets)  # only to say what is wrong with them before anything begins
-    threads = config.worker_threads or available_cores()
+    threads = config.worker.threads or available_cores()
     # One job more than threads: the next one's bookkeeping is done while the threads are busy.
     max_jobs = threads + 1
 
@@ -94,19 +107,16 @@ def settings(config: Config) -> type:
         await start(context, config)
 
     options = {
-        "functions": [
-            func(cast("WorkerCoroutine", process), name=codec.PROCESS_FUNCTION),
-            func(cast("WorkerCoroutine", send_email), name=codec.MAIL_FUNCTION),
-        ],
-        "redis_settings": settings_of(config.redis_address),
+        "functions": [func(cast("WorkerCoroutine", arq_function(kind)), name=kind.function) for kind, _ in HANDLERS],
+        "redis_settings": settings_of(config.redis_connection_url),
         "redis_pool": connect(
-            config.redis_address,
+            config.redis_connection_url,
             WakingPool,
             attempts=FOREVER,
             answer_seconds=None,
-            lease_seconds=config.lease_seconds,
+            lease_seconds=config.queue.lease_seconds,
         ),
-        "queue_name": "arq:queue",
+        "queue_name": KEYS.queue,
         "on_startup": on_startup,
         "on_shutdown": stop,
         "job_serializer": codec.dump,
@@ -117,7 +127,7 @@ def settings(config: Config) -> type:
         "keep_result": 0,
         "log_results": False,
         "job_timeout": ARQ_TIMEOUT_SECONDS,
-        "job_completion_wait": config.shutdown_grace_seconds,
+        "job_completion_wait": config.worker.shutdown_grace_seconds,
         # The pool sleeps in Redis while there is nothing to do, so this only paces a busy worker.
         "poll_delay": 0.01,
         "health_check_interval": HEALTH_SECONDS,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import quickthumb
-from quickthumb.config import Config
+from quickthumb.config import SETTINGS
 from quickthumb.model.errors import catalogue
 from quickthumb.queue import keys
 
@@ -18,11 +18,13 @@ CHECKOUT = Path(__file__).parent.parent
 
 
 def settings() -> str:
-    """Every setting: its default and meaning."""
+    """Every setting: its default and meaning. Rows keep their order on the page; a new setting comes last."""
+    on_page = re.findall(r"^\| `([A-Z_]+)` \|", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    order = {name: place for place, name in enumerate(on_page)}
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
-    for name, field in Config.model_fields.items():
-        default = f"`{_shown(field.default)}`" if field.default not in (None, {}) else "none"
-        rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    for setting in sorted(SETTINGS.values(), key=lambda setting: order.get(setting.name.upper(), len(order))):
+        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}) else "none"
+        rows.append(f"| `{setting.name.upper()}` | {default} | {setting.meaning} |")
     return "\n".join(rows)
 
 
@@ -73,7 +75,8 @@ def _shown(value: object) -> str:
 
 
 def _duration(seconds: int) -> str:
-    return f"{seconds // 86_400} days" if seconds >= 86_400 else f"{seconds} s"
+    days = seconds // 86_400
+    return f"{seconds} s" if days == 0 else f"{days} day{'s' if days > 1 else ''}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ A test that stops Redis, or cuts it off, starts one of its own: tests/redis_serv
 
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,16 +13,19 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Job
+from quickthumb.model.job import Job, Outcome, Status, new_id, now
 from quickthumb.model.source import Source
+from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.connection import connect
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore, ending_of
+from quickthumb.queue.keys import JOB, Kind
 from tests.redis_server import RedisServer
 
-__all__ = ["client", "redis", "redis_url", "shared_redis", "store"]
+__all__ = ["attempts", "client", "redis", "redis_url", "shared_redis", "store"]
 
 RETENTION_SECONDS = 3_600
+# The kind of the jobs of the store below.
+JOBS = replace(JOB, retention_seconds=RETENTION_SECONDS)
 
 
 def a_job(*, age_seconds: float = 0, **changes: Any) -> Job:
@@ -38,6 +42,28 @@ def a_job(*, age_seconds: float = 0, **changes: Any) -> Job:
 
 def token() -> str:
     return secrets.token_hex(16)
+
+
+async def claimed(attempts: Attempts, item_id: str, *, lease_seconds: float = 5, kind: Kind = JOBS) -> Attempt:
+    """An attempt as a worker begins it."""
+    attempt = await attempts.claim(kind, item_id, token(), lease_seconds=lease_seconds)
+    assert isinstance(attempt, Attempt)
+    return attempt
+
+
+async def is_held(attempts: Attempts, attempt: Attempt, *, lease_seconds: float = 5) -> bool:
+    """Whether the lease could be renewed."""
+    return not await attempts.renew([attempt], lease_seconds=lease_seconds)
+
+
+async def finished(attempts: Attempts, attempt: Attempt, outcome: Outcome, *, busy_seconds: float = 0) -> bool:
+    """Whether the job could be ended."""
+    return await attempts.settle(attempt, outcome.status, fields=ending_of(outcome), busy_seconds=busy_seconds)
+
+
+async def put_back(attempts: Attempts, attempt: Attempt, *, blameless: bool = True, busy_seconds: float = 0) -> bool:
+    """Whether the job could be put back."""
+    return await attempts.settle(attempt, Status.WAITING, blameless=blameless, busy_seconds=busy_seconds)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -72,3 +98,8 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 def store(client: Redis) -> JobStore:
     return JobStore(client, retention_seconds=RETENTION_SECONDS)
+
+
+@pytest.fixture
+def attempts(client: Redis) -> Attempts:
+    return Attempts(client)

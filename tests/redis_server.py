@@ -20,9 +20,9 @@ class RedisServer:
     """`url` is its address, good before it is started, and the same after a restart."""
 
     def __init__(self, data_dir: Path) -> None:
-        config = Config(data_dir=data_dir)
-        self.url = config.redis_address
-        self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.data_dir / "redis")
+        config = Config.of(data_dir=data_dir)
+        self.url = config.redis_connection_url
+        self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.storage.data_dir / "redis")
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:

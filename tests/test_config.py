@@ -1,12 +1,13 @@
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from quickthumb.config import LONGEST_SOCKET_PATH_BYTES, Config, ConfigError, load
+from quickthumb.config import LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, ConfigError, load
+from quickthumb.model.limits import Limits
 
 WriteSettings = Callable[[str], dict[str, str]]
 
@@ -33,25 +34,25 @@ def settings(tmp_path: Path) -> WriteSettings:
 
 def test_without_anything_the_defaults_hold(folder: Path) -> None:
     config = load({})
-    assert (config.host, config.port, config.data_dir) == ("127.0.0.1", 8000, folder / "data")
-    assert config.redis_url is None
+    assert (config.web.host, config.web.port, config.storage.data_dir) == ("127.0.0.1", 8000, folder / "data")
+    assert config.redis.url is None
 
 
 def test_the_file_goes_before_the_defaults_and_the_environment_before_the_file(settings: WriteSettings) -> None:
     named = settings("PORT = 9001\nMAX_PIXELS = 5\n")
     config = load({**named, "QUICKTHUMB_PORT": "9002"})
-    assert (config.port, config.max_pixels, config.host) == (9002, 5, "127.0.0.1")
+    assert (config.web.port, config.imaging.max_pixels, config.web.host) == (9002, 5, "127.0.0.1")
 
 
 def test_the_working_directory_s_file_is_read(folder: Path) -> None:
     (folder / "settings.py").write_text("PORT = 9001")
-    assert load({}).port == 9001
+    assert load({}).web.port == 9001
 
 
 def test_a_named_file_goes_before_the_working_directory_s(folder: Path, settings: WriteSettings) -> None:
     (folder / "settings.py").write_text("PORT = 9001\nMAX_PIXELS = 5")
     config = load(settings("PORT = 9002"))
-    assert (config.port, config.max_pixels) == (9002, load({"QUICKTHUMB_SETTINGS": os.devnull}).max_pixels)
+    assert (config.web.port, config.imaging) == (9002, load({"QUICKTHUMB_SETTINGS": os.devnull}).imaging)
 
 
 def test_a_named_file_that_is_missing_is_a_mistake(folder: Path) -> None:
@@ -65,13 +66,13 @@ def test_a_file_that_is_not_python_is_a_mistake(settings: WriteSettings) -> None
 
 
 def test_names_that_are_not_in_capitals_are_the_file_s_own(settings: WriteSettings) -> None:
-    assert load(settings("import os\nbase = 9000\nPORT = base + 1")).port == 9001
+    assert load(settings("import os\nbase = 9000\nPORT = base + 1")).web.port == 9001
 
 
 def test_a_secret_may_lie_in_a_file(folder: Path) -> None:
     (folder / "secret").write_text("redis://:hush@example/0\n")
     config = load({"QUICKTHUMB_REDIS_URL_FILE": str(folder / "secret")})
-    assert config.redis_address == "redis://:hush@example/0"
+    assert config.redis_connection_url == "redis://:hush@example/0"
     assert "hush" not in repr(config)
 
 
@@ -106,39 +107,66 @@ def test_a_value_that_is_not_valid_is_a_mistake_that_names_its_origin(name: str,
 
 
 def test_other_variables_are_none_of_its_business() -> None:
-    assert load({"PORT": "1", "QUICKTHUMBS": "x"}).port == 8000
+    assert load({"PORT": "1", "QUICKTHUMBS": "x"}).web.port == 8000
 
 
 def test_an_empty_address_of_redis_is_none() -> None:
-    assert load({"QUICKTHUMB_REDIS_URL": ""}).redis_url is None
+    assert load({"QUICKTHUMB_REDIS_URL": ""}).redis.url is None
 
 
 def test_it_cannot_be_changed() -> None:
-    with pytest.raises(ValidationError):
-        load({}).port = 1  # type: ignore[misc]
+    config = load({})
+    with pytest.raises(FrozenInstanceError):
+        config.web.port = 1  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        config.compat = ()  # type: ignore[misc]
+
+
+def test_every_setting_is_found_in_its_section_by_its_flat_name() -> None:
+    config = Config()
+    for setting in SETTINGS.values():
+        section = config if setting.section is None else getattr(config, setting.section)
+        assert hasattr(section, setting.field)
+        assert setting.meaning.endswith(".")
+        assert not setting.name.endswith("_file")  # which would be ambiguous in the environment
+
+
+def test_a_section_is_what_its_part_takes() -> None:
+    config = Config.of(max_pixels=5, upload_idle_seconds=1.5, max_fields="7")
+    assert config.imaging == Limits(max_pixels=5)
+    assert (config.intake.idle_seconds, config.intake.max_fields) == (1.5, 7)
+    with pytest.raises(KeyError):
+        Config.of(idle_seconds=1)
+
+
+def test_a_value_of_a_setting_whose_field_is_called_otherwise_is_named_by_the_setting() -> None:
+    with pytest.raises(ConfigError, match=r"^UPLOAD_IDLE_SECONDS \(from the environment\): "):
+        load({"QUICKTHUMB_UPLOAD_IDLE_SECONDS": "0"})
+    with pytest.raises(ConfigError, match=r"^IDLE_SECONDS \(from QUICKTHUMB_IDLE_SECONDS\) is not a setting"):
+        load({"QUICKTHUMB_IDLE_SECONDS": "1"})
 
 
 def test_the_socket_lies_in_the_data_folder() -> None:
-    config = Config(data_dir=Path("/srv/data"))
+    config = Config.of(data_dir=Path("/srv/data"))
     assert config.embedded_redis_socket == Path("/srv/data/redis/redis.sock")
-    assert config.redis_address == "unix:///srv/data/redis/redis.sock"
-    assert Config(data_dir=Path("/srv/C#")).redis_address == "unix:///srv/C%23/redis/redis.sock"
+    assert config.redis_connection_url == "unix:///srv/data/redis/redis.sock"
+    assert Config.of(data_dir=Path("/srv/C#")).redis_connection_url == "unix:///srv/C%23/redis/redis.sock"
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "é" * 60])
 def test_a_data_folder_with_a_long_path_has_its_socket_elsewhere(name: str) -> None:
-    long = Config(data_dir=Path("/") / name)
+    long = Config.of(data_dir=Path("/") / name)
     socket = long.embedded_redis_socket
     assert socket.is_relative_to(tempfile.gettempdir())
     assert len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES
-    assert socket == Config(data_dir=Path("/") / name).embedded_redis_socket
-    assert socket != Config(data_dir=Path("/") / (name + "y")).embedded_redis_socket
+    assert socket == Config.of(data_dir=Path("/") / name).embedded_redis_socket
+    assert socket != Config.of(data_dir=Path("/") / (name + "y")).embedded_redis_socket
     assert not socket.parent.exists()
 
 
 def test_a_relative_data_folder_is_made_absolute_and_a_tilde_is_home(folder: Path) -> None:
-    assert Config(data_dir=Path("pictures")).data_dir == folder / "pictures"
-    assert Config(data_dir=Path("~/pictures")).data_dir == Path.home() / "pictures"
+    assert Config.of(data_dir=Path("pictures")).storage.data_dir == folder / "pictures"
+    assert Config.of(data_dir=Path("~/pictures")).storage.data_dir == Path.home() / "pictures"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +192,7 @@ def test_a_redis_url_that_leads_nowhere_is_refused_without_showing_it(url: str) 
     "url", ["redis://", "rediss://u:p%40ss@host:6380/2", "redis://host?db=3", "unix:///a.sock?db=1"]
 )
 def test_a_redis_url_that_can_be_read_is_taken(url: str) -> None:
-    assert load({"QUICKTHUMB_REDIS_URL": url}).redis_address == url
+    assert load({"QUICKTHUMB_REDIS_URL": url}).redis_connection_url == url
 
 
 def test_presets_come_beside_the_built_in_ones(settings: WriteSettings) -> None:
@@ -193,7 +221,7 @@ def test_presets_of_another_shape_are_a_mistake_that_says_where(
 def test_a_list_is_written_with_commas_in_the_environment(settings: WriteSettings) -> None:
     config = load({**settings("COMPAT = ['task-queue']"), "QUICKTHUMB_EMAIL_ALLOWED": "*@a.example, b@example.com,"})
     assert config.compat == ("task-queue",)
-    assert config.email_allowed == ("*@a.example", "b@example.com")
+    assert config.email.allowed == ("*@a.example", "b@example.com")
     assert load({"QUICKTHUMB_COMPAT": ""}).compat == ()
 
 
@@ -213,15 +241,16 @@ def test_half_a_login_is_a_mistake(given: str, missing: str) -> None:
 def test_the_mail_server_s_password_may_lie_in_a_file_and_is_not_shown(folder: Path) -> None:
     (folder / "secret").write_text("hush\n")
     config = load({"QUICKTHUMB_SMTP_USER": "ada", "QUICKTHUMB_SMTP_PASSWORD_FILE": str(folder / "secret")})
-    assert config.smtp_password is not None
-    assert config.smtp_password.get_secret_value() == "hush"
+    assert config.smtp.password is not None
+    assert config.smtp.password.get_secret_value() == "hush"
     assert "hush" not in repr(config)
 
 
 def test_a_mail_server_s_empty_settings_are_none() -> None:
-    names = ("SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD")
-    config = load({f"QUICKTHUMB_{name}": "" for name in names})
-    assert [getattr(config, name.lower()) for name in names] == [None] * 4
+    names = ("HOST", "PORT", "USER", "PASSWORD")
+    smtp = load({f"QUICKTHUMB_SMTP_{name}": "" for name in names}).smtp
+    assert [getattr(smtp, name.lower()) for name in names] == [None] * 4
+    assert smtp.connection_port == 587
 
 
 @pytest.mark.parametrize("sender", ["a@example.com\r\nBcc: eve@example.com", "QuickThumb", "", "Robot <>"])

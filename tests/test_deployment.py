@@ -82,7 +82,7 @@ def test_web_and_worker_wait_for_redis(services: dict[str, Any]) -> None:
 
 
 def test_a_stopped_worker_may_finish_its_jobs(services: dict[str, Any]) -> None:
-    assert seconds(services["worker"]["stop_grace_period"]) > Config().shutdown_grace_seconds
+    assert seconds(services["worker"]["stop_grace_period"]) > Config().worker.shutdown_grace_seconds
 
 
 def test_volumes_and_networks_are_declared(compose: dict[str, Any], services: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def test_the_procfile_names_the_two_processes() -> None:
     lines = (CHECKOUT / "Procfile").read_text().splitlines()
     processes = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
     assert processes.keys() == {"web", "worker"}
-    assert processes["web"].startswith("uvicorn quickthumb.app:app --host ${QUICKTHUMB_HOST:-127.0.0.1}")
+    assert processes["web"] == "python -m quickthumb serve --port ${PORT:-8000}"
     assert processes["worker"] == "arq quickthumb.worker.Settings"
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -91,11 +92,15 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
     program = command.split()[0]
     if SHOWN_ADDRESS in command:
         check_request(command, output, request)
+    elif command.startswith("quickthumb render "):
+        check_rendering(command, output, request)
     elif program == "make":
         assert runs(["make", "-n", *command.split()[1:]])
     elif program == "docker":
         assert command.startswith("docker compose up ")
         assert "worker" in (CHECKOUT / "docker-compose.yml").read_text()
+    elif program == "quickthumb":
+        assert runs([sys.executable, "-m", *command.split(), "--help"])
     elif program in ("uvicorn", "arq"):
         # tests/test_processes.py starts these; here it is enough that they are spelt as there.
         assert re.search(r"quickthumb\.(app:app|worker\.Settings)$", command)
@@ -107,6 +112,20 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
 
 def runs(words: list[str]) -> bool:
     return subprocess.run(words, cwd=CHECKOUT, capture_output=True, check=False).returncode == 0
+
+
+def check_rendering(command: str, output: str, request: pytest.FixtureRequest) -> None:
+    words = command.split()[1:]
+    ended = subprocess.run(
+        [sys.executable, "-m", "quickthumb", *words],
+        cwd=request.getfixturevalue("folder"),
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert re.sub(r"\d+", "9", ended.stdout) == re.sub(r"\d+", "9", output)
 
 
 def check_request(command: str, output: str, request: pytest.FixtureRequest) -> None:

@@ -18,7 +18,9 @@ from tests.conftest import CHECKOUT, clean_environment, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
-WEB = ("uvicorn", "quickthumb.app:app", "--port", "0")
+SERVE = ("quickthumb", "serve", "--port", "0")
+# The same application without the bounds on a request's head.
+PLAIN = ("uvicorn", "quickthumb.app:app", "--port", "0")
 WORKER = ("arq", "quickthumb.worker.Settings")
 # What a killed worker may cost, as promised.
 TAKE_OVER_SECONDS = 15
@@ -83,9 +85,9 @@ class Site:
         self._programs.append(program)
         return program
 
-    async def web(self) -> httpx.AsyncClient:
+    async def web(self, words: tuple[str, ...] = SERVE) -> httpx.AsyncClient:
         """A client of a new web process."""
-        program = await self.start(*WEB)
+        program = await self.start(*words)
         said = await program.says("Uvicorn running on")
         found = re.search(r"running on (http://\S+)", said)
         assert found is not None
@@ -150,9 +152,10 @@ def kept_files(site: Site) -> list[Path]:
     return [path for path in site.data.rglob("*") if path.is_file()]
 
 
-async def test_an_upload_becomes_a_thumbnail(site: Site) -> None:
+@pytest.mark.parametrize("words", [SERVE, PLAIN], ids=["serve", "plain uvicorn"])
+async def test_an_upload_becomes_a_thumbnail(site: Site, words: tuple[str, ...]) -> None:
     await site.worker()
-    async with await site.web() as web:
+    async with await site.web(words) as web:
         job = await ended(web, await upload(web, picture()))
         assert (job["status"], job["attempts"]) == ("DONE", 1)
         result = await web.get(job["results"]["thumbnail"]["url"])
@@ -252,14 +255,14 @@ async def test_a_worker_without_redis_can_be_stopped(site: Site) -> None:
 async def test_a_bad_preset_ends_each_with_one_sentence(site: Site) -> None:
     presets = '{"card": [{"name": "front", "width": 0}, {"name": "back"}]}'
     up = ("quickthumb", "up", "--port", "0")
-    for program in [await site.start(*words, presets=presets) for words in (WEB, WORKER, up)]:
+    for program in [await site.start(*words, presets=presets) for words in (SERVE, PLAIN, WORKER, up)]:
         assert await program.exit_code() != 0
         (sentence,) = program.said.strip().splitlines()
         assert sentence.startswith("quickthumb: PRESETS: output 1 of the preset 'card', field 'width': ")
 
 
 async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -> None:
-    for words in (WEB, ("quickthumb", "up", "--port", "0")):
+    for words in (SERVE, PLAIN, ("quickthumb", "up", "--port", "0")):
         program = await site.start(*words, compat="image-resize")
         assert await program.exit_code() != 0
         assert program.said.strip().endswith("Did you mean image-resizer?")
@@ -268,7 +271,7 @@ async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -
 
 async def test_a_bad_configuration_ends_each_with_one_sentence(site: Site) -> None:
     settings = {"redis_url": "redis://:secret@localhost:port"}
-    for program in [await site.start(*words, **settings) for words in (WEB, WORKER, (*WORKER, "--check"))]:
+    for program in [await site.start(*words, **settings) for words in (SERVE, PLAIN, WORKER, (*WORKER, "--check"))]:
         assert await program.exit_code() != 0
         (sentence,) = program.said.strip().splitlines()
         assert sentence.startswith("quickthumb: REDIS_URL")

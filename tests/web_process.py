@@ -32,20 +32,24 @@ class WebProcess:
         return [path for path in (self.data / "uploads").rglob("*") if path.is_file()]
 
 
+SERVE = ("quickthumb", "serve", "--port", "0")
+
+
 @contextlib.asynccontextmanager
-async def running_web(folder: Path, redis_url: str, **settings: object) -> AsyncIterator[WebProcess]:
-    """Starts it on a free port, waits until it listens, and stops it in good order."""
+async def running_web(
+    folder: Path, redis_url: str, *, words: tuple[str, ...] = SERVE, **settings: object
+) -> AsyncIterator[WebProcess]:
+    """Starts `python -m` with the words, waits until it listens, and stops it in good order."""
     folder.mkdir(parents=True, exist_ok=True)
     data, log_path = folder / "data", folder / "web.log"
-    words = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", "0", "--no-server-header"]
     environment = clean_environment(data_dir=data, redis_url=redis_url, **settings) | {"PYTHONPATH": str(CHECKOUT)}
     with log_path.open("w") as log:
-        process = psutil.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+        process = psutil.Popen([sys.executable, "-m", *words], cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield WebProcess(await _announced_address(process, log_path), data, log_path, process)
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(psutil.NoSuchProcess, subprocess.TimeoutExpired):
+                process.terminate()
                 process.wait(timeout=20)
             if process.is_running():
                 process.kill()

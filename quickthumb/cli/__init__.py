@@ -1,4 +1,4 @@
-"""The command line, one of the roots: it loads the configuration, wires parts, and prints."""
+"""The command line, one of the roots: it loads the configuration, wires the parts and prints."""
 
 from quickthumb.cli.program import main
 

@@ -1,4 +1,4 @@
-"""A child process of the supervisor: what it is, how it is started, and how it is sent signals."""
+"""A child process of the supervisor: its definition, its start, its output and its signals."""
 
 import asyncio
 import contextlib
@@ -12,60 +12,56 @@ from pathlib import Path
 
 from quickthumb.cli import tether
 
-LONGEST_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Child:
-    """One process to keep running.
+    """The definition of one process to keep running.
 
-    `grace_seconds` is how long it may take to end after SIGTERM. `is_ready`, where there is one, says when it has
-    started; it is asked again and again, and must not raise. `stamp` is what its lines begin with that the log says
-    already, such as the time.
+    It may take `grace_seconds` to exit after SIGTERM. The supervisor calls `is_ready` until it returns True; it must
+    not raise, and without it the child is ready at once. `log_prefix` matches what to cut from the start of its log
+    lines, such as the time, which the supervisor's log has already.
     """
 
     name: str
-    words: Sequence[str]
+    argv: Sequence[str]
     environment: Mapping[str, str]
     grace_seconds: float
     is_ready: Callable[[], Awaitable[bool]] | None = None
-    stamp: re.Pattern[str] | None = None
+    log_prefix: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)
-class Started:
-    """A child that runs, and its output."""
+class RunningChild:
+    """A running child, and the pipe that carries its output."""
 
     process: asyncio.subprocess.Process
     output: asyncio.StreamReader
     pipe: asyncio.BaseTransport
 
-    @property
-    def ended(self) -> bool:
-        return self.process.returncode is not None
-
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send it SIGTERM."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
 
     def kill_group(self) -> None:
-        """End it and all that it started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+        """Send SIGKILL to it and to everything it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-async def start(child: Child) -> Started:
-    """Start it in a session of its own, so that a Ctrl-C in the terminal reaches only the supervisor.
+async def start(child: Child) -> RunningChild:
+    """Start the child in its own session, so that Ctrl-C in the terminal reaches only the supervisor.
 
-    Raises OSError if it cannot be started.
+    Raises OSError if it cannot start.
     """
     readable, writable = os.pipe()
     try:
         output, pipe = await _reader(readable)
-        # A pipe of our own, since some Pythons' wait() does not return while a grandchild holds asyncio's open.
+        # Not asyncio's own pipe: in some Python versions, wait() does not return while a grandchild holds that open.
         process = await asyncio.create_subprocess_exec(
-            *_tethered(child.words),
+            *_tethered(child.argv),
             env=dict(child.environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writable,
@@ -74,15 +70,15 @@ async def start(child: Child) -> Started:
         )
     finally:
         os.close(writable)
-    return Started(process, output, pipe)
+    return RunningChild(process, output, pipe)
 
 
 async def lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
-    """The lines of a child's output, until it ends; an endless line comes in pieces."""
+    """Yield the lines of a child's output until its end. A line over MAX_LINE_BYTES comes in pieces."""
     rest = b""
-    while data := await output.read(LONGEST_LINE_BYTES):
+    while data := await output.read(MAX_LINE_BYTES):
         *complete, rest = (rest + data).split(b"\n")
-        if len(rest) > LONGEST_LINE_BYTES:
+        if len(rest) > MAX_LINE_BYTES:
             complete, rest = [*complete, rest], b""
         for line in complete:
             yield _text(line)
@@ -94,10 +90,10 @@ def _text(line: bytes) -> str:
     return line.removesuffix(b"\r").decode(errors="replace")
 
 
-def _tethered(words: Sequence[str]) -> Sequence[str]:
+def _tethered(argv: Sequence[str]) -> Sequence[str]:
     if sys.platform != "linux":
-        return words
-    return [sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid()), *words]
+        return argv
+    return [sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid()), *argv]
 
 
 async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:

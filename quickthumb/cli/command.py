@@ -1,18 +1,51 @@
-"""What a command is."""
+"""What commands share: their form, their error, and the lock on a data folder."""
 
 import argparse
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK_FILE = "quickthumb.lock"
+
+
+class UserMistake(Exception):
+    """The command cannot go on. The message is one sentence for the user, who can fix the cause."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One word after `quickthumb`: `add_options` declares what it takes, `run` does it and answers the exit code.
+    """One command: `add_options` declares its options, `run` runs it and returns the exit code.
 
-    `run` raises UserMistake, ConfigError or RedisCannotStart for what the user can put right.
+    `run` raises UserMistake, ConfigError or RedisCannotStart for anything that the user can fix.
     """
 
     name: str
     help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+
+
+@contextlib.contextmanager
+def lock_data_folder(data_dir: Path) -> Iterator[None]:
+    """Create the data folder and hold its lock: only one `quickthumb up` may run on it.
+
+    Raises UserMistake if another process holds the lock, or if the folder is not usable. The kernel releases the lock
+    when its holder dies, so a crash leaves nothing to clean up.
+    """
+    lock = FileLock(data_dir / LOCK_FILE)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserMistake(
+            f"QuickThumb is already running on {data_dir}; stop it, or choose another folder with --data-dir."
+        ) from None
+    except OSError as error:
+        raise UserMistake(f"Cannot use the data folder {data_dir}: {error.strerror or error}.") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""One readable log out of several processes: `HH:MM:SS name  | line`, a colour for each name."""
+"""One readable log of several processes: `HH:MM:SS name  | line`, with a color for each name."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from typing import TextIO
 
 OWN_NAME = "quickthumb"
 
-# Cyan, green, yellow, magenta, blue: those that can be read on dark and on light.
-COLOURS = ("36", "32", "33", "35", "34")
+# Cyan, green, yellow, magenta, blue: readable on dark and on light backgrounds.
+COLORS = ("36", "32", "33", "35", "34")
 BOLD = "1"
 RESET = "\x1b[0m"
 
-COLOUR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
-# Everything else that would move a terminal's cursor or hide text, such as a file name made to forge a line.
+COLOR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
+# Anything else could move the terminal's cursor or hide text, as in a file name made to forge a log line.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
-def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: NO_COLOR forbids it, FORCE_COLOR asks for it, else a terminal has it."""
+def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to use color: never with NO_COLOR, always with FORCE_COLOR, otherwise on a terminal."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR"):
@@ -29,31 +29,31 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class Log:
-    """Writes to `stream` the lines of the processes called `names`."""
+    """Writes the lines of the processes `names` to `stream`."""
 
-    def __init__(self, stream: TextIO, names: Iterable[str], *, coloured: bool) -> None:
+    def __init__(self, stream: TextIO, names: Iterable[str], *, colored: bool) -> None:
         self._stream = stream
-        self._coloured = coloured
-        self._colours = {OWN_NAME: BOLD}
-        self._colours.update({name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)})
-        self._width = max(map(len, self._colours))
+        self._colored = colored
+        self._colors = {OWN_NAME: BOLD}
+        self._colors.update({name: COLORS[i % len(COLORS)] for i, name in enumerate(names)})
+        self._width = max(map(len, self._colors))
 
     def line(self, name: str, text: str) -> None:
-        """Write one line of the process `name`; its own colours are kept only where ours are."""
+        """Write one line of the process `name`. The colors in it are kept only if the log is colored."""
         prefix = f"{time.strftime('%H:%M:%S')} {name:<{self._width}} |"
-        if self._coloured:
-            prefix = f"\x1b[{self._colours.get(name, BOLD)}m{prefix}{RESET}"
+        if self._colored:
+            prefix = f"\x1b[{self._colors.get(name, BOLD)}m{prefix}{RESET}"
         self._write(f"{prefix} {self._clean(text)}\n")
 
     def tell(self, text: str) -> None:
-        """Write one line of our own."""
+        """Write one line of the supervisor itself."""
         self.line(OWN_NAME, text)
 
     def _clean(self, text: str) -> str:
-        pieces = [_escaped(piece) for piece in COLOUR_CODE.split(text)]
-        if not self._coloured or len(pieces) == 1:
+        pieces = [_escaped(piece) for piece in COLOR_CODE.split(text)]
+        if not self._colored or len(pieces) == 1:
             return "".join(pieces)
-        codes = [*COLOUR_CODE.findall(text), RESET]  # a colour that was left on ends with its line
+        codes = [*COLOR_CODE.findall(text), RESET]  # a color left on ends with its line
         return "".join(piece + code for piece, code in zip(pieces, codes, strict=True))
 
     def _write(self, text: str) -> None:
@@ -61,7 +61,7 @@ class Log:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
-            # Whoever read the log has gone (a closed terminal, `| head`): the service goes on without.
+            # The reader is gone (a closed terminal, `| head`): the service goes on without a log.
             with suppress(OSError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())

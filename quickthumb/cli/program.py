@@ -1,27 +1,29 @@
-"""`quickthumb <command>`: which commands there are, and how mistakes are told."""
+"""`quickthumb COMMAND`: the list of commands, and how their errors are shown."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import recover, up
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli import recover, render, serve, up
+from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
 
 COMMANDS = [
     up.COMMAND,
+    serve.COMMAND,
     recover.COMMAND,
+    render.COMMAND,
 ]
 
 MISTAKE = 1
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that `words` (default: the command line) name, and answer the exit code.
+    """Run the command named in `words` (default: the command line), and return the exit code.
 
-    What a user can put right is one sentence on stderr and exit code 1; a wrong option is argparse's 2.
+    An error that the user can fix is one sentence on stderr and exit code 1; a wrong option is argparse's 2.
     """
     arguments = _parser().parse_args(words)
     try:
@@ -33,7 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="quickthumb", description="A self-hosted image service: upload over HTTP, thumbnails made by workers."
+        prog="quickthumb",
+        description="A self-hosted image service: upload images over HTTP, workers make thumbnails.",
     )
     parser.add_argument("--version", action="version", version=f"quickthumb {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

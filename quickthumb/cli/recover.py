@@ -1,28 +1,26 @@
-"""`quickthumb recover`: rebuild what Redis knows from the records on disk, now."""
+"""`quickthumb recover`: rebuild Redis from the records on disk, now."""
 
 import argparse
 import asyncio
 
 from redis.asyncio import Redis
 
-from quickthumb.cli.command import Command
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli.command import Command, UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.connection import connect
-from quickthumb.queue.store import JobStore
-from quickthumb.wiring import housekeeper
+from quickthumb.wiring import repairer
 
 ATTEMPTS = 3
 ANSWER_SECONDS = 10.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """It has none: the settings say which Redis and which folder."""
+    """No options: the settings name the Redis and the data folder."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Goes through all records once, and says what it did."""
+    """Go through all records once, and print what was done."""
     try:
         print(asyncio.run(_recover(load())))
     except QuickThumbError as error:
@@ -31,15 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _recover(config: Config) -> str:
-    redis = connect(config.redis_address, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
     try:
-        store = JobStore(redis, retention_seconds=config.retention_seconds)
-        keeper = housekeeper(config, redis, store)
-        rebuilt = await keeper.rebuild()
-        requeued = await keeper.reconcile()
-        return f"{rebuilt.told()}, {requeued} that were missing in the queue are back."
+        repairs = repairer(config, redis)
+        report = await repairs.rebuild()
+        requeued = await repairs.reconcile()
+        return f"{report.told()}, {requeued} missing from the queue put back."
     finally:
         await redis.aclose()
 
 
-COMMAND = Command("recover", "Queue again, from the records on disk, whatever Redis has lost.", add_options, run)
+COMMAND = Command("recover", "Rebuild Redis from the records on disk: queue every lost job again.", add_options, run)

@@ -1,8 +1,8 @@
-"""Run a command that the kernel kills when the process that started it dies, however that died.
+"""Runs a command that the kernel kills as soon as its parent process dies, however it dies.
 
-A supervisor that is killed outright cannot stop its children, and `preexec_fn` is not safe beside threads; so this
-file is run as a script of its own, by `python -I -S` (which starts in a few milliseconds), and then becomes the
-command. It imports nothing of the package. Where the kernel offers no such thing, it just becomes the command.
+A supervisor that gets SIGKILL cannot stop its children, and `preexec_fn` is not safe beside threads. So this file runs
+as a script, with `python -I -S` (which starts in a few milliseconds), sets the parent death signal and becomes the
+command. It imports nothing from the package. On systems other than Linux it only becomes the command.
 
     python -I -S tether.py <pid of the parent> <command> [<argument> ...]
 """
@@ -16,23 +16,23 @@ NOT_FOUND = 127
 
 
 def tether(parent: int) -> None:
-    """Die when `parent` dies; exit at once if it is dead already."""
+    """Have the kernel kill this process when `parent` dies; exit at once if it is dead already."""
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit(f"the process {parent} that asked for this has gone")
+        sys.exit(f"the parent process {parent} is gone")
 
 
 def become(words: list[str]) -> None:
-    """Replace this process by the command. Python's own signal settings are not handed on."""
+    """Replace this process with the command, which does not inherit Python's signal settings."""
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
     try:
-        os.execvp(words[0], words)  # noqa: S606 - the words are our own, and no shell is wanted
+        os.execvp(words[0], words)  # noqa: S606 - our own words, and no shell
     except OSError as error:
-        print(f"{words[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        print(f"cannot run {words[0]}: {error.strerror}", file=sys.stderr)
         sys.exit(NOT_FOUND)
 
 

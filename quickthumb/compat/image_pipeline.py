@@ -7,12 +7,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.answers import json_answer
-from quickthumb.http.bodies import upload_from
-from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
-from quickthumb.http.state import metrics_of, service_of
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, media_of, serve
+from quickthumb.http.requests import caller_of, metrics_of, service_of, upload_from
+from quickthumb.http.urls import urls_of
 from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.model.job import Status
 from quickthumb.model.source import Source
@@ -61,36 +60,36 @@ async def submit_to_pipeline(request: Request) -> Response:
     """Takes an image in, in the form field `file`."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the image as multipart/form-data, in a part named file.")
-    job = await service_of(request).submit(upload_from(request, preset=PRESET))
-    metrics_of(request).accepted(job.source.bytes)
+    job = await service_of(request).submit(caller_of(request), upload_from(request, preset=PRESET))
+    metrics_of(request).accepted(job.source.bytes or 0)
     view = PipelineUploadView(task_id=job.id, filename=_filename(job.source))
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
 async def show_pipeline_status(request: Request) -> Response:
     """How the task stands. The header `Link` leads to the file, once there is one."""
-    job = await service_of(request).find(request.path_params["task_id"])
+    job = await service_of(request).find(caller_of(request), request.path_params["task_id"])
     headers = {"Cache-Control": "no-store"}
     result = None
     if job.status is Status.DONE:
         result = PipelineResultView(file=f"processed_{_filename(job.source)}")
-        headers["Link"] = f'</processed/{job.id}>; rel="item"'
+        headers["Link"] = f'<{urls_of(request).processed(job.id)}>; rel="item"'
     view = PipelineStatusView(task_id=job.id, status=STATUSES[job.status], result=result)
     return json_answer(view, headers=headers, omit_none=True)
 
 
 async def download_processed(request: Request) -> Response:
     """The file that was made; its name is the one that the status tells, with the extension of what it is."""
-    job, made, path = await service_of(request).result(request.path_params["task_id"], RESULT)
+    job, made, download = await service_of(request).result(caller_of(request), request.path_params["task_id"], RESULT)
     media_type, extension = MEDIA_TYPES[made.format]
     name = _filename(job.source)
     if made.format != job.source.format:
         name = f"{Path(name).stem}.{extension}"
-    return await serve(request, path, media_type, "attachment", f"processed_{name}")
+    return serve(request, download, media_type, "attachment", f"processed_{name}")
 
 
 def _filename(source: Source) -> str:
-    return source.filename or f"image.{MEDIA_TYPES[source.format][1]}"
+    return source.filename or f"image.{media_of(source.format)[1]}"
 
 
 _TASK = Parameter("task_id", "path", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})

@@ -6,14 +6,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.answers import json_answer
-from quickthumb.http.base64_files import base64_answer
-from quickthumb.http.bodies import upload_from
-from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import MEDIA_TYPES, PICTURES, serve
-from quickthumb.http.negotiation import prefers
-from quickthumb.http.state import metrics_of, service_of
+from quickthumb.http.files import MEDIA_TYPES, PICTURES, base64_answer, media_of, serve
+from quickthumb.http.requests import caller_of, metrics_of, prefers, service_of, upload_from
+from quickthumb.http.urls import urls_of
 from quickthumb.imaging.header import Header
 from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.model.errors import InvalidParameter, QuickThumbError, SourceMissing
@@ -53,38 +50,39 @@ async def submit_task(request: Request) -> Response:
     """Takes a square image in, and has it made 32 and 64 pixels wide."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType('Send the image as application/json, with its base64 in "data".')
-    job = await service_of(request).submit(upload_from(request, preset=PRESET), accept=_require_square)
-    metrics_of(request).accepted(job.source.bytes)
-    headers = {"Location": f"/tasks/{job.id}", "Cache-Control": "no-store"}
+    upload = upload_from(request, preset=PRESET)
+    job = await service_of(request).submit(caller_of(request), upload, check=_require_square)
+    metrics_of(request).accepted(job.source.bytes or 0)
+    headers = {"Location": urls_of(request).task(job.id), "Cache-Control": "no-store"}
     return json_answer(_presented(job), HTTPStatus.CREATED, headers)
 
 
 async def show_task(request: Request) -> Response:
     """How the task stands. A cancelled job is FAILED here, where there is no other word for it."""
-    job = await service_of(request).find(request.path_params["task_id"])
+    job = await service_of(request).find(caller_of(request), request.path_params["task_id"])
     return json_answer(_presented(job), headers={"Cache-Control": "no-store"})
 
 
 async def show_task_image(request: Request) -> Response:
     """An image of a finished task: in JSON, or as it is for a client whose `Accept` asks for `image/*`."""
     task_id, size = request.path_params["task_id"], request.query_params.get("size")
-    service = service_of(request)
+    service, caller = service_of(request), caller_of(request)
     if size == ORIGINAL:
-        job, path = await service.original(task_id)
+        job, download = await service.original(caller, task_id)
         if not job.status.ended:
             raise NotReady(f"The task is {job.status}.")
-        media_type, extension = MEDIA_TYPES[job.source.format]
+        media_type, extension = media_of(job.source.format)
     elif size in RESULTS:
-        job, made, path = await service.result(task_id, RESULTS[size])
+        job, made, download = await service.result(caller, task_id, RESULTS[size])
         media_type, extension = MEDIA_TYPES[made.format]
     else:
         raise InvalidParameter(f"It must be one of {', '.join(SIZES)}.", field="size")
     if prefers(request.headers.get("accept"), media_type, over=JSON):
-        answer = await serve(request, path, media_type, "attachment", f"{task_id}-{size}.{extension}")
+        answer = serve(request, download, media_type, "attachment", f"{task_id}-{size}.{extension}")
         answer.headers["Vary"] = "Accept"
         return answer
     headers = {"Vary": "Accept", "Cache-Control": "no-store"}
-    return await base64_answer(path, {"id": task_id, "size": size}, "data", headers)
+    return base64_answer(download, {"id": task_id, "size": size}, "data", headers)
 
 
 def _require_square(header: Header) -> None:
@@ -116,7 +114,7 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 # fmt: off
 ENDPOINTS = (
     Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
-             (Answer(201, "The task.", TaskView, headers=(("Location", "The task's address."),)),),
+             (Answer(201, "The task.", TaskView, headers=(("Location", "The task's URL."),)),),
              (NotSquare, *UPLOAD), (), _BODY),
     Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Ask how a task stands",
              (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),

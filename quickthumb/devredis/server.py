@@ -1,7 +1,9 @@
-"""One embedded Redis: how it is started, when it is ready, and how one that was left over is ended."""
+"""The embedded Redis server: its command line, its private folders, its readiness, and shutting down an old one."""
 
 import asyncio
 import contextlib
+import os
+import stat
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,33 +12,32 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from quickthumb.devredis.binary import find_server
-from quickthumb.devredis.errors import RedisCannotStart
-from quickthumb.devredis.folder import make_private
+from quickthumb.devredis.binary import RedisCannotStart, find_server
 
 ANSWER_SECONDS = 2.0
-LEFTOVER_SECONDS = 30.0
+OLD_SERVER_SECONDS = 30.0
 POLL_SECONDS = 0.02
+PRIVATE = 0o700
 
 
 @dataclass(frozen=True)
 class EmbeddedRedis:
-    """A Redis server of our own: `socket` is where it listens, `folder` where it keeps its append-only file."""
+    """A private Redis server: it listens on `socket`, and keeps its append-only file in `folder`."""
 
     socket: Path
     folder: Path
 
     def command(self) -> list[str]:
-        """The command line that runs it in the foreground. Raises RedisCannotStart where no server is installed."""
+        """The command line that runs it in the foreground. Raises RedisCannotStart if no server is installed."""
         options = {
-            "port": "0",  # nothing listens on the network
+            "port": "0",  # do not listen on the network
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.folder),
             "appendonly": "yes",
             "appendfsync": "everysec",
-            "save": "",  # the append-only file holds everything; snapshots beside it would only cost forks
-            "maxmemory-policy": "noeviction",  # a queue must refuse rather than forget
+            "save": "",  # no snapshots: the append-only file holds everything, and each snapshot would cost a fork
+            "maxmemory-policy": "noeviction",  # a queue must refuse writes rather than evict entries
             "daemonize": "no",
             "always-show-logo": "no",
             "loglevel": "warning",
@@ -45,17 +46,17 @@ class EmbeddedRedis:
         return [str(find_server()), *words]
 
     async def prepare(self) -> None:
-        """Make its folders, and end a server left over on the socket, so that two never share one append-only file.
+        """Create its folders, and shut down any old server on the socket: two must never share an append-only file.
 
-        Raises RedisCannotStart if the folders are not ours, or if what is left over cannot be ended.
+        Raises RedisCannotStart if another user owns a folder, or if the old server does not shut down.
         """
         find_server()
         make_private(self.folder)
         make_private(self.socket.parent)
-        await self._end_leftover()
+        await self._shut_down_old_server()
 
     async def is_ready(self) -> bool:
-        """Whether it answers PING; while it still reads its append-only file it is not ready."""
+        """Whether it answers PING. It is not ready while it loads its append-only file."""
         async with self._client() as client:
             try:
                 return bool(await client.ping())
@@ -63,17 +64,17 @@ class EmbeddedRedis:
                 return False
 
     def tidy(self) -> None:
-        """Once the server has ended: remove the folder that was made for the socket alone, if there was one."""
+        """Remove the socket's own folder, if it has one. Call this after the server has stopped."""
         if self.socket.parent != self.folder:
             with contextlib.suppress(OSError):
                 self.socket.unlink(missing_ok=True)
                 self.socket.parent.rmdir()
 
-    async def _end_leftover(self) -> None:
-        deadline = time.monotonic() + LEFTOVER_SECONDS
+    async def _shut_down_old_server(self) -> None:
+        deadline = time.monotonic() + OLD_SERVER_SECONDS
         while await self._listens():
             if time.monotonic() > deadline:
-                raise RedisCannotStart(f"A Redis left over on {self.socket} does not end; end it by hand.")
+                raise RedisCannotStart(f"An old Redis on {self.socket} does not shut down; stop it by hand.")
             await self._shut_down()
             await asyncio.sleep(POLL_SECONDS)
 
@@ -87,7 +88,7 @@ class EmbeddedRedis:
 
     async def _shut_down(self) -> None:
         async with self._client() as client:
-            # The server answers by closing the connection; with an append-only file it writes that out first.
+            # The server writes its append-only file out, then closes the connection instead of answering.
             with contextlib.suppress(RedisError, OSError):
                 await client.shutdown(nosave=True)
 
@@ -100,3 +101,22 @@ class EmbeddedRedis:
             yield client
         finally:
             await client.aclose()
+
+
+def make_private(folder: Path) -> None:
+    """Make sure that `folder` is a real folder, that this process's user owns it, and that nobody else may enter it.
+
+    Anyone who reaches the socket in it controls the queue. In a shared temporary folder, another user may have created
+    a folder or a link of that name first; then this raises RedisCannotStart.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise RedisCannotStart(
+                f"{folder} must be a folder owned by the user who runs QuickThumb; move it out of the way."
+            )
+        folder.chmod(PRIVATE)
+    except OSError as error:
+        raise RedisCannotStart(f"Redis cannot use the folder {folder}: {error.strerror or error}.") from error

@@ -1,4 +1,4 @@
-"""What every HTTP door needs: how an endpoint is described, how bodies are read, how answers and problems are written.
+"""What every HTTP door needs: how endpoints are described, requests read, answers and problems written, URLs made.
 
-It has no routes of its own, and knows none of the doors.
+It has no routes of its own, and imports none of the doors.
 """

@@ -1,7 +1,8 @@
-"""What an endpoint is: a route together with what OpenAPI says of it."""
+"""What an endpoint is: a route together with what OpenAPI says of it, and answers written by the models it names."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,7 +38,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route, its handler, and its description."""
+    """A route, its handler, and its description.
+
+    `operation_id` is the name under which clients are generated from OpenAPI; by default, that of the handler.
+    """
 
     method: str
     path: str
@@ -48,5 +52,17 @@ class Endpoint:
     errors: tuple[type[QuickThumbError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Any] | None = None
-    # Whether asking changes nothing, as it should not with GET; only then may HEAD ask the same.
+    # Whether a request changes nothing, as is the rule for GET; only then is HEAD answered, too.
     safe: bool = True
+    operation_id: str | None = None
+
+
+def json_answer(
+    view: BaseModel,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+    *,
+    omit_none: bool = False,
+) -> Response:
+    """The model as JSON; with `omit_none`, without the fields that are None."""
+    return Response(view.model_dump_json(exclude_none=omit_none), status, headers, "application/json")

@@ -4,11 +4,11 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class NotFound(QuickThumbError):
-    code, status, title = "not_found", 404, "There is nothing at this address"
+    code, status, title = "not_found", 404, "No such URL"
 
 
 class MethodNotAllowed(QuickThumbError):
-    code, status, title = "method_not_allowed", 405, "This address does not take that method"
+    code, status, title = "method_not_allowed", 405, "This URL does not take that method"
 
 
 class RangeNotSatisfiable(QuickThumbError):

@@ -1,60 +1,74 @@
-"""Pictures as downloads: whole, in ranges, or not at all when the client has them already."""
+"""Pictures as downloads: whole, in ranges, in JSON, or not at all if the client has them already."""
 
-import asyncio
-import os
+import base64
+import json
 import re
-from email.utils import parsedate_to_datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
-from quickthumb.service.errors import UnknownResult
+from quickthumb.http.ranges import ByteRanges, Span, content_range, spans_of
+from quickthumb.imaging.formats import FORMATS
+from quickthumb.service.downloads import Download
 
 # A result never changes, and neither does an original: one job, one file.
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 # Served pictures run nothing and load nothing, even when a browser is made to show them as a page.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-MEDIA_TYPES = {
-    "jpeg": ("image/jpeg", "jpg"),
-    "png": ("image/png", "png"),
-    "webp": ("image/webp", "webp"),
-    "gif": ("image/gif", "gif"),
-    "avif": ("image/avif", "avif"),
-    "heif": ("image/heif", "heif"),
-    "tiff": ("image/tiff", "tif"),
-    "bmp": ("image/bmp", "bmp"),
-    "ico": ("image/vnd.microsoft.icon", "ico"),
-}
+MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
+UNKNOWN_MEDIA = ("application/octet-stream", "bin")
 PICTURES = tuple(media_type for media_type, _ in MEDIA_TYPES.values())
-# No file has a size of more than 18 digits.
-_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})(\s*,\s*(\d{1,18}-\d{0,18}|-\d{1,18}))*", re.IGNORECASE)
-_KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-security-policy", "vary")
+_KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-security-policy")
 
 
-async def serve(request: Request, path: Path, media_type: str, disposition: str, name: str) -> Response:
-    """The file under a name of its own. Raises UnknownResult when it is gone."""
-    try:
-        status = await asyncio.to_thread(os.stat, path)
-    except FileNotFoundError:
-        raise UnknownResult("The file is no longer kept.") from None
-    headers = {
-        "Cache-Control": CACHE_CONTROL,
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        "Content-Disposition": content_disposition(disposition, name),
-        "ETag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',
-    }
-    answer = PictureResponse(path, headers=headers, media_type=media_type, stat_result=status)
-    if _has_it(request.headers, answer.headers):
-        kept = {key: answer.headers[key] for key in _KEPT_WHEN_NOT_MODIFIED if key in answer.headers}
+def media_of(format_name: str | None) -> tuple[str, str]:
+    """The media type and the extension of a format; of bytes whose format is not known yet, those of any bytes."""
+    return UNKNOWN_MEDIA if format_name is None else MEDIA_TYPES[format_name]
+
+
+def serve(request: Request, download: Download, media_type: str, disposition: str, name: str) -> Response:
+    """The answer with the file, under a name of its own: 200, 206, 304 or 416, as the request's headers want it.
+
+    A file that is removed before its first byte is sent makes the answer fail with UnknownResult.
+    """
+    headers = Headers(
+        {
+            "Accept-Ranges": "bytes",
+            "Cache-Control": CACHE_CONTROL,
+            "Content-Disposition": content_disposition(disposition, name),
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "ETag": f'"{download.blob.version}"',
+            "Last-Modified": format_datetime(download.blob.modified_at, usegmt=True),
+        }
+    )
+    if _is_current(request.headers, headers):
+        kept = {key: headers[key] for key in _KEPT_WHEN_NOT_MODIFIED}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
-    return answer
+    try:
+        spans = _wanted_spans(request.headers, headers, download.blob.length)
+    except RangeNotSatisfiable as error:
+        answer = problem(error)
+        answer.headers["Content-Range"] = f"bytes */{download.blob.length}"
+        return answer
+    return _answer(download, spans, headers, media_type)
+
+
+def base64_answer(download: Download, fields: Mapping[str, str], key: str, headers: Mapping[str, str]) -> Response:
+    """The answer with a JSON object of `fields` and, under `key`, the file in base64, encoded as it is read."""
+    before = f'{json.dumps(dict(fields))[:-1]}, {json.dumps(key)}: "'.encode()
+    after = b'"}'
+    length = len(before) + 4 * ((download.blob.length + 2) // 3) + len(after)
+    body = _base64_body(download, before, after)
+    return DownloadResponse(body, HTTPStatus.OK, {**headers, "Content-Length": str(length)}, "application/json")
 
 
 def content_disposition(disposition: str, name: str) -> str:
@@ -63,52 +77,91 @@ def content_disposition(disposition: str, name: str) -> str:
     return f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _has_it(asked: Headers, answer: Headers) -> bool:
+def _is_current(asked: Headers, headers: Headers) -> bool:
     """Whether the client's copy is still good (RFC 9110, section 13): by its tag, or else by its date."""
     tags = asked.get("if-none-match")
     if tags is not None:
         known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
-        return "*" in known or answer["etag"] in known
+        return "*" in known or headers["etag"] in known
     since = asked.get("if-modified-since")
     try:
-        return since is not None and parsedate_to_datetime(answer["last-modified"]) <= parsedate_to_datetime(since)
+        return since is not None and parsedate_to_datetime(headers["last-modified"]) <= parsedate_to_datetime(since)
     except (ValueError, TypeError):
         return False
 
 
-class PictureResponse(FileResponse):
-    """A file, streamed. A range that makes no sense is ignored, as RFC 9110 has it, instead of refused."""
+def _wanted_spans(asked: Headers, headers: Headers, length: int) -> list[Span] | None:
+    """The parts that the client wants, or None for the whole file. Raises RangeNotSatisfiable."""
+    wanted, condition = asked.get("range"), asked.get("if-range")
+    if wanted is None or (condition is not None and condition not in (headers["etag"], headers["last-modified"])):
+        return None
+    return spans_of(wanted, length)
+
+
+def _answer(download: Download, spans: Sequence[Span] | None, headers: Headers, media_type: str) -> Response:
+    length = download.blob.length
+    if spans is None:
+        body = _body(download, [(b"", (0, length))])
+        return DownloadResponse(body, HTTPStatus.OK, {**headers, "Content-Length": str(length)}, media_type)
+    if len(spans) == 1:
+        start, end = spans[0]
+        told = {"Content-Range": content_range(spans[0], length), "Content-Length": str(end - start)}
+        body = _body(download, [(b"", spans[0])])
+        return DownloadResponse(body, HTTPStatus.PARTIAL_CONTENT, {**headers, **told}, media_type)
+    several = ByteRanges(spans, media_type, length)
+    told = {"Content-Length": str(several.length)}
+    body = _body(download, several.parts, several.tail)
+    return DownloadResponse(body, HTTPStatus.PARTIAL_CONTENT, {**headers, **told}, several.media_type)
+
+
+class DownloadResponse(StreamingResponse):
+    """A body that is streamed. Its first block is read before the head is sent: an error up to then is answered."""
+
+    def __init__(
+        self, body: AsyncGenerator[bytes, None], status: HTTPStatus, headers: Mapping[str, str], media_type: str
+    ) -> None:
+        super().__init__(body, status, headers, media_type)
+        self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = Headers(scope=scope).get("range")
-        if wanted is not None and not _is_range(wanted):
-            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
-        await super().__call__(scope, receive, _Refusal(scope, receive, send))
-
-
-class _Refusal:
-    """Says in the words of every other error what Starlette says in plain text: that a range is not there."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._refused = False
-
-    async def __call__(self, message: Message) -> None:
-        if self._refused:
+        if scope["method"] == "HEAD":
+            self.body = b""
+            await Response.__call__(self, scope, receive, send)
             return
-        if message.get("status") != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            await self._send(message)
-            return
-        self._refused = True
-        answer = problem(RangeNotSatisfiable("The range begins behind the end of the file."))
-        answer.headers["Content-Range"] = Headers(raw=message["headers"])["content-range"]
-        await answer(self._scope, self._receive, self._send)
+        async with aclosing(self._body) as body:
+            first = await anext(body, b"")
+            async with aclosing(_preceded(first, body)) as self.body_iterator:
+                await super().__call__(scope, receive, send)
 
 
-def _is_range(text: str) -> bool:
-    if not _RANGE.fullmatch(text.strip()):
-        return False
-    pairs = (part.strip().split("-") for part in text.partition("=")[2].split(","))
-    return all(not (first and last) or int(first) <= int(last) for first, last in pairs)
+async def _preceded(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for block in rest:
+        yield block
+
+
+async def _body(
+    download: Download, parts: Sequence[tuple[bytes, Span]], tail: bytes = b""
+) -> AsyncGenerator[bytes, None]:
+    """Parts of the file, each with what stands before it, and what stands after the last."""
+    for head, (start, end) in parts:
+        before = head
+        async with aclosing(download.read(start, end)) as blocks:
+            async for block in blocks:
+                yield before + block if before else block
+                before = b""
+    if tail:
+        yield tail
+
+
+async def _base64_body(download: Download, before: bytes, after: bytes) -> AsyncGenerator[bytes, None]:
+    rest = b""
+    async with aclosing(download.read()) as blocks:
+        async for block in blocks:
+            # Three bytes at a time become four letters, so that the encoded blocks join to the encoded whole.
+            data = rest + block
+            whole = len(data) - len(data) % 3
+            rest = data[whole:]
+            yield before + base64.b64encode(memoryview(data)[:whole])
+            before = b""
+    yield before + base64.b64encode(rest) + after

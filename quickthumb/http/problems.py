@@ -61,9 +61,9 @@ async def of_starlette(request: Request, error: Exception) -> JSONResponse:
     """Renders what Starlette itself refuses: an unknown path, a method that a path does not take."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem(NotFound("No page and no resource has this address."))
+        return problem(NotFound("This service has no such URL."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = problem(MethodNotAllowed(f"{request.method} is not for this address."))
+        answer = problem(MethodNotAllowed(f"{request.method} is not allowed here."))
         answer.headers["Allow"] = _methods_at(request) or (error.headers or {}).get("Allow", "")
         return answer
     return problem(MalformedRequest(str(error.detail)))
@@ -75,7 +75,7 @@ def asked(scope: Scope) -> str:
 
 
 def _methods_at(request: Request) -> str:
-    """Every method that the address takes: Starlette tells only those of the first route."""
+    """Every method that the URL takes; Starlette knows only those of the first route that matches."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
     here = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     return ", ".join(sorted({method for route in here for method in route.methods or ()}))

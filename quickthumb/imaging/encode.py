@@ -12,9 +12,8 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
-from quickthumb.imaging.formats import Asked, Options
-from quickthumb.imaging.palette import with_palette
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.formats.row import Asked, Options
+from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
 # What `max_bytes` tries first where no quality is asked for; above, files grow for nothing to be seen.
@@ -30,58 +29,72 @@ class Encoded:
     frames: int
 
 
-def encode(task: Task, plays: int, metadata: Options) -> Encoded:
-    """The file of an output.
+def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
+    """The file of an output; its animation is shown `plays` times (0: for ever).
 
-    Raises InvalidParameter where not even the lowest quality fits into `max_bytes`.
+    Calls `checkpoint` before each encoding, of which `max_bytes` takes several. Raises InvalidParameter where not even
+    the lowest quality fits into `max_bytes`.
     """
-    save = _prepared(task, plays, metadata)
-    output = task.output
+    frames, options = _prepared(rendition, plays, checkpoint)
+    options = {**metadata, **options}
+
+    def save(quality: int | None) -> bytes:
+        checkpoint()
+        return _save(frames, rendition, quality, options)
+
+    output = rendition.output
     if output.max_bytes is not None:
         data, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     else:
-        quality = _quality(task)
+        quality = _quality(rendition)
         data = save(quality)
-    return Encoded(data, quality, _count_frames(data, task))
+    return Encoded(data, quality, _count_frames(data, rendition))
 
 
-def _quality(task: Task) -> int | None:
-    if task.format.quality is None:
-        if task.output.quality is not None:
-            task.warnings.append(f"quality has no meaning for {task.format.name} and was ignored.")
+def _quality(rendition: Rendition) -> int | None:
+    if rendition.encoder.quality is None:
+        if rendition.output.quality is not None:
+            rendition.warnings.append(f"quality has no meaning for {rendition.format.name} and was ignored.")
         return None
-    return None if task.output.lossless else task.output.quality or task.format.quality
+    return None if rendition.output.lossless else rendition.output.quality or rendition.encoder.quality
 
 
-def _count_frames(data: bytes, task: Task) -> int:
+def _count_frames(data: bytes, rendition: Rendition) -> int:
     """The number of frames in a file: encoders join frames that came out alike."""
-    if len(task.pictures) == 1:
+    if len(rendition.pictures) == 1:
         return 1
-    with Image.open(io.BytesIO(data), formats=[task.format.pillow]) as image:
+    with Image.open(io.BytesIO(data), formats=[rendition.encoder.pillow]) as image:
         return getattr(image, "n_frames", 1)
 
 
-def _prepared(task: Task, plays: int, metadata: Options) -> Callable[[int | None], bytes]:
-    frames = _alike(task.pictures)
-    options = {**metadata, **_profile(task)}
+def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) -> tuple[list[Image.Image], Options]:
+    """The frames as the encoder takes them, and the options that do not depend on the quality."""
+    encoder = rendition.encoder
+    frames = _alike(rendition.pictures)
+    options = _profile(rendition)
     if len(frames) > 1:
-        frames, milliseconds = _merged(frames, task.milliseconds)
-        options |= _animation(task, plays, milliseconds)
-    if task.format.pillow == "GIF":
-        frames = with_palette(frames)
-        options |= _disposal(frames)
+        frames, milliseconds = _merged(frames, rendition.milliseconds)
+        options |= _animation(rendition, plays, milliseconds)
+    if encoder.prepare:
+        prepared = []
+        for frame in frames:
+            checkpoint()
+            prepared.append(encoder.prepare(frame, len(frames) == 1))
+        frames = prepared
+    if encoder.animation_options and len(frames) > 1:
+        options |= encoder.animation_options(frames)
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
-    return lambda quality: _save(frames, task, quality, options)
+    return frames, options
 
 
-def _save(frames: list[Image.Image], task: Task, quality: int | None, options: Options) -> bytes:
-    asked = Asked(quality, task.output.lossless, math.prod(frames[0].size))
-    options = {**options, **task.format.options(asked)}
+def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> bytes:
+    asked = Asked(quality, rendition.output.lossless, math.prod(frames[0].size))
+    options = {**options, **rendition.encoder.options(asked)}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
     with _scratch() as file:
-        frames[0].save(file, task.format.pillow, **options)
+        frames[0].save(file, rendition.encoder.pillow, **options)
         file.seek(0)
         return file.read()
 
@@ -113,8 +126,8 @@ def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[byt
     return fitting
 
 
-def _profile(task: Task) -> Options:
-    return {"icc_profile": task.colour.profile} if task.keeps_profile else {}
+def _profile(rendition: Rendition) -> Options:
+    return {"icc_profile": rendition.color.profile} if rendition.keeps_profile else {}
 
 
 def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
@@ -138,15 +151,14 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
     return kept, shown
 
 
-def _animation(task: Task, plays: int, milliseconds: list[float]) -> Options:
-    options: Options = {"duration": _in_ticks(milliseconds, task.format.tick_milliseconds)}
-    if task.format.name == "avif":
-        if plays:
-            task.warnings.append(f"avif repeats for ever here; the source is shown {plays} times.")
-    elif task.format.name != "gif":
-        options["loop"] = plays
-    elif plays != 1:
-        options["loop"] = max(0, plays - 1)  # a GIF counts the repetitions after the first showing
+def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> Options:
+    encoder = rendition.encoder
+    options: Options = {"duration": _in_ticks(milliseconds, encoder.tick_milliseconds)}
+    if encoder.loop is not None:
+        loop = encoder.loop(plays)
+        return options if loop is None else {**options, "loop": loop}
+    if plays:
+        rendition.warnings.append(f"{rendition.format.name} repeats for ever here; the source is shown {plays} times.")
     return options
 
 
@@ -154,8 +166,3 @@ def _in_ticks(milliseconds: list[float], tick: int) -> list[int]:
     """Durations in whole ticks, rounded so that no frame ever begins more than half a tick off."""
     ends = [round(end / tick) for end in accumulate(milliseconds)]
     return [(end - start) * tick for start, end in pairwise([0, *ends])]
-
-
-def _disposal(frames: list[Image.Image]) -> Options:
-    """A frame that is transparent somewhere must not show the one before it."""
-    return {"disposal": 2 if any("transparency" in frame.info for frame in frames) else 1} if len(frames) > 1 else {}

@@ -1,18 +1,18 @@
 """From a source file to the files of its results, in one synchronous call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from quickthumb.imaging import colour, facts, metadata, pipeline, smart
-from quickthumb.imaging.colour import Colour
+from quickthumb.imaging import color, facts, metadata, pipeline, smart
+from quickthumb.imaging.color import Color
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.levels import Levels, draft_scale
+from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
-from quickthumb.imaging.task import Task, plan_tasks
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 
@@ -46,78 +46,93 @@ class Rendering:
     made: tuple[Made, ...]
 
 
-def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+def never_stop() -> None:
+    """The checkpoint of whoever lets every rendering go on to its end."""
+
+
+def render(
+    source: Path,
+    outputs: Sequence[Output],
+    folder: Path,
+    limits: Limits,
+    checkpoint: Callable[[], None] = never_stop,
+) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
     Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels and TooManyFrames before anything is
     decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output that cannot be
     made of this source. OSError and MemoryError are the machine's, and pass.
+
+    Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
+    To stop, it raises: the exception leaves `render` as it is, and files that are made by then stay in `folder`.
     """
     with open_source(source, limits) as opened:
-        tasks = plan_tasks(opened, outputs)
-        found = _draw(opened, tasks)
-        return Rendering(found, tuple(_write(opened, task, folder) for task in tasks))
+        renditions = plan_renditions(opened, outputs)
+        found = _draw(opened, renditions, checkpoint)
+        made = tuple(_write(opened, rendition, folder, checkpoint) for rendition in renditions)
+        return Rendering(found, made)
 
 
-def _draw(source: Source, tasks: Sequence[Task]) -> Facts:
-    """Makes the pictures of all tasks from one pass over the frames; those with the most pixels first."""
-    largest_first = sorted(tasks, key=lambda task: task.plan.shrink)
-    count = max(task.frame_count for task in tasks)
+def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[[], None]) -> Facts:
+    """Makes the pictures of all renditions from one pass over the frames; those with the most pixels first."""
+    largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
+    count = max(rendition.frame_count for rendition in renditions)
+    draft = draft_scale([rendition.plan.shrink for rendition in renditions])
     found: Facts | None = None
-    for index, frame in enumerate(source.frames(count, draft_scale([task.plan.shrink for task in tasks]))):
+    for index, frame in enumerate(source.frames(count, draft, checkpoint)):
         levels = Levels(frame.level, source.size)
         if index == 0:
-            _look(source, tasks, frame, levels)
-        for task in largest_first:
-            if index < task.frame_count:
-                task.pictures.append(pipeline.run(levels, task))
-                task.milliseconds.append(frame.milliseconds)
-        found = found or facts.gather(source, levels, tasks[0].colour)
+            _look(source, renditions, frame, levels)
+        for rendition in largest_first:
+            if index < rendition.frame_count:
+                rendition.pictures.append(pipeline.run(levels, rendition, checkpoint))
+                rendition.milliseconds.append(frame.milliseconds)
+        found = found or facts.gather(source, levels, renditions[0].color)
     assert found is not None  # noqa: S101 - there is always a first frame
     return found
 
 
-def _look(source: Source, tasks: Sequence[Task], frame: Frame, levels: Levels) -> None:
-    """Settles what only the first frame can tell: its colour and where the interesting parts are."""
+def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels: Levels) -> None:
+    """Settles what only the first frame can tell: its color and where the interesting parts are."""
     mode = frame.level.picture.mode
-    if source.cielab:
-        its_colour = Colour(mode, converted="CIELAB")
+    if source.color_space:
+        its_color = Color(mode, converted=source.color_space)
     else:
-        its_colour = colour.read(source.info.get("icc_profile"), mode, source.limits)
-    for task in tasks:
-        task.colour = its_colour
-        if task.output.fit == "cover" and task.output.position == "smart":
-            _aim(task, levels)
+        its_color = color.read(source.info.get("icc_profile"), mode, source.limits)
+    for rendition in renditions:
+        rendition.color = its_color
+        if rendition.output.fit == "cover" and rendition.output.position == "smart":
+            _aim(rendition, levels)
 
 
-def _aim(task: Task, levels: Levels) -> None:
+def _aim(rendition: Rendition, levels: Levels) -> None:
     """Puts the box of a `cover` where the part that is most interesting is."""
-    box = task.plan.part
+    box = rendition.plan.part
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    stored = task.turn.source_box(box, task.upright)
-    seen = task.turn.apply(levels.cut(stored, task.turn.size(size), stored))
-    window = task.plan.region_size
-    task.aim(smart.anchor(task.colour.to_srgb(seen), (window[0] / width, window[1] / height)))
+    stored = rendition.turn.source_box(box, rendition.upright)
+    seen = rendition.turn.apply(levels.cut(stored, rendition.turn.size(size), stored))
+    window = rendition.plan.region_size
+    rendition.aim(smart.anchor(rendition.color.to_srgb(seen), (window[0] / width, window[1] / height)))
 
 
-def _write(source: Source, task: Task, folder: Path) -> Made:
-    options, what, lost = metadata.kept(source, task.output, task.format)
-    file = encode(task, source.plays, options)
-    filename = f"{task.output.name}.{task.format.extension}"
+def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Callable[[], None]) -> Made:
+    options, what, lost = metadata.kept(source, rendition)
+    file = encode(rendition, source.plays, options, checkpoint)
+    filename = f"{rendition.output.name}.{rendition.format.extension}"
     (folder / filename).write_bytes(file.data)
-    first: Image.Image = task.pictures[0]
+    first: Image.Image = rendition.pictures[0]
     return Made(
-        name=task.output.name,
+        name=rendition.output.name,
         filename=filename,
-        format=task.format.name,
+        format=rendition.format.name,
         width=first.width,
         height=first.height,
         bytes=len(file.data),
         frames=file.frames,
         quality=file.quality,
-        color=task.colour.done(task.keeps_profile),
+        color=rendition.color.done(rendition.keeps_profile),
         metadata=what,
-        warnings=tuple(dict.fromkeys((*source.warnings, *task.colour.warnings, *task.warnings, *lost))),
+        warnings=tuple(dict.fromkeys((*source.warnings, *rendition.color.warnings, *rendition.warnings, *lost))),
     )

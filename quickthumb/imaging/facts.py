@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from quickthumb.imaging.colour import Colour
+from quickthumb.imaging.color import Color
 from quickthumb.imaging.levels import Levels
 from quickthumb.imaging.orientation import Turn
 from quickthumb.imaging.placeholder import thumbhash
@@ -33,11 +33,11 @@ class Facts:
     thumbhash: str
 
 
-def gather(source: Source, levels: Levels, colour: Colour) -> Facts:
+def gather(source: Source, levels: Levels, color: Color) -> Facts:
     """The facts, by a look at the first frame."""
-    small = _small(source, levels, colour)
+    small = _small(source, levels, color)
     return Facts(
-        format=source.format,
+        format=source.format.name,
         width=source.upright[0],
         height=source.upright[1],
         frames=source.frame_count,
@@ -47,18 +47,18 @@ def gather(source: Source, levels: Levels, colour: Colour) -> Facts:
     )
 
 
-def _small(source: Source, levels: Levels, colour: Colour) -> Image.Image:
+def _small(source: Source, levels: Levels, color: Color) -> Image.Image:
     scale = min(1.0, _HASH_PIXELS / max(source.size))
     size = (max(1, round(source.size[0] * scale)), max(1, round(source.size[1] * scale)))
     turn: Turn = source.turn
-    return turn.apply(colour.to_srgb(levels.cut((0, 0, *source.size), size))).convert("RGBA")
+    return turn.apply(color.to_srgb(levels.cut((0, 0, *source.size), size))).convert("RGBA")
 
 
 def _dominant_color(small: Image.Image) -> str:
-    """The most frequent of 16 × 16 × 16 colours, as in sharp's statistics; what is transparent does not count."""
+    """The most frequent of 16 × 16 × 16 colors, as in sharp's statistics; what is transparent does not count."""
     coarse = Image.frombytes("RGBA", small.size, small.tobytes().translate(_SIXTEENTHS))
     counted = coarse.getcolors(small.width * small.height) or []
-    seen = [(count, colour) for count, colour in counted if isinstance(colour, tuple) and colour[3] >= 128]
+    seen = [(count, color) for count, color in counted if isinstance(color, tuple) and color[3] >= 128]
     if not seen:
         return "#000000"
     red, green, blue, _ = max(seen)[1]

@@ -7,11 +7,10 @@ import re
 from typing import Any
 
 from PIL import ExifTags, Image
-from PIL.PngImagePlugin import PngInfo
 
-from quickthumb.imaging.formats import Format, Options
+from quickthumb.imaging.formats.row import Options
+from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.source import Source
-from quickthumb.model.output import Output
 
 # The texts of a PNG that say the same as the EXIF tags.
 _RIGHTS = {ExifTags.Base.Artist: "Author", ExifTags.Base.Copyright: "Copyright"}
@@ -34,29 +33,23 @@ _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="[0-9]"|<tiff:Orientation>[0-9
 _MAX_BLOCK_BYTES = 65_000
 
 
-def kept(source: Source, output: Output, row: Format) -> tuple[Options, str, list[str]]:
+def kept(source: Source, rendition: Rendition) -> tuple[Options, str, list[str]]:
     """What the encoder is given, what the receipt says, and warnings."""
-    if output.metadata == "strip":
+    wanted, encoder = rendition.output.metadata, rendition.encoder
+    if wanted == "strip":
         return {}, "stripped", []
-    if not row.metadata:
-        return {}, "stripped", [f"{row.name} holds no metadata; none was kept."]
-    options = _rights(source) if output.metadata == "copyright" else _everything(source)
+    if not encoder.metadata:
+        return {}, "stripped", [f"{rendition.format.name} holds no metadata; none was kept."]
+    options = _rights(source) if wanted == "copyright" else _everything(source)
     warnings: list[str] = []
     for name, block in list(options.items()):
         if len(block) > _MAX_BLOCK_BYTES:
             del options[name]
             warnings.append(f"The {name.upper()} data is too large and was left out.")
-    if row.pillow == "PNG" and "xmp" in options:
-        options["pnginfo"] = _png_text(options.pop("xmp"))
-    done = "artist and copyright kept" if output.metadata == "copyright" else "kept"
+    if "xmp" in options:
+        options |= encoder.xmp(options.pop("xmp"))
+    done = "artist and copyright kept" if wanted == "copyright" else "kept"
     return options, done if options else "none found", warnings
-
-
-def _png_text(xmp: bytes) -> PngInfo:
-    """A PNG holds its XMP in a text of that name (XMP specification, part 3)."""
-    texts = PngInfo()
-    texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
-    return texts
 
 
 def _rights(source: Source) -> Options:

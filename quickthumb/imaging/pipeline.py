@@ -5,25 +5,28 @@ from collections.abc import Callable
 from PIL import Image
 
 from quickthumb.imaging.levels import Levels
-from quickthumb.imaging.steps import blur, convert, frame, grayscale, resize, sharpen, tone
-from quickthumb.imaging.task import Task
+from quickthumb.imaging.rendition import Rendition
+from quickthumb.imaging.steps import adjust, filters, frame, resize
 
-Step = Callable[[Image.Image, Task], Image.Image]
+Step = Callable[[Image.Image, Rendition], Image.Image]
 
-# `resize.cut` goes before these: it orients, crops and resizes in one. `encode` comes after them.
+# `resize.cut` goes before these: it orients, crops and resizes in one. `encode` comes after them. A step returns the
+# picture untouched where it isn't asked for.
 STEPS: tuple[Step, ...] = (
-    convert.apply,
-    grayscale.apply,
-    tone.apply,
-    blur.apply,
-    sharpen.apply,
+    adjust.convert,
+    adjust.grayscale,
+    adjust.tone,
+    filters.blur,
+    filters.sharpen,
     frame.apply,
 )
 
 
-def run(levels: Levels, task: Task) -> Image.Image:
-    """One frame of an output, ready to be encoded."""
-    picture = resize.cut(levels, task)
+def run(levels: Levels, rendition: Rendition, checkpoint: Callable[[], None]) -> Image.Image:
+    """One frame of an output, ready to be encoded. Calls `checkpoint` before each step."""
+    checkpoint()
+    picture = resize.cut(levels, rendition)
     for step in STEPS:
-        picture = step(picture, task)
+        checkpoint()
+        picture = step(picture, rendition)
     return picture

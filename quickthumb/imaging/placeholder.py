@@ -36,7 +36,7 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
-    """Lightness, yellow against blue, red against green, and alpha; what is transparent takes the average colour."""
+    """Lightness, yellow against blue, red against green, and alpha; what is transparent takes the average color."""
     alpha = [sample / 255 for sample in rgba[3::4]]
     red, green, blue = (_over_average(rgba[band::4], alpha) for band in range(3))
     lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]

@@ -2,7 +2,7 @@
 
 cykooz.resizer works on Pillow's own memory, several times faster than Pillow, and without the GIL. Both
 implement the same convolution (Pillow's, after http://entropymine.com/imageworsener/resample) and agree to within
-rounding. Transparent pictures are premultiplied meanwhile, so that the colour of what cannot be seen never bleeds.
+rounding. Transparent pictures are premultiplied meanwhile, so that the color of what cannot be seen never bleeds.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The most interesting part of a picture: where `position=smart` cuts.
 
-Every part is scored by what draws the eye: detail, colourfulness and skin, the three features of Jonas Wagner's
+Every part is scored by what draws the eye: detail, colorfulness and skin, the three features of Jonas Wagner's
 smartcrop.js and of libvips' "attention" strategy (libvips/conversion/smartcrop.c), with the former's weights. As a
 `cover` box has free room along one side only, the scores are summed along the other, and the window with most in it
 wins; among equals, the one nearest to the centre.
@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 # The picture is looked at in no more pixels than this a side: what matters is larger.
 LOOK_PIXELS = 128
-_DETAIL, _SKIN, _COLOUR = 0.2, 1.8, 0.3
+_DETAIL, _SKIN, _COLOR = 0.2, 1.8, 0.3
 _LAPLACE = (0, -1, 0, -1, 4, -1, 0, -1, 0)
 
 
@@ -36,10 +36,10 @@ def _scores(picture: Image.Image) -> Image.Image:
     warm = hue.point([255 if sample <= 25 or sample >= 250 else 0 for sample in range(256)])
     moderate = saturation.point([255 if 50 <= sample <= 175 else 0 for sample in range(256)])
     skin = ImageChops.multiply(ImageChops.multiply(warm, moderate), lit)
-    # Only what is more than a tint counts as colour.
-    colour = ImageChops.multiply(saturation.point([max(0, 2 * sample - 255) for sample in range(256)]), lit)
+    # Only what is more than a tint counts as color.
+    color = ImageChops.multiply(saturation.point([max(0, 2 * sample - 255) for sample in range(256)]), lit)
     total = Image.new("L", picture.size)
-    for feature, weight in ((detail, _DETAIL), (skin, _SKIN), (colour, _COLOUR)):
+    for feature, weight in ((detail, _DETAIL), (skin, _SKIN), (color, _COLOR)):
         total = ImageChops.add(total, feature.point([sample * weight / 3 for sample in range(256)]))
     return total
 

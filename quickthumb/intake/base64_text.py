@@ -1,25 +1,25 @@
-"""Base64 (RFC 4648) as it stands in a JSON string, decoded as it arrives."""
+"""Decodes base64 (RFC 4648) inside a JSON string as it arrives."""
 
 import binascii
 
 from quickthumb.model.errors import MalformedRequest
 
 WHITESPACE = b" \t\r\n"
-# `data:image/png;base64,` as browsers' FileReader puts before it.
+# Browsers' FileReader starts its result with `data:image/png;base64,`.
 DATA_URL = b"data:"
-LONGEST_DATA_URL_BYTES = 256
-LONGEST_ESCAPE = 6
-# What may follow a backslash: the slash (as PHP writes it) and the line breaks of MIME encoders, which say nothing.
+MAX_DATA_URL_BYTES = 256
+MAX_ESCAPE_BYTES = 6
+# What may follow a backslash: the slash (PHP escapes it) and whitespace (MIME encoders break lines), which is dropped.
 SHORT_ESCAPES = {b"/": b"/", b"n": b"", b"r": b"", b"t": b""}
-# What may follow a backslash and a u: any sign of ASCII; .NET writes the plus so, and others more than that.
+# What may follow `\u`: any ASCII character. .NET escapes the plus this way; other encoders escape more.
 LONG_ESCAPES = {f"{code:04x}".encode(): bytes([code]) for code in range(128)}
 
 
 class Base64Text:
-    """Decodes the inside of a JSON string of base64, however it is cut.
+    """Decodes the inside of a base64 JSON string, fed in pieces of any size.
 
-    White space may stand anywhere, a data URL's beginning before it, and the padding at its end may be missing.
-    Anything else that is not of the alphabet (that of RFC 4648, section 4) raises MalformedRequest.
+    Allows whitespace anywhere, a data URL's prefix at the start, and missing padding at the end. Any other character
+    outside the alphabet of RFC 4648, section 4, raises MalformedRequest.
     """
 
     def __init__(self) -> None:
@@ -29,17 +29,17 @@ class Base64Text:
         self._padded = False
 
     def feed(self, text: bytes) -> bytes:
-        """The bytes that `text`, still escaped, brings."""
+        """The bytes decoded so far from `text`, which still holds its JSON escapes."""
         text = self._escape + text
-        # An escape that is cut by the end of the chunk waits for the next one.
-        cut = text.rfind(b"\\", max(0, len(text) - LONGEST_ESCAPE + 1))
+        # An escape that the chunk cuts in two waits for the next chunk.
+        cut = text.rfind(b"\\", max(0, len(text) - MAX_ESCAPE_BYTES + 1))
         if cut < 0 or _is_whole(text[cut:]):
             cut = len(text)
         self._escape = text[cut:]
         return self._decode(self._skip_data_url(_unescape(text[:cut])))
 
     def close(self) -> bytes:
-        """The last bytes."""
+        """The last bytes. Raises MalformedRequest if the text ends too early."""
         if self._escape:
             raise _invalid()
         beginning, self._beginning = self._beginning or b"", None
@@ -60,7 +60,7 @@ class Base64Text:
             self._beginning = None
             return text
         scheme, comma, after = text.partition(b",")
-        if len(scheme) > LONGEST_DATA_URL_BYTES or (comma and not scheme.lower().endswith(b";base64")):
+        if len(scheme) > MAX_DATA_URL_BYTES or (comma and not scheme.lower().endswith(b";base64")):
             raise _invalid()
         self._beginning = None if comma else text
         return after
@@ -79,7 +79,7 @@ class Base64Text:
 
 
 def _is_whole(escape: bytes) -> bool:
-    return len(escape) >= (LONGEST_ESCAPE if escape[1:2] == b"u" else 2)
+    return len(escape) >= (MAX_ESCAPE_BYTES if escape[1:2] == b"u" else 2)
 
 
 def _unescape(text: bytes) -> bytes:
@@ -90,7 +90,7 @@ def _unescape(text: bytes) -> bytes:
 
 
 def _resolve(piece: bytes) -> bytes:
-    """The text that begins with an escape, whose backslash is gone already."""
+    """Resolves the escape at the start of `piece`; its backslash is already gone."""
     short = SHORT_ESCAPES.get(piece[:1])
     if short is not None:
         return short + piece[1:]
@@ -101,12 +101,15 @@ def _resolve(piece: bytes) -> bytes:
 
 
 def _strip_whitespace(text: bytes) -> bytes:
-    # Looking first is far quicker than taking away what is not there.
-    return text.translate(None, WHITESPACE) if any(sign in text for sign in WHITESPACE) else text
+    # Looking first is much faster than removing whitespace that is not there.
+    return text.translate(None, WHITESPACE) if any(byte in text for byte in WHITESPACE) else text
 
 
 def _decode_whole(text: bytes) -> bytes:
-    """Decodes groups of four; the lenient decoder is quicker, and what it passes over is missing from its result."""
+    """Decodes whole groups of four characters.
+
+    The lenient decoder is faster. It skips bad characters, so its result is then too short, and the strict one decides.
+    """
     try:
         decoded = binascii.a2b_base64(text)
         return decoded if 4 * len(decoded) == 3 * len(text) else binascii.a2b_base64(text, strict_mode=True)

@@ -1,10 +1,10 @@
-"""What an upload's body may be refused for."""
+"""Why intake refuses an upload."""
 
 from quickthumb.model.errors import QuickThumbError
 
 
 class UploadTimedOut(QuickThumbError):
-    code, status, title = "upload_timed_out", 408, "The upload stalled"
+    code, status, title = "upload_timed_out", 408, "The upload took too long"
 
 
 class TooManyBytes(QuickThumbError):
@@ -13,3 +13,8 @@ class TooManyBytes(QuickThumbError):
 
 class UnsupportedMediaType(QuickThumbError):
     code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
+
+
+def image_too_large(max_bytes: int) -> TooManyBytes:
+    """The refusal of an image that has more than `max_bytes`."""
+    return TooManyBytes(f"The image is too large; at most {max_bytes} bytes are accepted.")

@@ -1,20 +1,19 @@
-"""The image's bytes on their way from the body to the sink: counted, inspected, hashed, and written in large blocks."""
+"""Streams one image into a sink: counts, inspects and hashes its bytes, and writes them in large blocks."""
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from quickthumb.intake.limits import IntakeLimits
-from quickthumb.intake.ways import too_many_bytes
+from quickthumb.intake.errors import image_too_large
 from quickthumb.model.errors import BrokenImage
 
-# Large enough that a write's fixed costs (a thread, a system call) vanish. Nothing is written before the first block is
-# full, so the whole of it is what can be inspected: enough for a JPEG's metadata and its colour profile.
+# Large enough that a write's fixed costs (a thread, a system call) do not matter. The first block is inspected before
+# anything is written, so it must be large enough for a JPEG's metadata and color profile.
 BLOCK_BYTES = 1024 * 1024
-# What an upload has before its image needs more: many may have begun that never go on.
+# The first allocation is small: many clients may start an upload and never go on.
 FIRST_BLOCK_BYTES = 16 * 1024
-# Below this, hashing (about 1 ms per MiB) takes less than handing it to a thread.
+# Hashing takes about 1 ms per MiB; below this size, handing it to a thread would take longer.
 HASHED_INLINE_BYTES = 64 * 1024
 
 H = TypeVar("H")
@@ -22,37 +21,52 @@ HeaderT_co = TypeVar("HeaderT_co", covariant=True)
 
 
 class Inspect(Protocol[HeaderT_co]):
-    """Looks at an image's first bytes. It must be quick: it runs in the event loop."""
+    """Decides from an image's first bytes whether to accept it. It runs in the event loop, so it must be fast."""
 
     def __call__(self, prefix: bytes, complete: bool, /) -> HeaderT_co | None:
-        """What is known from `prefix`; None if more bytes are needed; raises what is to refuse the upload.
+        """Returns the header; None if it needs more bytes than `prefix`; raises an error to refuse the image.
 
-        `complete` says that the prefix is the whole image.
+        `complete` means that `prefix` is the whole image.
         """
 
 
 class Sink(Protocol):
-    """Where the image goes. Who opened it also closes it, and discards what it holds if the upload fails."""
+    """Where the image goes. Whoever opened the sink closes it, and discards its content if the upload fails."""
 
     async def write(self, data: bytes) -> None:
-        """Takes the next bytes; raises StorageUnavailable or DiskFull if it cannot."""
+        """Writes the next bytes. Raises StorageUnavailable or DiskFull."""
 
 
 OpenSink = Callable[[], Awaitable[Sink]]
 
 
 class ImageStream(Generic[H]):
-    """Takes one image, in pieces of any size; memory is a few blocks, whatever the image's size.
+    """Takes one image in pieces of any size: counts, inspects and hashes it, and writes it to a sink in large blocks.
 
-    The sink is opened for the first full block or at the end, and never for an image that inspection has refused.
+    It needs no request and no body parser. Whoever has the bytes feeds it:
+
+        image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes)
+        async for chunk in chunks:
+            await image.write(chunk)
+        sha256 = await image.finish()
+
+    - It opens the sink once: when the first block is full, or in `finish`. It never opens one for an image that
+      `inspect` refuses.
+    - Every block but the last has BLOCK_BYTES. Memory stays at a few blocks, whatever the size of the image.
+    - It sets no deadlines; `read_in_time` does.
+    - After an exception or `finish`, do not use it again. The caller closes the sink, and discards what it holds if the
+      image did not arrive whole.
+
+    `bytes` is how many have arrived. `header` is what `inspect` returned: None until it knows, and for good if the
+    first block was not enough.
     """
 
-    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, limits: IntakeLimits) -> None:
+    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, *, max_bytes: int) -> None:
         self._inspect = inspect
         self._open_sink = open_sink
-        self._limits = limits
+        self._max_bytes = max_bytes
         self._sink: Sink | None = None
-        # Filled again and again: growing a new one for each block would cost more than copying it.
+        # Reused for every block: growing a new one each time would cost more than copying.
         self._block = bytearray(FIRST_BLOCK_BYTES)
         self._filled = 0
         self._next_inspection = 1
@@ -62,10 +76,10 @@ class ImageStream(Generic[H]):
         self.header: H | None = None
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Takes the image's next bytes; raises TooManyBytes, and what inspection and the sink raise."""
+        """Takes the image's next bytes. Raises TooManyBytes, and whatever `inspect`, `open_sink` and the sink raise."""
         self.bytes += len(data)
-        if self.bytes > self._limits.max_upload_bytes:
-            raise too_many_bytes(self._limits)
+        if self.bytes > self._max_bytes:
+            raise image_too_large(self._max_bytes)
         rest = memoryview(data)
         while rest:
             self._make_room(len(rest))
@@ -79,7 +93,10 @@ class ImageStream(Generic[H]):
                 await self._flush()
 
     async def finish(self) -> str:
-        """Writes what remains; the image's SHA-256 in hexadecimal. Raises BrokenImage for an image of no bytes."""
+        """Writes what remains, and returns the image's SHA-256 in hexadecimal.
+
+        Raises BrokenImage for an empty image, and whatever `inspect`, `open_sink` and the sink raise.
+        """
         if not self.bytes:
             raise BrokenImage("The image is empty.", field="image")
         if self._sink is None and self.header is None:
@@ -90,13 +107,13 @@ class ImageStream(Generic[H]):
         return self._digest.hexdigest()
 
     def _make_room(self, wanted: int) -> None:
-        """Enlarges the block, up to its full size: to what is there by now, or twice what it was."""
+        """Grows the block to fit `wanted` more bytes, at least doubling it, up to its full size."""
         size = len(self._block)
         if self._filled + wanted > size and size < BLOCK_BYTES:
             self._block += bytes(min(BLOCK_BYTES, max(2 * size, self._filled + wanted)) - size)
 
     def _inspect_early(self) -> None:
-        # Again only when there is twice as much: a body that drips in single bytes costs no more than one in blocks.
+        # Inspects again only after the bytes have doubled: a body sent byte by byte costs no more than one in blocks.
         if self.header is None and self._filled >= self._next_inspection:
             self._next_inspection = min(2 * self._filled, BLOCK_BYTES)
             self.header = self._inspect(self._filled_block(), False)
@@ -113,7 +130,7 @@ class ImageStream(Generic[H]):
         if len(block) <= HASHED_INLINE_BYTES:
             self._digest.update(block)
         else:
-            # Hashing lets go of the GIL, so it runs while this block is being written and the next one arrives.
+            # Hashing releases the GIL, so it runs while this block is written and the next one arrives.
             self._hashing = asyncio.get_running_loop().run_in_executor(None, self._digest.update, block)
         await self._sink.write(block)
 

@@ -1,7 +1,7 @@
-"""A JSON object whose `data` is the image in base64.
+"""Parses a JSON object whose `data` is the image in base64.
 
-The string is taken out and decoded as it arrives; what remains of the object is small, is kept with an empty string in
-its place, and is read by the JSON parser at the end, which also finds whatever is wrong with it.
+It cuts that string out and decodes it as it arrives. The rest of the object is small: it is kept, with an empty string
+in place of the image, and the JSON parser reads it at the end and finds whatever is wrong with it.
 """
 
 import json
@@ -10,33 +10,32 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quickthumb.intake.base64_text import Base64Text
-from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
-from quickthumb.intake.filename import clean_filename
+from quickthumb.intake.headers import clean_filename
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 
 IMAGE_KEY = "data"
 FILENAME_KEY = "filename"
-MOST_LEVELS = 32
-# Base64 takes 4/3; escapes and line breaks take at most a quarter more in what encoders make.
-MOST_ENCODED_PER_BYTE = 2
+MAX_LEVELS = 32
+# Base64 takes 4/3 bytes per byte; the escapes and line breaks of real encoders add at most a quarter of that.
+MAX_ENCODED_PER_BYTE = 2
 
 _STRUCTURE = re.compile(rb'["{}\[\],]')
 _STRING_STOP = re.compile(rb'["\\]')
 _BEFORE_VALUE = b" \t\r\n:"
 
 
-class JsonBody:
-    """The way of `application/json`.
+class JsonBodyParser:
+    """Parses `application/json`: `data` is the image, `filename` its name, every other key a field with its JSON value.
 
-    Every other key is a field with its JSON value; `filename` names the image. Raises MalformedRequest for what is not
-    JSON (with field `data` where the image is at fault), for a key that is given twice, and for NaN and Infinity. Line
-    breaks that stand unescaped in `data`, which JSON forbids, are let pass, since `base64 photo.jpg` makes them.
+    Raises MalformedRequest for invalid JSON (with field `data` where the image is at fault), duplicate keys, NaN and
+    Infinity. JSON forbids bare line breaks in a string, but `data` may have them, since `base64 photo.jpg` writes them.
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
         self._allowance = FieldAllowance(limits)
-        self._events: list[Event] = []
+        self._parsed: list[BodyPart] = []
         self._remains = bytearray()
         self._step = self._pass_structure
         self._levels = 0
@@ -47,28 +46,28 @@ class JsonBody:
         self._expects_image = False
 
     @staticmethod
-    def most_bytes(limits: IntakeLimits) -> int:
-        return MOST_ENCODED_PER_BYTE * limits.max_upload_bytes + limits.max_fields_bytes
+    def max_body_bytes(limits: IntakeLimits) -> int:
+        return MAX_ENCODED_PER_BYTE * limits.max_upload_bytes + limits.max_fields_bytes
 
-    def feed(self, data: bytes) -> Iterable[Event]:
+    def feed(self, data: bytes) -> Iterable[BodyPart]:
         position = 0
         while position < len(data):
-            self._events = []
+            self._parsed = []
             position = self._step(data, position)
-            yield from self._events
+            yield from self._parsed
 
-    def close(self) -> Iterable[Event]:
+    def close(self) -> Iterable[BodyPart]:
         if self._step == self._pass_image:
-            raise MalformedRequest("The request's body ends within the image.", field=IMAGE_KEY)
+            raise MalformedRequest("The request's body ends in the middle of the image.", field=IMAGE_KEY)
         values = _parse(bytes(self._remains))
         values.pop(IMAGE_KEY, None)
         filename = values.pop(FILENAME_KEY, None)
         if not isinstance(filename, str | None):
-            raise MalformedRequest("The file name is not a string.", field=FILENAME_KEY)
+            raise MalformedRequest("The file name must be a string.", field=FILENAME_KEY)
         self._allowance.take_fields(len(values))
         cleaned = clean_filename(filename or "")
         if cleaned:
-            yield ImageNamed(cleaned)
+            yield ImageFilename(cleaned)
         for name, value in values.items():
             yield Field(name, value)
 
@@ -77,7 +76,7 @@ class JsonBody:
         self._remains += data
 
     def _pass_structure(self, data: bytes, start: int) -> int:
-        """Takes what is outside strings, up to the next sign of structure."""
+        """Passes over what is outside strings, up to the next structural character."""
         match = _STRUCTURE.search(data, start)
         end = match.end() if match else len(data)
         self._keep(data[start:end])
@@ -87,20 +86,20 @@ class JsonBody:
             self._enter(match[0])
         return end
 
-    def _enter(self, sign: bytes) -> None:
-        if sign == b'"':
+    def _enter(self, character: bytes) -> None:
+        if character == b'"':
             self._step = self._pass_string
             self._key_start = len(self._remains) - 1 if self._expects_key else None
-        elif sign in b"{[":
+        elif character in b"{[":
             self._levels += 1
-            if self._levels > MOST_LEVELS:
+            if self._levels > MAX_LEVELS:
                 raise MalformedRequest("The request's JSON is nested too deeply.")
-        elif sign in b"}]":
+        elif character in b"}]":
             self._levels -= 1
-        self._expects_key = self._levels == 1 and sign in b"{,"
+        self._expects_key = self._levels == 1 and character in b"{,"
 
     def _pass_string(self, data: bytes, start: int) -> int:
-        """Takes the inside of a key or of a value that is not the image."""
+        """Passes over the inside of a key, or of a string value that is not the image."""
         if self._escaped:
             self._escaped = False
             self._keep(data[start : start + 1])
@@ -120,23 +119,23 @@ class JsonBody:
             return
         if _string(bytes(self._remains[self._key_start :])) == IMAGE_KEY:
             if self._image:
-                raise MalformedRequest("The request has two images; one is needed.", field=IMAGE_KEY)
+                raise MalformedRequest("The request has more than one image.", field=IMAGE_KEY)
             self._expects_image = True
 
     def _seek_image(self, data: bytes) -> None:
-        """Begins the image at the quotation mark after the colon; nothing else may stand there."""
+        """Starts the image at the quotation mark after the colon; anything else there is an error."""
         before = data.strip(_BEFORE_VALUE)
         if before not in (b"", b'"'):
-            raise MalformedRequest("The image must be a string of base64.", field=IMAGE_KEY)
+            raise MalformedRequest("The image must be a base64 string.", field=IMAGE_KEY)
         if before:
             self._remains += b'"'
             self._expects_image = False
             self._image = Base64Text()
             self._step = self._pass_image
-            self._events.append(ImageBegins())
+            self._parsed.append(ImageStart())
 
     def _pass_image(self, data: bytes, start: int) -> int:
-        """Decodes the image up to its closing quotation mark, which base64 cannot contain."""
+        """Decodes the image up to the closing quotation mark, which base64 cannot contain."""
         image = self._image or Base64Text()
         end = data.find(b'"', start)
         decoded = image.feed(data[start : end if end >= 0 else len(data)])
@@ -144,7 +143,7 @@ class JsonBody:
             decoded += image.close()
             self._step = self._pass_structure
         if decoded:
-            self._events.append(ImageBytes(decoded))
+            self._parsed.append(ImageBytes(decoded))
         return end + 1 if end >= 0 else len(data)
 
 
@@ -158,7 +157,7 @@ def _string(token: bytes) -> Any:
 def _parse(text: bytes) -> dict[str, Any]:
     try:
         values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
-        # What can be read but not written again would fail later: halves of surrogate pairs, NaN and Infinity.
+        # Python reads lone surrogates, NaN and Infinity, but writing them again would fail later.
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except ValueError:
         raise _not_json() from None
@@ -170,7 +169,7 @@ def _parse(text: bytes) -> dict[str, Any]:
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise MalformedRequest("The request's JSON gives the same key twice.")
+        raise MalformedRequest("The request's JSON has a duplicate key.")
     return values
 
 

@@ -1,4 +1,4 @@
-"""A form with a file (RFC 7578), taken apart by python-multipart as it arrives."""
+"""Parses a form with a file (RFC 7578) as it arrives, by python-multipart."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -6,32 +6,31 @@ from typing import TYPE_CHECKING
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 
-from quickthumb.intake.events import Event, Field, ImageBegins, ImageBytes, ImageNamed
-from quickthumb.intake.filename import clean_filename
-from quickthumb.intake.header_value import decode_extended, split_header_value
+from quickthumb.intake.headers import clean_filename, decode_extended, split_header_value
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
+from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 IMAGE_PARTS = ("image", "file")
-MOST_HEADERS = 8
-MOST_HEADER_BYTES = 4096
-# Boundaries and headers of one part, and whatever stands before the first part and after the last.
+MAX_HEADERS = 8
+MAX_HEADER_BYTES = 4096
+# Room for the boundary and headers of one part, and as much again before the first part and after the last.
 FRAMING_BYTES = 4096
 
 
-class MultipartBody:
-    """The way of `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
+class MultipartBodyParser:
+    """Parses `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
 
-    Raises MalformedRequest also for a file under another name, which would else be taken for a very long field.
+    Raises MalformedRequest for a file under another name too, which would otherwise pass for a very long field.
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
         self._limits = limits
         self._allowance = FieldAllowance(limits)
-        self._events: list[Event] = []
+        self._parsed: list[BodyPart] = []
         self._framing_bytes = 0
         self._header = (bytearray(), bytearray())
         self._disposition = b""
@@ -41,18 +40,18 @@ class MultipartBody:
         self._parser = self._make_parser(parameters.get("boundary", ""))
 
     @staticmethod
-    def most_bytes(limits: IntakeLimits) -> int:
-        return limits.max_upload_bytes + limits.max_fields_bytes + _most_framing_bytes(limits)
+    def max_body_bytes(limits: IntakeLimits) -> int:
+        return limits.max_upload_bytes + limits.max_fields_bytes + _max_framing_bytes(limits)
 
-    def feed(self, data: bytes) -> Iterable[Event]:
-        self._events = []
+    def feed(self, data: bytes) -> Iterable[BodyPart]:
+        self._parsed = []
         refusal = self._parse(data)
-        # What came before the fault comes first, so that a body is refused for the same reason however it is cut.
-        yield from self._events
+        # Yields what came before the error first, so that the refusal does not depend on where the body is cut.
+        yield from self._parsed
         if refusal is not None:
             raise refusal
 
-    def close(self) -> Iterable[Event]:
+    def close(self) -> Iterable[BodyPart]:
         if not self._ended:
             raise MalformedRequest("The request's body ends before its closing boundary.")
         return ()
@@ -72,9 +71,7 @@ class MultipartBody:
         if not (boundary.isascii() and boundary.isprintable() and boundary):
             raise MalformedRequest("The request's content type has no valid boundary.")
         try:
-            return MultipartParser(
-                boundary, callbacks, max_header_count=MOST_HEADERS, max_header_size=MOST_HEADER_BYTES
-            )
+            return MultipartParser(boundary, callbacks, max_header_count=MAX_HEADERS, max_header_size=MAX_HEADER_BYTES)
         except FormParserError:
             raise MalformedRequest("The request's boundary is too long.") from None
 
@@ -86,8 +83,8 @@ class MultipartBody:
             return MalformedRequest("The request's body is not valid multipart/form-data.")
         except QuickThumbError as error:
             return error
-        if self._framing_bytes > _most_framing_bytes(self._limits):
-            return MalformedRequest("The request's body has far more around its parts than in them.")
+        if self._framing_bytes > _max_framing_bytes(self._limits):
+            return MalformedRequest("The request's part headers and boundaries are too long.")
         return None
 
     def _begin_part(self) -> None:
@@ -122,9 +119,9 @@ class MultipartBody:
 
     def _begin_image(self, filename: str | None) -> None:
         self._field_name = None
-        self._events.append(ImageBegins())
+        self._parsed.append(ImageStart())
         if filename:
-            self._events.append(ImageNamed(filename))
+            self._parsed.append(ImageFilename(filename))
 
     def _begin_field(self, name: str) -> None:
         self._allowance.take_fields(1)
@@ -135,8 +132,8 @@ class MultipartBody:
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         self._framing_bytes -= end - start
         if self._field_name is None:
-            # A view, since copying every chunk once more is what the fast path cannot afford.
-            self._events.append(ImageBytes(memoryview(data)[start:end]))
+            # A view: the fast path cannot afford another copy of every chunk.
+            self._parsed.append(ImageBytes(memoryview(data)[start:end]))
             return
         self._allowance.take_bytes(end - start)
         self._value += data[start:end]
@@ -145,13 +142,13 @@ class MultipartBody:
         if self._field_name is None:
             return
         try:
-            self._events.append(Field(self._field_name, self._value.decode("utf-8")))
+            self._parsed.append(Field(self._field_name, self._value.decode("utf-8")))
         except UnicodeDecodeError:
-            raise MalformedRequest("The field is not text in UTF-8.", field=self._field_name) from None
+            raise MalformedRequest("The field is not UTF-8 text.", field=self._field_name) from None
 
     def _end(self) -> None:
         self._ended = True
 
 
-def _most_framing_bytes(limits: IntakeLimits) -> int:
+def _max_framing_bytes(limits: IntakeLimits) -> int:
     return FRAMING_BYTES * (limits.max_fields + 2)

@@ -19,8 +19,8 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the tenant that owns what they make, the API key and the network address they came with, and what they
-    may do. Every verb takes one.
+    """Who asks: the tenant that owns what they make, the API key and the network address that they came with, and what
+    they may do. The service's verbs take one as their first argument, and show each caller their tenant's jobs only.
     """
 
     tenant: str = DEFAULT_TENANT

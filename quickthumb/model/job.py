@@ -1,7 +1,8 @@
-"""The words of the job: its status, its source, its results, and the moves that its status may make."""
+"""A job: its status, source, order and results, and the moves that its status may make."""
 
 import json
-from datetime import datetime
+import secrets
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -75,8 +76,8 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` is whose job it is. `order` is the order as it is kept: its fields that differ from their defaults, as JSON
-    values; `outputs` is always among them.
+    `tenant` is whose job it is. `order` is the order as it is kept: `Order.written` makes it, `Order.read` reads it.
+    Its `outputs` are always there, its other fields where they differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -135,3 +136,26 @@ class Outcome(BaseModel):
     source: Source
     results: tuple[Result, ...] = ()
     error: Failure | None = None
+
+
+def new_id() -> str:
+    """128 random bits, in hexadecimal: neither to be guessed nor to be counted."""
+    return secrets.token_hex(16)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` could be a job's id; nothing else may become part of a key or a path."""
+    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+
+
+def now() -> datetime:
+    """The time, in whole milliseconds, as it is kept and shown."""
+    return from_milliseconds(int(datetime.now(UTC).timestamp() * 1000))
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

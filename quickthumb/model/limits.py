@@ -1,17 +1,21 @@
-"""How much one image may ask for."""
+"""How large an image may be."""
 
-from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that is decoded and made of one source.
+    """The most that is decoded from one source and rendered from it; a section of the configuration.
 
-    `max_pixels` counts width × height of all frames together that are to be decoded, and likewise those of any one
-    result. `max_frames` counts the frames of the source; `max_profile_bytes` the colour profile, beyond which it is
-    left aside with a warning.
+    `max_pixels` bounds width × height × frames, of what is decoded and of each result. `max_frames` bounds the frames
+    of the source. A color profile above `max_profile_bytes` is ignored with a warning.
     """
 
-    max_pixels: int
-    max_frames: int = 1000
-    max_profile_bytes: int = 2 * 1024 * 1024
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
+    )
+    max_frames: int = Field(default=1000, ge=1, description="Most frames an animation may have.")
+    max_profile_bytes: ClassVar[int] = 2 * 1024 * 1024

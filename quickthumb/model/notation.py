@@ -1,4 +1,4 @@
-"""How the values of parameters are written as text: positions, crops, colours and sizes.
+"""How the values of parameters are written as text: positions, crops, colors and sizes.
 
 A form field, a query parameter and a command-line option can only carry text, so whatever is more than a number has
 one written form, normalised here. Knows neither Pillow nor pydantic, so that the web process stays light.
@@ -20,8 +20,8 @@ ANCHORS = {
 }
 SMART = "smart"
 
-# The sixteen basic colours of CSS, and its word for no colour at all.
-COLOURS = {
+# The sixteen basic colors of CSS, and its word for no color at all.
+COLORS = {
     "black": "#000000ff",
     "silver": "#c0c0c0ff",
     "gray": "#808080ff",
@@ -85,21 +85,21 @@ def crop(value: object) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
-def colour(value: object) -> str:
-    """A colour as `#rrggbbaa`: from CSS hexadecimal, with or without the `#`, or one of CSS's basic names."""
+def color(value: object) -> str:
+    """A color as `#rrggbbaa`: from CSS hexadecimal, with or without the `#`, or one of CSS's basic names."""
     text = _text(value).strip().lower()
-    if text in COLOURS:
-        return COLOURS[text]
+    if text in COLORS:
+        return COLORS[text]
     digits = text.removeprefix("#")
     if not _HEX.fullmatch(digits):
-        raise ValueError("must be a colour such as #ff8800, #ff880080, white or transparent")
+        raise ValueError("must be a color such as #ff8800, #ff880080, white or transparent")
     if len(digits) < 6:
         digits = "".join(digit * 2 for digit in digits)
     return f"#{digits:f<8}"
 
 
 def rgba(text: str) -> tuple[int, int, int, int]:
-    """The four samples, 0…255, of a colour written as `#rrggbbaa`."""
+    """The four samples, 0…255, of a color written as `#rrggbbaa`."""
     red, green, blue, alpha = bytes.fromhex(text.removeprefix("#"))
     return red, green, blue, alpha
 

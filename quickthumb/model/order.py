@@ -1,71 +1,143 @@
-"""From the fields of a request to the outputs that a job is to make."""
+"""What a client asks for beside the picture: the outputs, and the fields of the job itself.
+
+`Order` is the one list of these fields. To add a field, add it there with its type, default and description: forms,
+queries, JSON bodies, the command line, validation, OpenAPI and the job's record derive from it. A field that `Order`
+does not have is a parameter of a single output: see `output`.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.output import Output, parse_output
+from quickthumb.model.output import Output, parse_output, refusal
 
 MAX_OUTPUTS = 32
-# What a job makes when nothing is asked for.
+# The preset that is made when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
 
 Presets = Mapping[str, tuple[Output, ...]]
+# Fields as they were sent: text from a form, a query or the command line, any JSON value from a JSON body.
 Fields = Iterable[tuple[str, Any]]
 
 
-def recipe_from(fields: Fields, presets: Presets) -> tuple[Output, ...]:
-    """The outputs that the fields ask for: flat parameters for one, `preset` (repeatable) and `outputs` (a JSON list)
-    for several, which may stand together.
+class Order(BaseModel):
+    """Everything that a client asks for beside the picture.
 
-    A field that is empty counts as not given, since forms send the fields that were left blank.
-    Raises InvalidParameter, naming the field, for what is unknown, given twice or not valid, and for flat parameters
-    beside the others: nobody could say to which output they belong.
+    The type of a field says how it is given. A tuple of texts or numbers may be given several times (in JSON, as one
+    value or a list). An object, or a list of objects, is JSON text in a form. Everything else is given once. A field
+    with `exclude=True` is read from requests but not kept with the job. No field may have the name of a parameter of
+    `Output`.
     """
-    pairs = [(name, value) for name, value in fields if value != ""]
-    named = _named([value for name, value in pairs if name == "preset"], presets)
-    given = _once_each((name, value) for name, value in pairs if name != "preset")
-    listed = given.pop("outputs", None)
-    if listed is None and not named:
-        return (parse_output(given),) if given else presets[DEFAULT_PRESET]
-    if given:
-        name, beside = next(iter(given)), "preset" if listed is None else "outputs"
-        raise InvalidParameter(f"Parameters of an output cannot be given beside `{beside}`.", field=name)
-    outputs = (*named, *(_several(_decoded(listed)) if listed is not None else ()))
-    _check_together(outputs, "outputs" if listed is not None else "preset")
-    return outputs
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: tuple[Annotated[str, Field(examples=["thumbnail"])], ...] = Field(
+        (), exclude=True, description="A named recipe, as `GET /presets` lists them; several may be given."
+    )
+    outputs: tuple[Output, ...] = Field(
+        min_length=1,
+        max_length=MAX_OUTPUTS,
+        description="Several outputs at once, as a JSON list; parameters then stand inside of it.",
+    )
+
+    @classmethod
+    def parse(cls, fields: Fields, presets: Presets) -> Self:
+        """The order in a request's fields; its `outputs` are those of the presets, then those of `outputs`.
+
+        Without either, the flat parameters describe the one output; without those, DEFAULT_PRESET is made. An empty
+        field counts as not given, since forms also send the fields that were left blank.
+
+        Raises InvalidParameter, naming the field, for a field that is unknown, not valid or given too often, and for
+        flat parameters next to `preset` or `outputs`, because it is not clear which output they belong to.
+        """
+        own, parameters = _sort(fields, order_fields(cls))
+        own["outputs"] = _outputs(own, parameters, presets)
+        try:
+            return cls.model_validate(own)
+        except ValidationError as error:
+            raise refusal(error) from None
+
+    def written(self) -> dict[str, Any]:
+        """The order as a job keeps it: `outputs`, and each other field that differs from its default, as JSON values.
+
+        `read` is the way back.
+        """
+        others = self.model_dump(mode="json", exclude_defaults=True, exclude={"outputs"})
+        return {"outputs": [written_output(output) for output in self.outputs], **others}
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Self:
+        """The order that a job keeps; fields that only a later release knows are passed over."""
+        return cls.model_validate({name: value for name, value in kept.items() if name in cls.model_fields})
 
 
-def written(output: Output) -> dict[str, Any]:
-    """The output as a job keeps it: its name, and what differs from the defaults."""
+@dataclass(frozen=True, slots=True)
+class OrderField:
+    """One field of an order, for whatever describes or reads it. `schema` is the JSON Schema of its value in JSON."""
+
+    name: str
+    meaning: str
+    schema: dict[str, Any]
+    repeatable: bool
+    json_text: bool
+
+
+@cache
+def order_fields(order: type[Order] = Order, references: str = "#/$defs/{model}") -> tuple[OrderField, ...]:
+    """The fields of `order`, as they are listed; models within their schemas are named by `references`."""
+    schema = order.model_json_schema(ref_template=references)
+    return tuple(_described(name, field, schema.get("$defs", {})) for name, field in schema["properties"].items())
+
+
+def written_output(output: Output) -> dict[str, Any]:
+    """The output as a job keeps it: its name, and the parameters that differ from their defaults."""
     return {"name": output.name, **output.model_dump(mode="json", exclude_defaults=True)}
 
 
 def output_from(parameters: Mapping[str, Any], prefix: str) -> Output:
-    """One output of several. Raises InvalidParameter that names the parameter, behind `prefix`."""
+    """One output of several. Raises InvalidParameter that names the parameter, with `prefix` in front."""
     try:
         return parse_output(parameters)
     except InvalidParameter as error:
         raise InvalidParameter(error.detail, field=f"{prefix}.{error.field}" if error.field else prefix) from None
 
 
-def _named(given: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
-    """The outputs of presets; each value is a name or, in JSON, a list of names."""
-    names = [name for value in given if value is not None for name in (value if isinstance(value, list) else [value])]
-    for name in names:
-        if not isinstance(name, str) or name not in presets:
-            raise InvalidParameter(f"There is no such preset; there are {', '.join(presets)}.", field="preset")
-    return tuple(output for name in names for output in presets[name])
+def _described(name: str, schema: dict[str, Any], definitions: Mapping[str, Any]) -> OrderField:
+    kinds = [_resolved(kind, definitions) for kind in schema.get("anyOf", [schema])]
+    repeatable = any(_is_scalar(_resolved(kind.get("items", {}), definitions)) for kind in kinds)
+    json_text = not repeatable and not any(_is_scalar(kind) for kind in kinds)
+    value = {key: said for key, said in schema.items() if key not in ("title", "description")}
+    return OrderField(name, schema.get("description", ""), value, repeatable, json_text)
 
 
-def _check_together(outputs: tuple[Output, ...], field: str) -> None:
-    if len(outputs) > MAX_OUTPUTS:
-        raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field=field)
-    for name, count in Counter(output.name for output in outputs).items():
-        if count > 1:
-            raise InvalidParameter(f"The name {name!r} is given to {count} outputs.", field=field)
+def _resolved(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return definitions[reference.rpartition("/")[2]] if reference else schema
+
+
+def _is_scalar(schema: Mapping[str, Any]) -> bool:
+    return "enum" in schema or "const" in schema or schema.get("type") in ("string", "integer", "number", "boolean")
+
+
+def _sort(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of the order's own fields that were given, and the flat parameters of an output."""
+    pairs = [(name, value) for name, value in fields if value != ""]
+    repeatable = {field.name for field in known if field.repeatable}
+    parameters = _once_each((name, value) for name, value in pairs if name not in repeatable)
+    own: dict[str, Any] = {}
+    for field in known:
+        if field.repeatable:
+            values = _flat(value for name, value in pairs if name == field.name)
+            own |= {field.name: values} if values else {}
+        elif (value := parameters.pop(field.name, None)) is not None:
+            own[field.name] = _decoded(value) if field.json_text else value
+    return own, parameters
 
 
 def _once_each(pairs: Fields) -> dict[str, Any]:
@@ -76,16 +148,45 @@ def _once_each(pairs: Fields) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _decoded(listed: Any) -> Any:
-    if not isinstance(listed, str):
-        return listed
+def _flat(values: Iterable[Any]) -> list[Any]:
+    """The values of a repeatable field; in JSON, several of them come as one list."""
+    return [one for value in values if value is not None for one in (value if isinstance(value, list) else [value])]
+
+
+def _decoded(value: Any) -> Any:
+    """The value of a field that is JSON text in a form. Text that is no JSON stays text, which the field refuses."""
+    if not isinstance(value, str):
+        return value
     try:
-        return json.loads(listed)
+        return json.loads(value)
     except (ValueError, RecursionError):
-        raise InvalidParameter("It must be a JSON list of outputs.", field="outputs") from None
+        return value
+
+
+def _outputs(own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Presets) -> tuple[Output, ...]:
+    named = _named(own.get("preset", ()), presets)
+    if "outputs" not in own and not named:
+        return (parse_output(parameters),) if parameters else presets[DEFAULT_PRESET]
+    field = "outputs" if "outputs" in own else "preset"
+    if parameters:
+        raise InvalidParameter(
+            f"Parameters of an output cannot be given beside `{field}`.", field=next(iter(parameters))
+        )
+    outputs = (*named, *(_several(own["outputs"]) if "outputs" in own else ()))
+    _check_together(outputs, field)
+    return outputs
+
+
+def _named(names: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
+    for name in names:
+        if not isinstance(name, str) or name not in presets:
+            raise InvalidParameter(f"There is no such preset; there are {', '.join(presets)}.", field="preset")
+    return tuple(output for name in names for output in presets[name])
 
 
 def _several(listed: Any) -> tuple[Output, ...]:
+    if isinstance(listed, str):
+        raise InvalidParameter("It must be a JSON list of outputs.", field="outputs")
     if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
         raise InvalidParameter("It must be a JSON list of at least one output, each an object.", field="outputs")
     if len(listed) > MAX_OUTPUTS:
@@ -94,3 +195,11 @@ def _several(listed: Any) -> tuple[Output, ...]:
         output_from({"name": f"output-{number}", **item}, prefix=f"outputs.{number - 1}")
         for number, item in enumerate(listed, start=1)
     )
+
+
+def _check_together(outputs: tuple[Output, ...], field: str) -> None:
+    if len(outputs) > MAX_OUTPUTS:
+        raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field=field)
+    for name, count in Counter(output.name for output in outputs).items():
+        if count > 1:
+            raise InvalidParameter(f"The name {name!r} is given to {count} outputs.", field=field)

@@ -35,8 +35,8 @@ Position = Annotated[
     WithJsonSchema({"type": "string", "examples": ["top-left", "smart", "0.5,0.3"]}),
 ]
 Crop = Annotated[tuple[int, int, int, int], BeforeValidator(notation.crop), _text_or_list(r"^\d+,\d+,\d+,\d+$", 4)]
-Colour = Annotated[
-    str, BeforeValidator(notation.colour), WithJsonSchema({"type": "string", "examples": ["#ffffff", "transparent"]})
+Color = Annotated[
+    str, BeforeValidator(notation.color), WithJsonSchema({"type": "string", "examples": ["#ffffff", "transparent"]})
 ]
 
 
@@ -83,12 +83,12 @@ class Output(BaseModel):
     )
     flip: bool = Field(False, description="Mirror top to bottom, after rotating.")
     flop: bool = Field(False, description="Mirror left to right, after rotating.")
-    background: Colour | None = Field(
+    background: Color | None = Field(
         None,
-        description="Colour of padding, of corners and, in formats without transparency, behind the picture: #rgb, "
+        description="Color of padding, of corners and, in formats without transparency, behind the picture: #rgb, "
         "#rgba, #rrggbb, #rrggbbaa or a basic CSS name. By default transparent where the format can, else white.",
     )
-    grayscale: bool = Field(False, description="Drop the colours, by luma of ITU-R BT.601.")
+    grayscale: bool = Field(False, description="Drop the colors, by luma of ITU-R BT.601.")
     blur: float | None = Field(
         None, ge=0.3, le=250, allow_inf_nan=False, description="Gaussian blur: sigma in pixels of the result."
     )
@@ -116,7 +116,7 @@ class Output(BaseModel):
     )
     metadata: Literal["strip", "copyright", "keep"] = Field(
         "strip",
-        description="What is kept of EXIF, XMP and the colour profile: strip (nothing), copyright (artist and "
+        description="What is kept of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
         "copyright) or keep (everything, the profile too, where the format can).",
     )
     frames: Literal["all", "first"] = Field(
@@ -161,10 +161,15 @@ def parse_output(given: Mapping[str, Any]) -> Output:
     try:
         return Output.model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
-        message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InvalidParameter(_sentence(field, message), field=field) from None
+        raise refusal(error) from None
+
+
+def refusal(error: ValidationError) -> InvalidParameter:
+    """What is wrong with the given parameters: the first field at fault, and one sentence."""
+    first = error.errors(include_url=False)[0]
+    field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
+    message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
+    return InvalidParameter(_sentence(field, message), field=field)
 
 
 def _sentence(field: str | None, message: str) -> str:

@@ -1,1 +1,1 @@
-"""Telling people: the email that is sent, to whom it may go, and the ways to send it."""
+"""Emails: which addresses are allowed, the message, and the mailers that send it."""

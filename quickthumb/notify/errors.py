@@ -1,11 +1,11 @@
-"""What sending may fail with."""
+"""Why an email could not be sent."""
 
 from quickthumb.model.errors import QuickThumbError
 
 
 class MailRefused(QuickThumbError):
-    code, status, title = "mail_refused", 502, "The mail server refused the email"
+    code, status, title = "mail_refused", 502, "The mail server rejected the email"
 
 
 class MailUnavailable(QuickThumbError):
-    code, status, title, permanent = "mail_unavailable", 503, "The email could not be handed over", False
+    code, status, title, permanent = "mail_unavailable", 503, "The email could not be sent", False

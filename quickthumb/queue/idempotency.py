@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from quickthumb.queue import keys, scripts
 from quickthumb.queue.connection import translated
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
+from quickthumb.queue.keys import CLAIM_SECONDS, KEYS, Keys
+from quickthumb.queue.script import RegisteredScript
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """A key that made a job. `fingerprint` tells the request from another one under the same key."""
+class IdempotencyRecord:
+    """What a key was used for. `fingerprint` tells the request from another one under the same key."""
 
     key: str
     job_id: str
@@ -32,23 +33,24 @@ class Use:
 
 
 class Idempotency:
-    """The uses of keys, kept in Redis for a day. Raises QueueUnavailable when Redis is away."""
+    """The idempotency records, kept in Redis for a day. Raises QueueUnavailable when Redis is away."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._take = redis.register_script(scripts.TAKE)
-        self._hold = redis.register_script(scripts.HOLD)
-        self._give_up = redis.register_script(scripts.GIVE_UP)
+    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+        self._keys = keys
+        self._acquire = RegisteredScript(redis, "acquire")
+        self._extend = RegisteredScript(redis, "extend")
+        self._release = RegisteredScript(redis, "release")
 
     @asynccontextmanager
-    async def claimed(self, key: str) -> AsyncIterator[Use | None]:
+    async def claimed(self, key: str) -> AsyncIterator[IdempotencyRecord | None]:
         """Claims the key while the block lasts; gives what it was used for before, or None when it is new.
 
-        Raises RequestInProgress when another request claims it just now. `JobStore.add` turns the claim into a use;
-        without that, it is given up when the block is left.
+        Raises RequestInProgress when another request claims it just now. `JobStore.add` turns the claim into a
+        record; without that, it is released when the block is left.
         """
-        place, claim = keys.idempotency(key), f"claimed {secrets.token_hex(16)}"
+        place, claim = self._keys.idempotency(key), f"claimed {secrets.token_hex(16)}"
         async with translated():
-            found = await self._take(keys=[place], args=[claim, keys.CLAIM_SECONDS])
+            found = await self._acquire(key=place, value=claim, seconds=CLAIM_SECONDS)
         if found is not None:
             yield _use(key, found)
             return
@@ -61,23 +63,23 @@ class Idempotency:
                 await renewing
             with contextlib.suppress(QueueUnavailable):
                 async with translated():
-                    await self._give_up(keys=[place], args=[claim])
+                    await self._release(key=place, value=claim)
 
-    async def withdraw(self, use: Use) -> None:
-        """Takes a use back whose job was not taken after all, so that the key is new again."""
+    async def withdraw(self, use: IdempotencyRecord) -> None:
+        """Withdraws the record of a job that was not accepted after all, so that the key is new again."""
         async with translated():
-            await self._give_up(keys=[keys.idempotency(use.key)], args=[use.written()])
+            await self._release(key=self._keys.idempotency(use.key), value=use.written())
 
     async def _renew(self, place: str, claim: str) -> None:
         while True:
-            await asyncio.sleep(keys.CLAIM_SECONDS / 3)
+            await asyncio.sleep(CLAIM_SECONDS / 3)
             with contextlib.suppress(QueueUnavailable):
                 async with translated():
-                    await self._hold(keys=[place], args=[claim, keys.CLAIM_SECONDS])
+                    await self._extend(key=place, value=claim, seconds=CLAIM_SECONDS)
 
 
-def _use(key: str, found: bytes) -> Use:
+def _use(key: str, found: bytes) -> IdempotencyRecord:
     if found.startswith(b"claimed "):
         raise RequestInProgress("A request with this Idempotency-Key is still being received.")
     kept = json.loads(found)
-    return Use(key, kept["job_id"], kept["fingerprint"])
+    return IdempotencyRecord(key, kept["job_id"], kept["fingerprint"])

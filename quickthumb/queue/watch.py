@@ -5,10 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from quickthumb.queue import keys
+from quickthumb.queue.keys import KEYS, Keys
 
 RECONNECT_SECONDS = 0.5
 # How long one reading of the subscription waits; nothing happens when it passes.
@@ -16,16 +18,18 @@ QUIET_SECONDS = 60.0
 
 
 class JobWatch:
-    """Tells who waits for a job when that job changed.
+    """Tells those who wait for a job when it has changed.
 
     A change is a hint to look again, never the truth itself: one may be missed while Redis is away, and waking
     without a change is allowed. Whoever waits reads the job again, and does so now and then unasked.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._redis = redis
+        self._keys = keys
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._listener: asyncio.Task[None] | None = None
+        self._ending: anyio.CancelScope | None = None
         self._listening = asyncio.Event()
 
     @asynccontextmanager
@@ -43,28 +47,40 @@ class JobWatch:
 
     async def close(self) -> None:
         """Stops listening."""
-        # Once is not always enough: in Python 3.11 `wait_for`, with which redis-py sends, may swallow it.
-        while self._listener is not None and not self._listener.done():
-            self._listener.cancel()
-            await asyncio.wait([self._listener], timeout=RECONNECT_SECONDS)
+        if self._listener is not None and self._ending is not None:
+            self._ending.cancel()
+            await self._listener
 
     async def _listen(self) -> None:
         if self._listener is None:
-            self._listener = asyncio.create_task(self._listen_forever(), name="job watch")
+            self._ending = anyio.CancelScope()
+            self._listener = asyncio.create_task(self._listen_until(self._ending), name="job watch")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._listening.wait(), RECONNECT_SECONDS)
 
-    async def _listen_forever(self) -> None:
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pass_on_changes()
-            self._listening.clear()
-            self._wake(set().union(*self._waiting.values()))
-            await asyncio.sleep(RECONNECT_SECONDS)
+    async def _listen_until(self, ending: anyio.CancelScope) -> None:
+        # A scope cancels again and again. Once is not enough: `wait_for` of Python 3.11, with which redis-py sends, may
+        # swallow it.
+        with ending:
+            while True:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pass_on_changes()
+                self._listening.clear()
+                self._wake(set().union(*self._waiting.values()))
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    @asynccontextmanager
+    async def _subscription(self) -> AsyncIterator[PubSub]:
+        subscription = self._redis.pubsub()
+        try:
+            await subscription.subscribe(self._keys.events)
+            yield subscription
+        finally:
+            with anyio.CancelScope(shield=True):
+                await subscription.aclose()  # type: ignore[no-untyped-call]
 
     async def _pass_on_changes(self) -> None:
-        async with self._redis.pubsub() as subscription:
-            await subscription.subscribe(keys.EVENTS)
+        async with self._subscription() as subscription:
             while True:
                 message = await subscription.get_message(timeout=QUIET_SECONDS)
                 if message is None:

@@ -1,1 +1,1 @@
-"""Where pictures are made: threads and child processes, with bounds on time and memory. Knows no queue, no storage."""
+"""Where images are rendered: in threads and child processes, bounded in time and memory. Knows no queue, no storage."""

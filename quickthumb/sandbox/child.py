@@ -1,6 +1,6 @@
-"""The process in which a suspicious picture is made: `python -m quickthumb.sandbox.child <confinement as JSON>`.
+"""The sandbox process: `python -m quickthumb.sandbox.child <confinement as JSON>` renders one suspicious image.
 
-Reads a request from its standard input, writes one answer to its standard output, and ends. It opens no connection and
+Reads a request from its standard input, writes one answer to its standard output, and exits. Opens no connection and
 knows no configuration.
 """
 
@@ -8,35 +8,35 @@ import os
 import sys
 from typing import BinaryIO
 
-from quickthumb.imaging.budget import estimate_decode_bytes
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.header import read_header_of_file
+from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.errors import BrokenImage, QuickThumbError
 from quickthumb.model.output import Output
-from quickthumb.sandbox.confinement import confine
-from quickthumb.sandbox.exchange import Answer, Confinement, Refusal, Request, memory_exceeded
+from quickthumb.sandbox.limits import confine
+from quickthumb.sandbox.protocol import Answer, Confinement, Refusal, Request, memory_exceeded
 
-# What the process has taken for itself before it opens a picture (measured: 20 MiB), and what codecs take beside it.
+# What the process itself takes before it opens an image (measured: 20 MiB), and what codecs take besides.
 OWN_BYTES = 48 * 1024 * 1024
 
 
 def main() -> None:
     confinement = Confinement.model_validate_json(sys.argv[1])
     confine(confinement)
-    exchange = _own_output()
+    output = _own_output()
     request = Request.model_validate_json(sys.stdin.buffer.read())
     answer = _answer(request, confinement.memory_bytes)
-    exchange.write(answer.model_dump_json().encode())
-    exchange.flush()
-    # Nothing is left to be done, and libraries that were fed nonsense may fall over their own ends.
+    output.write(answer.model_dump_json().encode())
+    output.flush()
+    # Skips the clean-up of libraries, which may crash after a hostile image.
     os._exit(0)
 
 
 def _own_output() -> BinaryIO:
     """The pipe to the parent, out of reach of libraries that print."""
-    exchange = os.dup(1)
+    output = os.dup(1)
     os.dup2(2, 1)
-    return os.fdopen(exchange, "wb")
+    return os.fdopen(output, "wb")
 
 
 def _answer(request: Request, memory_bytes: int) -> Answer:
@@ -49,7 +49,7 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
     except QuickThumbError as error:
         return Answer(refusal=Refusal.of(error))
     except MemoryError:
-        # Caught outside of the decoder: what it had taken is free again.
+        # Caught outside of the decoder, whose memory is free again.
         return Answer(refusal=Refusal.of(memory_exceeded(memory_bytes)))
     except OSError as error:
         if error.errno is None:
@@ -62,8 +62,8 @@ def _outputs(request: Request) -> list[Output]:
 
 
 def _is_too_large(request: Request, memory_bytes: int) -> bool:
-    """Whether the picture may have wanted more memory than there is: many decoders call a picture broken that they
-    find no room for."""
+    """Whether the image may have needed more memory than there is: many decoders report an image as broken when they
+    run out of memory."""
     try:
         header = read_header_of_file(request.source)
     except QuickThumbError:

@@ -1,4 +1,4 @@
-"""What can happen to a picture that is made in a bounded place."""
+"""How rendering may fail at the bounds of the sandbox."""
 
 from quickthumb.model.errors import QuickThumbError
 

@@ -1,4 +1,4 @@
-"""Making a suspicious picture in a process of its own, which can crash, hang or swell without harm to the worker."""
+"""The sandbox process, seen from the worker: it may crash, hang or eat memory, and the worker stays unharmed."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,13 +17,13 @@ from pydantic import ValidationError
 from quickthumb.imaging.engine import Rendering
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
-from quickthumb.sandbox import exchange
 from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut
-from quickthumb.sandbox.exchange import Answer, Confinement, Request
+from quickthumb.sandbox.protocol import LONGEST_ANSWER_BYTES, Answer, Confinement, Request
+from quickthumb.sandbox.threads import Stop
 
-# All that the child gets to know of its parent's environment: where libraries are, the language, a place for scraps.
+# All that the child gets of its parent's environment: where libraries are, the language, a place for temporary files.
 KEPT_VARIABLES = ("DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-# What a decoder does to itself. Any other signal came from somebody else, and says nothing about the picture.
+# Signals that a decoder causes itself. Any other came from outside, and says nothing about the image.
 CRASHES = frozenset(
     int(getattr(signal, name))
     for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
@@ -31,33 +32,42 @@ CRASHES = frozenset(
 CLOCKS = frozenset(int(getattr(signal, name)) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name))
 
 
-class QuarantineFailed(Exception):
-    """The child ended without an answer, for a reason that is not known to lie in the picture."""
+class SandboxFailed(Exception):
+    """The child ended without an answer, and nothing shows that the image is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantine:
-    """Where pictures are made that may be poisonous. `seconds` and `memory_bytes` are the most that one may take."""
+class SandboxProcess:
+    """Renders images that may be hostile. `seconds` and `memory_bytes` are the most that one image may take."""
 
     seconds: float
     memory_bytes: int
 
-    def render(self, source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
-        """Does what the engine's `render` does, in a child process; returns when nothing of it is left.
+    def render(
+        self, source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop | None = None
+    ) -> Rendering:
+        """Does what the engine's `render` does, in a child process; returns when the child and all it started are gone.
 
-        Raises what the engine raises, and DecoderCrashed, MemoryExceeded or JobTimedOut when the child came to harm;
-        QuarantineFailed when it ended otherwise.
+        Raises what the engine raises; DecoderCrashed, MemoryExceeded or JobTimedOut when the child met its bounds;
+        Stopped at once when `stop` is asked; SandboxFailed when the child ended otherwise.
         """
+        stop = stop or Stop()
+        stop.check()
         written = tuple(output.model_dump(mode="json", exclude_defaults=True) for output in outputs)
         request = Request(source=source, folder=folder, limits=limits, outputs=written)
-        with self._child() as child, _ending(child, self.seconds) as ended_by_clock:
+        with (
+            self._child() as child,
+            _killed_after(child, self.seconds) as timed_out,
+            stop.calling(partial(_kill, child)),
+        ):
             answer = _exchange(child, request.model_dump_json().encode())
-        if ended_by_clock.is_set() or -child.returncode in CLOCKS:
+        stop.check()
+        if timed_out.is_set() or -child.returncode in CLOCKS:
             raise JobTimedOut(f"It took longer than {self.seconds:g} s.")
         if -child.returncode in CRASHES:
             raise DecoderCrashed(f"The decoder crashed (signal {-child.returncode}).")
         if child.returncode != 0:
-            raise QuarantineFailed(f"the quarantined process ended with {child.returncode}")
+            raise SandboxFailed(f"the sandbox process exited with {child.returncode}")
         return _result(answer)
 
     @contextmanager
@@ -89,25 +99,26 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _ending(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
-    """Kills the child when the time is up, and then sets the event."""
-    ended_by_clock = threading.Event()
+def _killed_after(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
+    """Kills the child if the block takes longer than `seconds`, and then sets the event."""
+    timed_out = threading.Event()
 
     def end() -> None:
-        ended_by_clock.set()
+        timed_out.set()
         _kill(child)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
-        yield ended_by_clock
+        yield timed_out
     finally:
         timer.cancel()
+        timer.join()
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """Ends it and all that it started."""
+    """Kills the child and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
         if sys.platform == "win32":
             child.kill()
@@ -121,20 +132,29 @@ def _exchange(child: "subprocess.Popen[bytes]", request: bytes) -> bytes:
     with contextlib.suppress(BrokenPipeError):
         child.stdin.write(request)
         child.stdin.close()
-    answer = child.stdout.read(exchange.LONGEST_ANSWER_BYTES)
-    child.wait()
+    answer = child.stdout.read(LONGEST_ANSWER_BYTES)
+    _wait_for_end(child)
     return answer
+
+
+def _wait_for_end(child: "subprocess.Popen[bytes]") -> None:
+    """Waits until the child has ended, and leaves its pid taken where the system can, so that it can still be killed
+    with its group."""
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        child.wait()
 
 
 def _result(data: bytes) -> Rendering:
     try:
         answer = Answer.model_validate_json(data)
     except ValidationError as error:
-        raise QuarantineFailed("the quarantined process gave an answer that makes no sense") from error
+        raise SandboxFailed("the sandbox process gave an answer that cannot be read") from error
     if answer.refusal is not None:
         raise answer.refusal.error()
     if answer.machine_errno is not None:
         raise OSError(answer.machine_errno, os.strerror(answer.machine_errno))
     if answer.rendering is None:
-        raise QuarantineFailed("the quarantined process gave no answer")
+        raise SandboxFailed("the sandbox process gave no answer")
     return answer.rendering

@@ -1,4 +1,5 @@
-"""The verbs: submit, find, wait, list, open, remove, run. Doors call these; these call the parts below.
+"""The verbs: submit, find, wait, page, download, cancel, retry, remove, send an email. The doors call these, each on
+behalf of a caller; these call the parts below.
 
-Nothing here knows HTTP or arq, and nothing below knows another part: this is where they meet.
+Nothing here knows HTTP, and the parts below do not know each other: this is where they meet.
 """

@@ -1,37 +1,142 @@
-"""The verbs of emails for doors: queue one, and ask how it stands."""
+"""The verbs of emails, each for a caller: queue one, find one. And emails as the storage has them, for repairs."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
-from quickthumb.model.ids import is_id, new_id, now
-from quickthumb.notify.address import checked_address, is_allowed
-from quickthumb.queue.mail import Mail, MailStore
+from quickthumb.model.caller import Caller
+from quickthumb.model.email import Email, EmailOutcome
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import Status, is_id, new_id, now
+from quickthumb.notify.message import checked_address, is_allowed
+from quickthumb.queue.emails import EmailStore, is_recorded
+from quickthumb.queue.index import Added
+from quickthumb.queue.keys import EMAIL_SECONDS
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.service.repair import JUST_BEGUN_SECONDS, Repaired
+from quickthumb.storage import Storage
+from quickthumb.storage.layout import MAIL, mail_outcome, mail_record
+
+log = logging.getLogger("quickthumb.email")
 
 
 class MailService:
-    """Emails to those whom the deployment admits: an open mailer would be a gift to whoever sends spam."""
+    """Emails, to the addresses that the deployment allows only: an open mailer would be abused for spam."""
 
-    def __init__(self, store: MailStore, *, allowed: Sequence[str], max_queued: int) -> None:
+    def __init__(self, store: EmailStore, storage: Storage, *, allowed: Sequence[str], max_queued: int) -> None:
         self._store = store
+        self._storage = storage
         self._allowed = allowed
         self._max_queued = max_queued
 
-    async def queue(self, address: str) -> Mail:
-        """Queues an email to the address. When this returns, it is kept in Redis.
+    async def queue(self, caller: Caller, address: str) -> Email:
+        """Queues an email to the address. When this returns, it is kept: in the storage and in the queue.
 
-        Raises InvalidParameter, AddressNotAllowed, QueueFull and QueueUnavailable.
+        Raises InvalidParameter, AddressNotAllowed, QueueFull, QueueUnavailable, DiskFull and StorageUnavailable. Then
+        nothing stays behind.
         """
         address = checked_address(address)
         if not is_allowed(address, self._allowed):
-            raise AddressNotAllowed("This service does not write to this address; its settings say to which it does.")
-        mail = Mail(id=new_id(), address=address, created_at=now())
-        if not await self._store.add(mail, most=self._max_queued):
+            raise AddressNotAllowed("The settings of this service do not allow emails to this address.")
+        email = Email(id=new_id(), tenant=caller.tenant, address=address, created_at=now())
+        try:
+            await self._storage.put(mail_record(email.id), email.record())
+            added = await self._store.add(email, most=self._max_queued)
+        except BaseException:
+            # Redis may have taken the email and only its answer be lost: a worker forgets one that has no record.
+            await asyncio.shield(self._forget(email))
+            raise
+        if added is Added.FULL:
+            await asyncio.shield(self._forget(email))
             raise QueueFull(f"{self._max_queued} emails are waiting already.")
-        return mail
+        return email
 
-    async def find(self, mail_id: str) -> Mail:
+    async def _forget(self, email: Email) -> None:
+        try:
+            await self._storage.delete(mail_record(email.id))
+        except QuickThumbError as error:
+            log.warning(
+                "email %s was not accepted, but its record stays and it may be sent: %s", email.id, error.detail
+            )
+
+    async def find(self, caller: Caller, mail_id: str) -> Email:
         """How the sending stands. Raises UnknownJob."""
-        mail = await self._store.get(mail_id) if is_id(mail_id) else None
-        if mail is None:
+        email = await self._store.get(mail_id) if is_id(mail_id) else None
+        if email is None or email.tenant != caller.tenant:
             raise UnknownJob("There is no email with this id; it may have expired.")
-        return mail
+        return email
+
+
+class EmailLedger:
+    """Emails as the storage has them, for `repair`. They are kept for EMAIL_SECONDS after their end."""
+
+    doubtful: frozenset[Status | None] = frozenset({None})
+
+    def __init__(self, store: EmailStore, storage: Storage) -> None:
+        self.index = store.index
+        self._store = store
+        self._storage = storage
+
+    async def ids(self) -> AsyncIterator[list[str]]:
+        async for blobs in self._storage.list(f"{MAIL}/"):
+            yield [_id_in(blob.key) for blob in blobs if blob.key == mail_record(_id_in(blob.key))]
+
+    async def repair(self, item_id: str, status: Status | None) -> Repaired:
+        record = await self._storage.get(mail_record(item_id))
+        if record is None:
+            return Repaired.NOTHING
+        email = Email.from_record(record)
+        outcome = await self._storage.get(mail_outcome(item_id))
+        if outcome is None:
+            return Repaired.QUEUED if await self._store.add(email) is Added.NEW else Repaired.NOTHING
+        restored = await self._store.restore(email, EmailOutcome.model_validate_json(outcome))
+        return Repaired.RESTORED if restored else Repaired.NOTHING
+
+    async def requeue(self, item_id: str) -> bool:
+        fields = await self.index.fields(item_id)
+        if not fields:
+            return False
+        # An email of the first release has no record.
+        if is_recorded(fields) and await self._storage.get(mail_record(item_id)) is None:
+            await self._store.remove(item_id)
+            return False
+        return await self.index.requeue(item_id, int(fields[b"created_ms"]))
+
+    async def sweep(self) -> list[str]:
+        records, outcomes = await self._ages_seconds()
+        for email_id, age_seconds in {**records, **outcomes}.items():
+            if age_seconds > EMAIL_SECONDS:
+                await self._remove(email_id, has_ended=email_id in outcomes)
+        return [
+            email_id
+            for email_id, age_seconds in records.items()
+            if email_id not in outcomes and JUST_BEGUN_SECONDS < age_seconds <= EMAIL_SECONDS
+        ]
+
+    async def _ages_seconds(self) -> tuple[dict[str, float], dict[str, float]]:
+        """How old the records and the outcomes are, by the ids of the emails."""
+        records: dict[str, float] = {}
+        outcomes: dict[str, float] = {}
+        async for blobs in self._storage.list(f"{MAIL}/"):
+            for blob in blobs:
+                email_id = _id_in(blob.key)
+                age_seconds = (datetime.now(UTC) - blob.modified_at).total_seconds()
+                if blob.key == mail_record(email_id):
+                    records[email_id] = age_seconds
+                elif blob.key == mail_outcome(email_id):
+                    outcomes[email_id] = age_seconds
+        return records, outcomes
+
+    async def _remove(self, email_id: str, *, has_ended: bool) -> None:
+        if not has_ended:
+            log.warning("email %s was not sent within %d s, and is given up", email_id, EMAIL_SECONDS)
+        # The record goes first: a record without an outcome would be sent again.
+        await self._storage.delete(mail_record(email_id))
+        await self._storage.delete(mail_outcome(email_id))
+        await self._store.remove(email_id)
+
+
+def _id_in(key: str) -> str:
+    """The id of the email that an object belongs to."""
+    return key.split("/")[-2]

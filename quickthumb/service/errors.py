@@ -28,12 +28,12 @@ class KeyReused(QuickThumbError):
 
 
 class QueueFull(QuickThumbError):
-    code, status, title, permanent = "queue_full", 503, "Too much is waiting", False
+    code, status, title, permanent = "queue_full", 503, "The queue is full", False
     retry_after_seconds = 10
 
 
 class AddressNotAllowed(QuickThumbError):
-    code, status, title = "address_not_allowed", 403, "This address may not be written to"
+    code, status, title = "address_not_allowed", 403, "Sending to this address is not allowed"
 
 
 # What an upload may be refused with, whichever door it comes through.

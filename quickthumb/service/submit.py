@@ -1,45 +1,22 @@
-"""Taking images in: from a request's body to a job that is kept and queued."""
+"""Submitting an image: its source is taken in, and its order accepted."""
 
-import asyncio
-import hashlib
-import json
-import logging
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from quickthumb import intake
-from quickthumb.imaging.header import Header, read_header, read_header_of_file
-from quickthumb.imaging.readable import require_readable
-from quickthumb.model.errors import QuickThumbError, TooManyPixels
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Job
-from quickthumb.model.limits import Limits
-from quickthumb.model.order import Presets, recipe_from, written
-from quickthumb.model.output import Output
-from quickthumb.model.source import Source
-from quickthumb.queue.idempotency import Idempotency, Use
-from quickthumb.queue.store import JobStore
-from quickthumb.service.errors import KeyReused, QueueFull
-from quickthumb.service.lookup import find_job
-from quickthumb.storage import Arrival, Storage
-
-log = logging.getLogger("quickthumb.images")
-
-# How soon to try again to have Redis forget a job that was not taken after all.
-FORGET_AGAIN_SECONDS = 1.0
-
-# Looks at a header and raises what is to refuse the image.
-Accept = Callable[[Header], None]
+from quickthumb.model.caller import Caller
+from quickthumb.model.job import Job, new_id
+from quickthumb.model.order import Order, Presets
+from quickthumb.service.accept import Acceptance
+from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A request's body, as it comes in, and what was said beside it.
 
-    With `preset` the door has settled what is to be made: other fields of the request are not looked at.
+    With `preset`, the door has settled what is to be made: other fields of the request are not looked at.
     """
 
     body: AsyncIterator[bytes]
@@ -50,147 +27,36 @@ class Upload:
     preset: str | None = None
 
 
-def anything(header: Header) -> None:
-    """Accepts every image."""
-
-
 class Submission:
-    """The verb of taking an image in."""
+    """The verb of submitting an image. `order` is the kind of order that clients may give."""
 
     def __init__(
-        self,
-        store: JobStore,
-        storage: Storage,
-        idempotency: Idempotency,
-        intake_limits: intake.IntakeLimits,
-        limits: Limits,
-        presets: Presets,
-        *,
-        max_queued: int,
+        self, sources: SourceIntake, acceptance: Acceptance, presets: Presets, order: type[Order] = Order
     ) -> None:
         self.presets = presets
-        self._store = store
-        self._storage = storage
-        self._idempotency = idempotency
-        self._intake_limits = intake_limits
-        self._limits = limits
-        self._max_queued = max_queued
-        self._forgetting: set[asyncio.Task[None]] = set()
+        self._sources = sources
+        self._acceptance = acceptance
+        self._order_kind = order
 
-    async def submit(self, upload: Upload, accept: Accept = anything) -> Job:
-        """Takes an image in and queues its job. When this returns, the job is kept: on disk and in the queue.
+    async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
+        """Takes an image in and queues its job. When this returns, the job is kept: in the storage and in the queue.
 
-        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made. `accept` is
-        asked as soon as the image's header has arrived.
+        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made. `check` is
+        called as soon as the image's header has arrived.
 
-        Raises what `accept`, `intake` and `recipe` refuse, QueueUnavailable, QueueFull, DiskFull or StorageUnavailable,
-        and RequestInProgress or KeyReused. Then nothing stays behind.
+        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise. Then nothing stays behind.
         """
-        intake.refuse_declared_length(upload.content_length, upload.content_type, self._intake_limits)
+        self._sources.refuse_early(upload.content_type, upload.content_length)
         if not intake.brings_fields(upload.content_type):
-            self._wanted(upload, ())
-        queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
-        if queued >= self._max_queued:
-            raise QueueFull(f"{queued} images are waiting already.")
-        if upload.idempotency_key is None:
-            return await self._take_in(upload, accept, None)
-        async with self._idempotency.claimed(upload.idempotency_key) as used:
-            return await self._take_in(upload, accept, used)
+            self._order(upload, ())
+        async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
+            job_id = new_id()
+            async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
+                order = self._order(upload, taken.fields)
+                return await admission.accept(job_id, taken.source, order, taken.keep)
 
-    async def _take_in(self, upload: Upload, accept: Accept, used: Use | None) -> Job:
-        job_id = new_id()
-        async with AsyncExitStack() as stack:
-            arrivals: list[Arrival] = []
-
-            async def open_arrival() -> Arrival:
-                arrivals.append(await stack.enter_async_context(self._storage.receive(job_id)))
-                return arrivals[0]
-
-            received = await intake.receive(
-                upload.body,
-                upload.content_type,
-                inspect=partial(self._inspect, accept),
-                open_sink=open_arrival,
-                limits=self._intake_limits,
-            )
-            outputs = self._wanted(upload, received.fields)
-            header = received.header or await self._header_of(arrivals[0], accept)
-            job = Job(
-                id=job_id,
-                created_at=now(),
-                source=Source(
-                    filename=received.filename,
-                    format=header.format,
-                    width=header.width,
-                    height=header.height,
-                    bytes=received.bytes,
-                    sha256=received.sha256,
-                ),
-                order={"outputs": [written(output) for output in outputs]},
-            )
-            fingerprint = _fingerprint(job)
-            if used is not None:
-                return await self._first_job(used, fingerprint)
-            await arrivals[0].keep(job.record())
-        use = Use(upload.idempotency_key, job.id, fingerprint) if upload.idempotency_key else None
-        await self._queue(job, use)
-        return job
-
-    def _wanted(self, upload: Upload, fields: Iterable[intake.Field]) -> tuple[Output, ...]:
+    def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
-            return self.presets[upload.preset]
-        return recipe_from([*upload.parameters, *((field.name, field.value) for field in fields)], self.presets)
-
-    async def _first_job(self, used: Use, fingerprint: str) -> Job:
-        if used.fingerprint != fingerprint:
-            raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
-        return await find_job(self._store, used.job_id)
-
-    async def _queue(self, job: Job, use: Use | None) -> None:
-        try:
-            await self._store.add(job, use)
-        except BaseException:
-            # Redis may have taken the job and only its answer be lost; a worker may be at it already.
-            await asyncio.shield(self._storage.remove(job.id))
-            forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
-            self._forgetting.add(forgetting)
-            forgetting.add_done_callback(self._forgetting.discard)
-            raise
-
-    async def _forget(self, job: Job, use: Use | None) -> None:
-        """Has Redis forget a job that its client was told was not taken, as soon as Redis can be reached."""
-        while True:
-            try:
-                if use is not None:
-                    await self._idempotency.withdraw(use)
-                # Whatever Redis says: its answer to an earlier try may have been lost, too.
-                await self._store.remove(job.id)
-                await self._storage.remove(job.id)
-                return
-            except QuickThumbError as error:
-                log.info("job %s is still to be forgotten: %s", job.id, error.detail)
-                await asyncio.sleep(FORGET_AGAIN_SECONDS)
-
-    def _inspect(self, accept: Accept, prefix: bytes, complete: bool) -> Header | None:
-        header = read_header(prefix, complete=complete)
-        return None if header is None else self._accepted(header, accept)
-
-    async def _header_of(self, arrival: Arrival, accept: Accept) -> Header:
-        """For the few whose size stands behind the bytes that were looked at while they came in."""
-        return self._accepted(await asyncio.to_thread(read_header_of_file, await arrival.written()), accept)
-
-    def _accepted(self, header: Header, accept: Accept) -> Header:
-        require_readable(header.format)
-        if header.width * header.height > self._limits.max_pixels:
-            raise TooManyPixels(
-                f"The image has {header.width} × {header.height} pixels; "
-                f"at most {self._limits.max_pixels} are accepted."
-            )
-        accept(header)
-        return header
-
-
-def _fingerprint(job: Job) -> str:
-    """What makes two requests the same: the image's bytes, its name and what is wanted of it."""
-    wanted = json.dumps([job.source.sha256, job.source.filename, job.order["outputs"]], sort_keys=True)
-    return hashlib.sha256(wanted.encode()).hexdigest()
+            return self._order_kind(outputs=self.presets[upload.preset])
+        given = [*upload.parameters, *((field.name, field.value) for field in fields)]
+        return self._order_kind.parse(given, self.presets)

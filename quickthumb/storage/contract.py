@@ -1,21 +1,30 @@
-"""What any storage owes the service. `tests/storage/contract.py` is the same as an executable suite.
+"""What every storage must do. `tests/storage/contract.py` states the same obligations as an executable suite.
 
-Job ids are 32 hexadecimal digits, names of files are the service's own: no text of a client reaches a storage.
-A full disk is errors.DiskFull, any other trouble with it errors.StorageUnavailable.
+A storage keeps blobs: bytes under a key. Only `layout` makes keys; job ids are 32 hexadecimal digits and file names are
+the service's own, so no text from a client ever reaches a storage. Nothing here is a path, with two exceptions for code
+that can only work on local files: `Storage.local` and `Storage.workspace`.
+
+Every method raises DiskFull when there is no space left, and StorageUnavailable for any other trouble.
 """
 
 import builtins
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+# The most entries in one batch of a listing.
+BATCH = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes that are kept under a key, `length` of them. `version` is another one whenever the bytes are others."""
+    """A stored blob, as it was when it was found: `length` in bytes.
+
+    Two different contents under one key never have the same `version`, which is text that fits into an ETag.
+    """
 
     key: str
     length: int
@@ -25,17 +34,17 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a job: its record, its source as a file to read, and its outcome; None for what is not there."""
+    """What is stored of a job: its record, its source and its outcome. A part that is not stored is None."""
 
     record: bytes | None
-    source: Path | None
+    source: Blob | None
     outcome: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ages:
-    """How long things are kept, in seconds: a job after its end, its source after its end, a job that does not end,
-    and what was begun but neither kept nor cleared away."""
+class RetentionAges:
+    """How many seconds to keep things: a job after its end, a job's source after the job's end, a job that never
+    ends, and uploads and workspaces that nobody finished."""
 
     ended_seconds: float
     source_seconds: float
@@ -44,9 +53,9 @@ class Ages:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """What was removed: the ids of whole jobs, and how many sources and unfinished folders; and which jobs were seen
-    that have not ended."""
+class SweepReport:
+    """What a sweep removed: the ids of whole jobs, the number of sources and the number of unfinished uploads and
+    workspaces. `unended` lists the jobs that have no outcome, except those accepted only seconds ago."""
 
     job_ids: tuple[str, ...]
     sources: int
@@ -55,82 +64,121 @@ class Swept:
 
 
 class Arrival(Protocol):
-    """A source on its way in."""
+    """A source that is being uploaded."""
 
     async def write(self, data: bytes) -> None:
         """Appends to the source."""
 
-    async def written(self) -> Path:
-        """The source as it is so far, as a file to read."""
+    def written(self) -> AbstractAsyncContextManager[Path]:
+        """What has been written so far, as a local file to read until the block ends."""
 
     async def keep(self, record: bytes) -> None:
-        """Makes the source and the job's record permanent, both or neither, and visible only now.
+        """Stores the source and the job's record: both or neither, and visible to others only now.
 
-        When this returns they survive a crash of the machine.
+        Once this returns, they survive a crash of the machine. Raises StorageUnavailable if the job exists already.
         """
 
 
 class Storage(Protocol):
-    """Sources, records and results of jobs; and small objects of other kinds, each under a key of `layout`'s making."""
+    """The sources, records, outcomes and results of jobs, and small objects of other kinds."""
+
+    # Blobs of any kind
 
     async def put(self, key: str, data: bytes) -> bool:
-        """Creates a small object; False, with nothing changed, where there is one under that key already.
+        """Creates a small object. Returns False and changes nothing if the key is taken.
 
-        Of many who try at once, exactly one is told True. It is seen whole or not at all, and when this returns it
-        survives a crash of the machine.
+        If many callers create the same key at once, exactly one of them gets True. Readers see the whole object or
+        none. Once this returns, True or False, the object under the key survives a crash of the machine.
         """
 
     async def get(self, key: str) -> bytes | None:
-        """A small object, or None where there is none."""
+        """Reads a small object; None if there is none."""
 
     async def delete(self, key: str) -> None:
-        """Removes a small object, if it is there."""
+        """Deletes a small object if it exists."""
+
+    async def find(self, key: str) -> Blob | None:
+        """Looks a blob up without reading it; None if there is none."""
+
+    def read(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Streams the bytes from `start` up to but not including `end` (default: the blob's length), in blocks.
+
+        0 ≤ start ≤ end ≤ length. Memory stays bounded whatever the length. Raises BlobGone, before the first block,
+        if the blob has been removed or replaced since it was found; a reader never gets other bytes instead. After the
+        first block a removal may go unnoticed or raise BlobGone; the stream never just ends early.
+
+        Close an iterator that you do not exhaust (`contextlib.aclosing`): it holds an open file or connection.
+        """
+
+    def local(self, blob: Blob) -> AbstractAsyncContextManager[Path]:
+        """The blob as a local file, to read until the block ends. A storage that keeps local files gives its own.
+
+        If the blob is gone, entering the block raises BlobGone, or opening the file raises FileNotFoundError.
+        """
 
     def list(self, prefix: str) -> AsyncIterator[builtins.list[Blob]]:
-        """What is kept under keys that begin with `prefix` (a folder, with its slash), in batches, in any order.
+        """Finds every blob under `prefix` (a folder, with its slash), in batches of at most BATCH and in any order.
 
-        What is put or deleted meanwhile may be listed or not.
+        Each blob that exists throughout is listed exactly once. A blob that is created or deleted meanwhile may be
+        listed or not. What is still arriving or being made is never listed.
         """
+
+    async def identity(self) -> str:
+        """The id of this store. The first process to ask makes it; everyone gets the same one from then on.
+
+        Another store has another id, and so has this one after it was emptied.
+        """
+
+    # Jobs
 
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
-        """Takes in a new source. Whatever was not kept when the block is left, is gone."""
+        """Takes in a new source. When the block ends, whatever was not kept is gone."""
 
-    async def source(self, job_id: str) -> Path | None:
-        """The source as a file to read, or None where there is none."""
+    async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
+        """Makes the source of `job_id` the source of a new job too, and stores the new job's record with it.
 
-    async def remove_source(self, job_id: str) -> None:
-        """Removes the source, if it is there; record, results and outcome stay."""
-
-    async def look_up(self, job_id: str) -> Kept:
-        """Whatever is kept of a job, in one go."""
-
-    def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
-        """An empty folder for the results of one attempt. It is gone when the block is left."""
-
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        """Makes the files of a workspace the job's results, all at once, together with the outcome.
-
-        A job ends once: where an outcome stands already it stays, with its results. Returns the one that stands.
-        When this returns it survives a crash of the machine.
+        Copies no bytes where the storage can avoid it. Afterwards the jobs are independent: either job, or either
+        source, can be removed without the other noticing, and removing the last one frees the bytes. Returns False
+        and stores nothing if `job_id` has no source. Otherwise it promises what `Arrival.keep` promises, and a caller
+        that is cancelled stores nothing.
         """
 
-    async def result(self, job_id: str, filename: str) -> Path | None:
-        """One file of the results, or None where there is none."""
+    async def source(self, job_id: str) -> Blob | None:
+        """Finds a job's source; None if there is none."""
+
+    async def result(self, job_id: str, filename: str) -> Blob | None:
+        """Finds one of a job's results; None if there is none."""
+
+    async def look_up(self, job_id: str) -> Kept:
+        """Everything that is stored of a job, except its results, in one go."""
+
+    def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
+        """An empty local folder for the results of one attempt. It is gone when the block ends."""
+
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
+        """Stores the files of a workspace as the job's results together with the outcome, all or nothing.
+
+        A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
+        that stands. Once this returns, it survives a crash of the machine.
+        """
 
     async def reopen(self, job_id: str) -> None:
-        """Removes the outcome, so that the job can end anew."""
+        """Removes the outcome and the results, so that the job can end again."""
 
-    def job_ids(self) -> AsyncIterator[builtins.list[str]]:
-        """The ids of all jobs of which a record is kept, in batches."""
-
-    async def expire(self, ages: Ages) -> Swept:
-        """Removes what is older than `ages` allow, and nothing else."""
+    async def remove_source(self, job_id: str) -> None:
+        """Removes a job's source if it exists; record, results and outcome stay."""
 
     async def remove(self, job_id: str) -> None:
-        """Removes source, record, results and outcome, as far as they are there."""
+        """Removes whatever exists of a job: source, record, results and outcome."""
+
+    def job_ids(self) -> AsyncIterator[builtins.list[str]]:
+        """The ids of all jobs whose record is stored, in batches."""
+
+    async def expire(self, ages: RetentionAges) -> SweepReport:
+        """Removes what is older than `ages` allow, and nothing else."""
 
     async def probe(self) -> None:
-        """Makes sure that the storage takes writes and has room.
+        """Checks that the storage takes writes and has room.
 
-        Raises DiskFull when there is none left, StorageUnavailable when there is too little or it takes no writes.
+        Raises DiskFull if no space is left, and StorageUnavailable if too little is left or writes are refused.
         """

@@ -1,6 +1,7 @@
-"""Writing so that a crash of the machine loses nothing, and telling a full disk from other trouble."""
+"""Writing files so that a crash of the machine loses nothing, and locking those that are still being written."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import secrets
@@ -8,9 +9,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,8 +36,8 @@ def translated() -> Iterator[None]:
 
 
 async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Works in a thread. Whoever is cancelled meanwhile is kept until the work is over: a thread cannot be stopped,
-    and what it still writes would come after the clearing away."""
+    """Runs `work` in a thread. A caller that is cancelled still waits until the thread has finished: a thread cannot
+    be stopped, and whatever it writes must not come after the caller's cleaning up."""
     working = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     cancelled = False
     while not working.done():
@@ -40,13 +46,13 @@ async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:
-        working.exception()  # looked at, so that nobody warns of it
+        working.exception()  # retrieved, so that asyncio does not warn about it
         raise asyncio.CancelledError
     return working.result()
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a new file and brings it to the disk."""
+    """Writes a new file and syncs it."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -54,7 +60,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Brings a file, or the entries of a folder, to the disk. Windows cannot sync a folder and does not need to."""
+    """Syncs a file, or the entries of a folder. Windows cannot sync a folder and does not need to."""
     if os.name == "nt" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -64,8 +70,26 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents, so that their names survive a crash."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync(path.parent)
+
+
+def open_folder(path: Path) -> None:
+    """Makes a new folder that need not survive a crash."""
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir()
+
+
 def remove_folder(folder: Path, aside: Path) -> None:
-    """Removes a folder, if it is there: moved to `aside` first, so that nobody ever sees half of it."""
+    """Removes a folder if it exists. Moves it to `aside` first, so that nobody ever sees half of it."""
     aside.mkdir(parents=True, exist_ok=True)
     moved = aside / f"{folder.name}.removed.{secrets.token_hex(8)}"
     try:
@@ -75,10 +99,29 @@ def remove_folder(folder: Path, aside: Path) -> None:
     shutil.rmtree(moved, ignore_errors=True)
 
 
-def make_folder(path: Path) -> None:
-    """Makes a folder, its parents too, so that their names survive a crash."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    path.mkdir(exist_ok=True)
-    sync(path.parent)
+def claim(file: BinaryIO, *, shared: bool = False) -> None:
+    """Marks the file as being written by this process, until the process closes it or dies.
+
+    The mark is a lock of the kernel, which goes with the process. `shared` lets others hold the mark too.
+    """
+    if fcntl is not None:
+        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        with contextlib.suppress(OSError):
+            fcntl.flock(file.fileno(), mode | fcntl.LOCK_NB)
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether a living process may still be writing the file. False if the file does not exist.
+
+    Where there are no such locks, as on Windows and some network file systems, every file counts as being written.
+    """
+    if fcntl is None:
+        return True
+    try:
+        with path.open("rb+") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -11,3 +11,10 @@ class StorageUnavailable(QuickThumbError):
 class DiskFull(QuickThumbError):
     code, status, title, permanent = "disk_full", 507, "There is no space left to keep the image", False
     retry_after_seconds = 30
+
+
+class BlobGone(FileNotFoundError):
+    """A blob was removed, or replaced by other bytes, after it was found.
+
+    Clients never see this error: each caller answers with what is missing from its point of view.
+    """

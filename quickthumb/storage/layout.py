@@ -1,21 +1,23 @@
-"""Where things lie below the data folder.
+"""The keys under which everything is stored, made here and nowhere else.
 
+    store.json                       the identity of the store
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
-    uploads/.arriving/5f0c…/         a source on its way in
+    uploads/.arriving/5f0c…/         a source that is still arriving
     processed/5f0/5f0c…/thumbnail.jpg
     processed/5f0/5f0c…/outcome.json how the job ended
-    processed/.making/5f0c….token/   results on their way
-    mail/5f0/5f0c…/record.json       an email that was accepted
-    mail/5f0/5f0c…/outcome.json      how the sending of it ended
+    processed/.making/5f0c….token/   the workspace of one attempt
+    mail/5f0/5f0c…/record.json       an accepted email
+    mail/5f0/5f0c…/outcome.json      how sending it ended
 
-What is in a dotted folder is not there yet; one rename of a folder makes it be there, whole. The first three digits
-of the id spread the jobs over 4,096 folders, so that a million jobs make some 250 entries in each.
+A file storage uses the keys as paths below its data folder. Nothing in a dotted folder is stored yet: renaming the
+folder into its place makes all of it appear at once. The first three digits of the id spread the jobs over 4,096
+folders, so a million jobs make about 250 entries in each.
 """
 
 import re
-from pathlib import Path
 
+STORE = "store.json"
 UPLOADS = "uploads"
 PROCESSED = "processed"
 MAIL = "mail"
@@ -30,16 +32,45 @@ SHARD_NAME = re.compile(r"[0-9a-f]{3}")
 JOB_NAME = re.compile(r"[0-9a-f]{32}")
 
 
-def place_of(area: Path, job_id: str) -> Path:
-    """The folder of a job in `uploads` or `processed`."""
-    return area / job_id[:SHARD_DIGITS] / job_id
+def upload_folder(job_id: str) -> str:
+    """Where a job's source and record are."""
+    return _folder(UPLOADS, job_id)
+
+
+def result_folder(job_id: str) -> str:
+    """Where a job's results and outcome are."""
+    return _folder(PROCESSED, job_id)
+
+
+def source_key(job_id: str) -> str:
+    """The key of a job's source."""
+    return f"{upload_folder(job_id)}/{SOURCE}"
+
+
+def record_key(job_id: str) -> str:
+    """The key of a job's record."""
+    return f"{upload_folder(job_id)}/{RECORD}"
+
+
+def outcome_key(job_id: str) -> str:
+    """The key of a job's outcome."""
+    return f"{result_folder(job_id)}/{OUTCOME}"
+
+
+def result_key(job_id: str, filename: str) -> str:
+    """The key of one of a job's results."""
+    return f"{result_folder(job_id)}/{filename}"
 
 
 def mail_record(mail_id: str) -> str:
     """The key of an email's record."""
-    return f"{MAIL}/{mail_id[:SHARD_DIGITS]}/{mail_id}/record.json"
+    return f"{_folder(MAIL, mail_id)}/record.json"
 
 
 def mail_outcome(mail_id: str) -> str:
     """The key of an email's outcome."""
-    return f"{MAIL}/{mail_id[:SHARD_DIGITS]}/{mail_id}/{OUTCOME}"
+    return f"{_folder(MAIL, mail_id)}/{OUTCOME}"
+
+
+def _folder(area: str, name: str) -> str:
+    return f"{area}/{name[:SHARD_DIGITS]}/{name}"

@@ -1,59 +1,149 @@
-"""Small objects as files: each is written beside its place and linked into it, so that it is seen whole, and once."""
+"""Blobs as files: created once, found, read in blocks, listed and deleted. All of it blocks: call it in threads."""
 
 import contextlib
 import os
 import secrets
+import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from quickthumb.storage.contract import Blob
+from quickthumb.storage.contract import BATCH, Blob
 from quickthumb.storage.durability import make_folder, sync, write_file
+
+# Large enough that handing a block from thread to thread costs little beside reading it.
+BLOCK_BYTES = 128 * 1024
+# `delete` removes an empty folder, perhaps at the moment in which a new file is put into it.
+CREATING_TRIES = 3
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Writes a new file, synced; False where there is one already."""
+    """Writes a new file and syncs it; False if there is one already."""
+    failure = FileNotFoundError()
+    for _ in range(CREATING_TRIES):
+        try:
+            return _create(path, data)
+        except FileNotFoundError as error:
+            failure = error
+    raise failure
+
+
+def _create(path: Path, data: bytes) -> bool:
     make_folder(path.parent)
     written = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
         write_file(written, data)
+        created = _link(written, path)
+    finally:
+        written.unlink(missing_ok=True)
+    # Even if the file was there already: its creator may have died before syncing the folder.
+    sync(path.parent)
+    return created
+
+
+def _link(written: Path, path: Path) -> bool:
+    try:
         os.link(written, path)
     except FileExistsError:
         return False
-    finally:
-        written.unlink(missing_ok=True)
-    sync(path.parent)
     return True
 
 
+def read(path: Path) -> bytes | None:
+    """The content of a file; None if there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def delete(path: Path) -> None:
-    """Removes a file, and its folder where it was the last one."""
+    """Deletes a file if it exists, and its folder if that is empty then."""
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
 
 
-def folders(area: Path) -> list[Path]:
-    """The folders directly below an area: what `below` is asked for one after the other."""
+def find(root: Path, key: str) -> Blob | None:
+    """The blob of this key; None if there is no such file."""
     try:
-        return sorted(child for child in area.iterdir() if child.is_dir())
-    except FileNotFoundError:
-        return []
+        status = (root / key).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _blob(key, status) if stat.S_ISREG(status.st_mode) else None
 
 
-def below(folder: Path, root: Path) -> list[Blob]:
-    """Every object below a folder, under its key."""
-    found = []
-    for path in sorted(folder.rglob("[!.]*")):
+def batches(root: Path, prefix: str) -> Iterator[list[Blob]]:
+    """Every blob below a folder, BATCH at a time."""
+    batch: list[Blob] = []
+    for entry in _files(root / prefix):
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file():
-                found.append(blob_of(path, root))
-    return found
+            batch.append(_blob(Path(entry.path).relative_to(root).as_posix(), entry.stat()))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def blob_of(path: Path, root: Path) -> Blob:
-    """What is known of a file without reading it. Raises FileNotFoundError."""
-    status = path.stat()
-    version = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-    return Blob(
-        path.relative_to(root).as_posix(), status.st_size, version, datetime.fromtimestamp(status.st_mtime, UTC)
-    )
+def _files(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    """Every file below a folder. What has a dotted name is not stored yet."""
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        elif entry.is_file():
+            yield entry
+
+
+def _blob(key: str, status: os.stat_result) -> Blob:
+    return Blob(key, status.st_size, _version(status), datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _version(status: os.stat_result) -> str:
+    # Clocks of file systems tick every few milliseconds: nobody replaces a result or a source faster than that.
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+class Reading:
+    """One pass over a part of a blob's file."""
+
+    def __init__(self, root: Path, blob: Blob, start: int, end: int) -> None:
+        self._path = root / blob.key
+        self._version = blob.version
+        self._start = start
+        self._file: BinaryIO | None = None
+        self.left_bytes = end - start
+
+    def next_block(self) -> bytes | None:
+        """The next bytes, at least one. None if the blob is gone. Closes the file after the last block."""
+        if self._file is None:
+            self._file = self._open()
+        block = self._file.read(min(BLOCK_BYTES, self.left_bytes)) if self._file else b""
+        self.left_bytes -= len(block)
+        if not self.left_bytes:
+            self.close()
+        return block or None
+
+    def close(self) -> None:
+        """Closes the file, wherever the reading stands. Call it only while no thread is reading."""
+        if self._file is not None:
+            self._file.close()
+
+    def _open(self) -> BinaryIO | None:
+        try:
+            file = self._path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return None
+        if _version(os.fstat(file.fileno())) != self._version:
+            file.close()
+            return None
+        file.seek(self._start)
+        return file

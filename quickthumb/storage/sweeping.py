@@ -1,22 +1,34 @@
-"""Removing what has been kept long enough. Only what has the names of `layout` is ever looked at."""
+"""The retention sweep: removes what has been kept long enough. It only ever looks at names that `layout` makes."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from quickthumb.storage.claims import is_claimed
-from quickthumb.storage.contract import Ages, Swept
-from quickthumb.storage.durability import remove_folder
-from quickthumb.storage.layout import ARRIVING, JOB_NAME, MAKING, OUTCOME, RECORD, SHARD_NAME, SOURCE, place_of
+from quickthumb.storage.contract import RetentionAges, SweepReport
+from quickthumb.storage.durability import is_claimed, remove_folder
+from quickthumb.storage.layout import (
+    ARRIVING,
+    JOB_NAME,
+    MAKING,
+    PROCESSED,
+    SHARD_NAME,
+    SOURCE,
+    UPLOADS,
+    outcome_key,
+    record_key,
+    result_folder,
+    source_key,
+    upload_folder,
+)
 
-# What has just been begun is left alone: the process that takes a source in may not have claimed it yet, or not yet
-# queued its job.
+# The sweep leaves alone what is younger: the process that takes a source in may not have claimed it yet, and the one
+# that kept it may not have queued its job yet.
 BEGUN_SECONDS = 3.0
 
 
 def shards(area: Path) -> list[Path]:
-    """The folders into which the jobs of an area are spread."""
+    """The folders over which the jobs of an area are spread."""
     return sorted(_children(area, SHARD_NAME.fullmatch))
 
 
@@ -25,67 +37,69 @@ def jobs(shard: Path) -> list[str]:
     return sorted(job.name for job in _children(shard, JOB_NAME.fullmatch))
 
 
-def sweep(uploads: Path, processed: Path, ages: Ages) -> Swept:
-    """Removes jobs, sources and unfinished folders that are older than `ages` allow."""
-    sweeper = _Sweeper(uploads, processed, ages)
-    for shard in shards(uploads):
+def sweep(root: Path, ages: RetentionAges) -> SweepReport:
+    """Removes the jobs, sources and unfinished folders that are older than `ages` allow."""
+    sweeper = _Sweeper(root, ages)
+    for shard in shards(root / UPLOADS):
         for job_id in jobs(shard):
             sweeper.sweep_job(job_id)
-    for shard in shards(processed):
+    for shard in shards(root / PROCESSED):
         for job_id in jobs(shard):
             sweeper.sweep_leftover(job_id)
-    for area in (uploads / ARRIVING, processed / MAKING):
+    for area in (root / UPLOADS / ARRIVING, root / PROCESSED / MAKING):
         sweeper.sweep_unfinished(area)
-    return Swept(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended))
+    return SweepReport(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended))
 
 
 @dataclass
 class _Sweeper:
-    uploads: Path
-    processed: Path
-    ages: Ages
+    root: Path
+    ages: RetentionAges
     job_ids: list[str] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
     sources: int = 0
     unfinished: int = 0
 
     def sweep_job(self, job_id: str) -> None:
-        uploaded = place_of(self.uploads, job_id)
-        ended = _age_seconds(place_of(self.processed, job_id) / OUTCOME)
+        source = self.root / source_key(job_id)
+        ended = _age_seconds(self.root / outcome_key(job_id))
         if ended is None:
-            accepted = _age_seconds(uploaded / RECORD)
+            accepted = _age_seconds(self.root / record_key(job_id))
             if accepted is not None and accepted > self.ages.unended_seconds:
                 self._remove(job_id)
             elif accepted is not None and accepted > BEGUN_SECONDS:
                 self.unended.append(job_id)
         elif ended > self.ages.ended_seconds:
             self._remove(job_id)
-        elif ended > self.ages.source_seconds and (uploaded / SOURCE).exists():
-            (uploaded / SOURCE).unlink(missing_ok=True)
+        elif ended > self.ages.source_seconds and source.exists():
+            source.unlink(missing_ok=True)
             self.sources += 1
 
     def sweep_leftover(self, job_id: str) -> None:
-        """Results whose upload is gone: the process that removed the job ended in the middle."""
-        ended = _age_seconds(place_of(self.processed, job_id))
+        """Removes results without an upload: the process that was removing the job died half way."""
+        ended = _age_seconds(self.root / result_folder(job_id))
         abandoned = ended is not None and ended > self.ages.unfinished_seconds
-        if abandoned and not place_of(self.uploads, job_id).exists():
+        if abandoned and not (self.root / upload_folder(job_id)).exists():
             self._remove(job_id)
 
     def sweep_unfinished(self, area: Path) -> None:
         for folder in _children(area, lambda name: JOB_NAME.match(name)):
             age = _age_seconds(folder)
             if age is not None and (age > self.ages.unfinished_seconds or _is_abandoned(folder, age)):
-                remove_folder(folder, self.processed / MAKING)
+                self._remove_folder(folder)
                 self.unfinished += 1
 
     def _remove(self, job_id: str) -> None:
-        for area in (self.uploads, self.processed):
-            remove_folder(place_of(area, job_id), self.processed / MAKING)
+        for folder in (upload_folder(job_id), result_folder(job_id)):
+            self._remove_folder(self.root / folder)
         self.job_ids.append(job_id)
+
+    def _remove_folder(self, folder: Path) -> None:
+        remove_folder(folder, self.root / PROCESSED / MAKING)
 
 
 def _is_abandoned(folder: Path, age_seconds: float) -> bool:
-    """Whether it is a source on its way in, and the process that took it in has died."""
+    """Whether this is a source that was arriving when the process that took it in died."""
     return folder.parent.name == ARRIVING and age_seconds > BEGUN_SECONDS and not is_claimed(folder / SOURCE)
 
 

@@ -14,13 +14,12 @@ from quickthumb.http.endpoints import Endpoint
 from quickthumb.metrics import WebMetrics
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.emails import MailService
+from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.web.documentation import STATIC
+from quickthumb.web.middleware.answers import Measuring, SecurityHeaders, ServerErrors
 from quickthumb.web.middleware.lingering import LingeringClose
-from quickthumb.web.middleware.measuring import Measuring
-from quickthumb.web.middleware.mishaps import Mishaps
-from quickthumb.web.middleware.security import SecurityHeaders
 from quickthumb.web.openapi import describe
+from quickthumb.web.operation import STATIC
 from quickthumb.web.routes import ENDPOINTS, PAGES
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -29,12 +28,13 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 def application(
     service: ImageService,
     mail: MailService,
+    health: Health,
     older: Sequence[Endpoint] = (),
     *,
     max_wait_seconds: float,
     lifespan: Lifespan,
 ) -> Starlette:
-    """The application that answers for the services, through the native API and through the `older` endpoints."""
+    """The application that serves these verbs, through the native API and through the `older` endpoints."""
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
     app = Starlette(
@@ -47,7 +47,7 @@ def application(
             Middleware(Measuring, metrics=metrics),
             Middleware(SecurityHeaders),
             Middleware(LingeringClose),
-            Middleware(Mishaps),
+            Middleware(ServerErrors),
         ],
         exception_handlers={
             QuickThumbError: problems.known,
@@ -55,10 +55,11 @@ def application(
         },
         lifespan=lifespan,
     )
-    # Every address that is meant is there already, so there is nothing to redirect to.
+    # Each path is routed with and without its last slash, so there is nothing to redirect to.
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.mail = mail
+    app.state.health = health
     app.state.metrics = metrics
     app.state.max_wait_seconds = max_wait_seconds
     app.state.openapi = describe(endpoints)
@@ -66,11 +67,11 @@ def application(
 
 
 def _routes(endpoint: Endpoint) -> Iterator[Route]:
-    """An address means the same with and without a slash at its end: a redirect loses the body with many clients."""
+    """A path means the same with and without a slash at its end; a redirect would make many clients lose the body."""
     path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-    for address in filter(None, (path, twin)):
-        route = Route(address, endpoint.handler, methods=[endpoint.method], name=path)
+    for spelling in filter(None, (path, twin)):
+        route = Route(spelling, endpoint.handler, methods=[endpoint.method], name=path)
         if not endpoint.safe and route.methods is not None:
             route.methods.discard("HEAD")
         yield route

@@ -6,11 +6,11 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.answers import json_answer
-from quickthumb.http.state import max_wait_seconds, service_of
+from quickthumb.http.endpoints import json_answer
+from quickthumb.http.requests import caller_of, max_wait_seconds, service_of
+from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.ids import is_id
-from quickthumb.model.job import Status
+from quickthumb.model.job import Status, is_id
 from quickthumb.web.presentation import PageView, present
 
 DEFAULT_PAGE = 20
@@ -22,14 +22,14 @@ async def show(request: Request) -> Response:
     """The job as it stands, or, with `?wait=` or `Prefer: wait=`, once it has ended."""
     job_id = request.path_params["job_id"]
     wanted, preferred = _wait_seconds(request)
-    service = service_of(request)
-    job = await service.wait(job_id, wanted) if wanted else await service.find(job_id)
+    service, caller = service_of(request), caller_of(request)
+    job = await service.wait(caller, job_id, wanted) if wanted else await service.find(caller, job_id)
     headers = {"Cache-Control": "no-store"}
     if not job.status.ended:
         headers["Retry-After"] = "1"
     if preferred:
         headers["Preference-Applied"] = f"wait={wanted:g}"
-    return json_answer(present(job), headers=headers)
+    return json_answer(present(job, urls_of(request)), headers=headers)
 
 
 def _wait_seconds(request: Request) -> tuple[float, bool]:
@@ -48,29 +48,29 @@ async def list_all(request: Request) -> Response:
     query = request.query_params
     limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
     status = _status(query.get("status"))
-    page = await service_of(request).page(status=status, limit=limit, cursor=_cursor(query.get("cursor")))
-    following = None
-    if page.cursor:
-        following = str(request.url.include_query_params(cursor=page.cursor).replace(scheme="", netloc=""))
-    view = PageView(jobs=[present(job) for job in page.jobs], next=following)
+    cursor = _cursor(query.get("cursor"))
+    page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
+    urls = urls_of(request)
+    following = urls.next_page(request.url, page.cursor) if page.cursor else None
+    view = PageView(jobs=[present(job, urls) for job in page.jobs], next=following)
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
 async def cancel(request: Request) -> Response:
     """Stops a job that has not ended; its results never appear."""
-    job = await service_of(request).cancel(request.path_params["job_id"])
-    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+    job = await service_of(request).cancel(caller_of(request), request.path_params["job_id"])
+    return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def retry(request: Request) -> Response:
     """Lets a FAILED job be tried again, from its source."""
-    job = await service_of(request).retry(request.path_params["job_id"])
-    return json_answer(present(job), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+    job = await service_of(request).retry(caller_of(request), request.path_params["job_id"])
+    return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def remove(request: Request) -> Response:
     """Removes the job, its record and its files, cancelling it if need be."""
-    await service_of(request).remove(request.path_params["job_id"])
+    await service_of(request).remove(caller_of(request), request.path_params["job_id"])
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

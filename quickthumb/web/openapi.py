@@ -11,7 +11,7 @@ from quickthumb import __version__
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.output import Output
+from quickthumb.model.order import Order
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -40,8 +40,10 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     answered = {answer.model for endpoint in endpoints for answer in endpoint.answers if answer.model}
     shown: list[type[BaseModel]] = sorted(answered | {problems.Problem}, key=lambda model: model.__name__)
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in shown]
-    _, definitions = models_json_schema([*models, (Output, "validation")], ref_template=REFERENCE)
+    _, definitions = models_json_schema([*models, (Order, "validation")], ref_template=REFERENCE)
     schemas: dict[str, Any] = definitions["$defs"]
+    # Its fields stand in the bodies and queries of requests themselves; what they consist of is named there.
+    del schemas[Order.__name__]
     return schemas
 
 
@@ -49,7 +51,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
-        "operationId": f"{endpoint.handler.__module__.rpartition('.')[2]}_{endpoint.handler.__name__}",
+        "operationId": endpoint.operation_id or _handler_id(endpoint),
         "description": (endpoint.handler.__doc__ or "").strip(),
         "responses": {
             **{str(answer.status): _answer(answer) for answer in endpoint.answers},
@@ -61,6 +63,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body:
         operation["requestBody"] = endpoint.body
     return operation
+
+
+def _handler_id(endpoint: Endpoint) -> str:
+    return f"{endpoint.handler.__module__.rpartition('.')[2]}_{endpoint.handler.__name__}"
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from quickthumb.http.urls import Urls
 from quickthumb.model.job import Failure, Job, Status
 from quickthumb.model.source import Source
 
@@ -56,7 +57,7 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     },
     "results": {},
     "error": None,
-    "links": {"self": f"/jobs/{_EXAMPLE_ID}", "original": f"/jobs/{_EXAMPLE_ID}/original"},
+    "links": {"self": Urls().job(_EXAMPLE_ID), "original": Urls().original(_EXAMPLE_ID)},
 }
 _EXAMPLE_JOB: dict[str, Any] = {
     **_EXAMPLE_ACCEPTED,
@@ -66,7 +67,7 @@ _EXAMPLE_JOB: dict[str, Any] = {
     "attempts": 1,
     "results": {
         "thumbnail": {
-            "url": f"/jobs/{_EXAMPLE_ID}/results/thumbnail",
+            "url": Urls().result(_EXAMPLE_ID, "thumbnail"),
             "format": "jpeg",
             "width": 128,
             "height": 105,
@@ -108,22 +109,19 @@ class PageView(BaseModel):
     next: str | None = Field(description="Where the next page is, if there is one.")
 
 
-def present(job: Job) -> JobView:
+def present(job: Job, urls: Urls) -> JobView:
     """The job as it is shown."""
-    return JobView(**_shown(job))
+    return JobView(**_shown(job, urls))
 
 
-def present_accepted(job: Job) -> AcceptedView:
+def present_accepted(job: Job, urls: Urls) -> AcceptedView:
     """The job as its upload is answered."""
-    return AcceptedView(**_shown(job), message=ACCEPTED_MESSAGE)
+    return AcceptedView(**_shown(job, urls), message=ACCEPTED_MESSAGE)
 
 
-def _shown(job: Job) -> dict[str, Any]:
-    address = f"/jobs/{job.id}"
+def _shown(job: Job, urls: Urls) -> dict[str, Any]:
     results = {
-        result.name: ResultView(
-            url=f"{address}/results/{result.name}", **result.model_dump(exclude={"name", "filename"})
-        )
+        result.name: ResultView(url=urls.result(job.id, result.name), **result.model_dump(exclude={"name", "filename"}))
         for result in job.results
     }
     return {
@@ -131,5 +129,5 @@ def _shown(job: Job) -> dict[str, Any]:
         "source": job.source,
         "results": results,
         "error": job.error,
-        "links": Links(self=address, original=f"{address}/original"),
+        "links": Links(self=urls.job(job.id), original=urls.original(job.id)),
     }

@@ -1,7 +1,5 @@
 """uvicorn's HTTP protocol with bounds that it lacks: on how long a request's head is, how long it takes, and how much
-may stand around the chunks of its body.
-
-    uvicorn quickthumb.app:app --http quickthumb.web.protocol:BoundedProtocol
+may stand around the chunks of its body. `quickthumb serve` uses it.
 
 Without it, a client may send headers without end, which are kept in memory, before a body and also behind it, and a
 connection that stops in the middle of its head stays open for as long as the client likes. Bodies are bounded by the
@@ -16,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from quickthumb.http.problems import problem
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
-from quickthumb.web.middleware.security import DEFAULT_HEADERS
+from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 
 # What other servers allow for, too; the longest head that is of use here has one long query.
 MOST_HEAD_BYTES = 64 * 1024

@@ -1,200 +1,171 @@
-"""The worker's verb: run one attempt at a job, whatever happens to it, and say how it went."""
+"""The one engine of attempts: it claims an item, runs its handler, keeps the lease, and settles what came of it."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections import Counter
+from dataclasses import dataclass, replace
 
-from quickthumb.imaging.engine import Rendering
-from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status
-from quickthumb.model.output import Output
-from quickthumb.model.source import Source
-from quickthumb.queue.store import Attempt, JobStore, NoAttempt
-from quickthumb.sandbox.errors import JobTimedOut
-from quickthumb.storage import Kept, Storage
-from quickthumb.storage.durability import translated
-from quickthumb.storage.errors import StorageUnavailable
-from quickthumb.work.errors import TooManyAttempts
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import new_id
+from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
+from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict
 
 log = logging.getLogger("quickthumb.job")
 
-LONGEST_BACKOFF_SECONDS = 30.0
-
-Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
-
-
-class TryAgain(Exception):
-    """The attempt failed for a reason that may pass; the job waits and is due again after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"due again in {seconds} s")
-        self.seconds = seconds
+# What is cancelled once may swallow it, as `wait_for` of Python 3.11 does.
+CANCEL_AGAIN_SECONDS = 0.5
 
 
-class Abandoned(Exception):
-    """The job is no longer this worker's: another took it over, or it was removed. Nothing of it is to be touched."""
+@dataclass(slots=True)
+class _Running:
+    attempt: Attempt
+    task: "asyncio.Task[Verdict]"
+    lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How patient a worker is; times in seconds. And whether it removes a job's source at the job's end."""
+class Runner:
+    """Runs attempts at items of every kind, each left to this worker for `lease_seconds` at a time."""
 
-    lease_seconds: float
-    max_attempts: int
-    removes_source: bool = False
+    def __init__(self, attempts: Attempts, *, lease_seconds: float) -> None:
+        self._attempts = attempts
+        self._lease_seconds = lease_seconds
+        self._running: dict[str, _Running] = {}
+        self._at_work: Counter[str] = Counter()
 
+    async def run(self, handler: Handler, item_id: str) -> Verdict | None:
+        """Makes one attempt at an item, and settles it. The verdict; None when there is nothing to run (any more).
 
-class JobRunner:
-    """Runs jobs. `render` makes the pictures, off the event loop, and ends what takes too long as JobTimedOut.
-
-    `confined` does the same for jobs with a strike against them, where they can do no harm; without it, `render` does.
-    """
-
-    def __init__(
-        self, store: JobStore, storage: Storage, render: Render, terms: Terms, confined: Render | None = None
-    ) -> None:
-        self._store = store
-        self._storage = storage
-        self._render = render
-        self._confined = confined or render
-        self._terms = terms
-        self._running: dict[str, Attempt] = {}
+        Raises Busy when the worker makes enough attempts of this kind already, and LeaseLost when the item is no longer
+        this worker's. When it is cancelled it puts the item back, without blame.
+        """
+        kind = handler.kind
+        if handler.at_once is not None and self._at_work[kind.name] >= handler.at_once:
+            raise Busy
+        self._at_work[kind.name] += 1
+        try:
+            attempt = await self._attempts.claim(kind, item_id, new_id(), lease_seconds=self._lease_seconds)
+            if isinstance(attempt, NoAttempt):
+                log.info("%s %s is not run: %s", kind.name, item_id, attempt.value)
+                return None
+            return await self._attempt(handler, attempt)
+        finally:
+            self._at_work[kind.name] -= 1
 
     async def renew_leases(self) -> None:
-        """Holds on to every job that is running here; to be called well within the lease's time."""
-        for attempt in list(self._running.values()):
-            if not await self._store.renew(attempt, lease_seconds=self._terms.lease_seconds):
-                log.warning("job %s is no longer this worker's", attempt.job_id)
+        """Renews the leases of all that runs here, and cancels what is lost. Call it well within a lease's time."""
+        running = list(self._running.values())
+        held = [each for each in running if not each.lost]
+        lost = await self._attempts.renew([each.attempt for each in held], lease_seconds=self._lease_seconds)
+        for each in running:
+            each.lost |= each.attempt.token in lost
+            if each.lost:
+                # At each renewal again, as below.
+                each.task.cancel()
 
-    async def run(self, job_id: str) -> None:
-        """Runs one attempt at the job, to the job's end or back to WAITING.
-
-        A job that has ended, or is gone, is left alone. Raises TryAgain when the job is to be run again later, and
-        Abandoned when it is in other hands by now.
-        """
-        attempt = await self._store.begin(job_id, new_id(), lease_seconds=self._terms.lease_seconds)
-        if isinstance(attempt, NoAttempt):
-            log.info("job %s is not run: %s", job_id, attempt.value)
-            return
-        self._running[job_id] = attempt
+    async def _attempt(self, handler: Handler, attempt: Attempt) -> Verdict:
         started = time.monotonic()
+        task = asyncio.create_task(self._verdict(handler, attempt), name=f"{attempt.kind.name} {attempt.id}")
+        running = self._running[attempt.token] = _Running(attempt, task)
         try:
-            await self._attempt(attempt, started)
-        except Abandoned:
-            log.warning("job %s was left to whoever has it now", job_id)
+            verdict = await self._ended(running)
+            return await self._settle(handler, attempt, verdict, started)
+        except LeaseLost:
+            log.warning("%s %s: lease lost; abandoning the attempt", attempt.kind.name, attempt.id)
+            with contextlib.suppress(QuickThumbError):
+                await handler.abandoned(attempt)
             raise
         except asyncio.CancelledError:
-            # Where the job is in other hands by now, there is nothing to put back.
-            with contextlib.suppress(Abandoned):
-                await asyncio.shield(self._put_back(attempt, started, blameless=True))
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+            # Where the lease is lost there is nothing to put back.
+            with contextlib.suppress(LeaseLost):
+                released = Snooze(blameless=True, seconds=0)
+                await asyncio.shield(self._settle(handler, attempt, released, started))
             raise
         finally:
-            del self._running[job_id]
-
-    async def _attempt(self, attempt: Attempt, started: float) -> None:
-        try:
-            kept = await self._storage.look_up(attempt.job_id)
-            if kept.record is None:
-                # It was never accepted, or it has been removed: Redis is to forget it.
-                await self._store.remove(attempt.job_id)
-                raise Abandoned
-            job = Job.from_record(kept.record)
-            outcome = await self._outcome_or_failure(attempt, job, kept)
-            await self._finish(attempt, job, outcome, time.monotonic() - started)
-        except QuickThumbError as error:
-            await self._put_back(attempt, started, blameless=not error.permanent)
-            log.warning("job %s waits: %s", attempt.job_id, error.detail)
-            raise TryAgain(self._backoff_seconds(attempt.number)) from error
-        except (Abandoned, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            log.exception("job %s: attempt %d went wrong", attempt.job_id, attempt.number)
-            await self._put_back(attempt, started, blameless=False)
-            raise TryAgain(self._backoff_seconds(attempt.number)) from error
-
-    async def _outcome_or_failure(self, attempt: Attempt, job: Job, kept: Kept) -> Outcome:
-        """How the job ended. Raises what may pass: an error that is not permanent, or one that nobody knows while
-        the job has tries left."""
-        try:
-            return await self._outcome(attempt, job, kept)
-        except QuickThumbError as error:
-            if not error.permanent or self._gets_a_second_chance(attempt, error):
-                raise
-            return await self._conclude_failed(attempt, job, error)
-        except Abandoned:
-            raise
-        except Exception:
-            if attempt.strike < self._terms.max_attempts:
-                raise
-            log.exception("job %s: attempt %d went wrong, the last one", job.id, attempt.number)
-            sentence = "The image could not be processed, for a reason that has been logged."
-            return await self._conclude_failed(attempt, job, InternalError(sentence))
-
-    async def _outcome(self, attempt: Attempt, job: Job, kept: Kept) -> Outcome:
-        if kept.outcome is not None:
-            return Outcome.model_validate_json(kept.outcome)
-        if attempt.strike > self._terms.max_attempts:
-            raise TooManyAttempts(f"The image was tried {self._terms.max_attempts} times and ended each of them.")
-        if kept.source is None:
-            raise SourceMissing("The source of the job is no longer kept.")
-        outputs = [Output.model_validate(parameters) for parameters in job.outputs]
-        async with self._storage.workspace(job.id, attempt.token) as folder:
-            render = self._render if attempt.strike == 1 else self._confined
-            # A full disk is no fault of the image; neither is a source that is just being removed.
-            with translated():
-                rendering = await render(kept.source, outputs, folder)
-            return await self._conclude(attempt, folder, _done(job, rendering))
-
-    def _gets_a_second_chance(self, attempt: Attempt, error: QuickThumbError) -> bool:
-        """A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame."""
-        return isinstance(error, JobTimedOut) and attempt.strike == 1 < self._terms.max_attempts
-
-    async def _conclude_failed(self, attempt: Attempt, job: Job, error: QuickThumbError) -> Outcome:
-        failure = Failure(code=error.code, title=error.title, detail=error.detail)
-        outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
-        async with self._storage.workspace(job.id, attempt.token) as folder:
-            return await self._conclude(attempt, folder, outcome)
-
-    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> Outcome:
-        if not await self._store.renew(attempt, lease_seconds=self._terms.lease_seconds):
-            raise Abandoned
-        standing = await self._storage.conclude(attempt.job_id, folder, outcome.model_dump_json().encode())
-        return Outcome.model_validate_json(standing)
-
-    async def _finish(self, attempt: Attempt, job: Job, outcome: Outcome, busy_seconds: float) -> None:
-        if self._terms.removes_source:
-            # Before anyone is told of the end; what fails here the sweep does later.
-            with contextlib.suppress(StorageUnavailable):
-                await self._storage.remove_source(job.id)
-        if not await self._store.finish(attempt, outcome, busy_seconds=busy_seconds):
-            await self._clear_away_if_removed(job)
-            raise Abandoned
-        if outcome.error is not None:
-            log.warning("job %s FAILED: %s", job.id, outcome.error.detail)
-            return
-        files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
-        log.info("job %s: image resized and saved: %s in %.0f ms", job.id, files, busy_seconds * 1000)
-
-    async def _clear_away_if_removed(self, job: Job) -> None:
-        if await self._store.get(job.id) is None:
-            await self._storage.remove(job.id)
-
-    async def _put_back(self, attempt: Attempt, started: float, *, blameless: bool) -> None:
-        busy_seconds = time.monotonic() - started
-        if not await self._store.put_back(attempt, blameless=blameless, busy_seconds=busy_seconds):
-            raise Abandoned
+            del self._running[attempt.token]
 
     @staticmethod
-    def _backoff_seconds(attempts: int) -> float:
-        return float(min(LONGEST_BACKOFF_SECONDS, 2 ** (attempts - 1)))
+    async def _ended(running: _Running) -> Verdict:
+        """What the handler's task has answered or raised. Raises LeaseLost when it was cancelled for that."""
+        await asyncio.wait([running.task])
+        if running.lost:
+            if not running.task.cancelled():
+                running.task.exception()  # looked at, so that nobody warns of it
+            raise LeaseLost
+        return running.task.result()
+
+    async def _verdict(self, handler: Handler, attempt: Attempt) -> Verdict:
+        """What is to become of the item, whatever the handler raises."""
+        try:
+            verdict = await self._first_verdict(handler, attempt)
+            is_last = isinstance(verdict, Snooze) and not verdict.blameless and attempt.strike >= handler.max_attempts
+            if is_last and isinstance(verdict, Snooze) and verdict.error is not None:
+                return await handler.fail(attempt, verdict.error)
+            return verdict
+        except LeaseLost:
+            raise
+        except QuickThumbError as error:
+            return Snooze(blameless=not error.permanent, error=error)
+        except Exception:
+            log.exception("%s %s: attempt %d failed unexpectedly", attempt.kind.name, attempt.id, attempt.number)
+            return Snooze(blameless=False, error=handler.unexpected)
+
+    @staticmethod
+    async def _first_verdict(handler: Handler, attempt: Attempt) -> Verdict:
+        if attempt.strike > handler.max_attempts:
+            error = TooManyAttempts(f"Gave up after {handler.max_attempts} failed attempts.")
+            return await handler.fail(attempt, error)
+        try:
+            return await handler.run(attempt)
+        except LeaseLost:
+            raise
+        except QuickThumbError as error:
+            if not error.permanent:
+                raise
+            return await handler.fail(attempt, error)
+        except Exception:
+            log.exception("%s %s: attempt %d failed unexpectedly", attempt.kind.name, attempt.id, attempt.number)
+            return Snooze(blameless=False, error=handler.unexpected)
+
+    async def _settle(self, handler: Handler, attempt: Attempt, verdict: Verdict, started: float) -> Verdict:
+        """Tells Redis. The verdict, with the time after which the item is due again. Raises LeaseLost."""
+        busy_seconds, seconds = time.monotonic() - started, 0.0
+        if isinstance(verdict, Snooze):
+            seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
+            verdict = replace(verdict, seconds=seconds)
+        settled = await self._attempts.settle(
+            attempt,
+            verdict.status,
+            fields=verdict.fields,
+            busy_seconds=busy_seconds,
+            blameless=isinstance(verdict, Snooze) and verdict.blameless,
+            delay_seconds=seconds,
+        )
+        if not settled:
+            raise LeaseLost
+        _tell(attempt, verdict, busy_seconds)
+        return verdict
 
 
-def _done(job: Job, rendering: Rendering) -> Outcome:
-    source = Source.model_validate({**job.source.model_dump(), **asdict(rendering.facts)})
-    results = tuple(Result(**asdict(made)) for made in rendering.made)
-    return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)
+def _pause_seconds(handler: Handler, attempt: Attempt) -> float:
+    """Exponential backoff, starting at 1 s."""
+    return min(handler.longest_pause_seconds, 2.0 ** min(attempt.number - 1, 30))
+
+
+def _tell(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> None:
+    """One line in the log for each attempt."""
+    item = f"{attempt.kind.name} {attempt.id}"
+    match verdict:
+        case Done(summary=summary):
+            log.info("%s: %s in %.0f ms, at attempt %d", item, summary, busy_seconds * 1000, attempt.number)
+        case Failed(error=error):
+            log.warning("%s FAILED at attempt %d: %s", item, attempt.number, error.detail)
+        case Snooze(error=error, seconds=seconds) if error is not None:
+            log.warning("%s waits %g s for another attempt: %s", item, seconds, error.detail)
+        case _:
+            log.info("%s is %s after attempt %d", item, verdict.status, attempt.number)

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.devredis import EmbeddedRedis
-from quickthumb.queue import keys
+from quickthumb.queue.keys import KEYS
 from tests.chaos.process import Process, processes_with
 from tests.conftest import clean_environment
 from tests.waiting import wait_until
@@ -46,9 +46,9 @@ class Fleet:
         self.folder = folder
         self.data_dir = data_dir or folder / "data"
         self.leftovers: list[str] = []
-        queue = Config(data_dir=folder / "queue")
-        self.redis_url = queue.redis_address
-        self._embedded = EmbeddedRedis(socket=queue.embedded_redis_socket, folder=queue.data_dir / "redis")
+        queue = Config.of(data_dir=folder / "queue")
+        self.redis_url = queue.redis_connection_url
+        self._embedded = EmbeddedRedis(socket=queue.embedded_redis_socket, folder=queue.storage.data_dir / "redis")
         self._settings = {"data_dir": self.data_dir, **settings}
         self._worker_redis_url = worker_redis_url or self.redis_url
         self._initial_workers = workers
@@ -112,7 +112,7 @@ class Fleet:
 
         async def beats() -> bool:
             assert worker.alive, worker.said[-2000:]
-            return any(f":{worker.pid}:" in name.decode() for name in await self.store.zrange(keys.WORKERS, 0, -1))
+            return any(f":{worker.pid}:" in name.decode() for name in await self.store.zrange(KEYS.workers, 0, -1))
 
         await wait_until(beats, seconds=START_SECONDS)
 

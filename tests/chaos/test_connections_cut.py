@@ -23,7 +23,7 @@ ALWAYS = 10
 
 
 def _proxy(folder: Path) -> Proxy:
-    return Proxy(Config(data_dir=folder / "queue").redis_address, free_port())
+    return Proxy(Config.of(data_dir=folder / "queue").redis_connection_url, free_port())
 
 
 async def test_an_upload_whose_queueing_is_cut_off_is_kept_once_or_not_at_all(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.queue import keys
+from quickthumb.queue.keys import KEYS
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
 from tests.chaos.report import Fault, Report
@@ -37,7 +37,7 @@ async def test_whatever_is_killed_every_accepted_upload_ends_done(
                 faults.append(await _kill_and_restart(fleet, chance, report, number))
         if not scale.long:
             # A killed worker that kept house is waited for half a minute; the short run has not that much time.
-            await fleet.store.delete(keys.HOUSEKEEPER)
+            await fleet.store.delete(KEYS.repair_lead)
         ended = await judge(fleet, stream, report, seconds=120)
         for fault in faults:
             report.took(

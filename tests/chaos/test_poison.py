@@ -92,5 +92,5 @@ def test_it_fails_with_its_reason_and_the_others_are_done(fault: Fault, tmp_path
     assert poison["status"] == "FAILED", log
     assert (poison["error"]["code"], poison["error"]["detail"]) == (fault.code, fault.detail), log
     assert poison["attempts"] == 2, log
-    assert len(re.findall(r"worker (?:ended|was ended).*starting it again", log)) == fault.deaths, log
+    assert len(re.findall(r"worker (?:exited|was killed).*restarting", log)) == fault.deaths, log
     print(f"{took:.1f} s")  # noqa: T201 - shown with -rP

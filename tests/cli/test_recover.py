@@ -4,7 +4,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from quickthumb.queue import keys
+from quickthumb.queue.keys import KEYS
 from quickthumb.storage import FileStorage
 from tests.cli.test_program import assert_one_sentence, quickthumb
 from tests.redis_fixtures import a_job
@@ -21,7 +21,7 @@ async def test_it_queues_what_redis_has_lost_and_says_so(tmp_path: Path) -> None
             quickthumb("recover", QUICKTHUMB_DATA_DIR=str(tmp_path), QUICKTHUMB_REDIS_URL=server.url).stdout
             for _ in range(2)
         ]
-        assert await redis.zscore(keys.QUEUE, job.id) is not None
+        assert await redis.zscore(KEYS.queue, job.id) is not None
     assert said[0].startswith("1 jobs looked at, 1 queued again, 0 results made known again")
     assert said[1].startswith("1 jobs looked at, 0 queued again, 0 results made known again")
 

@@ -13,9 +13,8 @@ import psutil
 import pytest
 
 from quickthumb.cli.child import Child
-from quickthumb.cli.keeper import NotStarted
 from quickthumb.cli.log import Log
-from quickthumb.cli.supervisor import Supervisor
+from quickthumb.cli.supervisor import NotStarted, Supervisor
 from tests.processes import is_alive
 from tests.waiting import wait_until
 
@@ -68,7 +67,7 @@ class Running:
     def __init__(self, groups: Sequence[Sequence[Child]]) -> None:
         self.stream = io.StringIO()
         self.announced = asyncio.Event()
-        log = Log(self.stream, [child.name for group in groups for child in group], coloured=False)
+        log = Log(self.stream, [child.name for group in groups for child in group], colored=False)
         self.supervisor = Supervisor(groups, log, self.announced.set)
 
     @property
@@ -111,21 +110,21 @@ async def test_one_that_dies_is_started_again(tmp_path: Path) -> None:
         first = int(mark.read_text())
         psutil.Process(first).kill()
         await wait_until(lambda: mark.read_text() not in ("", str(first)))
-        assert running.position("quickthumb", "worker was ended by SIGKILL; starting it again in 0.5 s") >= 0
+        assert running.position("quickthumb", "worker was killed by SIGKILL; restarting in 0.5 s") >= 0
 
 
 async def test_the_pause_grows_while_it_keeps_dying(tmp_path: Path) -> None:
     dying = child("raise SystemExit(3)", tmp_path / "worker", ready=False)
     async with supervised([dying]) as running:
         await wait_until(lambda: "in 2 s" in running.stream.getvalue())
-    pauses = [line.split(" in ")[1] for line in running.log if "starting it again" in line]
+    pauses = [line.split(" in ")[1] for line in running.log if "restarting" in line]
     assert pauses == ["0.5 s", "1 s", "2 s"]
 
 
 async def test_one_that_overstays_its_grace_is_killed(tmp_path: Path) -> None:
     async with supervised([child(STUBBORN, tmp_path / "worker", grace_seconds=0.2)]) as running:
         pass
-    assert running.position("worker", "ending") < running.position("quickthumb", "worker has not ended in time")
+    assert running.position("worker", "ending") < running.position("quickthumb", "worker did not stop in time")
 
 
 async def test_a_second_request_to_stop_hurries(tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ async def test_a_second_request_to_stop_hurries(tmp_path: Path) -> None:
 async def test_what_a_child_leaves_behind_is_ended_with_it(tmp_path: Path) -> None:
     mark = tmp_path / "worker"
     async with supervised([child(NEGLIGENT, mark, ready=False)]) as running:
-        await wait_until(lambda: "ended with exit code 0" in running.stream.getvalue())
+        await wait_until(lambda: "exited with code 0" in running.stream.getvalue())
         grandchild = int(mark.read_text())
         await wait_until(lambda: not psutil.pid_exists(grandchild) or not is_alive(psutil.Process(grandchild)))
 
@@ -147,7 +146,7 @@ async def test_what_a_child_leaves_behind_is_ended_with_it(tmp_path: Path) -> No
 async def test_one_that_ends_before_it_was_ready_ends_all(tmp_path: Path) -> None:
     failing = child("print('no such app'); raise SystemExit(3)", tmp_path / "web")
     running = Running([[child(POLITE, tmp_path / "redis")], [failing]])
-    with pytest.raises(NotStarted, match="web ended with exit code 3 before it was ready"):
+    with pytest.raises(NotStarted, match="web exited with code 3 before it was ready"):
         await running.supervisor.run()
     assert running.position("web", "no such app") < running.position("redis", "ending")
     assert not running.announced.is_set()

@@ -46,4 +46,4 @@ def test_a_command_that_cannot_be_run_is_a_sentence() -> None:
     words = [*TETHER, str(os.getpid()), "/no/such/command"]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 127
-    assert ended.stderr == "/no/such/command cannot be run: No such file or directory\n"
+    assert ended.stderr == "cannot run /no/such/command: No such file or directory\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quickthumb.cli import address, up
-from quickthumb.cli.mistakes import UserMistake
+from quickthumb.cli import listener, up
+from quickthumb.cli.command import UserMistake
 from quickthumb.config import Config
 from tests.processes import is_alive
 from tests.waiting import wait_until
@@ -75,7 +75,7 @@ async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIte
 
 
 def plan(tmp_path: Path, workers: int = 1, **settings: object) -> up.Plan:
-    return up.Plan(Config(data_dir=tmp_path, **settings), {}, workers)
+    return up.Plan(Config.of(data_dir=tmp_path, **settings), {}, workers)
 
 
 def test_redis_is_started_first_and_the_web_last(tmp_path: Path) -> None:
@@ -94,28 +94,28 @@ def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamp", "line"),
+    ("prefix", "line"),
     [
-        (up.REDIS_STAMP, "17722:M 22 Nov 2026 05:29:03.339 # hello"),
-        (up.REDIS_STAMP, "17722:signal-handler (1795325343) hello"),
-        (up.ARQ_STAMP, "05:29:02: hello"),
-        (up.ARQ_STAMP, "hello"),
+        (up.REDIS_LOG_PREFIX, "17722:M 22 Nov 2026 05:29:03.339 # hello"),
+        (up.REDIS_LOG_PREFIX, "17722:signal-handler (1795325343) hello"),
+        (up.ARQ_LOG_PREFIX, "05:29:02: hello"),
+        (up.ARQ_LOG_PREFIX, "hello"),
     ],
 )
-def test_what_the_log_says_already_is_left_out(stamp: re.Pattern[str], line: str) -> None:
-    assert stamp.sub("", line) == "hello"
+def test_what_the_log_says_already_is_left_out(prefix: re.Pattern[str], line: str) -> None:
+    assert prefix.sub("", line) == "hello"
 
 
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(UserMistake, match=r"on Windows start `uvicorn quickthumb\.app:app`"):
+    with pytest.raises(UserMistake, match=r"on Windows start `quickthumb serve`"):
         up.run(Namespace())
 
 
 async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -> None:
     async with running(tmp_path, "--workers", "2") as service:
         port = await service.ready()
-        assert await address.answers("127.0.0.1", port, "/healthz")
+        assert await listener.answers("127.0.0.1", port, "/healthz")
         children = service.children()
         assert len(children) == 4
         assert await service.stop(signal.SIGINT) == 0
@@ -127,13 +127,13 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
 async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         port = await service.ready()
-        for name in ("redis-server", "uvicorn", "arq"):
+        for name in ("redis-server", "quickthumb serve", "arq"):
             victim = _find(service, name)
             assert victim is not None
             victim.kill()
             await wait_until(lambda name=name: _find(service, name) is not None, seconds=30)  # type: ignore[misc]
-        await wait_until(lambda: address.answers("127.0.0.1", port, "/healthz"), seconds=30)
-        assert service.printed.count("was ended by SIGKILL; starting it again") == 3
+        await wait_until(lambda: listener.answers("127.0.0.1", port, "/healthz"), seconds=30)
+        assert service.printed.count("was killed by SIGKILL; restarting") == 3
         assert await service.stop() == 0
 
 
@@ -151,7 +151,7 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
 async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_path: Path) -> None:
     async with running(tmp_path, QUICKTHUMB_PORT="1", QUICKTHUMB_DATA_DIR="/nowhere") as service:
         port = await service.ready()
-        (web,) = (child for child in service.children() if "uvicorn" in child.cmdline())
+        (web,) = (child for child in service.children() if "serve" in child.cmdline())
         assert web.environ()["QUICKTHUMB_DATA_DIR"] == str(tmp_path)
         assert web.environ()["QUICKTHUMB_PORT"] == str(port)
 
@@ -159,12 +159,12 @@ async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_
 async def test_it_comes_up_with_a_path_that_an_address_must_quote(tmp_path: Path) -> None:
     async with running(tmp_path / "C# 100%") as service:
         port = await service.ready()
-        await wait_until(lambda: address.answers("127.0.0.1", port, "/readyz"))
+        await wait_until(lambda: listener.answers("127.0.0.1", port, "/readyz"))
 
 
 async def test_it_comes_up_with_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 30)
-    socket = Config(data_dir=data_dir).embedded_redis_socket
+    socket = Config.of(data_dir=data_dir).embedded_redis_socket
     async with running(data_dir) as service:
         await service.ready()
         assert socket.exists()

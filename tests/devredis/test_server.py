@@ -1,10 +1,14 @@
 import asyncio
+import os
 import stat
 from pathlib import Path
 
 import psutil
+import pytest
 from redis.asyncio import Redis
 
+from quickthumb.devredis import RedisCannotStart
+from quickthumb.devredis.server import make_private
 from tests.redis_server import RedisServer
 
 
@@ -38,13 +42,13 @@ async def test_what_was_written_survives_a_stop_and_a_crash(server: RedisServer)
         assert await client.get("colour") == b"blue"
 
 
-async def test_one_left_over_is_ended_before_another_starts(server: RedisServer) -> None:
-    left_over = server.process
-    assert left_over is not None
+async def test_an_old_server_is_shut_down_before_another_starts(server: RedisServer) -> None:
+    old_server = server.process
+    assert old_server is not None
     async with Redis.from_url(server.url) as client:
         await client.set("colour", "green")
     await server.start()
-    assert await left_over.wait() == 0
+    assert await old_server.wait() == 0
     async with Redis.from_url(server.url) as client:
         assert await client.get("colour") == b"green"
 
@@ -75,3 +79,35 @@ async def test_until_the_append_only_file_is_read_it_is_not_ready(tmp_path: Path
         await server.stop()
         async with await asyncio.start_unix_server(loading, server.embedded.socket):
             assert not await server.embedded.is_ready()
+
+
+def test_a_private_folder_is_made_with_its_parents_and_closed_to_others(tmp_path: Path) -> None:
+    make_private(tmp_path / "data" / "redis")
+    assert (tmp_path / "data" / "redis").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir(mode=0o755)
+    make_private(tmp_path / "redis")
+    assert (tmp_path / "redis").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "redis").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RedisCannotStart, match="must be a folder owned by the user"):
+        make_private(tmp_path / "redis")
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "redis").mkdir()
+    somebody = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody)
+    with pytest.raises(RedisCannotStart, match="must be a folder owned by the user"):
+        make_private(tmp_path / "redis")
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RedisCannotStart, match="Redis cannot use the folder "):
+        make_private(tmp_path / "file" / "redis")

@@ -10,6 +10,7 @@ import importlib.machinery
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,12 @@ MACHINE_BYTES = 640 * 1024 * 1024
 def hang() -> None:
     while True:
         time.sleep(0.01)
+
+
+def breed() -> None:
+    """Starts a process of its own, and hangs."""
+    subprocess.Popen(["sleep", "60"])
+    hang()
 
 
 def freeze() -> None:
@@ -50,6 +57,7 @@ FAULTS: dict[tuple[int, int], Callable[[], None]] = {
     (13, 15): freeze,
     (13, 16): swell,
     (13, 17): segfault,
+    (13, 18): breed,
 }
 
 
@@ -79,13 +87,13 @@ def _poisoned(render: Callable[..., Any]) -> Callable[..., Any]:
     from quickthumb.imaging.header import read_header_of_file
     from quickthumb.model.errors import QuickThumbError
 
-    def poisoned(source: Any, *args: Any) -> Any:
+    def poisoned(source: Any, *args: Any, **options: Any) -> Any:
         with contextlib.suppress(QuickThumbError):
             header = read_header_of_file(source)
             fault = FAULTS.get((header.width, header.height))
             if fault is not None:
                 fault()
-        return render(source, *args)
+        return render(source, *args, **options)
 
     return poisoned
 

@@ -40,7 +40,7 @@ def _smooth(values: Samples) -> Samples:
 
 
 def delta_e(one: Image.Image, other: Image.Image) -> float:
-    """Mean CIE76 colour difference of two sRGB pictures of one size."""
+    """Mean CIE76 color difference of two sRGB pictures of one size."""
     lab = (_lab(picture.convert("RGB")) for picture in (one, other))
     first, second = lab
     return float(np.mean(np.sqrt(np.sum((first - second) ** 2, axis=-1))))

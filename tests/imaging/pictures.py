@@ -21,7 +21,7 @@ def gradient(width: int = 64, height: int = 48) -> Image.Image:
 
 
 def disc(size: int = 200, hidden: tuple[int, int, int] = (0, 255, 0)) -> Image.Image:
-    """A red disc; what is transparent around it is, unseen, of another colour."""
+    """A red disc; what is transparent around it is, unseen, of another color."""
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     inside = x**2 + y**2 < (0.4 * size) ** 2
     picture = np.empty((size, size, 4), np.uint8)
@@ -31,7 +31,7 @@ def disc(size: int = 200, hidden: tuple[int, int, int] = (0, 255, 0)) -> Image.I
 
 
 def noise(width: int = 300, height: int = 200, seed: int = 1) -> Image.Image:
-    """Clouds of colour: as hard to compress as a photo."""
+    """Clouds of color: as hard to compress as a photo."""
     rough = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     fine = np.random.default_rng(seed + 1).integers(-20, 20, (height, width, 3))
     smooth = np.asarray(Image.fromarray(rough).resize((width, height), Image.Resampling.BICUBIC), dtype=int)

@@ -130,7 +130,7 @@ def test_one_frame_on_request(engine: Engine, tmp_path: Path, name: str) -> None
 
 
 def test_a_picture_beside_the_animation_is_not_a_frame(engine: Engine, tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("black", "red", "green", "blue")]
+    frames = [Image.new("RGB", (20, 20), color) for color in ("black", "red", "green", "blue")]
     path = tmp_path / "default.png"
     frames[0].save(path, save_all=True, append_images=frames[1:], default_image=True, duration=100)
     result = engine(path, format="webp", lossless="yes")
@@ -139,7 +139,7 @@ def test_a_picture_beside_the_animation_is_not_a_frame(engine: Engine, tmp_path:
 
 
 def test_equal_frames_become_one_that_lasts_as_long(engine: Engine, tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "red", "blue")]
+    frames = [Image.new("RGB", (20, 20), color) for color in ("red", "red", "blue")]
     path = tmp_path / "equal.avif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 200, 300])
     result = engine(path, format="png")

@@ -28,7 +28,7 @@ def test_alpha(engine: Engine, picture: Image.Image, has_alpha: bool) -> None:
     assert engine(picture).rendering.facts.has_alpha is has_alpha
 
 
-def test_the_dominant_colour(engine: Engine) -> None:
+def test_the_dominant_color(engine: Engine) -> None:
     picture = Image.new("RGB", (100, 100), "#118833")
     picture.paste((255, 0, 0), (0, 0, 100, 30))
     assert engine(picture).rendering.facts.dominant_color == "#118833"
@@ -49,7 +49,7 @@ def test_tiny_sources(engine: Engine, size: tuple[int, int]) -> None:
 
 
 def average(hashed: bytes) -> tuple[float, float, float, float]:
-    """The average colour that a ThumbHash holds: the reference's thumbHashToAverageRGBA."""
+    """The average color that a ThumbHash holds: the reference's thumbHashToAverageRGBA."""
     head = int.from_bytes(hashed[:3], "little")
     lightness, p, q = (head & 63) / 63, (head >> 6 & 63) / 31.5 - 1, (head >> 12 & 63) / 31.5 - 1
     alpha = (hashed[5] & 15) / 15 if head >> 23 else 1.0
@@ -58,10 +58,10 @@ def average(hashed: bytes) -> tuple[float, float, float, float]:
     return red, red - q, blue, alpha
 
 
-def test_a_hash_holds_the_average_colour() -> None:
-    for colour in ((255, 0, 0, 255), (20, 120, 220, 255), (0, 255, 0, 128)):
-        picture = Image.new("RGBA", (16, 12), colour)
-        assert average(thumbhash(16, 12, picture.tobytes())) == pytest.approx([s / 255 for s in colour], abs=0.04)
+def test_a_hash_holds_the_average_color() -> None:
+    for color in ((255, 0, 0, 255), (20, 120, 220, 255), (0, 255, 0, 128)):
+        picture = Image.new("RGBA", (16, 12), color)
+        assert average(thumbhash(16, 12, picture.tobytes())) == pytest.approx([s / 255 for s in color], abs=0.04)
 
 
 def test_the_reference_gives_the_same_hash() -> None:

@@ -9,10 +9,8 @@ from tests.imaging.measures import samples
 from tests.imaging.pictures import disc, gradient
 
 
-def flat(engine: Engine, colour: tuple[int, int, int], **parameters: object) -> tuple[int, ...]:
-    made = (
-        engine(Image.new("RGB", (8, 8), colour), format="png", **parameters).picture().convert("RGB").getpixel((4, 4))
-    )
+def flat(engine: Engine, color: tuple[int, int, int], **parameters: object) -> tuple[int, ...]:
+    made = engine(Image.new("RGB", (8, 8), color), format="png", **parameters).picture().convert("RGB").getpixel((4, 4))
     assert isinstance(made, tuple)
     return tuple(int(sample) for sample in made)
 

@@ -1,16 +1,20 @@
 """Every pair of formats, what `auto` makes of each, and how qualities and limits of bytes are met."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from PIL import Image, ImageChops
 
 from quickthumb.imaging.decoders import DECODERS
-from quickthumb.imaging.formats import FORMATS
+from quickthumb.imaging.formats import FORMATS, WRITTEN, Format, named, opened_as
+from quickthumb.imaging.header import read_header, require_readable
 from quickthumb.model.errors import InvalidParameter, TooManyPixels, UnsupportedImage
 from quickthumb.model.limits import Limits
+from quickthumb.model.output import FormatName, Output
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import delta_e, ssim
 from tests.imaging.pictures import disc, gradient, noise
@@ -23,14 +27,74 @@ def written(picture: Image.Image, path: Path, **options: Any) -> Path:
     return path
 
 
+def test_no_two_rows_claim_the_same() -> None:
+    for claimed in (
+        [row.name for row in FORMATS],
+        [row.media_type for row in FORMATS],
+        [extension for row in FORMATS for extension in row.extensions],
+        [name for row in FORMATS for name in row.decoder.pillow],
+    ):
+        assert len(claimed) == len(set(claimed))
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_a_row_is_found_by_each_of_its_names(row: Format) -> None:
+    assert named(row.name) is row
+    assert all(opened_as(name) is row for name in row.decoder.pillow)
+    assert row.media_type.startswith("image/")
+    if row.encoder is not None:
+        assert row.encoder.pillow == row.decoder.pillow[0]
+
+
+def test_the_parameter_format_names_every_format_that_is_written() -> None:
+    assert set(get_args(FormatName)) == {"auto", *WRITTEN}
+
+
+@pytest.mark.parametrize(("name", "row"), WRITTEN.items())
+def test_the_parameters_are_refused_for_formats_that_cannot(name: str, row: Format) -> None:
+    assert row.encoder is not None
+    for given, can in (
+        ({"lossless": True}, row.encoder.lossless),
+        ({"quality": 50}, row.encoder.quality is not None),
+        ({"max_bytes": 5000}, row.encoder.quality is not None),
+    ):
+        if can:
+            Output.model_validate({"format": name, **given})
+        else:
+            with pytest.raises(ValueError, match=next(iter(given))):
+                Output.model_validate({"format": name, **given})
+
+
+@pytest.mark.parametrize("suffix", SOURCES)
+def test_what_pillow_writes_is_recognized_and_readable(tmp_path: Path, suffix: str) -> None:
+    data = written(gradient(64, 64), tmp_path / f"picture.{suffix}").read_bytes()
+    header = read_header(data, complete=True)
+    assert header is not None
+    assert suffix in named(header.format).extensions
+    require_readable(header.format)
+
+
+def test_heif_is_readable_with_the_extra_alone() -> None:
+    assert named("heif").readable is ("HEIF" in DECODERS)
+    if "HEIF" not in DECODERS:
+        with pytest.raises(UnsupportedImage, match="HEIF"):
+            require_readable("heif")
+
+
+@pytest.mark.parametrize("module", ["formats", "header"])
+def test_the_web_process_reads_headers_without_pillow(module: str) -> None:
+    program = f"import sys, quickthumb.imaging.{module}; sys.exit('PIL' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("made", list(FORMATS))
+@pytest.mark.parametrize("made", list(WRITTEN))
 def test_every_pair(engine: Engine, tmp_path: Path, source: str, made: str) -> None:
     picture = gradient(64, 64)
     result = engine(written(picture, tmp_path / f"source.{source}"), format=made, width=32)
     with Image.open(result.path()) as image:
-        assert image.format == FORMATS[made].pillow
-    assert result.only.filename == f"thumbnail.{FORMATS[made].extension}"
+        assert image.format == WRITTEN[made].decoder.pillow[0]
+    assert result.only.filename == f"thumbnail.{WRITTEN[made].extension}"
     assert result.only.bytes == result.path().stat().st_size
     assert delta_e(result.picture(), picture.resize((32, 32), Image.Resampling.LANCZOS)) < 6
     assert result.only.warnings == ()

@@ -25,9 +25,9 @@ def test_detail_is_kept_in_view(engine: Engine, x: int) -> None:
 
 
 @pytest.mark.parametrize("orientation", ["across", "down"])
-def test_skin_and_colour_draw_the_eye(orientation: str) -> None:
-    for colour in ("#c68863", "#ff2200"):
-        picture = plain_with(Image.new("RGB", (40, 40), colour), (230, 30))
+def test_skin_and_color_draw_the_eye(orientation: str) -> None:
+    for color in ("#c68863", "#ff2200"):
+        picture = plain_with(Image.new("RGB", (40, 40), color), (230, 30))
         if orientation == "down":
             picture = picture.transpose(Image.Transpose.TRANSPOSE)
             assert anchor(picture, (1, 1 / 3))[1] > 0.75

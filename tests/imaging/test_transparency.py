@@ -17,7 +17,7 @@ def test_what_is_hidden_never_shows(
 ) -> None:
     made = samples(engine(disc(200, hidden), width=width, format="png", **filters).picture().convert("RGBA"))
     seen = made[made[..., 3] > 8]
-    # In few levels of alpha a premultiplied colour has as few levels, so faint pixels may be a little off.
+    # In few levels of alpha a premultiplied color has as few levels, so faint pixels may be a little off.
     weight = seen[:, 3] / 255
     assert (np.abs(seen[:, 0] - 255) * weight).max() < 6
     assert (seen[:, 1:3].max(1) * weight).max() < 6

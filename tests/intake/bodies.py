@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from quickthumb.intake.events import Event, ImageBytes
+from quickthumb.intake.body_parsers import choose_body_parser
 from quickthumb.intake.limits import IntakeLimits
-from quickthumb.intake.ways import choose_way
+from quickthumb.intake.parts import BodyPart, ImageBytes
 from quickthumb.model.errors import QuickThumbError
 
 LIMITS = IntakeLimits(max_upload_bytes=100_000, max_fields=4, max_fields_bytes=2000, idle_seconds=5, total_seconds=5)
@@ -38,25 +38,25 @@ def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
     return [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def parse(content_type: str, chunks: Iterable[bytes]) -> list[Event | bytes]:
-    """The events; the image's bytes are put together."""
-    kind, parameters = choose_way(content_type)
-    way = kind(parameters, LIMITS)
-    found: list[Event | bytes] = []
+def parse(content_type: str, chunks: Iterable[bytes]) -> list[BodyPart | bytes]:
+    """The parts; the image's bytes are put together."""
+    parser_type, parameters = choose_body_parser(content_type)
+    parser = parser_type(parameters, LIMITS)
+    found: list[BodyPart | bytes] = []
 
-    def take(events: Iterable[Event]) -> None:
-        for event in events:
-            if not isinstance(event, ImageBytes):
-                found.append(event)
+    def take(parsed: Iterable[BodyPart]) -> None:
+        for one in parsed:
+            if not isinstance(one, ImageBytes):
+                found.append(one)
             elif found and isinstance(found[-1], bytes):
-                found[-1] += bytes(event.data)
+                found[-1] += bytes(one.data)
             else:
-                found.append(bytes(event.data))
+                found.append(bytes(one.data))
 
     for chunk in chunks:
         if chunk:
-            take(way.feed(chunk))
-    take(way.close())
+            take(parser.feed(chunk))
+    take(parser.close())
     return found
 
 

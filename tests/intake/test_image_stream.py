@@ -1,14 +1,17 @@
 """The image on its way to the sink: whole, in large blocks, inspected, in bounded memory."""
 
 import gc
+import hashlib
 import os
 import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
 
-from quickthumb.intake import receive
-from quickthumb.intake.image_stream import BLOCK_BYTES, ImageStream
+from quickthumb.intake import ImageStream, receive
+from quickthumb.intake.errors import TooManyBytes
+from quickthumb.intake.image_stream import BLOCK_BYTES
+from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedImage
 from quickthumb.storage.errors import DiskFull
 from tests.intake.uploads import (
     END,
@@ -40,8 +43,43 @@ async def test_large_images_arrive_whole_and_in_large_writes(size: int, chunk_by
     assert all(len(data) == BLOCK_BYTES for data in sink.writes[:-1])
 
 
+@pytest.mark.parametrize("chunk_bytes", [1000, 65_536, 10**7])
+async def test_a_stream_can_be_fed_without_a_request(chunk_bytes: int) -> None:
+    content = b"IMG" + os.urandom(2 * BLOCK_BYTES)
+    opener = Opener(sink := Memory())
+    image = ImageStream(inspect, opener, max_bytes=len(content))
+    for start in range(0, len(content), chunk_bytes):
+        assert opener.opened == (1 if image.bytes >= BLOCK_BYTES else 0)
+        await image.write(content[start : start + chunk_bytes])
+    assert await image.finish() == hashlib.sha256(content).hexdigest()
+    assert (image.bytes, image.header, opener.opened) == (len(content), "image", 1)
+    assert [len(data) for data in sink.writes] == [BLOCK_BYTES, BLOCK_BYTES, 3]
+    assert sink.content == content
+
+
+async def test_a_stream_takes_no_more_than_its_limit() -> None:
+    image = ImageStream(inspect, Opener(Memory()), max_bytes=5)
+    await image.write(b"IMG12")
+    with pytest.raises(TooManyBytes, match="at most 5 bytes"):
+        await image.write(b"3")
+
+
+@pytest.mark.parametrize(("content", "refusal"), [(b"", BrokenImage), (b"GIF", UnsupportedImage), (b"BI", BrokenImage)])
+async def test_a_stream_opens_no_sink_for_what_it_refuses(content: bytes, refusal: type[QuickThumbError]) -> None:
+    opener = Opener(Memory())
+    image = ImageStream(inspect, opener, max_bytes=MEBIBYTE)
+
+    async def feed() -> None:
+        await image.write(content)
+        await image.finish()
+
+    with pytest.raises(refusal):
+        await feed()
+    assert opener.opened == 0
+
+
 async def test_an_image_that_has_hardly_begun_takes_hardly_any_memory() -> None:
-    image = ImageStream(inspect, Opener(Memory()), LIMITS)
+    image = ImageStream(inspect, Opener(Memory()), max_bytes=MEBIBYTE)
     tracemalloc.start()
     await image.write(b"IMG" + bytes(20_000))
     _, peak = tracemalloc.get_traced_memory()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickthumb.intake.events import ImageBegins
+from quickthumb.intake.parts import ImageStart
 from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import (
     JSON,
@@ -22,7 +22,7 @@ def test_any_image_survives_base64(data: bytes, places: list[int], break_every: 
     text = base64.b64encode(data).decode()
     lines = "\n".join(text[start : start + break_every] for start in range(0, len(text), break_every))
     found = parse(JSON, cut(json_body(data=lines), places))
-    assert found == [ImageBegins(), data] if data else [ImageBegins()]
+    assert found == [ImageStart(), data] if data else [ImageStart()]
 
 
 @given(text=st.text(alphabet='AQ=+/-_ \n\\"u0:,{}[]data', max_size=30), place=st.integers(0, 60))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quickthumb.intake.events import ImageBegins, ImageNamed
+from quickthumb.intake.parts import ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
 from tests.intake.bodies import FORM, IMAGE, cut, field_part, file_part, form, parse, part, refusal
 
@@ -62,18 +62,20 @@ def test_a_wrong_form_is_malformed(body: bytes, field: str | None) -> None:
 )
 def test_a_filename_is_only_shown(given_name: str, shown: str | None) -> None:
     names = [
-        event.filename for event in parse(FORM, [form(file_part(IMAGE, given_name))]) if isinstance(event, ImageNamed)
+        found.filename
+        for found in parse(FORM, [form(file_part(IMAGE, given_name))])
+        if isinstance(found, ImageFilename)
     ]
     assert names == ([shown] if shown else [])
 
 
 def test_a_filename_that_is_not_utf8_is_read_leniently() -> None:
     body = form(file_part(IMAGE)).replace(b"cat.jpg", b"caf\xe9.jpg")
-    assert ImageNamed("caf\ufffd.jpg") in parse(FORM, [body])
+    assert ImageFilename("caf\ufffd.jpg") in parse(FORM, [body])
 
 
 def test_the_part_may_be_called_file() -> None:
-    assert parse(FORM, [form(file_part(IMAGE, name="file"))]) == [ImageBegins(), ImageNamed("cat.jpg"), IMAGE]
+    assert parse(FORM, [form(file_part(IMAGE, name="file"))]) == [ImageStart(), ImageFilename("cat.jpg"), IMAGE]
 
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", '; boundary=""', "; boundary=ä", f"; boundary={'x' * 1000}"])

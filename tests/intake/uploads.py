@@ -1,4 +1,4 @@
-"""Uploads and sinks for tests of the whole reception."""
+"""Uploads and sinks for tests of the whole receiver."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable

@@ -1,14 +1,19 @@
 """From what a client sends to the outputs of a job."""
 
 import json
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.order import MAX_OUTPUTS, output_from, recipe_from, written
+from quickthumb.model.job import Job, now
+from quickthumb.model.order import MAX_OUTPUTS, Order, order_fields, output_from, written_output
 from quickthumb.model.output import Output
+from quickthumb.model.source import Source
+from quickthumb.queue.jobs import fields_of, job_from
 from quickthumb.service.presets import read_presets
 
 PRESETS = read_presets({**BUILT_IN_PRESETS, "card": [{"width": 600}], "again": [{"name": "card"}]})
@@ -17,32 +22,32 @@ DEFAULT_RECIPE = PRESETS["thumbnail"]
 
 def refused(*fields: tuple[str, Any]) -> InvalidParameter:
     with pytest.raises(InvalidParameter) as caught:
-        recipe_from(fields, PRESETS)
+        Order.parse(fields, PRESETS)
     return caught.value
 
 
 def test_nothing_given_is_the_default_thumbnail() -> None:
-    assert recipe_from([], PRESETS) == DEFAULT_RECIPE
+    assert Order.parse([], PRESETS).outputs == DEFAULT_RECIPE
     (output,) = DEFAULT_RECIPE
     assert (output.name, output.width, output.height) == ("thumbnail", 128, 128)
 
 
 def test_flat_parameters_make_one_output() -> None:
-    assert recipe_from([("name", "hero"), ("width", "800"), ("height", 600)], PRESETS) == (
+    assert Order.parse([("name", "hero"), ("width", "800"), ("height", 600)], PRESETS).outputs == (
         Output(name="hero", width=800, height=600),
     )
-    assert recipe_from([("size", "64x48")], PRESETS) == (Output(width=64, height=48),)
+    assert Order.parse([("size", "64x48")], PRESETS).outputs == (Output(width=64, height=48),)
 
 
 def test_a_field_left_blank_counts_as_not_given() -> None:
-    assert recipe_from([("width", ""), ("outputs", ""), ("name", "")], PRESETS) == DEFAULT_RECIPE
-    assert recipe_from([("width", "64"), ("height", ""), ("width", "")], PRESETS) == (Output(width=64),)
+    assert Order.parse([("width", ""), ("outputs", ""), ("name", "")], PRESETS).outputs == DEFAULT_RECIPE
+    assert Order.parse([("width", "64"), ("height", ""), ("width", "")], PRESETS).outputs == (Output(width=64),)
 
 
 @pytest.mark.parametrize("as_text", [True, False])
 def test_a_list_makes_several_outputs_and_names_those_without_a_name(as_text: bool) -> None:
     listed = [{"width": 800}, {"name": "small", "height": 64}, {"size": "10x20"}]
-    outputs = recipe_from([("outputs", json.dumps(listed) if as_text else listed)], PRESETS)
+    outputs = Order.parse([("outputs", json.dumps(listed) if as_text else listed)], PRESETS).outputs
     assert outputs == (
         Output(name="output-1", width=800),
         Output(name="small", height=64),
@@ -97,7 +102,7 @@ def test_two_outputs_of_one_name() -> None:
 
 def test_as_many_outputs_as_are_allowed_and_one_more() -> None:
     listed = [{"width": number} for number in range(1, MAX_OUTPUTS + 2)]
-    assert len(recipe_from([("outputs", listed[:-1])], PRESETS)) == MAX_OUTPUTS
+    assert len(Order.parse([("outputs", listed[:-1])], PRESETS).outputs) == MAX_OUTPUTS
     assert str(MAX_OUTPUTS) in refused(("outputs", listed)).detail
 
 
@@ -117,19 +122,19 @@ def test_a_size_beside_a_width() -> None:
 
 def test_an_output_is_written_short_and_read_back() -> None:
     for output in (*DEFAULT_RECIPE, Output(name="hero", width=800), Output(name="a", height=1)):
-        kept = written(output)
+        kept = written_output(output)
         assert "name" in kept
         assert None not in kept.values()
         assert output_from(json.loads(json.dumps(kept)), "outputs.0") == output
 
 
 def names(*fields: tuple[str, Any]) -> list[str]:
-    return [output.name for output in recipe_from(fields, PRESETS)]
+    return [output.name for output in Order.parse(fields, PRESETS).outputs]
 
 
 def test_with_nothing_given_the_preset_thumbnail_is_made() -> None:
-    assert recipe_from([], PRESETS) == PRESETS["thumbnail"]
-    assert recipe_from([("width", ""), ("preset", ""), ("preset", None)], PRESETS) == PRESETS["thumbnail"]
+    assert Order.parse([], PRESETS).outputs == PRESETS["thumbnail"]
+    assert Order.parse([("width", ""), ("preset", ""), ("preset", None)], PRESETS).outputs == PRESETS["thumbnail"]
 
 
 def test_presets_come_in_the_order_in_which_they_are_given() -> None:
@@ -159,5 +164,118 @@ def test_outputs_come_behind_presets() -> None:
 )
 def test_presets_that_make_no_sense_are_refused_by_field(fields: list[tuple[str, Any]], field: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        recipe_from(fields, PRESETS)
+        Order.parse(fields, PRESETS)
     assert caught.value.field == field
+
+
+class Owner(BaseModel):
+    name: str
+
+
+class Extended(Order):
+    """An order with further fields, one of each kind, each declared in one place: here."""
+
+    priority: Literal["high", "normal", "low"] = Field("normal", description="Which jobs are done first.")
+    tag: tuple[Annotated[str, Field(max_length=5)], ...] = Field((), description="Words to find the job by.")
+    keep_for: int | None = Field(None, ge=60, description="How long to keep the results, in seconds.")
+    due_at: datetime | None = Field(None, description="When to begin.")
+    owner: Owner | None = Field(None, description="Who asked for it.")
+    dry: bool = Field(False, exclude=True, description="Only check the request.")
+
+
+EXTRAS: list[tuple[str, Any]] = [
+    ("priority", "high"),
+    ("tag", "cat"),
+    ("tag", "pet"),
+    ("keep_for", "60"),
+    ("due_at", "2030-01-31T12:00:00Z"),
+    ("owner", '{"name": "Ada"}'),
+    ("dry", "yes"),
+]
+EXTRAS_KEPT = {
+    "priority": "high",
+    "tag": ["cat", "pet"],
+    "keep_for": 60,
+    "due_at": "2030-01-31T12:00:00Z",
+    "owner": {"name": "Ada"},
+}
+
+
+def test_no_field_of_an_order_has_the_name_of_a_parameter() -> None:
+    assert not Order.model_fields.keys() & Output.model_fields.keys()
+
+
+def test_a_declared_field_is_read_and_a_parameter_beside_it_is_still_an_output_s() -> None:
+    order = Extended.parse([*EXTRAS, ("width", "64")], PRESETS)
+    assert order.outputs == (Output(width=64),)
+    assert (order.priority, order.tag, order.keep_for, order.dry) == ("high", ("cat", "pet"), 60, True)
+    assert (order.due_at, order.owner) == (datetime(2030, 1, 31, 12, tzinfo=UTC), Owner(name="Ada"))
+
+
+def test_a_declared_field_alone_leaves_the_outputs_to_the_default_preset() -> None:
+    order = Extended.parse([("priority", "low"), ("tag", ""), ("keep_for", None)], PRESETS)
+    assert order == Extended(outputs=DEFAULT_RECIPE, priority="low")
+
+
+def test_in_json_values_have_their_own_types() -> None:
+    given = [("tag", ["cat", "pet"]), ("keep_for", 60), ("owner", {"name": "Ada"}), ("dry", True)]
+    order = Extended.parse(given, PRESETS)
+    assert (order.tag, order.keep_for, order.owner, order.dry) == (("cat", "pet"), 60, Owner(name="Ada"), True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ([("priority", "urgent")], "priority"),
+        ([("priority", "high"), ("priority", "low")], "priority"),
+        ([("tag", "too long")], "tag"),
+        ([("keep_for", "59")], "keep_for"),
+        ([("due_at", "tomorrow")], "due_at"),
+        ([("owner", "Ada")], "owner"),
+        ([("owner", '{"nam": "Ada"}')], "owner"),
+        ([("owner", "[" * 100_000)], "owner"),
+        ([("priorty", "high")], "priorty"),
+    ],
+)
+def test_a_declared_field_that_is_not_valid_is_named(fields: list[tuple[str, Any]], field: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        Extended.parse(fields, PRESETS)
+    assert caught.value.field == field
+    assert caught.value.detail.endswith(".")
+    assert field in caught.value.detail
+
+
+def test_the_record_keeps_what_differs_from_the_defaults() -> None:
+    order = Extended.parse([*EXTRAS, ("width", "64")], PRESETS)
+    kept = json.loads(json.dumps(order.written()))
+    assert kept == {"outputs": [{"name": "thumbnail", "width": 64}], **EXTRAS_KEPT}
+    assert Extended.read(kept) == order.model_copy(update={"dry": False})
+    assert Extended.parse([], PRESETS).written() == {"outputs": [written_output(DEFAULT_RECIPE[0])]}
+
+
+def test_what_only_a_later_release_knows_is_passed_over() -> None:
+    kept = Extended.parse(EXTRAS, PRESETS).written()
+    assert Order.read(kept) == Order(outputs=DEFAULT_RECIPE)
+
+
+def test_a_job_keeps_it_in_its_record_and_in_redis() -> None:
+    order = Extended.parse(EXTRAS, PRESETS)
+    job = Job(id="0" * 32, created_at=now(), source=Source(), order=order.written())
+    assert Job.from_record(job.record()) == job
+    fields = {name.encode(): value.encode() for name, value in fields_of(job).items()}
+    assert Extended.read(job_from(job.id, fields).order) == order.model_copy(update={"dry": False})
+
+
+def test_fields_are_described_by_how_they_are_given() -> None:
+    kinds = {field.name: (field.repeatable, field.json_text) for field in order_fields(Extended)}
+    once, several, as_json = (False, False), (True, False), (False, True)
+    assert kinds == {
+        "preset": several,
+        "outputs": as_json,
+        "priority": once,
+        "tag": several,
+        "keep_for": once,
+        "due_at": once,
+        "owner": as_json,
+        "dry": once,
+    }

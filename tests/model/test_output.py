@@ -80,7 +80,7 @@ def test_positions(written: object, stands_for: str) -> None:
         ("Navy", "#000080ff"),
     ],
 )
-def test_colours(written: str, stands_for: str) -> None:
+def test_colors(written: str, stands_for: str) -> None:
     assert Output.model_validate({"background": written}).background == stands_for
 
 

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis as plain_redis
 
-from quickthumb.queue import keys
 from quickthumb.queue.connection import FOREVER, connect
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import WakingPool
-from tests.redis_fixtures import client, redis, redis_url, shared_redis, store
+from tests.redis_fixtures import attempts, client, redis, redis_url, shared_redis, store
 
-__all__ = ["client", "redis", "redis_url", "shared_redis", "store"]
+__all__ = ["attempts", "client", "redis", "redis_url", "shared_redis", "store"]
 
-FOR_GOOD = {keys.QUEUE, keys.TOTALS}
+FOR_GOOD = {KEYS.queue, KEYS.totals}
 NEVER_EXPIRES = -1
 
 

@@ -4,9 +4,10 @@ import json
 
 from arq.jobs import deserialize_job_raw
 
-from quickthumb.model.ids import from_milliseconds, now
-from quickthumb.model.job import Failure, Outcome, Result, Status
+from quickthumb.model.job import Failure, Outcome, Result, Status, from_milliseconds, now, to_milliseconds
 from quickthumb.queue import codec
+from quickthumb.queue.jobs import ending_of, fields_of, job_from
+from quickthumb.queue.keys import JOB
 from tests.redis_fixtures import a_job
 
 
@@ -16,7 +17,7 @@ def _bytes(fields: dict[str, str]) -> dict[bytes, bytes]:
 
 def test_a_new_job_comes_back_as_it_was() -> None:
     job = a_job()
-    assert codec.job_from(job.id, _bytes(codec.fields_of(job))) == job
+    assert job_from(job.id, _bytes(fields_of(job))) == job
 
 
 def test_a_done_job_comes_back_with_its_results_and_what_was_found_out() -> None:
@@ -26,8 +27,8 @@ def test_a_done_job_comes_back_with_its_results_and_what_was_found_out() -> None
         name="thumbnail", filename="thumbnail.jpg", format="jpeg", width=96, height=128, bytes=4047, quality=80
     )
     outcome = Outcome(status=Status.DONE, finished_at=now(), source=source, results=(result,))
-    fields = {**codec.fields_of(job), **codec.ending_of(outcome), "status": "DONE", "started_ms": "1700000000123"}
-    found = codec.job_from(job.id, _bytes({**fields, "attempts": "2", "token": "t", "strikes": "1"}))
+    fields = {**fields_of(job), **ending_of(outcome), "status": "DONE", "started_ms": "1700000000123"}
+    found = job_from(job.id, _bytes({**fields, "attempts": "2", "token": "t", "strikes": "1"}))
     assert found.status is Status.DONE
     assert found.source == source
     assert found.results == (result,)
@@ -41,16 +42,14 @@ def test_a_failed_job_comes_back_with_its_reason() -> None:
     job = a_job()
     failure = Failure(code="broken_image", title="The image is damaged", detail="It ends too early — “cut”.")
     outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
-    found = codec.job_from(
-        job.id, _bytes({**codec.fields_of(job), **codec.ending_of(outcome), "status": Status.FAILED})
-    )
+    found = job_from(job.id, _bytes({**fields_of(job), **ending_of(outcome), "status": Status.FAILED}))
     assert found.error == failure
     assert found.results == ()
 
 
 def test_what_arq_calls_is_json_with_nothing_but_a_name_and_an_id() -> None:
     job = a_job()
-    call = codec.call_for(job)
+    call = codec.entry_for(JOB, job.id, to_milliseconds(job.created_at))
     assert isinstance(json.loads(call), dict)
     name, arguments, named, job_try, _ = deserialize_job_raw(call, deserializer=codec.load)
     assert (name, list(arguments), named) == ("process", [job.id], {})

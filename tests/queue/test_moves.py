@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import from_milliseconds, is_id, new_id, now, to_milliseconds
-from quickthumb.model.job import ENDED, MOVES, Status, origins
-from quickthumb.queue import keys, scripts
-from quickthumb.queue.store import JobStore
+from quickthumb.model.job import ENDED, MOVES, Status, from_milliseconds, is_id, new_id, now, origins, to_milliseconds
+from quickthumb.queue.attempts import Attempt, Attempts
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import JOB, KEYS
 from tests.redis_fixtures import a_job, token
 
 
@@ -26,31 +26,27 @@ def test_origins_are_the_moves_read_backwards() -> None:
 @pytest.mark.parametrize("origin", Status)
 @pytest.mark.parametrize("target", Status)
 async def test_redis_lets_through_the_listed_moves_and_no_other(
-    store: JobStore, redis: Redis, origin: Status, target: Status
+    store: JobStore, attempts: Attempts, redis: Redis, origin: Status, target: Status
 ) -> None:
     job, mark = a_job(), token()
     await store.add(job)
-    await redis.hset(keys.job(job.id), mapping={"status": origin, "token": mark})  # type: ignore[misc]
-    before = await redis.hgetall(keys.job(job.id))  # type: ignore[misc]
-    moved = await _move(redis, job.id, target, mark)
+    await redis.hset(KEYS.record(JOB, job.id), mapping={"status": origin, "token": mark})  # type: ignore[misc]
+    before = await redis.hgetall(KEYS.record(JOB, job.id))  # type: ignore[misc]
+    moved = await _move(attempts, job.id, target, mark)
     assert moved is (target in MOVES[origin])
     found = await store.get(job.id)
     assert found is not None
     assert found.status is (target if moved else origin)
     if not moved:
-        assert await redis.hgetall(keys.job(job.id)) == before  # type: ignore[misc]
+        assert await redis.hgetall(KEYS.record(JOB, job.id)) == before  # type: ignore[misc]
 
 
-async def _move(redis: Redis, job_id: str, target: Status, mark: str) -> bool:
+async def _move(attempts: Attempts, job_id: str, target: Status, mark: str) -> bool:
     """Asks the script that makes this move; the two that lead into IN_PROGRESS and out of it make them all."""
-    allowed = ",".join(origins(target))
     if target is Status.IN_PROGRESS:
-        begin = redis.register_script(scripts.BEGIN)
-        number, _ = await begin(keys=[keys.job(job_id), keys.lease(job_id)], args=[job_id, allowed, mark, 0, 1000])
-        return bool(number > 0)
-    leave = redis.register_script(scripts.LEAVE)
-    arguments: list[str | int] = [job_id, allowed, target, mark, 60, 0, 0, "error", ""]
-    return bool(await leave(keys=[keys.job(job_id), keys.TOTALS], args=arguments))
+        return isinstance(await attempts.claim(JOB, job_id, mark, lease_seconds=1), Attempt)
+    attempt = Attempt(JOB, job_id, mark, 1, 1, {})
+    return await attempts.settle(attempt, target, fields={"error": ""}, busy_seconds=0)
 
 
 def test_ids_are_128_random_bits() -> None:

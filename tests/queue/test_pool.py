@@ -14,21 +14,23 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from quickthumb.model.job import Job, Status
-from quickthumb.queue import codec, keys
+from quickthumb.queue import codec
 from quickthumb.queue import pool as module
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import FOREVER, connect
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import LONGEST_SLEEP_SECONDS, WakingPool
-from quickthumb.queue.store import Attempt, JobStore
 from tests.chaos.fleet import free_port
 from tests.chaos.proxy import Cut, Proxy
-from tests.redis_fixtures import a_job, token
+from tests.redis_fixtures import a_job, claimed, put_back
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
 
 async def read(pool: WakingPool, most: int = 10) -> list[bytes]:
     """The queue as arq reads it."""
-    ids = await pool.zrangebyscore(keys.QUEUE, min=float("-inf"), start=0, num=most, max=0)
+    ids = await pool.zrangebyscore(KEYS.queue, min=float("-inf"), start=0, num=most, max=0)
     assert isinstance(ids, list)
     return ids
 
@@ -87,25 +89,29 @@ async def test_each_new_job_wakes_one_of_those_who_sleep(redis_url: str, store: 
         await pool.aclose()
 
 
-async def test_an_old_token_wakes_nobody_twice(pool: WakingPool, store: JobStore, redis: Redis) -> None:
+async def test_an_old_token_wakes_nobody_twice(
+    pool: WakingPool, store: JobStore, attempts: Attempts, redis: Redis
+) -> None:
     job = await added(store)
-    await store.begin(job.id, token(), lease_seconds=5)
-    assert await redis.exists(keys.WAKE)
+    await claimed(attempts, job.id, lease_seconds=5)
+    assert await redis.exists(KEYS.wake)
     assert await read(pool) == []
-    assert not await redis.exists(keys.WAKE)
+    assert not await redis.exists(KEYS.wake)
 
 
-async def test_running_jobs_at_the_head_hide_nothing_behind_them(pool: WakingPool, store: JobStore) -> None:
+async def test_running_jobs_at_the_head_hide_nothing_behind_them(
+    pool: WakingPool, store: JobStore, attempts: Attempts
+) -> None:
     for age in range(300, 0, -1):
         job = await added(store, age_seconds=age)
-        await store.begin(job.id, token(), lease_seconds=30)
+        await claimed(attempts, job.id, lease_seconds=30)
     waiting = [await added(store), await added(store)]
     assert sorted(await read(pool, most=5)) == sorted(job.id.encode() for job in waiting)
 
 
-async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: JobStore) -> None:
+async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: JobStore, attempts: Attempts) -> None:
     job = await added(store)
-    await store.begin(job.id, token(), lease_seconds=0.3)
+    await claimed(attempts, job.id, lease_seconds=0.3)
     begun = time.monotonic()
     while not (ids := await read(pool)):
         assert time.monotonic() - begun < 5
@@ -115,7 +121,7 @@ async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: Jo
 
 async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, redis: Redis) -> None:
     due = time.time() + 0.3
-    await redis.zadd(keys.QUEUE, {"later": due * 1000})
+    await redis.zadd(KEYS.queue, {"later": due * 1000})
     assert await read(pool) == []  # the sleep; arq reads again behind it
     assert await read(pool) == [b"later"]
     assert due - 0.01 <= time.time() < due + LONGEST_SLEEP_SECONDS / 2
@@ -123,30 +129,30 @@ async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, redis: Red
 
 async def test_arqs_mark_is_no_longer_than_a_lease(pool: WakingPool, redis: Redis) -> None:
     async with pool.pipeline(transaction=True) as pipe:
-        pipe.psetex(keys.lease("job"), 310_000, b"1")
+        pipe.psetex(KEYS.lease("job"), 310_000, b"1")
         pipe.psetex("something else", 60_000, b"1")
         await pipe.execute()
-    assert 4_000 < await redis.pttl(keys.lease("job")) <= 5_000
+    assert 4_000 < await redis.pttl(KEYS.lease("job")) <= 5_000
     assert await redis.pttl("something else") > 50_000
 
 
 async def test_arq_does_not_end_what_is_to_be_left_alone(pool: WakingPool, redis: Redis) -> None:
     async def arq_ends(job_id: str) -> None:
         async with pool.pipeline(transaction=True) as pipe:
-            pipe.zrem(keys.QUEUE, job_id)
-            pipe.delete(keys.lease(job_id), keys.call(job_id))
+            pipe.zrem(KEYS.queue, job_id)
+            pipe.delete(KEYS.lease(job_id), KEYS.call(job_id))
             await pipe.execute()
 
     for job_id in ("taken", "mine"):
-        await redis.zadd(keys.QUEUE, {job_id: 1})
-        await redis.set(keys.lease(job_id), "token", ex=60)
+        await redis.zadd(KEYS.queue, {job_id: 1})
+        await redis.set(KEYS.lease(job_id), "token", ex=60)
     pool.leave_alone("taken")
     await arq_ends("taken")
     await arq_ends("mine")
-    assert await redis.zrange(keys.QUEUE, 0, -1) == [b"taken"]
-    assert await redis.exists(keys.lease("taken"), keys.lease("mine")) == 1
+    assert await redis.zrange(KEYS.queue, 0, -1) == [b"taken"]
+    assert await redis.exists(KEYS.lease("taken"), KEYS.lease("mine")) == 1
     await arq_ends("taken")
-    assert not await redis.exists(keys.QUEUE)
+    assert not await redis.exists(KEYS.queue)
 
 
 @asynccontextmanager
@@ -206,7 +212,7 @@ async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
 
 
 async def _gone(redis: Redis) -> bool:
-    return not await redis.exists(keys.QUEUE)
+    return not await redis.exists(KEYS.queue)
 
 
 @pytest.mark.usefixtures("quick_to_look_again")
@@ -296,16 +302,55 @@ async def test_without_redis_it_gives_up_only_once_the_worker_is_to_end(tmp_path
 
 
 async def test_what_was_taken_over_ends_once_though_the_first_comes_back(
-    pool: WakingPool, store: JobStore, redis: Redis
+    pool: WakingPool, store: JobStore, attempts: Attempts, redis: Redis
 ) -> None:
     """The store's fence, seen from arq's end: the queue entry stays with the one who has the job."""
     job = await added(store)
-    slow = await store.begin(job.id, token(), lease_seconds=5)
-    quick = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(slow, Attempt)
-    assert isinstance(quick, Attempt)
-    assert not await store.put_back(slow, blameless=True, busy_seconds=0)
+    slow = await claimed(attempts, job.id, lease_seconds=5)
+    quick = await claimed(attempts, job.id, lease_seconds=5)
+    assert not await put_back(attempts, slow, blameless=True, busy_seconds=0)
     found = await store.get(job.id)
     assert found is not None
     assert found.status is Status.IN_PROGRESS
-    assert await redis.get(keys.lease(job.id)) == quick.token.encode()
+    assert await redis.get(KEYS.lease(job.id)) == quick.token.encode()
+
+
+@pytest.mark.parametrize("off_by_seconds", [-15, 15])
+async def test_a_worker_whose_clock_is_off_runs_what_is_due_by_redis_clock(
+    pool: WakingPool, store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch, off_by_seconds: int
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + off_by_seconds)
+    monkeypatch.setattr("arq.worker.timestamp_ms", lambda: int(time.time() * 1000))
+    began: list[float] = []
+
+    async def work(context: dict[str, Any], job_id: str) -> None:
+        began.append(time.monotonic())
+        if context["job_try"] == 1:
+            pool.postpone(job_id, 0.5)
+            raise Retry(defer=0.5)
+
+    await added(store)
+    queued = time.monotonic()
+    async with arq_worker(pool, work):
+        await wait_until(lambda: _gone(redis))
+    first, second = began
+    assert first - queued < LONGEST_SLEEP_SECONDS
+    assert 0.45 < second - first < 0.5 + 2 * LONGEST_SLEEP_SECONDS
+
+
+async def test_arq_starts_nothing_that_was_put_off_since_it_was_read(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    assert await read(pool) == [job.id.encode()]
+
+    async def score() -> float | None:
+        async with pool.pipeline(transaction=True) as pipe:
+            await pipe.watch(KEYS.lease(job.id))
+            found: float | None = await pipe.zscore(KEYS.queue, job.id)
+            return found
+
+    due = await score()
+    assert due is not None
+    assert due <= time.time() * 1000
+    await pool.zincrby(KEYS.queue, 1, job.id)
+    assert await score() is None

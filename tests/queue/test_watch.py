@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.queue import keys
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import connect
-from quickthumb.queue.store import JobStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.watch import JobWatch
-from tests.redis_fixtures import RETENTION_SECONDS, a_job, token
+from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -28,13 +29,15 @@ async def is_told(changed: asyncio.Event) -> None:
     changed.clear()
 
 
-async def test_every_change_wakes_and_only_those_who_wait_for_that_job(store: JobStore, watch: JobWatch) -> None:
+async def test_every_change_wakes_and_only_those_who_wait_for_that_job(
+    store: JobStore, attempts: Attempts, watch: JobWatch
+) -> None:
     job, other = a_job(), a_job()
     async with watch.watching(job.id) as first, watch.watching(job.id) as second, watch.watching(other.id) as unmoved:
         await store.add(job)
         await is_told(first)
         await is_told(second)
-        await store.begin(job.id, token(), lease_seconds=1)
+        await claimed(attempts, job.id, lease_seconds=1)
         await is_told(first)
         await store.remove(job.id)
         await is_told(first)
@@ -51,7 +54,7 @@ async def test_a_change_right_after_the_beginning_is_not_missed(store: JobStore,
 
 async def test_all_share_one_subscription(watch: JobWatch, redis: Redis) -> None:
     async with watch.watching("a"), watch.watching("b"), watch.watching("a"):
-        assert await redis.pubsub_numsub(keys.EVENTS) == [(keys.EVENTS.encode(), 1)]
+        assert await redis.pubsub_numsub(KEYS.events) == [(KEYS.events.encode(), 1)]
 
 
 async def test_a_cut_connection_is_made_again(store: JobStore, watch: JobWatch, redis: Redis) -> None:
@@ -60,7 +63,7 @@ async def test_a_cut_connection_is_made_again(store: JobStore, watch: JobWatch, 
         await redis.client_kill_filter(_type="pubsub")
 
         async def told_again() -> bool:
-            await redis.publish(keys.EVENTS, f"{job.id} DONE")
+            await redis.publish(KEYS.events, f"{job.id} DONE")
             return changed.is_set()
 
         await wait_until(told_again)
@@ -82,7 +85,7 @@ async def test_it_outlives_a_redis_that_is_killed_and_comes_back(tmp_path: Path)
             await server.start()
 
             async def listens() -> bool:
-                return bool((await client.pubsub_numsub(keys.EVENTS))[0][1] == 1)
+                return bool((await client.pubsub_numsub(KEYS.events))[0][1] == 1)
 
             await wait_until(listens)
             changed.clear()

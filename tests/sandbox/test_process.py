@@ -17,14 +17,14 @@ from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut, MemoryExceeded
-from quickthumb.sandbox.process import Quarantine, QuarantineFailed
+from quickthumb.sandbox.process import SandboxFailed, SandboxProcess
 from tests.conftest import picture
 from tests.processes import is_alive
 
 FAULTS = Path(__file__).parents[1] / "faults"
 LIMITS = Limits(max_pixels=100_000_000)
 MEBIBYTE = 1024 * 1024
-QUARANTINE = Quarantine(seconds=30, memory_bytes=512 * MEBIBYTE)
+SANDBOX = SandboxProcess(seconds=30, memory_bytes=512 * MEBIBYTE)
 OUTPUTS = [
     Output(name="small", width=64),
     Output.model_validate({"name": "crop", "size": "50x50", "fit": "cover", "position": "0.2,0.7", "format": "webp"}),
@@ -50,7 +50,7 @@ def poison(folder: Path, width: int, height: int) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """The quarantined ones; a test session may have others."""
+    """The sandbox processes; a test session may have others."""
     found = psutil.Process().children(recursive=True)
     return [child for child in found if is_alive(child) and "quickthumb.sandbox.child" in child.cmdline()]
 
@@ -59,7 +59,7 @@ def test_it_makes_the_same_as_the_engine(source: Path, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    assert QUARANTINE.render(source, OUTPUTS, there, LIMITS) == render(source, OUTPUTS, here, LIMITS)
+    assert SANDBOX.render(source, OUTPUTS, there, LIMITS) == render(source, OUTPUTS, here, LIMITS)
     made = {path.name: path.read_bytes() for path in here.iterdir()}
     assert made == {path.name: path.read_bytes() for path in there.iterdir()}
     assert len(made) == 3
@@ -71,7 +71,7 @@ def test_it_raises_the_same_as_the_engine(source: Path, tmp_path: Path, size: in
     with pytest.raises(QuickThumbError) as at_home:
         render(source, OUTPUTS, tmp_path, limits)
     with pytest.raises(QuickThumbError) as away:
-        QUARANTINE.render(source, OUTPUTS, tmp_path, limits)
+        SANDBOX.render(source, OUTPUTS, tmp_path, limits)
     assert type(away.value) is type(at_home.value)
     assert type(away.value) in (BrokenImage, TooManyPixels)
     assert (away.value.detail, away.value.field) == (at_home.value.detail, at_home.value.field)
@@ -79,14 +79,14 @@ def test_it_raises_the_same_as_the_engine(source: Path, tmp_path: Path, size: in
 
 def test_trouble_of_the_machine_stays_trouble_of_the_machine(source: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        QUARANTINE.render(source, OUTPUTS, tmp_path / "missing", LIMITS)
+        SANDBOX.render(source, OUTPUTS, tmp_path / "missing", LIMITS)
 
 
 @pytest.mark.usefixtures("faults")
 @pytest.mark.parametrize(("height", "number"), [(13, signal.SIGABRT), (17, signal.SIGSEGV)])
 def test_a_crash_is_told(tmp_path: Path, height: int, number: int) -> None:
     with pytest.raises(DecoderCrashed) as crash:
-        QUARANTINE.render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
+        SANDBOX.render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
     assert crash.value.detail == f"The decoder crashed (signal {int(number)})."
     assert not list(tmp_path.glob("core*"))
 
@@ -95,7 +95,7 @@ def test_a_crash_is_told(tmp_path: Path, height: int, number: int) -> None:
 @pytest.mark.parametrize("height", [14, 15])
 def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
     with pytest.raises(JobTimedOut) as late:
-        Quarantine(1.5, 512 * MEBIBYTE).render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
+        SandboxProcess(1.5, 512 * MEBIBYTE).render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
     assert late.value.detail == "It took longer than 1.5 s."
     assert children() == []
 
@@ -104,7 +104,7 @@ def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
 @pytest.mark.usefixtures("faults")
 def test_swelling_ends_at_the_limit(tmp_path: Path) -> None:
     with pytest.raises(MemoryExceeded) as full:
-        QUARANTINE.render(poison(tmp_path, 13, 16), OUTPUTS, tmp_path, LIMITS)
+        SANDBOX.render(poison(tmp_path, 13, 16), OUTPUTS, tmp_path, LIMITS)
     assert full.value.detail == "It needed more than 512 MiB of memory."
 
 
@@ -115,7 +115,7 @@ def test_a_decoder_that_calls_a_picture_broken_for_want_of_memory_is_not_believe
 ) -> None:
     Image.new("RGB", (7000, 7000), "teal").save(tmp_path / name, **options)
     with pytest.raises(MemoryExceeded):
-        Quarantine(30, 128 * MEBIBYTE).render(tmp_path / name, OUTPUTS[:1], tmp_path, LIMITS)
+        SandboxProcess(30, 128 * MEBIBYTE).render(tmp_path / name, OUTPUTS[:1], tmp_path, LIMITS)
 
 
 def confined(tmp_path: Path) -> psutil.Process:
@@ -123,8 +123,8 @@ def confined(tmp_path: Path) -> psutil.Process:
     source = poison(tmp_path, 13, 14)
 
     def make() -> None:
-        with pytest.raises((QuarantineFailed, JobTimedOut)):
-            Quarantine(20, 512 * MEBIBYTE).render(source, OUTPUTS, tmp_path, LIMITS)
+        with pytest.raises((SandboxFailed, JobTimedOut)):
+            SandboxProcess(20, 512 * MEBIBYTE).render(source, OUTPUTS, tmp_path, LIMITS)
 
     threading.Thread(target=make, daemon=True).start()
     deadline = time.monotonic() + 10
@@ -167,8 +167,8 @@ def test_a_child_that_somebody_else_kills_says_nothing_about_the_picture(tmp_pat
 
     killer = threading.Timer(1.0, kill)
     killer.start()
-    with pytest.raises(QuarantineFailed):
-        QUARANTINE.render(source, OUTPUTS, tmp_path, LIMITS)
+    with pytest.raises(SandboxFailed):
+        SANDBOX.render(source, OUTPUTS, tmp_path, LIMITS)
     killer.join()
 
 
@@ -177,9 +177,9 @@ import sys
 from pathlib import Path
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
-from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.process import SandboxProcess
 source = Path(sys.argv[1])
-Quarantine(30, 2**30).render(source, [Output(width=8)], source.parent, Limits(max_pixels=1000))
+SandboxProcess(30, 2**30).render(source, [Output(width=8)], source.parent, Limits(max_pixels=1000))
 """
 
 

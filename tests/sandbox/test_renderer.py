@@ -13,9 +13,9 @@ from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox import renderer
-from quickthumb.sandbox.budget import Budget
 from quickthumb.sandbox.errors import JobTimedOut
-from quickthumb.sandbox.process import Quarantine
+from quickthumb.sandbox.memory import Budget
+from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import Renderer
 from quickthumb.sandbox.threads import DaemonThreads
 from tests.conftest import picture
@@ -25,9 +25,9 @@ OUTPUTS = [Output(width=64)]
 
 
 def renderer_with(budget: Budget, seconds: float = 20) -> Renderer:
-    quarantine = Quarantine(seconds=30, memory_bytes=512 * 1024 * 1024)
+    process = SandboxProcess(seconds=30, memory_bytes=512 * 1024 * 1024)
     threads = DaemonThreads(2, lambda: None)
-    return Renderer(threads, budget, quarantine, Limits(max_pixels=1_000_000), seconds=seconds)
+    return Renderer(threads, budget, process, Limits(max_pixels=1_000_000), seconds=seconds)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     here = await made.in_thread(source, OUTPUTS, tmp_path / "here")
-    assert await made.in_quarantine(source, OUTPUTS, tmp_path / "there") == here
+    assert await made.in_process(source, OUTPUTS, tmp_path / "there") == here
     assert budget.taken_bytes == 0
     name = here.made[0].filename
     assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
@@ -50,12 +50,12 @@ async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
 
 async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running(source: Path, tmp_path: Path) -> None:
     budget = Budget(1000)
-    share = await budget.take(1)
+    share = await budget.acquire(1)
     made = renderer_with(budget, seconds=0.5)
     waiting = asyncio.create_task(made.in_thread(source, OUTPUTS, tmp_path))
     await asyncio.sleep(0.7)
     assert not waiting.done()
-    share.give_back()
+    share.release()
     assert (await waiting).made
     assert budget.taken_bytes == 0
 
@@ -65,7 +65,7 @@ async def test_a_picture_that_hangs_takes_too_long(
 ) -> None:
     go_on = threading.Event()
 
-    def hang(*_: object) -> None:
+    def hang(*_: object, **__: object) -> None:
         go_on.wait(20)
 
     monkeypatch.setattr(engine, "render", hang)
@@ -93,12 +93,14 @@ class Picture:
         self._gone.set()
 
 
-def decoder_that_fails(gone: threading.Event) -> Callable[[Path, Sequence[Output], Path, Limits], Rendering]:
+def decoder_that_fails(gone: threading.Event) -> Callable[..., Rendering]:
     def decode() -> None:
         decoded = Picture(gone)  # noqa: F841 - as a frame of a decoder would have one
         raise ValueError("broken")
 
-    def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits) -> Rendering:
+    def render(
+        source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, checkpoint: Callable[[], None]
+    ) -> Rendering:
         try:
             decode()
         except ValueError as error:

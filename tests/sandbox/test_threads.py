@@ -1,16 +1,19 @@
-"""Threads of which some never come back."""
+"""Threads, of which some never finish; and how many there should be."""
 
 import asyncio
 import gc
+import os
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from quickthumb.model.errors import NotServing
-from quickthumb.sandbox.budget import Budget
-from quickthumb.sandbox.threads import DaemonThreads, LeftBehind
+from quickthumb.sandbox.memory import Budget
+from quickthumb.sandbox.threads import DaemonThreads, Stop, Stopped, ThreadAbandoned, available_cores
 from tests.waiting import wait_until
 
 
@@ -69,41 +72,41 @@ async def test_time_counts_from_the_beginning_of_the_work(gate: Gate) -> None:
     await asyncio.sleep(0.2)
     gate.open.set()
     assert [await first, await second] == ["through", "quick"]
-    assert threads.lost == 0
+    assert threads.abandoned == 0
 
 
-async def test_a_thread_that_hangs_is_left_behind_and_may_come_back(gate: Gate) -> None:
+async def test_a_thread_that_hangs_is_abandoned_and_may_finish(gate: Gate) -> None:
     alarm, budget = Alarm(), Budget(10)
     threads = DaemonThreads(2, alarm)
-    with pytest.raises(LeftBehind):
-        await threads.run(gate, seconds=0.05, holding=await budget.take(6))
-    assert (threads.lost, alarm.rung, budget.taken_bytes) == (1, 0, 0)
+    with pytest.raises(ThreadAbandoned):
+        await threads.run(gate, seconds=0.05, share=await budget.acquire(6))
+    assert (threads.abandoned, alarm.rung, budget.taken_bytes) == (1, 0, 0)
     assert await threads.run(lambda: "done", seconds=5) == "done"
     gate.open.set()
-    await wait_until(lambda: threads.lost == 0)
-    await budget.take(10)
+    await wait_until(lambda: threads.abandoned == 0)
+    await budget.acquire(10)
     assert budget.taken_bytes == 10
 
 
-async def test_when_the_last_thread_is_lost_all_others_are_turned_away(gate: Gate) -> None:
+async def test_when_the_last_thread_is_abandoned_all_others_are_turned_away(gate: Gate) -> None:
     alarm, budget = Alarm(), Budget(10)
     threads = DaemonThreads(1, alarm)
     hanging = asyncio.create_task(threads.run(gate, seconds=0.1))
-    share = await budget.take(5)
-    waiting = asyncio.create_task(threads.run(lambda: "done", seconds=5, holding=share))
-    with pytest.raises(LeftBehind):
+    share = await budget.acquire(5)
+    waiting = asyncio.create_task(threads.run(lambda: "done", seconds=5, share=share))
+    with pytest.raises(ThreadAbandoned):
         await hanging
     with pytest.raises(NotServing):
         await waiting
     with pytest.raises(NotServing):
         await threads.run(lambda: "done", seconds=5)
-    assert (threads.all_lost, alarm.rung, budget.taken_bytes) == (True, 1, 0)
+    assert (threads.all_abandoned, alarm.rung, budget.taken_bytes) == (True, 1, 0)
 
 
 async def test_work_that_nobody_waits_for_any_more_keeps_what_it_holds_to_its_end(gate: Gate) -> None:
     threads, budget = DaemonThreads(1, Alarm()), Budget(10)
-    begun = asyncio.create_task(threads.run(gate, seconds=20, holding=await budget.take(4)))
-    never_begun = asyncio.create_task(threads.run(gate, seconds=20, holding=await budget.take(3)))
+    begun = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(4)))
+    never_begun = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(3)))
     await wait_until(lambda: threads.busy == 1)
     begun.cancel()
     never_begun.cancel()
@@ -123,3 +126,120 @@ async def test_an_idle_thread_keeps_nothing_alive() -> None:
     del picture
     gc.collect()
     await wait_until(lambda: gone() is None)
+
+
+async def test_abandoned_work_is_asked_to_stop() -> None:
+    threads, stop = DaemonThreads(1, lambda: None), Stop()
+    with pytest.raises(ThreadAbandoned):
+        await threads.run(partial(go_on, stop), seconds=0.05, stop=stop)
+    await wait_until(lambda: threads.busy == 0)
+    assert threads.abandoned == 0
+
+
+async def test_cancelled_work_is_asked_to_stop_and_is_no_cause_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    threads, stop, budget = DaemonThreads(1, Alarm()), Stop(), Budget(10)
+    work = threads.run(partial(go_on, stop), seconds=20, share=await budget.acquire(4), stop=stop)
+    call = asyncio.create_task(work)
+    await wait_until(lambda: threads.busy == 1)
+    call.cancel()
+    await wait_until(lambda: threads.busy == 0)
+    assert call.cancelled()
+    assert budget.taken_bytes == 0
+    assert await threads.run(lambda: "next", seconds=5) == "next"
+    assert not caplog.records
+
+
+async def test_work_without_steps_is_still_abandoned_after_it_was_cancelled(gate: Gate) -> None:
+    threads, budget = DaemonThreads(2, Alarm()), Budget(10)
+    call = asyncio.create_task(threads.run(gate, seconds=0.3, share=await budget.acquire(4)))
+    await wait_until(lambda: threads.busy == 1)
+    call.cancel()
+    await wait_until(call.cancelled)
+    assert (threads.abandoned, budget.taken_bytes) == (0, 4)
+    await wait_until(lambda: threads.abandoned == 1)
+    assert budget.taken_bytes == 0
+    gate.open.set()
+    await wait_until(lambda: threads.busy == 0)
+
+
+async def test_cancelled_work_that_still_waits_for_a_thread_never_begins(gate: Gate) -> None:
+    threads, budget, began = DaemonThreads(1, Alarm()), Budget(10), threading.Event()
+    first = asyncio.create_task(threads.run(gate, seconds=20))
+    second = asyncio.create_task(threads.run(began.set, seconds=20, share=await budget.acquire(4)))
+    await wait_until(lambda: threads.busy == 1)
+    second.cancel()
+    await wait_until(second.cancelled)
+    gate.open.set()
+    assert await first == "through"
+    assert await threads.run(lambda: "next", seconds=5) == "next"
+    assert not began.is_set()
+    assert budget.taken_bytes == 0
+
+
+def go_on(stop: Stop) -> None:
+    """Work of many steps: it ends when it is stopped, or after 20 s."""
+    for _ in range(20_000):
+        stop.check()
+        threading.Event().wait(0.001)
+
+
+def test_a_stop_calls_back_within_the_block_only() -> None:
+    stop, alarm, late = Stop(), Alarm(), Alarm()
+    stop.check()
+    with stop.calling(Alarm()):
+        pass
+    with stop.calling(alarm):
+        stop.ask()
+        stop.ask()
+    with pytest.raises(Stopped):
+        stop.check()
+    with stop.calling(late):
+        assert late.rung == 1
+    assert (alarm.rung, late.rung) == (1, 1)
+
+
+@pytest.fixture
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of a known size."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+
+@pytest.mark.usefixtures("eight_cores")
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        ("max 100000\n", 8),
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("1000 100000\n", 1),
+        ("3200000 100000\n", 8),
+        ("200000", 8),
+        ("", 8),
+        ("nonsense here\n", 8),
+        ("100000 0\n", 8),
+        ("0 100000\n", 8),
+    ],
+)
+def test_a_container_gets_what_its_quota_says(tmp_path: Path, quota: str, cores: int) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert available_cores(file) == cores
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_without_a_quota_it_is_the_cores_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available_cores(tmp_path / "none") == 8
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
+    assert available_cores(tmp_path / "none") == 1
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_where_there_is_no_affinity_it_is_the_cores_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert available_cores(tmp_path / "none") == 4
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores(tmp_path / "none") == 1

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 from redis.asyncio import Redis
 
 from quickthumb.compat.image_resizer import NotSquare
@@ -14,6 +16,7 @@ from quickthumb.config import BUILT_IN_PRESETS
 from quickthumb.imaging.header import Header
 from quickthumb.intake import IntakeLimits
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
+from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import (
     InvalidParameter,
     MalformedRequest,
@@ -22,23 +25,27 @@ from quickthumb.model.errors import (
     TooManyPixels,
     UnsupportedImage,
 )
-from quickthumb.model.ids import now
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, now
 from quickthumb.model.limits import Limits
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.store import Attempt, JobStore
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
+from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
-from quickthumb.storage import FileStorage
+from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import DiskFull
 from tests.conftest import picture
-from tests.redis_fixtures import token
+from tests.redis_fixtures import claimed, finished, is_held
 from tests.redis_server import RedisServer
+from tests.storage.jobs import content
 from tests.waiting import wait_until
 
 INTAKE_LIMITS = IntakeLimits(
@@ -48,8 +55,9 @@ LIMITS = Limits(max_pixels=1_000_000)
 PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
-def service_of(store: JobStore, storage: FileStorage, watch: JobWatch, client: Redis) -> ImageService:
-    submission = Submission(store, storage, Idempotency(client), INTAKE_LIMITS, LIMITS, PRESETS, max_queued=3)
+def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
+    acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
+    submission = Submission(SourceIntake(storage, INTAKE_LIMITS, LIMITS), acceptance, PRESETS)
     return ImageService(store, storage, watch, submission)
 
 
@@ -80,32 +88,43 @@ def upload(
     return Upload(body(), content_type, None, parameters)
 
 
-async def ended(store: JobStore, storage: FileStorage, job: Job) -> None:
+async def read(download: Download, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([block async for block in download.read(start, end)])
+
+
+async def ended(attempts: Attempts, storage: FileStorage, job: Job) -> None:
     """What a worker does."""
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     async with storage.workspace(job.id, attempt.token) as folder:
         (folder / "thumbnail.jpg").write_bytes(b"result")
         result = Result(name="thumbnail", filename="thumbnail.jpg", format="jpeg", width=128, height=96, bytes=6)
         outcome = Outcome(status=Status.DONE, finished_at=now(), source=job.source, results=(result,))
         await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
-    await store.finish(attempt, outcome, busy_seconds=0)
+    await finished(attempts, attempt, outcome, busy_seconds=0)
 
 
 async def test_what_is_accepted_is_on_disk_and_queued(
     service: ImageService, store: JobStore, storage: FileStorage
 ) -> None:
     image = picture(400, 300)
-    job = await service.submit(upload(image, ("width", "64")))
+    job = await service.submit(ANONYMOUS, upload(image, ("width", "64")))
     assert await store.get(job.id) == job
     assert (job.status, job.outputs) == (Status.WAITING, ({"name": "thumbnail", "width": 64},))
     assert (job.source.format, job.source.width, job.source.height) == ("jpeg", 400, 300)
     assert job.source.bytes == len(image)
     on_disk = await storage.look_up(job.id)
-    assert on_disk.source is not None
-    assert on_disk.source.read_bytes() == image
+    assert await content(storage, on_disk.source) == image
     assert on_disk.record is not None
     assert Job.from_record(on_disk.record) == job
+
+
+async def test_a_job_has_the_upright_size_from_the_start(service: ImageService) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = BytesIO()
+    Image.new("RGB", (40, 30)).save(file, "JPEG", exif=exif)
+    job = await service.submit(ANONYMOUS, upload(file.getvalue()))
+    assert (job.source.width, job.source.height) == (30, 40)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +149,7 @@ async def test_what_is_refused_leaves_nothing(
     kind: type[Exception],
 ) -> None:
     with pytest.raises(kind):
-        await service.submit(refused())
+        await service.submit(ANONYMOUS, refused())
     assert kept() == []
     assert set(await redis.keys("*")) <= {b"quickthumb:probe"}
 
@@ -145,7 +164,7 @@ async def test_an_upload_that_is_cancelled_leaves_nothing(
         arrived.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(service.submit(Upload(body(), "image/jpeg", None, ())))
+    task = asyncio.create_task(service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, ())))
     await arrived.wait()
     await wait_until(lambda: bool(kept()))
     task.cancel()
@@ -167,7 +186,7 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
         service = service_of(store, storage, watch, client)
         await server.kill()
         with pytest.raises(QueueUnavailable):
-            await service.submit(upload(picture()))
+            await service.submit(ANONYMOUS, upload(picture()))
         assert kept() == []
         await server.start()
 
@@ -176,11 +195,11 @@ async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
             await server.kill()
 
         with pytest.raises(QueueUnavailable):
-            await service.submit(Upload(goes_away_meanwhile(), "image/jpeg", None, ()))
+            await service.submit(ANONYMOUS, Upload(goes_away_meanwhile(), "image/jpeg", None, ()))
         assert kept() == []
         await server.start()
-        job = await service.submit(upload(picture()))
-        assert (await service.find(job.id)).status is Status.WAITING
+        job = await service.submit(ANONYMOUS, upload(picture()))
+        assert (await service.find(ANONYMOUS, job.id)).status is Status.WAITING
         await watch.close()
 
 
@@ -192,33 +211,33 @@ async def test_with_the_disk_full_nothing_is_queued(
 
     monkeypatch.setattr(storage, "probe", full)
     with pytest.raises(DiskFull):
-        await service.submit(upload(picture()))
+        await service.submit(ANONYMOUS, upload(picture()))
     assert not await redis.exists("arq:queue")
 
 
-async def test_waiting_ends_with_the_job(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
-    waiting = asyncio.create_task(service.wait(job.id, 30))
+async def test_waiting_ends_with_the_job(service: ImageService, attempts: Attempts, storage: FileStorage) -> None:
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    waiting = asyncio.create_task(service.wait(ANONYMOUS, job.id, 30))
     await asyncio.sleep(0)
     begun = asyncio.get_running_loop().time()
-    await ended(store, storage, job)
+    await ended(attempts, storage, job)
     assert (await waiting).status is Status.DONE
     assert asyncio.get_running_loop().time() - begun < LOOK_AGAIN_SECONDS / 2
-    assert (await service.wait(job.id, 30)).status is Status.DONE
+    assert (await service.wait(ANONYMOUS, job.id, 30)).status is Status.DONE
 
 
 async def test_waiting_ends_with_the_time(service: ImageService) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     begun = asyncio.get_running_loop().time()
-    assert (await service.wait(job.id, 0.2)).status is Status.WAITING
+    assert (await service.wait(ANONYMOUS, job.id, 0.2)).status is Status.WAITING
     assert 0.19 < asyncio.get_running_loop().time() - begun < 1
 
 
 async def test_waiting_for_a_job_that_is_removed(service: ImageService) -> None:
-    job = await service.submit(upload(picture()))
-    waiting = asyncio.create_task(service.wait(job.id, 30))
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    waiting = asyncio.create_task(service.wait(ANONYMOUS, job.id, 30))
     await asyncio.sleep(0)
-    await service.remove(job.id)
+    await service.remove(ANONYMOUS, job.id)
     with pytest.raises(UnknownJob):
         await waiting
 
@@ -226,57 +245,56 @@ async def test_waiting_for_a_job_that_is_removed(service: ImageService) -> None:
 @pytest.mark.parametrize("job_id", ["a" * 32, "../../etc/passwd", "", "A" * 32, "*" * 32])
 async def test_a_job_that_is_not_known(service: ImageService, job_id: str) -> None:
     for asking in (
-        service.find(job_id),
-        service.wait(job_id, 1),
-        service.result(job_id, "thumbnail"),
-        service.original(job_id),
-        service.remove(job_id),
+        service.find(ANONYMOUS, job_id),
+        service.wait(ANONYMOUS, job_id, 1),
+        service.result(ANONYMOUS, job_id, "thumbnail"),
+        service.original(ANONYMOUS, job_id),
+        service.remove(ANONYMOUS, job_id),
     ):
         with pytest.raises(UnknownJob):
             await asking
 
 
-async def test_results_when_they_are_there(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
+async def test_results_when_they_are_there(service: ImageService, attempts: Attempts, storage: FileStorage) -> None:
+    job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(NotReady):
-        await service.result(job.id, "thumbnail")
+        await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(UnknownResult):
-        await service.result(job.id, "poster")
-    await ended(store, storage, job)
-    _, result, path = await service.result(job.id, "thumbnail")
-    assert (result.bytes, path.read_bytes()) == (6, b"result")
+        await service.result(ANONYMOUS, job.id, "poster")
+    await ended(attempts, storage, job)
+    _, result, download = await service.result(ANONYMOUS, job.id, "thumbnail")
+    assert (result.bytes, await read(download)) == (6, b"result")
     await storage.remove(job.id)
     with pytest.raises(UnknownResult):
-        await service.result(job.id, "thumbnail")
+        await read(download)
+    with pytest.raises(UnknownResult):
+        await service.result(ANONYMOUS, job.id, "thumbnail")
     with pytest.raises(SourceMissing):
-        await service.original(job.id)
+        await service.original(ANONYMOUS, job.id)
 
 
 async def test_removing_leaves_nothing(
-    service: ImageService, store: JobStore, storage: FileStorage, kept: Callable[[], list[Path]]
+    service: ImageService, attempts: Attempts, storage: FileStorage, kept: Callable[[], list[Path]]
 ) -> None:
-    waiting, done = await service.submit(upload(picture())), await service.submit(upload(picture()))
-    await ended(store, storage, done)
+    waiting, done = (
+        await service.submit(ANONYMOUS, upload(picture())),
+        await service.submit(ANONYMOUS, upload(picture())),
+    )
+    await ended(attempts, storage, done)
     for job in (waiting, done):
-        await service.remove(job.id)
+        await service.remove(ANONYMOUS, job.id)
         with pytest.raises(UnknownJob):
-            await service.find(job.id)
+            await service.find(ANONYMOUS, job.id)
     assert kept() == []
 
 
 async def test_a_job_that_redis_has_forgotten_can_still_be_removed(
     service: ImageService, store: JobStore, kept: Callable[[], list[Path]]
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     await store.remove(job.id)
-    await service.remove(job.id)
+    await service.remove(ANONYMOUS, job.id)
     assert kept() == []
-
-
-async def test_readiness_names_what_is_missing(service: ImageService, store: JobStore) -> None:
-    assert await service.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
-    await store.beat("worker")
-    assert set((await service.readiness()).values()) == {"ok"}
 
 
 def failed(job: Job) -> Outcome:
@@ -284,85 +302,83 @@ def failed(job: Job) -> Outcome:
     return Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
 
 
-async def has_failed(store: JobStore, storage: FileStorage, job: Job) -> None:
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+async def has_failed(attempts: Attempts, storage: FileStorage, job: Job) -> None:
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     async with storage.workspace(job.id, attempt.token) as folder:
         await storage.conclude(job.id, folder, failed(job).model_dump_json().encode())
-    await store.finish(attempt, failed(job), busy_seconds=0)
+    await finished(attempts, attempt, failed(job), busy_seconds=0)
 
 
 async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storage: FileStorage, redis: Redis) -> None:
-    job = await service.submit(upload(picture()))
-    cancelled = await service.cancel(job.id)
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    cancelled = await service.cancel(ANONYMOUS, job.id)
     assert (cancelled.status, cancelled.results) == (Status.CANCELLED, ())
     assert cancelled.finished_at is not None
     assert await redis.zscore("arq:queue", job.id) is None
-    assert await service.cancel(job.id) == cancelled
+    assert await service.cancel(ANONYMOUS, job.id) == cancelled
     with pytest.raises(WrongState):
-        await service.retry(job.id)
+        await service.retry(ANONYMOUS, job.id)
 
 
 async def test_a_running_job_that_is_cancelled_cannot_be_done(
-    service: ImageService, store: JobStore, storage: FileStorage
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage
 ) -> None:
-    job = await service.submit(upload(picture()))
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
-    await service.cancel(job.id)
-    assert not await store.renew(attempt, lease_seconds=5)
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
+    await service.cancel(ANONYMOUS, job.id)
+    assert not await is_held(attempts, attempt, lease_seconds=5)
     done = Outcome(status=Status.DONE, finished_at=now(), source=job.source)
     async with storage.workspace(job.id, attempt.token) as folder:
         standing = await storage.conclude(job.id, folder, done.model_dump_json().encode())
     assert Outcome.model_validate_json(standing).status is Status.CANCELLED
-    assert not await store.finish(attempt, done, busy_seconds=0)
-    assert (await service.find(job.id)).status is Status.CANCELLED
+    assert not await finished(attempts, attempt, done, busy_seconds=0)
+    assert (await service.find(ANONYMOUS, job.id)).status is Status.CANCELLED
 
 
-async def test_what_has_ended_cannot_be_cancelled(service: ImageService, store: JobStore, storage: FileStorage) -> None:
-    job = await service.submit(upload(picture()))
-    await ended(store, storage, job)
+async def test_what_has_ended_cannot_be_cancelled(
+    service: ImageService, attempts: Attempts, storage: FileStorage
+) -> None:
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    await ended(attempts, storage, job)
     with pytest.raises(WrongState):
-        await service.cancel(job.id)
-    assert (await service.find(job.id)).status is Status.DONE
+        await service.cancel(ANONYMOUS, job.id)
+    assert (await service.find(ANONYMOUS, job.id)).status is Status.DONE
     with pytest.raises(UnknownJob):
-        await service.cancel("0" * 32)
+        await service.cancel(ANONYMOUS, "0" * 32)
 
 
 async def test_a_failed_job_is_tried_again_with_a_clean_slate(
-    service: ImageService, store: JobStore, storage: FileStorage, redis: Redis
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage, redis: Redis
 ) -> None:
-    job = await service.submit(upload(picture()))
+    job = await service.submit(ANONYMOUS, upload(picture()))
     with pytest.raises(WrongState):
-        await service.retry(job.id)
-    await has_failed(store, storage, job)
-    again = await service.retry(job.id)
+        await service.retry(ANONYMOUS, job.id)
+    await has_failed(attempts, storage, job)
+    again = await service.retry(ANONYMOUS, job.id)
     assert (again.status, again.error, again.finished_at, again.attempts) == (Status.WAITING, None, None, 1)
     assert await redis.zscore("arq:queue", job.id) is not None
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     assert (attempt.number, attempt.strike) == (2, 1)
     assert (await storage.look_up(job.id)).outcome is None
 
 
 async def test_a_job_that_failed_in_quarantine_is_tried_again_in_quarantine(
-    service: ImageService, store: JobStore, storage: FileStorage
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage
 ) -> None:
-    job = await service.submit(upload(picture()))
-    await store.begin(job.id, token(), lease_seconds=5)  # by a worker that died
-    await has_failed(store, storage, job)
-    await service.retry(job.id)
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    await claimed(attempts, job.id, lease_seconds=5)  # by a worker that died
+    await has_failed(attempts, storage, job)
+    await service.retry(ANONYMOUS, job.id)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
     assert (attempt.number, attempt.strike) == (3, 2)
 
 
 async def test_a_request_sent_again_makes_no_second_job(service: ImageService, kept: Callable[[], list[Path]]) -> None:
-    first = await service.submit(replace(upload(picture()), idempotency_key="one"))
+    first = await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     files = kept()
-    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+    assert await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one")) == first
     assert kept() == files
-    other = await service.submit(replace(upload(picture()), idempotency_key="two"))
+    other = await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="two"))
     assert other.id != first.id
 
 
@@ -372,17 +388,17 @@ async def test_a_request_sent_again_makes_no_second_job(service: ImageService, k
 async def test_another_request_under_the_same_key_is_refused(
     service: ImageService, other: Upload, kept: Callable[[], list[Path]]
 ) -> None:
-    await service.submit(replace(upload(picture()), idempotency_key="one"))
+    await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     files = kept()
     with pytest.raises(KeyReused):
-        await service.submit(replace(other, idempotency_key="one"))
+        await service.submit(ANONYMOUS, replace(other, idempotency_key="one"))
     assert kept() == files
 
 
 async def test_a_key_is_free_again_when_its_request_was_refused(service: ImageService) -> None:
     with pytest.raises(UnsupportedImage):
-        await service.submit(replace(upload(b"%PDF-1.7"), idempotency_key="one"))
-    assert (await service.submit(replace(upload(picture()), idempotency_key="one"))).status is Status.WAITING
+        await service.submit(ANONYMOUS, replace(upload(b"%PDF-1.7"), idempotency_key="one"))
+    assert (await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))).status is Status.WAITING
 
 
 async def test_the_same_request_at_the_same_time_is_refused(service: ImageService) -> None:
@@ -394,25 +410,25 @@ async def test_the_same_request_at_the_same_time_is_refused(service: ImageServic
         await go_on.wait()
         yield picture()[10:]
 
-    slow = asyncio.create_task(service.submit(Upload(body(), "image/jpeg", None, (), "one")))
+    slow = asyncio.create_task(service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, (), "one")))
     await arrived.wait()
     with pytest.raises(RequestInProgress):
-        await service.submit(replace(upload(picture()), idempotency_key="one"))
+        await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one"))
     go_on.set()
     first = await slow
-    assert await service.submit(replace(upload(picture()), idempotency_key="one")) == first
+    assert await service.submit(ANONYMOUS, replace(upload(picture()), idempotency_key="one")) == first
 
 
 async def test_too_many_waiting_jobs_turn_uploads_away_before_their_body(service: ImageService) -> None:
     for _ in range(3):
-        await service.submit(upload(picture()))
+        await service.submit(ANONYMOUS, upload(picture()))
 
     async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
         yield b""
 
     with pytest.raises(QueueFull):
-        await service.submit(Upload(body(), "image/jpeg", None, ()))
+        await service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, ()))
 
 
 async def test_a_door_may_refuse_by_the_header_before_anything_is_kept(
@@ -425,14 +441,14 @@ async def test_a_door_may_refuse_by_the_header_before_anything_is_kept(
         raise NotSquare("It is not.")
 
     with pytest.raises(NotSquare):
-        await service.submit(upload(picture(400, 300)), accept=refuse)
+        await service.submit(ANONYMOUS, upload(picture(400, 300)), check=refuse)
     assert seen == [Header("jpeg", 400, 300)]
     assert kept() == []
 
 
 async def test_a_door_may_settle_what_is_made(service: ImageService) -> None:
     given = upload(picture(), ("width", "5"), ("nonsense", "x"))
-    job = await service.submit(replace(given, preset="gray-blur"))
+    job = await service.submit(ANONYMOUS, replace(given, preset="gray-blur"))
     assert [output["name"] for output in job.outputs] == ["gray-blur"]
 
 
@@ -442,4 +458,4 @@ async def test_a_wrong_parameter_of_a_raw_image_is_refused_before_its_body(servi
         yield b""
 
     with pytest.raises(InvalidParameter):
-        await service.submit(Upload(body(), "image/jpeg", None, [("width", "wide")]))
+        await service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, [("width", "wide")]))

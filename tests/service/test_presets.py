@@ -1,14 +1,14 @@
 import pytest
 
 from quickthumb.config import BUILT_IN_PRESETS, ConfigError
-from quickthumb.model.order import DEFAULT_PRESET, written
+from quickthumb.model.order import DEFAULT_PRESET, written_output
 from quickthumb.service.presets import read_presets
 
 
 def test_the_built_in_ones_are_in_order() -> None:
     presets = read_presets(BUILT_IN_PRESETS)
     (default,) = presets[DEFAULT_PRESET]
-    assert written(default) == {"name": "thumbnail", "width": 128, "height": 128}
+    assert written_output(default) == {"name": "thumbnail", "width": 128, "height": 128}
     assert [output.name for output in presets["square-32-64"]] == ["square-32", "square-64"]
     assert presets["gray-blur"][0].grayscale
 

@@ -2,31 +2,47 @@
 
 import os
 import time
+from datetime import datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.ids import new_id, now
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status
-from quickthumb.queue import keys
-from quickthumb.queue.store import Attempt, JobStore
-from quickthumb.queue.upkeep import JobUpkeep
-from quickthumb.service.repair import Housekeeper
-from quickthumb.storage import Ages, FileStorage
-from tests.redis_fixtures import RETENTION_SECONDS, a_job, token
+from quickthumb.model.caller import ANONYMOUS
+from quickthumb.model.email import Email, EmailOutcome
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, now
+from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import EMAIL_SECONDS, JOB, KEYS
+from quickthumb.queue.repair import RepairLead
+from quickthumb.service.emails import EmailLedger, MailService
+from quickthumb.service.errors import UnknownJob
+from quickthumb.service.repair import JobLedger, Repairer
+from quickthumb.storage import FileStorage, RetentionAges
+from quickthumb.storage.layout import mail_outcome, mail_record
+from quickthumb.work.email import EmailHandler
+from quickthumb.work.runner import Runner
+from tests.redis_fixtures import a_job, claimed, finished, is_held, token
 
-AGES = Ages(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
+AGES = RetentionAges(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
 
 
 @pytest.fixture
-def upkeep(client: Redis) -> JobUpkeep:
-    return JobUpkeep(client, retention_seconds=RETENTION_SECONDS)
+def lead(client: Redis) -> RepairLead:
+    return RepairLead(client)
 
 
 @pytest.fixture
-def keeper(store: JobStore, upkeep: JobUpkeep, storage: FileStorage) -> Housekeeper:
-    return Housekeeper(store, upkeep, storage, AGES, sweep_interval_seconds=0)
+def emails(client: Redis) -> EmailStore:
+    return EmailStore(client)
+
+
+@pytest.fixture
+def repairer(lead: RepairLead, store: JobStore, emails: EmailStore, storage: FileStorage) -> Repairer:
+    ledgers = (JobLedger(store, storage, AGES), EmailLedger(emails, storage))
+    return Repairer(lead, ledgers, sweep_interval_seconds=0)
 
 
 async def on_disk(storage: FileStorage, job: Job) -> Job:
@@ -52,15 +68,15 @@ def aged(path: Path, seconds: float) -> None:
 
 
 async def test_an_emptied_redis_is_rebuilt_once(
-    keeper: Housekeeper, store: JobStore, storage: FileStorage, redis: Redis
+    repairer: Repairer, store: JobStore, storage: FileStorage, redis: Redis
 ) -> None:
     waiting, done = await on_disk(storage, a_job()), await on_disk(storage, a_job())
     outcome = await concluded(storage, done)
-    await keeper.tend("a worker")
+    await repairer.round("a worker")
 
     queued = await store.get(waiting.id)
     assert queued == waiting
-    assert await redis.zscore(keys.QUEUE, waiting.id) is not None
+    assert await redis.zscore(KEYS.queue, waiting.id) is not None
     restored = await store.get(done.id)
     assert restored is not None
     assert (restored.status, restored.results, restored.finished_at) == (
@@ -68,48 +84,50 @@ async def test_an_emptied_redis_is_rebuilt_once(
         outcome.results,
         outcome.finished_at,
     )
-    assert await redis.zscore(keys.QUEUE, done.id) is None
+    assert await redis.zscore(KEYS.queue, done.id) is None
     page = await store.page(status=None, limit=10, cursor=None)
     assert {job.id for job in page.jobs} == {waiting.id, done.id}
 
     # The second round has nothing to go through: Redis is the same run, and was not emptied.
-    await redis.delete(keys.job(waiting.id))
-    await keeper.tend("a worker")
+    await redis.delete(KEYS.record(JOB, waiting.id))
+    await repairer.round("a worker")
     assert await store.get(waiting.id) is None
     await redis.flushall()
-    await keeper.tend("a worker")
+    await repairer.round("a worker")
     assert await store.get(waiting.id) is not None
 
 
-async def test_only_one_worker_keeps_house(keeper: Housekeeper, store: JobStore, storage: FileStorage) -> None:
-    await keeper.tend("the first")
+async def test_only_one_worker_does_repairs(
+    repairer: Repairer, lead: RepairLead, store: JobStore, storage: FileStorage
+) -> None:
+    await repairer.round("the first")
     waiting = await on_disk(storage, a_job())
-    assert not await keeper._upkeep.keeps_house("the second")
-    assert await keeper._upkeep.keeps_house("the first")
+    assert not await lead.leads("the second")
+    assert await lead.leads("the first")
     assert await store.get(waiting.id) is None
 
 
-async def test_what_is_known_is_left_alone(keeper: Housekeeper, store: JobStore, storage: FileStorage) -> None:
-    job = await on_disk(storage, a_job())
-    await store.add(job)
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    rebuilt = await keeper.rebuild()
-    assert (rebuilt.looked_at, rebuilt.queued, rebuilt.restored) == (1, 0, 0)
-    assert isinstance(attempt, Attempt)
-    assert await store.renew(attempt, lease_seconds=5)
-
-
-async def test_a_failed_job_whose_outcome_is_gone_is_tried_again(
-    keeper: Housekeeper, store: JobStore, storage: FileStorage
+async def test_what_is_known_is_left_alone(
+    repairer: Repairer, store: JobStore, attempts: Attempts, storage: FileStorage
 ) -> None:
     job = await on_disk(storage, a_job())
     await store.add(job)
-    attempt = await store.begin(job.id, token(), lease_seconds=5)
-    assert isinstance(attempt, Attempt)
-    await store.finish(attempt, await concluded(storage, job, Status.FAILED), busy_seconds=0)
-    assert (await keeper.rebuild()).queued == 0
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
+    rebuilt = await repairer.rebuild()
+    assert (rebuilt.looked_at, rebuilt.queued, rebuilt.restored) == (1, 0, 0)
+    assert await is_held(attempts, attempt, lease_seconds=5)
+
+
+async def test_a_failed_job_whose_outcome_is_gone_is_tried_again(
+    repairer: Repairer, store: JobStore, attempts: Attempts, storage: FileStorage
+) -> None:
+    job = await on_disk(storage, a_job())
+    await store.add(job)
+    attempt = await claimed(attempts, job.id, lease_seconds=5)
+    await finished(attempts, attempt, await concluded(storage, job, Status.FAILED), busy_seconds=0)
+    assert (await repairer.rebuild()).queued == 0
     await storage.reopen(job.id)
-    assert (await keeper.rebuild()).queued == 1
+    assert (await repairer.rebuild()).queued == 1
     reopened = await store.get(job.id)
     assert reopened is not None
     assert (reopened.status, reopened.error, reopened.finished_at) == (Status.WAITING, None, None)
@@ -118,32 +136,38 @@ async def test_a_failed_job_whose_outcome_is_gone_is_tried_again(
 @pytest.mark.parametrize("lost", ["the entry", "the call", "both"])
 @pytest.mark.parametrize("running", [False, True])
 async def test_what_arq_dropped_is_queued_again(
-    keeper: Housekeeper, store: JobStore, storage: FileStorage, redis: Redis, lost: str, running: bool
+    repairer: Repairer,
+    store: JobStore,
+    attempts: Attempts,
+    storage: FileStorage,
+    redis: Redis,
+    lost: str,
+    running: bool,
 ) -> None:
     job = await on_disk(storage, a_job())
     await store.add(job)
     if running:
-        await store.begin(job.id, token(), lease_seconds=5)
+        await claimed(attempts, job.id, lease_seconds=5)
     if lost != "the call":
-        await redis.zrem(keys.QUEUE, job.id)
+        await redis.zrem(KEYS.queue, job.id)
     if lost != "the entry":
-        await redis.delete(keys.call(job.id))
-    assert await keeper.reconcile() == 1
-    assert await redis.zscore(keys.QUEUE, job.id) is not None
-    assert await redis.exists(keys.call(job.id))
-    assert await keeper.reconcile() == 0
+        await redis.delete(KEYS.call(job.id))
+    assert await repairer.reconcile() == 1
+    assert await redis.zscore(KEYS.queue, job.id) is not None
+    assert await redis.exists(KEYS.call(job.id))
+    assert await repairer.reconcile() == 0
 
 
-async def test_a_job_without_a_record_is_forgotten(keeper: Housekeeper, store: JobStore, redis: Redis) -> None:
+async def test_a_job_without_a_record_is_forgotten(repairer: Repairer, store: JobStore, redis: Redis) -> None:
     job = a_job()
     await store.add(job)
-    await redis.zrem(keys.QUEUE, job.id)
-    assert await keeper.reconcile() == 0
+    await redis.zrem(KEYS.queue, job.id)
+    assert await repairer.reconcile() == 0
     assert await store.get(job.id) is None
 
 
 async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
-    keeper: Housekeeper, store: JobStore, storage: FileStorage, folder: Path
+    repairer: Repairer, store: JobStore, storage: FileStorage, folder: Path
 ) -> None:
     old, recent, fresh, waiting, forgotten = [await on_disk(storage, a_job()) for _ in range(5)]
     for job, age in ((old, 4_000), (recent, 100), (fresh, 1)):
@@ -159,7 +183,7 @@ async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
     theirs.touch()
     aged(theirs, 90_000)
 
-    await keeper.sweep()
+    await repairer.sweep()
 
     assert {job_id for batch in [ids async for ids in storage.job_ids()] for job_id in batch} == {
         recent.id,
@@ -175,3 +199,80 @@ async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
     assert not arriving.exists()
     assert mine.exists()
     assert theirs.exists()
+
+
+class Post:
+    """A mail server that takes everything."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, mail_id: str, message: EmailMessage) -> None:
+        self.sent.append(mail_id)
+
+
+@pytest.fixture
+def mail(emails: EmailStore, storage: FileStorage) -> MailService:
+    return MailService(emails, storage, allowed=["*@example.com"], max_queued=10)
+
+
+async def test_emails_outlive_an_emptied_redis(
+    repairer: Repairer, mail: MailService, emails: EmailStore, attempts: Attempts, storage: FileStorage, redis: Redis
+) -> None:
+    post = Post()
+    runner, handler = (
+        Runner(attempts, lease_seconds=5),
+        EmailHandler(emails, storage, post, "a@b.example", max_attempts=3),
+    )
+    sent, first, second = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(3)]
+    await runner.run(handler, sent.id)
+    ended = await mail.find(ANONYMOUS, sent.id)
+    await redis.flushall()
+
+    report = await repairer.rebuild()
+    assert (report.looked_at, report.queued, report.restored) == (3, 2, 1)
+    assert await mail.find(ANONYMOUS, sent.id) == ended.model_copy(update={"attempts": 0})
+    assert await mail.find(ANONYMOUS, first.id) == first
+    assert await redis.zrange(KEYS.queue, 0, -1) == [email.id.encode() for email in sorted((first, second), key=by_age)]
+    for email in (sent, first, second, first):
+        await runner.run(handler, email.id)
+    assert post.sent == [sent.id, first.id, second.id]
+    assert (await repairer.rebuild()).queued == 0
+
+
+def by_age(email: Email) -> tuple[datetime, str]:
+    return email.created_at, email.id
+
+
+async def test_an_email_that_arq_dropped_is_queued_again_and_one_without_a_record_forgotten(
+    repairer: Repairer, mail: MailService, redis: Redis, folder: Path
+) -> None:
+    dropped, refused = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(2)]
+    await redis.delete(KEYS.queue)
+    (folder / "mail" / refused.id[:3] / refused.id / "record.json").unlink()
+    assert await repairer.reconcile() == 1
+    assert await redis.zrange(KEYS.queue, 0, -1) == [dropped.id.encode()]
+    with pytest.raises(UnknownJob):
+        await mail.find(ANONYMOUS, refused.id)
+
+
+async def test_emails_are_swept_a_day_after_their_end(
+    repairer: Repairer, mail: MailService, emails: EmailStore, storage: FileStorage, folder: Path
+) -> None:
+    old, recent, waiting, given_up, unknown = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(5)]
+    for email in (old, recent):
+        outcome = EmailOutcome(status=Status.DONE, finished_at=now())
+        await storage.put(mail_outcome(email.id), outcome.model_dump_json().encode())
+    for email in (old, given_up):
+        for path in (folder / "mail" / email.id[:3] / email.id).iterdir():
+            aged(path, EMAIL_SECONDS + 60)
+    aged(folder / mail_record(unknown.id), 60)
+    await emails.remove(unknown.id)
+    await repairer.sweep()
+    left = {blob.key for blobs in [blobs async for blobs in storage.list("mail/")] for blob in blobs}
+    kept = (recent, waiting, unknown)
+    assert left == {*(mail_record(email.id) for email in kept), mail_outcome(recent.id)}
+    assert await mail.find(ANONYMOUS, unknown.id) == unknown
+    for email in (old, given_up):
+        with pytest.raises(UnknownJob):
+            await mail.find(ANONYMOUS, email.id)

@@ -4,76 +4,42 @@ A storage passes when a subclass of `StorageContract` does, whose fixtures give 
 
 - `storage`: an empty one;
 - `left`: a function that lists whatever it holds, of anyone, for good or on its way;
-- `break_it`: a function that makes its next writing fail with an OSError of the given number.
+- `break_it`: a function that makes its next writing fail with an OSError of the given number;
+- `grow_older`: a function that makes everything it holds that many seconds older.
+
+No test here knows where a storage keeps its blobs: they are read through the contract, or as local files that it gives.
 """
 
 import asyncio
 import errno
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.ids import new_id
-from quickthumb.storage import Kept, Storage
+from quickthumb.model.job import new_id
+from quickthumb.storage import Kept, RetentionAges, Storage
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.layout import mail_record
+from tests.storage.blob_contract import BlobContract
+from tests.storage.jobs import (
+    Break,
+    GoneAway,
+    GrowOlder,
+    Left,
+    bytes_of,
+    cancelled_after,
+    content,
+    end,
+    go_away,
+    keep,
+)
+from tests.storage.sharing_contract import SharingContract
 
-Left = Callable[[], list[str]]
-Break = Callable[[int], None]
-
-
-class GoneAway(Exception):
-    """What happens to an upload in the middle."""
-
-
-def nothing() -> None:
-    """What happens in the middle, unless a test has something in mind."""
-
-
-def go_away() -> None:
-    raise GoneAway
-
-
-async def keep(
-    storage: Storage,
-    source: bytes = b"source",
-    record: bytes = b"record",
-    job_id: str | None = None,
-    in_the_middle: Callable[[], None] = nothing,
-) -> str:
-    """The id of a new job that is kept."""
-    job_id = job_id or new_id()
-    async with storage.receive(job_id) as arrival:
-        for start in range(0, len(source), 50_000):
-            await arrival.write(source[start : start + 50_000])
-        in_the_middle()
-        await arrival.keep(record)
-    return job_id
+AGES = RetentionAges(ended_seconds=1_000, source_seconds=100, unended_seconds=10_000, unfinished_seconds=10_000)
 
 
-async def end(
-    storage: Storage,
-    job_id: str,
-    results: dict[str, bytes],
-    outcome: bytes,
-    in_the_middle: Callable[[], None] = nothing,
-) -> bytes:
-    """One attempt at the job, and the outcome that stands after it."""
-    async with storage.workspace(job_id, new_id()) as folder:
-        for name, data in results.items():
-            (folder / name).write_bytes(data)
-        in_the_middle()
-        return await storage.conclude(job_id, folder, outcome)
-
-
-async def bytes_of(storage: Storage, job_id: str, name: str) -> bytes | None:
-    path = await storage.result(job_id, name)
-    return path.read_bytes() if path else None
-
-
-class StorageContract:
-    """Every obligation, once."""
+class StorageContract(BlobContract, SharingContract):
+    """Every obligation: those to jobs are here."""
 
     async def test_what_was_kept_is_there_whole(self, storage: Storage) -> None:
         job_id = new_id()
@@ -82,15 +48,15 @@ class StorageContract:
             await arrival.write(b"second")
             await arrival.keep(b"record")
         kept = await storage.look_up(job_id)
-        assert kept.source is not None
-        assert (kept.record, kept.source.read_bytes(), kept.outcome) == (b"record", b"first, second", None)
+        assert (kept.record, await content(storage, kept.source), kept.outcome) == (b"record", b"first, second", None)
         assert await storage.source(job_id) == kept.source
 
     async def test_nothing_is_visible_before_it_is_kept(self, storage: Storage) -> None:
         job_id = new_id()
         async with storage.receive(job_id) as arrival:
             await arrival.write(b"source")
-            assert (await arrival.written()).read_bytes() == b"source"
+            async with arrival.written() as path:
+                assert path.read_bytes() == b"source"
             assert await storage.look_up(job_id) == Kept(None, None, None)
             assert await storage.source(job_id) is None
             await arrival.keep(b"record")
@@ -112,17 +78,14 @@ class StorageContract:
         sources = [b"%d" % number * 10_000 for number in range(20)]
         ids = await asyncio.gather(*(keep(storage, source) for source in sources))
         for job_id, source in zip(ids, sources, strict=True):
-            path = await storage.source(job_id)
-            assert path is not None
-            assert path.read_bytes() == source
+            assert await content(storage, await storage.source(job_id)) == source
 
     async def test_one_job_never_overwrites_another(self, storage: Storage) -> None:
         job_id = await keep(storage, b"the first")
         with pytest.raises(StorageUnavailable):
             await keep(storage, b"the second", b"its record", job_id)
         kept = await storage.look_up(job_id)
-        assert kept.source is not None
-        assert (kept.record, kept.source.read_bytes()) == (b"record", b"the first")
+        assert (kept.record, await content(storage, kept.source)) == (b"record", b"the first")
 
     async def test_a_workspace_is_empty_and_goes(self, storage: Storage, left: Left) -> None:
         job_id = new_id()
@@ -234,7 +197,7 @@ class StorageContract:
             entered.set()
             await keep(storage, b"source" * 25_000, in_the_middle=go_away)
 
-        await _cancelled_after(send(), entered, rounds)
+        await cancelled_after(send(), entered, rounds)
         assert left() == before
 
     @pytest.mark.parametrize("rounds", range(8))
@@ -249,21 +212,64 @@ class StorageContract:
             entered.set()
             await end(storage, job_id, {f"{number}.jpg": b"a" * 100_000 for number in range(20)}, b"DONE")
 
-        await _cancelled_after(attempt(), entered, rounds)
+        await cancelled_after(attempt(), entered, rounds)
         kept = await storage.look_up(job_id)
         added = len(left()) - len(before)
         assert (added, kept.outcome) in {(0, None), (21, b"DONE")}
 
+    async def test_an_arrival_can_be_read_while_it_comes_in(self, storage: Storage) -> None:
+        async with storage.receive(new_id()) as arrival:
+            for data in (b"first, ", b"second"):
+                await arrival.write(data)
+                async with arrival.written() as path:
+                    assert path.read_bytes().endswith(data)
+            async with arrival.written() as path:
+                assert path.read_bytes() == b"first, second"
+
+    async def test_a_job_that_was_reopened_can_end_again(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        await end(storage, job_id, {"a.jpg": b"a"}, b"FAILED")
+        await storage.reopen(job_id)
+        assert (await storage.look_up(job_id)).outcome is None
+        assert await storage.result(job_id, "a.jpg") is None
+        assert await end(storage, job_id, {"b.jpg": b"b"}, b"DONE") == b"DONE"
+        assert await bytes_of(storage, job_id, "b.jpg") == b"b"
+
+    async def test_every_job_is_known_by_its_id(self, storage: Storage) -> None:
+        ids = [await keep(storage) for _ in range(12)]
+        await storage.put(mail_record(new_id()), b"data")
+        assert sorted([job_id async for batch in storage.job_ids() for job_id in batch]) == sorted(ids)
+
+    async def test_the_sweep_removes_what_is_old_and_nothing_else(
+        self, storage: Storage, grow_older: GrowOlder
+    ) -> None:
+        ended, never_ends = await keep(storage), await keep(storage)
+        await end(storage, ended, {"a.jpg": b"a"}, b"DONE")
+        sharing, fresh = new_id(), new_id()
+        await storage.share(ended, sharing, b"record")
+        grow_older(60)
+        report = await storage.expire(AGES)
+        assert (report.job_ids, report.sources) == ((), 0)
+        assert sorted(report.unended) == sorted([never_ends, sharing])
+
+        grow_older(60)
+        await storage.share(ended, fresh, b"record")
+        await end(storage, fresh, {"a.jpg": b"fresh"}, b"DONE")
+        report = await storage.expire(AGES)
+        assert (report.job_ids, report.sources) == ((), 1)
+        assert await storage.source(ended) is None
+        for job_id in (sharing, fresh):
+            assert await content(storage, await storage.source(job_id)) == b"source"
+
+        await end(storage, sharing, {}, b"DONE")
+        grow_older(950)
+        assert (await storage.expire(AGES)).job_ids == (ended,)
+        assert await storage.look_up(ended) == Kept(None, None, None)
+        assert await bytes_of(storage, fresh, "a.jpg") == b"fresh"
+        grow_older(9_500)
+        report = await storage.expire(AGES)
+        assert (sorted(report.job_ids), report.unended) == (sorted([never_ends, sharing, fresh]), ())
+
     async def test_it_takes_writes(self, storage: Storage, left: Left) -> None:
         await storage.probe()
         assert left() == []
-
-
-async def _cancelled_after(work: Coroutine[Any, Any, None], entered: asyncio.Event, rounds: int) -> None:
-    """Starts the work and cancels it after that many turns of the event loop."""
-    task = asyncio.create_task(work)
-    await entered.wait()
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -8,50 +8,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
+import psutil
 import pytest
 
-from quickthumb.model.ids import new_id
-from quickthumb.storage import Ages, FileStorage, Kept, durability
-from quickthumb.storage import files as module
-from quickthumb.storage.errors import DiskFull, StorageUnavailable
-from tests.storage.contract import Break, Left, StorageContract, end, keep
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def storage(folder: Path) -> FileStorage:
-    return FileStorage(folder)
-
-
-@pytest.fixture
-def left(folder: Path) -> Left:
-    """Every file there is, and every folder on its way."""
-
-    def found() -> list[str]:
-        files = {path for path in folder.rglob("*") if path.is_file()}
-        on_their_way = {path for area in (".arriving", ".making") for path in folder.glob(f"*/{area}/*")}
-        return sorted(str(path.relative_to(folder)) for path in files | on_their_way)
-
-    return found
-
-
-@pytest.fixture
-def break_it(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """Where the kernel is asked to bring something to the disk, it answers that it can't."""
-
-    def break_it(number: int) -> None:
-        def fsync(_: int) -> None:
-            raise OSError(number, os.strerror(number))
-
-        monkeypatch.setattr(os, "fsync", fsync)
-
-    return break_it
+from quickthumb.model.job import new_id
+from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability, files
+from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
+from tests.storage.contract import StorageContract
+from tests.storage.jobs import Left, bytes_of, content, end, keep
 
 
 class TestFileStorage(StorageContract):
@@ -70,7 +37,7 @@ async def test_a_folder_that_cannot_be_synced_after_the_move_keeps_nothing(
             raise OSError(errno.EIO, "broken")
         sync(path)
 
-    monkeypatch.setattr(module, "sync", fails_at_the_place)
+    monkeypatch.setattr(arrivals, "sync", fails_at_the_place)
     job_id = new_id()
     with pytest.raises(StorageUnavailable):
         await keep(storage, job_id=job_id)
@@ -91,7 +58,7 @@ async def test_whoever_is_cancelled_while_it_is_kept_keeps_nothing(
             go_on.wait(10)
         sync(path)
 
-    monkeypatch.setattr(module, "sync", slow)
+    monkeypatch.setattr(arrivals, "sync", slow)
     job_id = new_id()
     task = asyncio.create_task(keep(storage, job_id=job_id))
     await asyncio.to_thread(reached.wait, 10)
@@ -117,7 +84,7 @@ async def test_an_attempt_that_is_cancelled_while_it_ends_never_ends_half(
         write_file(path, data)
 
     job_id = await keep(storage)
-    monkeypatch.setattr(module, "write_file", slow)
+    monkeypatch.setattr(files, "write_file", slow)
     task = asyncio.create_task(end(storage, job_id, {"a.jpg": b"a"}, b"DONE"))
     await asyncio.to_thread(reached.wait, 10)
     task.cancel()
@@ -177,7 +144,7 @@ async def test_jobs_are_spread_over_folders(storage: FileStorage, folder: Path) 
 
 
 async def test_a_source_whose_process_died_is_swept_though_it_is_young(storage: FileStorage, folder: Path) -> None:
-    ages = Ages(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
+    ages = RetentionAges(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
     arriving = folder / "uploads" / ".arriving"
     abandoned = arriving / new_id()
     async with storage.receive(new_id()) as arrival:
@@ -193,9 +160,60 @@ async def test_a_source_whose_process_died_is_swept_though_it_is_young(storage: 
 
 
 async def test_the_sweep_tells_what_has_not_ended(storage: FileStorage, folder: Path) -> None:
-    ages = Ages(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
+    ages = RetentionAges(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
     job_id = await keep(storage)
     assert (await storage.expire(ages)).unended == ()
     record = folder / "uploads" / job_id[:3] / job_id / "job.json"
     os.utime(record, (0, time.time() - 60))
     assert (await storage.expire(ages)).unended == (job_id,)
+
+
+# What the first release has written, and would read.
+JOB = "5f0" + "c" * 29
+LAID_OUT = {
+    f"uploads/5f0/{JOB}/source": b"source",
+    f"uploads/5f0/{JOB}/job.json": b"record",
+    f"processed/5f0/{JOB}/thumbnail.jpg": b"result",
+    f"processed/5f0/{JOB}/outcome.json": b"outcome",
+}
+
+
+async def test_a_folder_of_the_first_release_is_read(storage: FileStorage, folder: Path) -> None:
+    for name, data in LAID_OUT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    kept = await storage.look_up(JOB)
+    assert (kept.record, await content(storage, kept.source), kept.outcome) == (b"record", b"source", b"outcome")
+    assert await bytes_of(storage, JOB, "thumbnail.jpg") == b"result"
+    assert [ids async for ids in storage.job_ids()] == [[JOB]]
+    await storage.remove(JOB)
+    assert await storage.look_up(JOB) == Kept(None, None, None)
+
+
+async def test_the_first_release_could_read_what_is_written(storage: FileStorage, folder: Path, left: Left) -> None:
+    await keep(storage, job_id=JOB)
+    await end(storage, JOB, {"thumbnail.jpg": b"result"}, b"outcome")
+    assert left() == sorted(LAID_OUT)
+    assert {name: (folder / name).read_bytes() for name in LAID_OUT} == LAID_OUT
+
+
+async def test_a_source_cut_short_never_ends_early(storage: FileStorage, folder: Path) -> None:
+    blob = await storage.source(await keep(storage, b"source" * 200_000))
+    assert blob is not None
+    async with aclosing(storage.read(blob)) as blocks:
+        await anext(blocks)
+        os.truncate(folder / blob.key, 10)
+        with pytest.raises(BlobGone):
+            await anext(blocks)
+
+
+async def test_a_reader_that_is_cancelled_leaves_no_file_open(storage: FileStorage, folder: Path) -> None:
+    blob = await storage.source(await keep(storage, b"source" * 500_000))
+    assert blob is not None
+    for turns in range(6):
+        task = asyncio.create_task(content(storage, blob))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not [file for file in psutil.Process().open_files() if file.path.startswith(str(folder))]

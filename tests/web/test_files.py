@@ -117,6 +117,13 @@ async def test_several_ranges_come_in_parts(client: httpx.AsyncClient, address: 
     assert whole[10:14] in answer.content
 
 
+async def test_of_several_ranges_those_that_are_there_are_sent(client: httpx.AsyncClient, address: str) -> None:
+    whole = (await client.get(address)).content
+    answer = await client.get(address, headers={"Range": "bytes=9999999-, 0-3"})
+    assert (answer.status_code, answer.content) == (206, whole[:4])
+    assert answer.headers["content-range"] == f"bytes 0-3/{len(whole)}"
+
+
 @pytest.mark.parametrize("wanted", ["bytes=9999999-", "bytes=9999999-99999999"])
 async def test_a_range_behind_the_end_is_a_problem(client: httpx.AsyncClient, address: str, wanted: str) -> None:
     answer = await client.get(address, headers={"Range": wanted})

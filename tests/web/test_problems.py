@@ -9,9 +9,10 @@ from starlette.applications import Starlette
 
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.emails import MailService
+from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
-from quickthumb.web.middleware.security import DEFAULT_HEADERS
+from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 from tests.conftest import picture
 from tests.web.conftest import Refusal, refusal
 
@@ -38,8 +39,8 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
         yield
 
     service = cast("ImageService", FailingService(error))
-    mail = cast("MailService", service)
-    app = application(service, mail, max_wait_seconds=1, lifespan=lifespan)
+    mail, health = cast("MailService", service), cast("Health", service)
+    app = application(service, mail, health, max_wait_seconds=1, lifespan=lifespan)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

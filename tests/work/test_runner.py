@@ -4,7 +4,6 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,25 @@ from redis.asyncio import Redis
 from quickthumb.imaging.engine import Made, Rendering
 from quickthumb.imaging.facts import Facts
 from quickthumb.model.errors import BrokenImage
-from quickthumb.model.job import Job, Status
+from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
-from quickthumb.queue import keys
-from quickthumb.queue.store import Attempt, JobStore
+from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
-from quickthumb.work.runner import Abandoned, JobRunner, Render, Terms, TryAgain
-from tests.redis_fixtures import a_job, token
+from quickthumb.work.errors import LeaseLost
+from quickthumb.work.handler import Snooze, Verdict
+from quickthumb.work.life import background, heartbeat
+from quickthumb.work.render import Render, RenderHandler
+from quickthumb.work.runner import Runner
+from tests.redis_fixtures import a_job, claimed, put_back, token
+from tests.storage.jobs import bytes_of
+from tests.waiting import wait_until
 
-TERMS = Terms(lease_seconds=5.0, max_attempts=3)
+LEASE_SECONDS = 5.0
+MAX_ATTEMPTS = 3
 
 
 async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
@@ -57,23 +64,64 @@ class Held:
         return await draw(source, outputs, folder)
 
 
-RunnerOf = Callable[[Render], JobRunner]
+class Worker:
+    """A runner with the handler of jobs; `confined` is where it makes those that have a strike."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        attempts: Attempts,
+        storage: FileStorage,
+        render: Render,
+        confined: Render | None = None,
+        *,
+        max_attempts: int = MAX_ATTEMPTS,
+        removes_source: bool = False,
+    ) -> None:
+        self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS)
+        self.handler = RenderHandler(
+            store,
+            attempts,
+            storage,
+            render,
+            confined or render,
+            lease_seconds=LEASE_SECONDS,
+            max_attempts=max_attempts,
+            removes_source=removes_source,
+        )
+
+    async def run(self, job_id: str) -> Verdict | None:
+        return await self.runner.run(self.handler, job_id)
+
+    async def pause_seconds(self, job_id: str) -> float:
+        """Runs an attempt after which the job is to be run again, and tells when."""
+        verdict = await self.run(job_id)
+        assert isinstance(verdict, Snooze)
+        assert verdict.seconds is not None
+        return verdict.seconds
+
+
+WorkerOf = Callable[..., Worker]
 
 
 @pytest.fixture
-def runner_of(store: JobStore, storage: FileStorage) -> RunnerOf:
-    return lambda render: JobRunner(store, storage, render, TERMS)
+def worker_of(store: JobStore, attempts: Attempts, storage: FileStorage) -> WorkerOf:
+    return lambda render, confined=None, **terms: Worker(store, attempts, storage, render, confined, **terms)
 
 
-@pytest.fixture
-async def job(store: JobStore, storage: FileStorage) -> Job:
-    """One that was accepted."""
-    job = a_job()
+async def accepted(store: JobStore, storage: FileStorage, job: Job | None = None) -> Job:
+    """A job that was accepted."""
+    job = job or a_job()
     async with storage.receive(job.id) as arrival:
         await arrival.write(b"source")
         await arrival.keep(job.record())
     await store.add(job)
     return job
+
+
+@pytest.fixture
+async def job(store: JobStore, storage: FileStorage) -> Job:
+    return await accepted(store, storage)
 
 
 async def found(store: JobStore, job: Job) -> Job:
@@ -88,41 +136,33 @@ def results(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(area)) for path in area.rglob("*") if path.is_file())
 
 
-async def begun_elsewhere(store: JobStore, job: Job) -> Attempt:
-    attempt = await store.begin(job.id, token(), lease_seconds=30)
-    assert isinstance(attempt, Attempt)
-    return attempt
-
-
-async def test_a_job_is_done(runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job) -> None:
-    await runner_of(draw).run(job.id)
+async def test_a_job_is_done(worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job) -> None:
+    await worker_of(draw).run(job.id)
     done = await found(store, job)
     assert (done.status, done.attempts, done.error) == (Status.DONE, 1, None)
     assert (done.source.format, done.source.width, done.source.height) == ("jpeg", 300, 400)
     assert done.source.sha256 == job.source.sha256
     (result,) = done.results
     assert (result.name, result.format, result.width, result.height, result.bytes) == ("thumbnail", "jpeg", 128, 96, 4)
-    path = await storage.result(job.id, result.filename)
-    assert path is not None
-    assert path.read_bytes() == b"sour"
+    assert await bytes_of(storage, job.id, result.filename) == b"sour"
 
 
-async def test_a_job_that_has_ended_is_not_run_again(runner_of: RunnerOf, store: JobStore, job: Job) -> None:
-    await runner_of(draw).run(job.id)
+async def test_a_job_that_has_ended_is_not_run_again(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
+    await worker_of(draw).run(job.id)
     before = await found(store, job)
-    await runner_of(failing(AssertionError("must not be called"))).run(job.id)
+    await worker_of(failing(AssertionError("must not be called"))).run(job.id)
     assert await found(store, job) == before
 
 
-async def test_an_unknown_job_is_left_alone(runner_of: RunnerOf, folder: Path) -> None:
-    await runner_of(failing(AssertionError("must not be called"))).run(a_job().id)
+async def test_an_unknown_job_is_left_alone(worker_of: WorkerOf, folder: Path) -> None:
+    await worker_of(failing(AssertionError("must not be called"))).run(a_job().id)
     assert results(folder) == []
 
 
 async def test_what_trying_again_cannot_mend_ends_the_job(
-    runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path
 ) -> None:
-    await runner_of(failing(BrokenImage("It ends too early."))).run(job.id)
+    await worker_of(failing(BrokenImage("It ends too early."))).run(job.id)
     failed = await found(store, job)
     assert (failed.status, failed.attempts, failed.results) == (Status.FAILED, 1, ())
     assert failed.error is not None
@@ -135,47 +175,43 @@ async def test_what_trying_again_cannot_mend_ends_the_job(
     "error", [DiskFull("full"), StorageUnavailable("away"), OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken")]
 )
 async def test_what_may_pass_is_tried_again_and_never_held_against_the_job(
-    runner_of: RunnerOf, store: JobStore, job: Job, folder: Path, error: Exception
+    worker_of: WorkerOf, store: JobStore, job: Job, folder: Path, error: Exception
 ) -> None:
     waits = []
-    for _ in range(TERMS.max_attempts + 2):
-        with pytest.raises(TryAgain) as caught:
-            await runner_of(failing(error)).run(job.id)
-        waits.append(caught.value.seconds)
+    for _ in range(MAX_ATTEMPTS + 2):
+        waits.append(await worker_of(failing(error)).pause_seconds(job.id))
         assert (await found(store, job)).status is Status.WAITING
     assert waits == [1, 2, 4, 8, 16]
     assert results(folder) == []
-    await runner_of(draw).run(job.id)
+    await worker_of(draw).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 
 async def test_a_storage_that_is_away_is_not_held_against_the_job(
-    runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job, monkeypatch: pytest.MonkeyPatch
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(_: str) -> Kept:
         raise StorageUnavailable("away")
 
     with monkeypatch.context() as patch:
         patch.setattr(storage, "look_up", away)
-        for _ in range(TERMS.max_attempts + 2):
-            with pytest.raises(TryAgain):
-                await runner_of(draw).run(job.id)
+        for _ in range(MAX_ATTEMPTS + 2):
+            await worker_of(draw).pause_seconds(job.id)
             assert (await found(store, job)).status is Status.WAITING
-    await runner_of(draw).run(job.id)
+    await worker_of(draw).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 
 async def test_a_bug_is_tried_a_few_times_then_ends_the_job_without_a_word_of_it(
-    runner_of: RunnerOf, store: JobStore, job: Job, caplog: pytest.LogCaptureFixture
+    worker_of: WorkerOf, store: JobStore, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner = runner_of(failing(RuntimeError("/secret/path")))
-    for _ in range(TERMS.max_attempts - 1):
-        with pytest.raises(TryAgain):
-            await runner.run(job.id)
+    runner = worker_of(failing(RuntimeError("/secret/path")))
+    for _ in range(MAX_ATTEMPTS - 1):
+        await runner.pause_seconds(job.id)
         assert (await found(store, job)).status is Status.WAITING
     await runner.run(job.id)
     failed = await found(store, job)
-    assert (failed.status, failed.attempts) == (Status.FAILED, TERMS.max_attempts)
+    assert (failed.status, failed.attempts) == (Status.FAILED, MAX_ATTEMPTS)
     assert failed.error is not None
     assert failed.error.code == "internal_error"
     assert "secret" not in failed.error.detail
@@ -183,28 +219,27 @@ async def test_a_bug_is_tried_a_few_times_then_ends_the_job_without_a_word_of_it
 
 
 async def test_an_image_that_kills_its_workers_is_given_up(
-    runner_of: RunnerOf, store: JobStore, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, job: Job, folder: Path
 ) -> None:
-    for _ in range(TERMS.max_attempts):
-        await begun_elsewhere(store, job)
-    await runner_of(failing(AssertionError("must not be called"))).run(job.id)
+    for _ in range(MAX_ATTEMPTS):
+        await claimed(attempts, job.id, lease_seconds=30)
+    await worker_of(failing(AssertionError("must not be called"))).run(job.id)
     failed = await found(store, job)
     assert failed.status is Status.FAILED
     assert failed.error is not None
-    assert failed.error.code == "too_many_attempts"
+    assert (failed.error.code, failed.error.detail) == ("too_many_attempts", "Gave up after 3 failed attempts.")
     assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
 
 
 async def test_an_attempt_that_takes_too_long_is_made_once_more_where_it_is_confined(
-    store: JobStore, storage: FileStorage, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path
 ) -> None:
     slow, slow_again = (
         failing(JobTimedOut("It took longer than 3 s.")),
         failing(JobTimedOut("It took longer than 6 s.")),
     )
-    runner = JobRunner(store, storage, slow, TERMS, slow_again)
-    with pytest.raises(TryAgain):
-        await runner.run(job.id)
+    runner = worker_of(slow, slow_again)
+    await runner.pause_seconds(job.id)
     assert (await found(store, job)).status is Status.WAITING
     await runner.run(job.id)
     failed = await found(store, job)
@@ -215,83 +250,84 @@ async def test_an_attempt_that_takes_too_long_is_made_once_more_where_it_is_conf
 
 
 async def test_where_one_attempt_is_all_the_first_that_takes_too_long_ends_the_job(
-    store: JobStore, storage: FileStorage, job: Job
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
 ) -> None:
     slow = failing(JobTimedOut("It took longer than 3 s."))
-    await JobRunner(store, storage, slow, Terms(lease_seconds=5.0, max_attempts=1)).run(job.id)
+    await worker_of(slow, max_attempts=1).run(job.id)
     assert (await found(store, job)).status is Status.FAILED
 
 
-async def test_a_job_is_confined_once_it_has_a_strike(store: JobStore, storage: FileStorage, job: Job) -> None:
-    runner = JobRunner(store, storage, failing(AssertionError("not here")), TERMS, draw)
-    await store.begin(job.id, token(), lease_seconds=5.0)  # by a worker that died
+async def test_a_job_is_confined_once_it_has_a_strike(
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, storage: FileStorage, job: Job
+) -> None:
+    runner = worker_of(failing(AssertionError("not here")), draw)
+    await claimed(attempts, job.id)  # by a worker that died
     await runner.run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 
 async def test_a_job_that_was_put_back_for_no_fault_of_its_own_is_not_confined(
-    store: JobStore, storage: FileStorage, job: Job
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, storage: FileStorage, job: Job
 ) -> None:
-    begun = await store.begin(job.id, token(), lease_seconds=5.0)
-    assert isinstance(begun, Attempt)
-    await store.put_back(begun, blameless=True, busy_seconds=0.0)
-    await JobRunner(store, storage, draw, TERMS, failing(AssertionError("not here"))).run(job.id)
+    begun = await claimed(attempts, job.id)
+    await put_back(attempts, begun)
+    await worker_of(draw, failing(AssertionError("not here"))).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 
 @asynccontextmanager
-async def half_done(runner_of: RunnerOf, job: Job) -> AsyncIterator[tuple[Held, "asyncio.Task[None]"]]:
+async def half_done(worker_of: WorkerOf, job: Job) -> AsyncIterator[tuple[Held, "asyncio.Task[Verdict | None]"]]:
     """An attempt in the middle of its work."""
     held = Held()
-    task = asyncio.create_task(runner_of(held).run(job.id))
+    task = asyncio.create_task(worker_of(held).run(job.id))
     await asyncio.wait_for(held.begun.wait(), 5)
     yield held, task
     assert task.done()
 
 
 async def test_an_attempt_that_was_taken_over_leaves_everything_alone(
-    runner_of: RunnerOf, store: JobStore, redis: Redis, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, redis: Redis, job: Job, folder: Path
 ) -> None:
-    async with half_done(runner_of, job) as (held, task):
-        other = await begun_elsewhere(store, job)
-        before = await redis.hgetall(keys.job(job.id))  # type: ignore[misc]
+    async with half_done(worker_of, job) as (held, task):
+        other = await claimed(attempts, job.id, lease_seconds=30)
+        before = await redis.hgetall(KEYS.record(JOB, job.id))  # type: ignore[misc]
         held.go_on.set()
-        with pytest.raises(Abandoned):
+        with pytest.raises(LeaseLost):
             await task
-    assert await redis.hgetall(keys.job(job.id)) == before  # type: ignore[misc]
-    assert await redis.get(keys.lease(job.id)) == other.token.encode()
-    assert await redis.zrange(keys.QUEUE, 0, -1) == [job.id.encode()]
-    assert not await redis.exists(keys.TOTALS)
+    assert await redis.hgetall(KEYS.record(JOB, job.id)) == before  # type: ignore[misc]
+    assert await redis.get(KEYS.lease(job.id)) == other.token.encode()
+    assert await redis.zrange(KEYS.queue, 0, -1) == [job.id.encode()]
+    assert not await redis.exists(KEYS.totals)
     assert results(folder) == []
 
 
 @pytest.mark.parametrize("error", [BrokenImage("broken"), DiskFull("full"), RuntimeError("bug")])
 async def test_an_attempt_that_was_taken_over_says_nothing_of_how_it_failed(
-    runner_of: RunnerOf, store: JobStore, job: Job, folder: Path, error: Exception
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, job: Job, folder: Path, error: Exception
 ) -> None:
-    with pytest.raises(Abandoned):
-        await runner_of(_taken_over_while_failing(store, job, error)).run(job.id)
+    with pytest.raises(LeaseLost):
+        await worker_of(_taken_over_while_failing(attempts, job, error)).run(job.id)
     in_progress = await found(store, job)
     assert (in_progress.status, in_progress.attempts) == (Status.IN_PROGRESS, 2)
     assert results(folder) == []
 
 
-def _taken_over_while_failing(store: JobStore, job: Job, error: Exception) -> Render:
+def _taken_over_while_failing(attempts: Attempts, job: Job, error: Exception) -> Render:
     async def render(*_: object) -> Rendering:
-        await begun_elsewhere(store, job)
+        await claimed(attempts, job.id, lease_seconds=30)
         raise error
 
     return render
 
 
 async def test_a_job_that_is_removed_while_it_runs_leaves_no_files(
-    runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path
 ) -> None:
-    async with half_done(runner_of, job) as (held, task):
+    async with half_done(worker_of, job) as (held, task):
         await store.remove(job.id)
         await storage.remove(job.id)
         held.go_on.set()
-        with pytest.raises(Abandoned):
+        with pytest.raises(LeaseLost):
             await task
     assert await store.get(job.id) is None
     assert results(folder) == []
@@ -299,23 +335,23 @@ async def test_a_job_that_is_removed_while_it_runs_leaves_no_files(
 
 
 async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
-    runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conclude = storage.conclude
 
-    async def removed_after(job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        standing = await conclude(job_id, workspace, outcome)
+    async def removed_before(job_id: str, workspace: Path, outcome: bytes) -> bytes:
         await store.remove(job_id)
-        return standing
+        await storage.remove(job_id)
+        return await conclude(job_id, workspace, outcome)
 
-    monkeypatch.setattr(storage, "conclude", removed_after)
-    with pytest.raises(Abandoned):
-        await runner_of(draw).run(job.id)
+    monkeypatch.setattr(storage, "conclude", removed_before)
+    with pytest.raises(LeaseLost):
+        await worker_of(draw).run(job.id)
     assert results(folder) == []
 
 
 async def test_an_outcome_that_stands_is_adopted(
-    runner_of: RunnerOf, store: JobStore, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
+    worker_of: WorkerOf, store: JobStore, attempts: Attempts, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker died after the files were in place and before Redis knew."""
     with monkeypatch.context() as patch:
@@ -323,80 +359,73 @@ async def test_an_outcome_that_stands_is_adopted(
         async def dies(*_: object, **__: object) -> bool:
             raise asyncio.CancelledError
 
-        patch.setattr(store, "finish", dies)
-        patch.setattr(store, "put_back", _true)
+        patch.setattr(attempts, "settle", dies)
         with pytest.raises(asyncio.CancelledError):
-            await runner_of(draw).run(job.id)
+            await worker_of(draw).run(job.id)
     assert (await found(store, job)).status is Status.IN_PROGRESS
     before = {path: (folder / "processed" / path).read_bytes() for path in results(folder)}
-    await runner_of(failing(AssertionError("must not be called"))).run(job.id)
+    await worker_of(failing(AssertionError("must not be called"))).run(job.id)
     done = await found(store, job)
     assert (done.status, done.attempts, len(done.results)) == (Status.DONE, 2, 1)
     assert {path: (folder / "processed" / path).read_bytes() for path in results(folder)} == before
 
 
-async def _true(*_: object, **__: object) -> bool:
-    return True
-
-
 async def test_a_job_without_a_record_is_forgotten(
-    runner_of: RunnerOf, store: JobStore, redis: Redis, folder: Path
+    worker_of: WorkerOf, store: JobStore, redis: Redis, folder: Path
 ) -> None:
     job = a_job()
     await store.add(job)
-    with pytest.raises(Abandoned):
-        await runner_of(failing(AssertionError("must not be called"))).run(job.id)
+    with pytest.raises(LeaseLost):
+        await worker_of(failing(AssertionError("must not be called"))).run(job.id)
     assert await store.get(job.id) is None
-    assert not await redis.exists(keys.QUEUE)
+    assert not await redis.exists(KEYS.queue)
     assert results(folder) == []
 
 
 async def test_a_job_whose_source_is_gone_fails(
-    runner_of: RunnerOf, store: JobStore, storage: FileStorage, job: Job
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
 ) -> None:
-    source = await storage.source(job.id)
-    assert source is not None
-    source.unlink()
-    await runner_of(draw).run(job.id)
+    await storage.remove_source(job.id)
+    await worker_of(draw).run(job.id)
     failed = await found(store, job)
     assert failed.error is not None
     assert failed.error.code == "source_missing"
 
 
 async def test_a_worker_that_stops_puts_its_jobs_back_without_blame(
-    runner_of: RunnerOf, store: JobStore, job: Job, folder: Path
+    worker_of: WorkerOf, store: JobStore, job: Job, folder: Path
 ) -> None:
-    for number in range(1, TERMS.max_attempts + 3):
-        async with half_done(runner_of, job) as (_, task):
+    for number in range(1, MAX_ATTEMPTS + 3):
+        async with half_done(worker_of, job) as (_, task):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
         waiting = await found(store, job)
         assert (waiting.status, waiting.attempts) == (Status.WAITING, number)
     assert results(folder) == []
-    await runner_of(draw).run(job.id)
+    await worker_of(draw).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 
 async def test_leases_are_renewed_while_a_job_runs_and_no_longer(
-    store: JobStore, storage: FileStorage, redis: Redis, job: Job, caplog: pytest.LogCaptureFixture
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, redis: Redis, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = Held()
-    runner = JobRunner(store, storage, held, TERMS)
+    runner = worker_of(held)
     task = asyncio.create_task(runner.run(job.id))
     await asyncio.wait_for(held.begun.wait(), 5)
-    await redis.delete(keys.lease(job.id))
-    await runner.renew_leases()
-    assert await redis.pttl(keys.lease(job.id)) > 4_000
+    await redis.delete(KEYS.lease(job.id))
+    await runner.runner.renew_leases()
+    assert await redis.pttl(KEYS.lease(job.id)) > 4_000
     held.go_on.set()
     await task
-    await redis.delete(keys.lease(job.id))
-    await runner.renew_leases()
-    assert not await redis.exists(keys.lease(job.id))
+    await redis.delete(KEYS.lease(job.id))
+    await runner.runner.renew_leases()
+    assert not await redis.exists(KEYS.lease(job.id))
     assert "no longer" not in caplog.text
 
 
-async def test_several_outputs_are_made_in_order(runner_of: RunnerOf, store: JobStore, storage: FileStorage) -> None:
+async def test_several_outputs_are_made_in_order(worker_of: WorkerOf, store: JobStore, storage: FileStorage) -> None:
     job = a_job(order={"outputs": [{"name": "large", "width": 800}, {"name": "small", "height": 64}]})
     async with storage.receive(job.id) as arrival:
         await arrival.write(b"source")
@@ -408,30 +437,140 @@ async def test_several_outputs_are_made_in_order(runner_of: RunnerOf, store: Job
         seen.extend(outputs)
         return await draw(source, outputs, folder)
 
-    await runner_of(render).run(job.id)
+    await worker_of(render).run(job.id)
     assert seen == [Output(name="large", width=800), Output(name="small", height=64)]
     assert [result.name for result in (await found(store, job)).results] == ["large", "small"]
 
 
 @pytest.mark.parametrize("render", [draw, failing(BrokenImage("It is broken."))])
 async def test_a_source_that_is_not_to_be_kept_goes_before_anyone_is_told_of_the_end(
-    store: JobStore, storage: FileStorage, job: Job, render: Render
+    store: JobStore, attempts: Attempts, storage: FileStorage, client: Redis, job: Job, render: Render
 ) -> None:
     told: list[bool] = []
 
-    class Watching(JobStore):
-        async def finish(self, *given: Any, **named: Any) -> bool:
+    class Watching(Attempts):
+        async def settle(self, *given: Any, **named: Any) -> bool:
             told.append(await storage.source(job.id) is None)
-            return await store.finish(*given, **named)
+            return await attempts.settle(*given, **named)
 
-    watching = Watching(store._redis, retention_seconds=60)
-    await JobRunner(watching, storage, render, replace(TERMS, removes_source=True)).run(job.id)
+    await Worker(store, Watching(client), storage, render, removes_source=True).run(job.id)
     assert told == [True]
     assert (await found(store, job)).status.ended
 
 
-async def test_a_source_stays_while_the_job_is_to_be_run_again(store: JobStore, storage: FileStorage, job: Job) -> None:
-    runner = JobRunner(store, storage, failing(DiskFull("full")), replace(TERMS, removes_source=True))
-    with pytest.raises(TryAgain):
-        await runner.run(job.id)
+async def test_a_source_stays_while_the_job_is_to_be_run_again(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
+) -> None:
+    runner = worker_of(failing(DiskFull("full")), removes_source=True)
+    await runner.pause_seconds(job.id)
     assert await storage.source(job.id)
+
+
+class Endless:
+    """A render function that goes on until it is cancelled, and may take its time to notice."""
+
+    def __init__(self, *, deaf_for: int = 0) -> None:
+        self.begun = asyncio.Event()
+        self.cancelled = 0
+        self._deaf_for = deaf_for
+
+    async def __call__(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
+        while True:
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                if self.cancelled > self._deaf_for:
+                    raise
+
+
+async def cancelled_by_a_user(store: JobStore, storage: FileStorage, job: Job) -> None:
+    """As the verb does it: storage first."""
+    outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
+    async with storage.workspace(job.id, token()) as folder:
+        await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
+    assert await store.cancel(job.id, outcome.finished_at)
+
+
+async def test_cancelling_a_running_job_stops_its_work_within_a_heartbeat(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "quickthumb")
+    endless = Endless()
+    worker = worker_of(endless)
+    task = asyncio.create_task(worker.run(job.id))
+    await asyncio.wait_for(endless.begun.wait(), 5)
+    await cancelled_by_a_user(store, storage, job)
+    caplog.clear()
+    async with background(heartbeat(store, worker.runner, "worker", interval_seconds=0.01)):
+        with pytest.raises(LeaseLost):
+            await asyncio.wait_for(task, 5)
+        assert endless.cancelled == 1
+        assert (await found(store, job)).status is Status.CANCELLED
+        assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("quickthumb")]
+    assert messages == [f"job {job.id}: lease lost; abandoning the attempt"]
+
+
+async def test_work_that_does_not_hear_its_cancellation_is_cancelled_again(
+    worker_of: WorkerOf, store: JobStore, job: Job
+) -> None:
+    endless = Endless(deaf_for=2)
+    worker = worker_of(endless)
+    task = asyncio.create_task(worker.run(job.id))
+    await asyncio.wait_for(endless.begun.wait(), 5)
+    await store.remove(job.id)
+    for _ in range(3):
+        await worker.runner.renew_leases()
+        await asyncio.sleep(0)
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_job_that_only_redis_has_lost_keeps_its_record(
+    worker_of: WorkerOf, storage: FileStorage, redis: Redis, job: Job
+) -> None:
+    endless = Endless()
+    worker = worker_of(endless)
+    task = asyncio.create_task(worker.run(job.id))
+    await asyncio.wait_for(endless.begun.wait(), 5)
+    await redis.flushall()
+    await worker.runner.renew_leases()
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(task, 5)
+    assert (await storage.look_up(job.id)).source is not None
+
+
+async def test_all_leases_are_renewed_in_one_round_trip(
+    worker_of: WorkerOf, attempts: Attempts, store: JobStore, storage: FileStorage, redis: Redis
+) -> None:
+    held = Held()
+    worker = worker_of(held)
+    jobs = [await accepted(store, storage) for _ in range(3)]
+    tasks = [asyncio.create_task(worker.run(job.id)) for job in jobs]
+    for job in jobs:
+        await wait_until(lambda job=job: _runs(store, job))  # type: ignore[misc]
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    await worker.runner.renew_leases()
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] <= before + 2  # a script may have to be sent
+    held.go_on.set()
+    await asyncio.gather(*tasks)
+
+
+async def _runs(store: JobStore, job: Job) -> bool:
+    return (await found(store, job)).status is Status.IN_PROGRESS
+
+
+async def test_a_settled_job_has_left_the_queue_and_its_lease(worker_of: WorkerOf, redis: Redis, job: Job) -> None:
+    await worker_of(draw).run(job.id)
+    assert not await redis.exists(KEYS.queue, KEYS.call(job.id), KEYS.lease(job.id), KEYS.tries(job.id))
+
+
+async def test_a_job_that_waits_for_another_attempt_is_due_by_redis_clock(
+    worker_of: WorkerOf, redis: Redis, job: Job
+) -> None:
+    seconds = await worker_of(failing(RuntimeError("a bug"))).pause_seconds(job.id)
+    due_seconds = await redis.zscore(KEYS.queue, job.id) / 1000
+    assert due_seconds - (await redis.time())[0] == pytest.approx(seconds, abs=1.5)
+    assert not await redis.exists(KEYS.lease(job.id))

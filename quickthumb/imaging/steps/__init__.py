@@ -1,1 +1,1 @@
-"""The steps of the pipeline, one operation a file; each returns the picture untouched where it isn't asked for."""
+"""The steps of the pipeline. `imaging.pipeline` lists them in their order."""

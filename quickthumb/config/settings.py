@@ -1,0 +1,152 @@
+"""The configuration as a whole: its sections, and the index of all settings by their flat names."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+from pydantic import Field, field_validator
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+
+from quickthumb.config.sections import (
+    STRICT,
+    Called,
+    EmailSettings,
+    IntakeLimits,
+    QueueSettings,
+    RedisSettings,
+    RetentionSettings,
+    SandboxSettings,
+    SmtpServer,
+    StorageSettings,
+    WebSettings,
+    Words,
+    WorkerSettings,
+)
+from quickthumb.model.limits import Limits
+
+# The kernel limits the path of a Unix socket to 108 bytes on Linux and 104 on macOS.
+LONGEST_SOCKET_PATH_BYTES = 100
+
+# The presets of every deployment. settings.py may give these names other outputs, and add names.
+BUILT_IN_PRESETS: dict[str, list[dict[str, Any]]] = {
+    "thumbnail": [{"name": "thumbnail", "size": "128x128"}],
+    "square-32-64": [
+        {"name": "square-32", "size": "32x32", "fit": "cover", "enlarge": True},
+        {"name": "square-64", "size": "64x64", "fit": "cover", "enlarge": True},
+    ],
+    "gray-blur": [{"name": "gray-blur", "grayscale": True, "blur": 2}],
+}
+
+
+@dataclass(frozen=True, config=STRICT)
+class Config:
+    """All settings. A field with a description is a setting itself; the others are sections."""
+
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    intake: IntakeLimits = field(default_factory=IntakeLimits)
+    imaging: Limits = field(default_factory=Limits)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    presets: dict[str, list[dict[str, Any]]] = Field(
+        default={},
+        description="Named recipes, beside the built-in ones: `{name: [output, …]}`, each output the parameters of one "
+        "result. In the environment, JSON.",
+    )
+    compat: Words = Field(
+        default=("all",),
+        description="The older APIs that are answered: `all`, `none`, or their names with commas between.",
+    )
+    email: EmailSettings = field(default_factory=EmailSettings)
+    smtp: SmtpServer = field(default_factory=SmtpServer)
+
+    @classmethod
+    def of(cls, **settings: Any) -> Self:
+        """A configuration from settings by their flat names, in small letters: `Config.of(max_pixels=5)`.
+
+        Raises KeyError for a name that is no setting, and pydantic's ValidationError for a value that is not valid.
+        """
+        values: dict[str, Any] = {}
+        for name, value in settings.items():
+            setting = SETTINGS[name]
+            place = values if setting.section is None else values.setdefault(setting.section, {})
+            place[setting.field] = value
+        return cls(**values)
+
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _read_presets(cls, value: Any) -> Any:
+        """Reads JSON, which the environment has, and adds the built-in ones."""
+        if isinstance(value, str):
+            try:
+                value = json.loads(value or "{}")
+            except ValueError:
+                raise ValueError("must be JSON when it is text") from None
+        return {**BUILT_IN_PRESETS, **value} if isinstance(value, Mapping) else value
+
+    @property
+    def embedded_redis_socket(self) -> Path:
+        """The socket of the embedded Redis. It depends on the data folder alone, so every process knows it.
+
+        It lies under the data folder, or, where that path is too long for a socket, in a folder of its own
+        under the system's temporary one.
+        """
+        folder = self.storage.data_dir
+        socket = folder / "redis" / "redis.sock"
+        if len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH_BYTES:
+            return socket
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"quickthumb-{digest}" / "redis.sock"
+
+    @property
+    def redis_connection_url(self) -> str:
+        """The URL of the Redis to connect to. It may contain a password: do not show it."""
+        if self.redis.url is not None:
+            return self.redis.url.get_secret_value()
+        return f"unix://{quote(str(self.embedded_redis_socket))}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its flat name in small letters, its place in Config (`section` is None at the top), and the rest."""
+
+    name: str
+    section: str | None
+    field: str
+    default: Any
+    meaning: str
+
+
+def _declared() -> Iterator[Setting]:
+    for name, info in _fields(Config).items():
+        if info.description is not None:
+            yield Setting(name, None, name, info.default, info.description)
+            continue
+        for attribute, inner in _fields(info.annotation).items():
+            called = next((str(mark) for mark in inner.metadata if isinstance(mark, Called)), attribute)
+            yield Setting(called, name, attribute, inner.default, inner.description or "")
+
+
+def _fields(section: Any) -> dict[str, FieldInfo]:
+    return cast("dict[str, FieldInfo]", section.__pydantic_fields__)
+
+
+def _by_name() -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
+    for setting in _declared():
+        if found.setdefault(setting.name, setting) is not setting:
+            raise TypeError(f"{setting.name} is declared in two sections")
+    return found
+
+
+SETTINGS: dict[str, Setting] = _by_name()

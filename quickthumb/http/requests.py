@@ -1,0 +1,120 @@
+"""What a door takes from a request: who asks, the verbs to call, the upload in its body, the media type it prefers."""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.metrics import WebMetrics
+from quickthumb.model.caller import ANONYMOUS, Caller
+from quickthumb.model.errors import MalformedRequest
+from quickthumb.service.emails import MailService
+from quickthumb.service.health import Health
+from quickthumb.service.jobs import ImageService
+from quickthumb.service.submit import Upload
+
+# If one of these came twice, a proxy in front might go by one value and this service by the other.
+ONCE = ("content-type", "content-encoding", "idempotency-key")
+_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks. Every door learns it here."""
+    address = request.client.host if request.client else ""
+    return replace(ANONYMOUS, address=address or None)
+
+
+def service_of(request: Request) -> ImageService:
+    return cast("ImageService", request.app.state.service)
+
+
+def mail_of(request: Request) -> MailService:
+    return cast("MailService", request.app.state.mail)
+
+
+def health_of(request: Request) -> Health:
+    return cast("Health", request.app.state.health)
+
+
+def metrics_of(request: Request) -> WebMetrics:
+    return cast("WebMetrics", request.app.state.metrics)
+
+
+def max_wait_seconds(request: Request) -> float:
+    return cast("float", request.app.state.max_wait_seconds)
+
+
+def upload_from(
+    request: Request,
+    parameters: Iterable[tuple[str, Any]] = (),
+    *,
+    idempotency_key: str | None = None,
+    preset: str | None = None,
+) -> Upload:
+    """The request's body, not read yet, with what was said beside it.
+
+    Raises MalformedRequest for a head that says something twice, and UnsupportedMediaType for an encoded body.
+    """
+    _check_head(request)
+    return Upload(
+        body=_chunks(request),
+        content_type=request.headers.get("content-type", ""),
+        content_length=_content_length(request),
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        preset=preset,
+    )
+
+
+def _check_head(request: Request) -> None:
+    for name in ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise MalformedRequest(f"The request gives {name.title()} more than once.", field=name.title())
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent without a Content-Encoding.", field="Content-Encoding")
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise MalformedRequest("The Content-Length is not a number.")
+    return int(text)
+
+
+def prefers(accept: str | None, media_type: str, over: str) -> bool:
+    """Whether an `Accept` header asks for `media_type` rather than `over`, which is served unless it says otherwise.
+
+    RFC 9110, section 12.5.1: the higher quality wins; of equal ones, the one that is named more exactly:
+    `image/*, */*` asks for the picture.
+    """
+    ranges = list(_ranges(accept or "*/*"))
+    wanted, other = _rank(ranges, media_type), _rank(ranges, over)
+    return wanted[0] > 0 and wanted > other
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for part in accept.lower().split(","):
+        media_range, *parameters = (word.strip() for word in part.split(";"))
+        qualities = [value.strip() for name, _, value in (word.partition("=") for word in parameters) if name == "q"]
+        quality = qualities[0] if qualities else "1"
+        if media_range and _QUALITY.fullmatch(quality):
+            yield media_range, float(quality)
+
+
+def _rank(ranges: list[tuple[str, float]], media_type: str) -> tuple[float, int]:
+    """The quality of a media type, by the range that names it most exactly, and how exact that is."""
+    names = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
+    found = [(names.index(media_range), quality) for media_range, quality in ranges if media_range in names]
+    exactness, quality = max(found, default=(0, 0.0))
+    return quality, exactness

@@ -1,0 +1,26 @@
+"""AVIF: pictures and animations encoded by AV1, in the boxes of ISO media."""
+
+from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options, count_with_pillow
+
+
+def _set_up() -> None:
+    """A job has one thread; more would only take the cores from its neighbors."""
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+def _options(asked: Asked) -> Options:
+    return {"quality": asked.quality, "speed": 8, "max_threads": 1}
+
+
+AVIF = Format(
+    name="avif",
+    media_type="image/avif",
+    extensions=("avif", "avifs"),
+    signatures=(SIGNATURE,),
+    read_header=read_header,
+    decoder=Decoder(pillow=("AVIF",), set_up=_set_up, reads_whole=True, copies=4, count_frames=count_with_pillow),
+    encoder=Encoder("AVIF", _options, quality=60, loop=None),
+)

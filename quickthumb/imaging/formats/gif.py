@@ -1,0 +1,168 @@
+"""GIF (89a). A still or an animation of at most 256 colors, one of which can be transparent.
+
+Its size is the logical screen, widened to the first frame where that is larger, as decoders do. Frames are counted
+here, without decoding any and no further than asked: Pillow seeks through the whole file, which a file of a million
+empty frames makes slow, and takes a file that breaks off for one that ends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.model.errors import BrokenImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Blocks of at most 255 bytes before the first frame: 5 MB of comments and metadata.
+MOST_BLOCKS = 20_000
+EXTENSION = 0x21
+FRAME = 0x2C
+TRAILER = 0x3B
+
+# Of the palette's 256, one color is for what is transparent.
+_COLORS = 255
+# Alpha below this is transparent in a GIF, which knows no half.
+_OPAQUE = 128
+
+
+def read_header(window: Window) -> Header:
+    screen = window.at(6, 7)
+    left, top, width, height = _numbers(window.at(_first_frame(window, 13 + _table_bytes(screen[4])) + 1, 8))
+    return Header(
+        "gif",
+        max(int.from_bytes(screen[0:2], "little"), left + width),
+        max(int.from_bytes(screen[2:4], "little"), top + height),
+    )
+
+
+def _table_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
+
+
+def _first_frame(window: Window, offset: int) -> int:
+    within_extension = False
+    for _ in range(MOST_BLOCKS):
+        block = window.at(offset, 1)[0]
+        if within_extension:
+            within_extension = block != 0
+            offset += 1 + block
+        elif block == FRAME:
+            return offset
+        elif block == EXTENSION:
+            within_extension = True
+            offset += 2
+        elif block == TRAILER:
+            raise BrokenImage("The image is damaged: the GIF has no frame.")
+        else:
+            offset += 1  # decoders pass over stray bytes between blocks
+    raise BrokenImage("The image is damaged: the GIF has too many blocks before its first frame.")
+
+
+def _numbers(fields: bytes) -> list[int]:
+    return [int.from_bytes(fields[start : start + 2], "little") for start in range(0, len(fields), 2)]
+
+
+def _count_frames(_: Image.Image, source: Path, stop: int) -> int:
+    """The number of frames, or `stop` where there are at least that many (GIF89a specification, appendix B).
+
+    A missing trailer is let pass, as browsers do. Raises BrokenImage where the file breaks off within a block.
+    """
+    frames = 0
+    with source.open("rb") as file:
+        screen = _read(file, 13)
+        _skip_colors(file, screen[10])
+        while frames < stop:
+            kind = file.read(1)
+            if kind == b",":
+                _skip_colors(file, _read(file, 9)[8])
+                _read(file, 1)  # the size of the first codes
+                _skip_blocks(file)
+                frames += 1
+            elif kind == b"!":
+                _read(file, 1)
+                _skip_blocks(file)
+            elif kind in (b";", b""):
+                break
+    return frames
+
+
+def _skip_colors(file: BinaryIO, flags: int) -> None:
+    if flags & 0x80:
+        _read(file, 3 << (flags & 7) + 1)
+
+
+def _skip_blocks(file: BinaryIO) -> None:
+    while size := _read(file, 1)[0]:
+        _read(file, size)
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise BrokenImage("The GIF breaks off before its end.")
+    return data
+
+
+def _plays(loop: Any) -> int:
+    """How often the animation is shown: a GIF counts the repetitions after the first showing, and has none unasked."""
+    return 1 if loop is None else 0 if loop == 0 else int(loop) + 1
+
+
+def _loop(plays: int) -> int | None:
+    return None if plays == 1 else max(0, plays - 1)
+
+
+def _with_palette(picture: Image.Image, alone: bool) -> Image.Image:
+    """The picture with a palette of its own, by median cut. A still is dithered; in an animation the dots would seem
+    to crawl."""
+    if picture.mode == "L":
+        return picture
+    from PIL import Image
+
+    rgb = picture.convert("RGB")
+    made = rgb.quantize(_COLORS, Image.Quantize.MEDIANCUT)
+    if alone:
+        made = rgb.quantize(palette=made, dither=Image.Dither.FLOYDSTEINBERG)
+    if picture.mode == "RGBA":
+        _cut_out(made, picture.getchannel("A"))
+    return made
+
+
+def _cut_out(picture: Image.Image, alpha: Image.Image) -> None:
+    hidden = alpha.point([255 if sample < _OPAQUE else 0 for sample in range(256)])
+    colors = (picture.getpalette() or [])[: 3 * _COLORS]
+    picture.putpalette(colors + [0] * (768 - len(colors)))
+    picture.paste(_COLORS, mask=hidden)
+    picture.info["transparency"] = _COLORS
+
+
+def _disposal(frames: list[Image.Image]) -> Options:
+    """A frame that is transparent somewhere must not show the one before it."""
+    return {"disposal": 2 if any("transparency" in frame.info for frame in frames) else 1}
+
+
+def _options(_: Asked) -> Options:
+    return {}
+
+
+GIF = Format(
+    name="gif",
+    media_type="image/gif",
+    extensions=("gif",),
+    signatures=(b"GIF87a", b"GIF89a"),
+    read_header=read_header,
+    decoder=Decoder(pillow=("GIF",), copies=4, count_frames=_count_frames, plays=_plays),
+    encoder=Encoder(
+        "GIF",
+        _options,
+        profile=False,
+        metadata=False,
+        tick_milliseconds=10,
+        loop=_loop,
+        prepare=_with_palette,
+        animation_options=_disposal,
+    ),
+)

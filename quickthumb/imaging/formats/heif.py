@@ -1,0 +1,20 @@
+"""HEIF, the pictures of Apple's phones, read with the extra `heif`: pillow-heif brings the decoder."""
+
+from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
+from quickthumb.imaging.formats.row import Decoder, Format
+
+
+def _set_up() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+HEIF = Format(
+    name="heif",
+    media_type="image/heif",
+    extensions=("heif", "heic"),
+    signatures=(SIGNATURE,),
+    read_header=read_header,
+    decoder=Decoder(pillow=("HEIF",), package="pillow_heif", set_up=_set_up, reads_whole=True, copies=4),
+)

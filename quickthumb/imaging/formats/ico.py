@@ -1,0 +1,55 @@
+"""ICO, the icons of Windows: several pictures in one file, each a PNG or a bitmap."""
+
+from quickthumb.imaging.formats.bmp import bitmap_size
+from quickthumb.imaging.formats.png import SIGNATURE, read_size
+from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
+from quickthumb.model.errors import BrokenImage
+
+MOST_ICONS = 1024
+ENTRY_BYTES = 16
+
+
+def read_header(window: Window) -> Header:
+    """The largest of the icons, which is the one that decoders take; where several are, the largest in truth."""
+    count = int.from_bytes(window.at(4, 2), "little")
+    if not 1 <= count <= MOST_ICONS:
+        raise BrokenImage("The image is damaged: the ICO's directory is empty or far too long.")
+    directory = window.at(6, count * ENTRY_BYTES)
+    entries = [directory[start:][:ENTRY_BYTES] for start in range(0, len(directory), ENTRY_BYTES)]
+    largest = max(map(_listed_area, entries))
+    sizes = [_icon_size(window, entry) for entry in entries if _listed_area(entry) == largest]
+    return Header("ico", *max(sizes, key=_area))
+
+
+def _icon_size(window: Window, entry: bytes) -> tuple[int, int]:
+    """The size of the icon itself, which can be more than what the directory says of it."""
+    offset = int.from_bytes(entry[12:16], "little")
+    if window.at(offset, len(SIGNATURE)) == SIGNATURE:
+        held = read_size(window, offset)
+    else:
+        width, doubled = bitmap_size(window, offset)
+        held = (width, doubled // 2)  # an icon's bitmap has its mask below it
+    return max(_listed_size(entry), held, key=_area)
+
+
+def _listed_size(entry: bytes) -> tuple[int, int]:
+    return entry[0] or 256, entry[1] or 256
+
+
+def _listed_area(entry: bytes) -> int:
+    return _area(_listed_size(entry))
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+ICO = Format(
+    name="ico",
+    media_type="image/vnd.microsoft.icon",
+    extensions=("ico",),
+    signatures=(b"\x00\x00\x01\x00",),
+    read_header=read_header,
+    # Pillow decodes the largest icon when it opens the file.
+    decoder=Decoder(pillow=("ICO",), allocates_on_open=True),
+)

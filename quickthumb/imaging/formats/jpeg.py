@@ -1,0 +1,94 @@
+"""JPEG (ITU T.81, annex B): any number of metadata segments, then the frame header, which tells the size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.model.errors import BrokenImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# A large profile takes 64 KiB a segment, so even 100 MB of metadata stays below this.
+MOST_STEPS = 4096
+# Start of frame; C4, C8 and CC are tables and an extension.
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers that stand alone, without a length: TEM and the restarts.
+ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+START_OF_SCAN = 0xDA
+END_OF_IMAGE = 0xD9
+APP1 = 0xE1
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+
+# With more pixels than this, a JPEG takes the standard's Huffman tables.
+OWN_TABLES_PIXELS = 150_000
+
+
+def read_header(window: Window) -> Header:
+    """The size from the frame header, and the orientation from the EXIF or XMP segment before it."""
+    exif = xmp = (0, 0)
+    for marker, start, length in _segments(window):
+        if marker in FRAMES:
+            fields = window.at(start, 5)
+            height, width = int.from_bytes(fields[1:3], "big"), int.from_bytes(fields[3:5], "big")
+            turned = told_by_exif(window.at(*exif)) or told_by_xmp(window.at(*xmp))
+            return Header("jpeg", width, height, turned)
+        if marker == APP1:
+            name = window.at(start, min(length, len(XMP)))
+            if name.startswith(PREFIX) and not exif[1]:
+                exif = start, length
+            elif name == XMP:
+                xmp = start, length
+    raise BrokenImage("The image is damaged: the JPEG has too many segments before its frame header.")
+
+
+def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
+    """The marker of each segment, and the place and length of its content."""
+    offset = 2
+    for _ in range(MOST_STEPS):
+        lead, marker = window.at(offset, 2)
+        if lead != 0xFF or marker in (0x00, 0xFF):
+            offset += 1  # fill bytes, and junk between segments, which decoders pass over too
+        elif marker in ALONE:
+            offset += 2
+        elif marker in (START_OF_SCAN, END_OF_IMAGE):
+            raise BrokenImage("The image is damaged: the JPEG has no frame header.")
+        else:
+            length = int.from_bytes(window.at(offset + 2, 2), "big")
+            if length < 2:
+                raise BrokenImage("The image is damaged: a JPEG segment has an impossible length.")
+            yield marker, offset + 4, length - 2
+            offset += 2 + length
+
+
+def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
+    width, height = image.size
+    if draft > 1:
+        image.draft(None, (width // draft, height // draft))
+    if image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for Adobe's, which stores ink inverted; without Adobe's marker it is not.
+        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]  # type: ignore[attr-defined]
+    image.load()
+    return 1 / draft, 1 / draft
+
+
+def _options(asked: Asked) -> Options:
+    # From 90 on, whoever asks wants the colors at full resolution too. Huffman tables of its own save a thumbnail
+    # 8 % of its bytes, but a picture of a megapixel 1 %, and double its encoding time.
+    subsampling = 0 if (asked.quality or 0) >= 90 else 2
+    return {"quality": asked.quality, "optimize": asked.pixels <= OWN_TABLES_PIXELS, "subsampling": subsampling}
+
+
+JPEG = Format(
+    name="jpeg",
+    media_type="image/jpeg",
+    extensions=("jpg", "jpeg", "jpe", "jfif"),
+    signatures=(b"\xff\xd8\xff",),
+    read_header=read_header,
+    # Pillow opens Ultra HDR and stereo files as MPO, by way of its JPEG decoder.
+    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale),
+    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80),
+)

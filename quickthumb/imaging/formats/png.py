@@ -1,0 +1,90 @@
+"""PNG (ISO 15948) and its animated kind, whose frames all lie within the size of the first chunk."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
+from quickthumb.model.errors import BrokenImage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST_SIDE = 2**31 - 1
+MOST_CHUNKS = 1024
+# Behind the signature and the first chunk: its length and name, 13 bytes, a checksum.
+SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
+XMP = "XML:com.adobe.xmp"
+
+
+def read_header(window: Window) -> Header:
+    """The size from the first chunk; the orientation if what tells it stands before the pixels, and has arrived."""
+    return Header("png", *read_size(window, 0), if_arrived(partial(_orientation, window)))
+
+
+def read_size(window: Window, start: int) -> tuple[int, int]:
+    """Width and height of the PNG whose signature is at `start`."""
+    chunk = window.at(start + len(SIGNATURE), 16)
+    if chunk[:8] != b"\x00\x00\x00\x0dIHDR":
+        raise BrokenImage("The image is damaged: the PNG does not begin with its header.")
+    width, height = int.from_bytes(chunk[8:12], "big"), int.from_bytes(chunk[12:16], "big")
+    if max(width, height) > LARGEST_SIDE:
+        raise BrokenImage("The image is damaged: the PNG's size is impossible.")
+    return width, height
+
+
+def _orientation(window: Window) -> int:
+    xmp = b""
+    offset = SECOND_CHUNK
+    for _ in range(MOST_CHUNKS):
+        chunk = window.at(offset, 8)
+        length, name = int.from_bytes(chunk[:4], "big"), chunk[4:]
+        if name == b"IDAT":
+            break
+        if name in (b"eXIf", b"iTXt"):
+            content = window.at(offset + 8, min(length, MOST_BYTES))
+            told = told_by_exif(content) if name == b"eXIf" else None
+            if told is not None:
+                return told
+            if content.startswith(XMP.encode() + b"\0"):
+                xmp = content
+        offset += 8 + length + 4
+    return told_by_xmp(xmp)
+
+
+def _key_color(image: Image.Image) -> object:
+    """The color that stands for transparent, in 8 bits; Pillow leaves that of 16-bit pictures as it is."""
+    key = image.info.get("transparency")
+    sixteen = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    if sixteen and isinstance(key, tuple):
+        return tuple(sample >> 8 for sample in key)
+    if image.mode.startswith("I;16") and isinstance(key, int):
+        return round(key / 257)
+    return key
+
+
+def _options(_: Asked) -> Options:
+    return {"compress_level": 6}
+
+
+def _xmp(block: bytes) -> Options:
+    """A PNG holds its XMP in a text of that name (XMP specification, part 3)."""
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    texts.add_itxt(XMP, block.decode("utf-8", "replace"))
+    return {"pnginfo": texts}
+
+
+PNG = Format(
+    name="png",
+    media_type="image/png",
+    extensions=("png", "apng"),
+    signatures=(SIGNATURE,),
+    read_header=read_header,
+    decoder=Decoder(pillow=("PNG",), count_frames=count_with_pillow, key_color=_key_color, late_metadata=True),
+    encoder=Encoder("PNG", _options, lossless=True, max_side=LARGEST_SIDE, xmp=_xmp),
+)

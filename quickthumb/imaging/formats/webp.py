@@ -1,0 +1,85 @@
+"""WebP (RFC 9649): lossy, lossless, or extended with a canvas, animation and metadata."""
+
+from functools import partial
+
+from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
+from quickthumb.model.errors import BrokenImage
+
+CHUNKS_START = 12
+CONTENT_START = 20
+# Behind the chunk that tells the canvas; one chunk for each frame, and a few more.
+NEXT_CHUNK = CONTENT_START + 10
+MOST_CHUNKS = 4096
+# Flags of the extended kind: it holds EXIF, or XMP.
+METADATA_FLAGS = 0x08 | 0x04
+
+
+def read_header(window: Window) -> Header:
+    """The size from the first chunk; the orientation if the metadata, which stand behind the pixels, have arrived."""
+    chunk = window.at(CHUNKS_START, 4)
+    length = int.from_bytes(window.at(CHUNKS_START + 4, 4), "little")
+    if chunk == b"VP8X" and length >= 10:
+        return _extended(window)
+    if chunk == b"VP8L" and length >= 5:
+        return _lossless(window.at(CONTENT_START, 5))
+    if chunk == b"VP8 " and length >= 10:
+        return _lossy(window.at(CONTENT_START, 10))
+    raise BrokenImage("The image is damaged: the WebP does not begin with an image.")
+
+
+def _extended(window: Window) -> Header:
+    fields = window.at(CONTENT_START, 10)
+    turned = if_arrived(partial(_orientation, window)) if fields[0] & METADATA_FLAGS else UPRIGHT
+    width, height = int.from_bytes(fields[4:7], "little"), int.from_bytes(fields[7:10], "little")
+    return Header("webp", width + 1, height + 1, turned)
+
+
+def _lossless(fields: bytes) -> Header:
+    if fields[0] != 0x2F:
+        raise BrokenImage("The image is damaged: the WebP's lossless data has no signature.")
+    bits = int.from_bytes(fields[1:5], "little")
+    return Header("webp", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+
+
+def _lossy(fields: bytes) -> Header:
+    if fields[3:6] != b"\x9d\x01\x2a":
+        raise BrokenImage("The image is damaged: the WebP's data has no start code.")
+    # The two highest bits of each side are a hint for upscaling.
+    width, height = int.from_bytes(fields[6:8], "little"), int.from_bytes(fields[8:10], "little")
+    return Header("webp", width & 0x3FFF, height & 0x3FFF)
+
+
+def _orientation(window: Window) -> int:
+    offset, end = NEXT_CHUNK, 8 + int.from_bytes(window.at(4, 4), "little")
+    for _ in range(MOST_CHUNKS):
+        if offset + 8 > end:
+            break
+        chunk = window.at(offset, 8)
+        name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+        if name in (b"EXIF", b"XMP "):  # in this order
+            block = window.at(offset + 8, min(length, MOST_BYTES))
+            told = told_by_exif(block) if name == b"EXIF" else told_by_xmp(block)
+            if told is not None:
+                return told
+        offset += 8 + length + length % 2
+    return UPRIGHT
+
+
+def _options(asked: Asked) -> Options:
+    if asked.lossless:
+        return {"lossless": True, "quality": 75, "method": 4, "exact": True}
+    return {"quality": asked.quality, "method": 4}
+
+
+WEBP = Format(
+    name="webp",
+    media_type="image/webp",
+    extensions=("webp",),
+    signatures=(b"RIFF????WEBP",),
+    read_header=read_header,
+    decoder=Decoder(
+        pillow=("WEBP",), allocates_on_open=True, reads_whole=True, copies=4, count_frames=count_with_pillow
+    ),
+    encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383),
+)

@@ -1,0 +1,118 @@
+"""One output on its way: what is wanted, how it is cut from the source, and the pictures made so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from quickthumb.imaging import orientation
+from quickthumb.imaging.color import Color
+from quickthumb.imaging.decoders import check_pixels
+from quickthumb.imaging.formats import WRITTEN, Encoder, Format
+from quickthumb.imaging.geometry import Plan, plan, rotated_size
+from quickthumb.imaging.orientation import UPRIGHT, Size, Turn
+from quickthumb.imaging.source import Source
+from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
+
+
+@dataclass(slots=True)
+class Rendition:
+    """An output, planned for one source. `pictures` and `milliseconds` grow by one for each frame."""
+
+    output: Output
+    format: Format
+    encoder: Encoder
+    stored: Size  # of the source, as its pixels lie in the file
+    upright: Size  # after every turn that the source or the output asks for
+    turn: Turn  # quarters and mirroring; where the picture is slanted, only what comes before the slant
+    mirror: Turn  # what comes after it
+    plan: Plan
+    frame_count: int
+    color: Color = field(default_factory=lambda: Color("RGB"))
+    pictures: list[Image.Image] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def slanted(self) -> bool:
+        """Whether the picture is turned by other than quarters."""
+        return orientation.by_degrees(self.output.rotate) is None
+
+    @property
+    def keeps_profile(self) -> bool:
+        return not self.slanted and self.color.keeps(self.output.metadata == "keep", self.encoder.profile)
+
+    def aim(self, anchor: tuple[float, float]) -> None:
+        """Plans anew, with the box where `anchor` says instead of where the position does; sizes stay."""
+        self.plan = plan(self.upright, self.output, anchor)
+
+
+def plan_renditions(source: Source, outputs: Sequence[Output]) -> list[Rendition]:
+    """A rendition for each output, in order; raises InvalidParameter for what cannot be made of this source."""
+    names = [output.name for output in outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidParameter(f"name must be unique, but {name} is given twice.", field="name")
+    return [_plan_rendition(source, output) for output in outputs]
+
+
+def _plan_rendition(source: Source, output: Output) -> Rendition:
+    mirror = orientation.mirroring(output.flip, output.flop)
+    quarters = orientation.by_degrees(output.rotate)
+    upright = source.upright
+    if quarters is None:
+        turn = source.turn
+        upright = rotated_size(upright, output.rotate)
+    else:
+        turn, mirror = source.turn.then(quarters).then(mirror), UPRIGHT
+        upright = quarters.size(upright)
+    several = source.frame_count > 1 and output.frames == "all"
+    transparent = source.has_alpha or quarters is None
+    row, encoder = choose(output, source.format, transparent, several)
+    count = source.frame_count if several and encoder.animation else 1
+    rendition = Rendition(output, row, encoder, source.size, upright, turn, mirror, plan(upright, output), count)
+    if several and not encoder.animation:
+        rendition.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
+    _check_size(rendition, source.limits)
+    _warn_of_size(rendition)
+    return rendition
+
+
+def choose(output: Output, source: Format, has_alpha: bool, animated: bool) -> tuple[Format, Encoder]:
+    """The format of an output, which is the one it names, and its encoder.
+
+    `auto` keeps a web format, unless that lacks what else is asked for: to be lossless, or to have a quality that can
+    be lowered for `max_bytes`. All others become jpeg, or webp where jpeg would lose something.
+    """
+    name = output.format if output.format != "auto" else _automatic(output, source, has_alpha, animated)
+    row = WRITTEN[name]
+    assert row.encoder is not None  # noqa: S101 - WRITTEN has only rows with one
+    return row, row.encoder
+
+
+def _automatic(output: Output, source: Format, has_alpha: bool, animated: bool) -> str:
+    substitute = "webp" if has_alpha or animated or output.lossless else "jpeg"
+    if source.encoder is None:
+        return substitute
+    if output.lossless and not source.encoder.lossless:
+        return "webp"
+    return substitute if output.max_bytes is not None and source.encoder.quality is None else source.name
+
+
+def _check_size(rendition: Rendition, limits: Limits) -> None:
+    if max(rendition.plan.canvas) > rendition.encoder.max_side:
+        raise InvalidParameter(
+            f"{rendition.format.name} holds at most {rendition.encoder.max_side} pixels a side.", field="format"
+        )
+    for size in (rendition.plan.canvas, rendition.plan.size):
+        check_pixels(*size, rendition.frame_count, limits)
+
+
+def _warn_of_size(rendition: Rendition) -> None:
+    output, made = rendition.output, rendition.plan.canvas
+    if output.fit in ("cover", "fill") and made != (output.width, output.height):
+        rendition.warnings.append(
+            f"The source has too few pixels for {output.width}x{output.height}; made {made[0]}x{made[1]} of it."
+        )

@@ -1,0 +1,111 @@
+"""Attempts at items of any kind: claimed, renewed and settled, each in one round trip."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from redis.asyncio import Redis
+
+from quickthumb.model.job import Status
+from quickthumb.queue.codec import flat
+from quickthumb.queue.connection import translated
+from quickthumb.queue.keys import KEYS, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.script import RegisteredScript
+
+NO_FIELDS: Mapping[str, str] = {}
+
+
+class NoAttempt(Enum):
+    """Why an item could not be claimed."""
+
+    ENDED = "it has ended"
+    UNKNOWN = "it is unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at an item. Only the holder of the running attempt's token can renew or settle it.
+
+    `number` counts all attempts at the item, `strike` those for which the item itself may be to blame; both include
+    this one. `fields` is the item's record at the time of the claim.
+    """
+
+    kind: Kind
+    id: str
+    token: str
+    number: int
+    strike: int
+    fields: Mapping[bytes, bytes]
+
+
+class Attempts:
+    """The attempts that workers make. Every method raises QueueUnavailable when Redis is away or answers an error."""
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+        self._keys = keys
+        self._claim = RegisteredScript(redis, "claim")
+        self._renew = RegisteredScript(redis, "renew")
+        self._settle = RegisteredScript(redis, "settle")
+
+    async def claim(self, kind: Kind, item_id: str, token: str, *, lease_seconds: float) -> Attempt | NoAttempt:
+        """Claims an item for `lease_seconds`: it is IN_PROGRESS, and other workers leave it alone for that time.
+
+        An item that has ended or is unknown leaves the queue.
+        """
+        async with translated():
+            number, *more = await self._claim(
+                self._keys.places(kind, item_id),
+                id=item_id,
+                token=token,
+                lease_ms=int(lease_seconds * 1000),
+            )
+        if not more:
+            return NoAttempt.ENDED if number == 0 else NoAttempt.UNKNOWN
+        strike, fields = more
+        return Attempt(kind, item_id, token, number, strike, dict(zip(fields[::2], fields[1::2], strict=True)))
+
+    async def renew(self, attempts: Sequence[Attempt], *, lease_seconds: float) -> frozenset[str]:
+        """Holds on to running attempts for another `lease_seconds`. Returns the tokens of those whose lease is lost."""
+        if not attempts:
+            return frozenset()
+        async with translated():
+            lost = await self._renew(
+                places=[place for attempt in attempts for place in self._held(attempt)],
+                lease_ms=int(lease_seconds * 1000),
+                tokens=[attempt.token for attempt in attempts],
+            )
+        return frozenset(token.decode() for token in lost)
+
+    async def settle(
+        self,
+        attempt: Attempt,
+        status: Status,
+        *,
+        fields: Mapping[str, str] = NO_FIELDS,
+        busy_seconds: float,
+        blameless: bool = False,
+        delay_seconds: float = 0,
+    ) -> bool:
+        """Settles an attempt; False, with nothing changed, when the lease is lost.
+
+        The item gets the status and the fields. With an end it leaves the queue; with WAITING it is due again after
+        `delay_seconds`. A `blameless` attempt is no strike against the item.
+        """
+        async with translated():
+            settled = await self._settle(
+                self._keys.places(attempt.kind, attempt.id),
+                id=attempt.id,
+                token=attempt.token,
+                target=status,
+                delay_ms=round(delay_seconds * 1000),
+                retention_seconds=attempt.kind.retention_seconds,
+                wake_seconds=WAKE_SECONDS,
+                forgiven=int(blameless),
+                busy_ms=round(busy_seconds * 1000),
+                totals_prefix=attempt.kind.totals,
+                fields=flat(fields),
+            )
+        return bool(settled)
+
+    def _held(self, attempt: Attempt) -> tuple[str, str]:
+        return self._keys.record(attempt.kind, attempt.id), self._keys.lease(attempt.id)

@@ -1,0 +1,76 @@
+"""Emails in Redis: accepted and read. Workers send them as `attempts` of their kind."""
+
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.email import Email, EmailOutcome
+from quickthumb.model.job import Failure, Status, from_milliseconds, to_milliseconds
+from quickthumb.queue.codec import failure_text
+from quickthumb.queue.index import Added, Index
+from quickthumb.queue.keys import EMAIL, KEYS, Keys
+
+
+class EmailStore:
+    """Emails in Redis, each method one round trip. All raise QueueUnavailable as `Index` does."""
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+        self.kind = EMAIL
+        self.index = Index(redis, EMAIL, keys)
+
+    async def add(self, email: Email, *, most: int = 0) -> Added:
+        """Adds a new email and queues it, both or neither, unless `most` have not ended yet (0: no limit).
+
+        Adding it again changes nothing.
+        """
+        created_ms = to_milliseconds(email.created_at)
+        return await self.index.add(email.id, created_ms, fields_of_email(email), most=most)
+
+    async def get(self, email_id: str) -> Email | None:
+        """The email as it stands, or None where there is none."""
+        fields = await self.index.fields(email_id)
+        return email_from(email_id, fields) if fields else None
+
+    async def restore(self, email: Email, outcome: EmailOutcome) -> bool:
+        """Makes an email known again that has ended; False when Redis knows it, or its retention time is over."""
+        return await self.index.restore(
+            email.id,
+            to_milliseconds(email.created_at),
+            outcome.status,
+            to_milliseconds(outcome.finished_at),
+            {**fields_of_email(email), **ending_of_email(outcome)},
+        )
+
+    async def remove(self, email_id: str) -> bool:
+        """Forgets the email and takes it from the queue; False where there was none."""
+        return await self.index.remove(email_id)
+
+
+def fields_of_email(email: Email) -> dict[str, str]:
+    """The hash of a new email. It says that the storage has the record: emails of the first release had none."""
+    return {"tenant": email.tenant, "address": email.address, "attempts": "0", "recorded": "1"}
+
+
+def ending_of_email(outcome: EmailOutcome) -> dict[str, str]:
+    """The fields that an email gets at its end."""
+    return {"finished_ms": str(to_milliseconds(outcome.finished_at)), "error": failure_text(outcome.error)}
+
+
+def email_from(email_id: str, fields: Mapping[bytes, bytes]) -> Email:
+    """The email that a hash holds, also one of the first release."""
+    error = fields.get(b"error")
+    return Email(
+        id=email_id,
+        tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        address=fields[b"address"].decode(),
+        created_at=from_milliseconds(int(fields[b"created_ms"])),
+        status=Status(fields[b"status"].decode()),
+        attempts=int(fields[b"attempts"]),
+        error=Failure.model_validate_json(error) if error else None,
+    )
+
+
+def is_recorded(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the storage has the record of the email that a hash holds."""
+    return b"recorded" in fields

@@ -1,0 +1,177 @@
+"""Items of one kind in Redis: the record of each, its place in the indexes, and its entry in arq's queue.
+
+Each change is one script, which keeps the three in step.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from enum import IntEnum
+from typing import cast
+
+from redis.asyncio import Redis
+
+from quickthumb.model.job import Status
+from quickthumb.queue.codec import entry_for, flat
+from quickthumb.queue.connection import translated
+from quickthumb.queue.idempotency import IdempotencyRecord
+from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.script import RegisteredScript
+
+BATCH = 500
+
+
+class Added(IntEnum):
+    """What became of an item that was to be added."""
+
+    NEW = 1
+    KNOWN = 0
+    FULL = -1
+
+
+class Index:
+    """The items of one kind. Every method is one round trip, unless it says otherwise.
+
+    All raise QueueUnavailable when Redis is away or answers an error.
+    """
+
+    def __init__(self, redis: Redis, kind: Kind, keys: Keys = KEYS) -> None:
+        self.kind = kind
+        self._redis = redis
+        self._keys = keys
+        self._add = RegisteredScript(redis, "add")
+        self._restore = RegisteredScript(redis, "restore")
+        self._requeue = RegisteredScript(redis, "requeue")
+        self._reopen = RegisteredScript(redis, "reopen")
+        self._cancel = RegisteredScript(redis, "cancel")
+        self._remove = RegisteredScript(redis, "remove")
+
+    async def add(
+        self,
+        item_id: str,
+        created_ms: int,
+        fields: Mapping[str, str],
+        *,
+        most: int = 0,
+        use: IdempotencyRecord | None = None,
+    ) -> Added:
+        """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
+
+        With `use`, what an Idempotency-Key was used for is kept along with it. Adding an item again changes nothing.
+        """
+        async with translated():
+            added = await self._add(
+                self._keys.places(self.kind, item_id),
+                idempotency=self._keys.idempotency(use.key) if use else None,
+                id=item_id,
+                created_ms=created_ms,
+                entry=entry_for(self.kind, item_id, created_ms),
+                waiting_seconds=self.kind.waiting_seconds,
+                index_seconds=self.kind.index_seconds,
+                wake_seconds=WAKE_SECONDS,
+                most=most,
+                used_for=use.written() if use else "",
+                used_seconds=IDEMPOTENCY_SECONDS,
+                fields=flat(fields),
+            )
+        return Added(added)
+
+    async def fields(self, item_id: str) -> dict[bytes, bytes]:
+        """The record of an item; empty where there is none."""
+        async with translated():
+            return await cast(
+                "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
+            )
+
+    async def restore(
+        self, item_id: str, created_ms: int, status: Status, finished_ms: int, fields: Mapping[str, str]
+    ) -> bool:
+        """Makes an item known again that has ended; False when Redis knows it, or its retention time is over."""
+        async with translated():
+            restored = await self._restore(
+                self._keys.places(self.kind, item_id),
+                id=item_id,
+                created_ms=created_ms,
+                status=status,
+                finished_ms=finished_ms,
+                retention_seconds=self.kind.retention_seconds,
+                index_seconds=self.kind.index_seconds,
+                fields=flat(fields),
+            )
+        return bool(restored)
+
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
+        """Queues an item that has not ended and is missing in arq's queue; False when it is not missing."""
+        async with translated():
+            return bool(
+                await self._requeue(self._keys.places(self.kind, item_id), **self._queueing(item_id, created_ms))
+            )
+
+    async def reopen(self, item_id: str, created_ms: int) -> bool:
+        """Lets a FAILED item wait for another attempt, with a clean slate; False when it is not FAILED.
+
+        One that had two strikes keeps one: what went to the sandbox goes there again.
+        """
+        async with translated():
+            return bool(
+                await self._reopen(
+                    self._keys.places(self.kind, item_id),
+                    **self._queueing(item_id, created_ms),
+                )
+            )
+
+    async def cancel(self, item_id: str, finished_ms: int) -> bool:
+        """Cancels an item that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        async with translated():
+            return bool(
+                await self._cancel(
+                    self._keys.places(self.kind, item_id),
+                    id=item_id,
+                    finished_ms=finished_ms,
+                    retention_seconds=self.kind.retention_seconds,
+                )
+            )
+
+    async def remove(self, item_id: str) -> bool:
+        """Forgets an item, whatever its status, and takes it from the queue; False where there was none."""
+        async with translated():
+            return bool(await self._remove(self._keys.places(self.kind, item_id), id=item_id))
+
+    async def statuses(self, item_ids: Sequence[str]) -> list[Status | None]:
+        """The status of each item, None where Redis does not know it."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            for item_id in item_ids:
+                pipeline.hget(self._keys.record(self.kind, item_id), "status")
+            found = await pipeline.execute()
+        return [Status(status.decode()) if status else None for status in found]
+
+    async def not_queued(self) -> AsyncIterator[str]:
+        """The ids of items that have not ended but are missing in arq's queue. Two round trips for each batch."""
+        for status in (Status.WAITING, Status.IN_PROGRESS):
+            position = 0
+            while entries := await self._unfinished(status, position):
+                for item_id in await self._missing([entry.decode().partition(":")[2] for entry in entries]):
+                    yield item_id
+                position += len(entries)
+
+    async def _unfinished(self, status: Status, position: int) -> list[bytes]:
+        async with translated():
+            entries: list[bytes] = await self._redis.zrange(
+                self._keys.index(self.kind, status), position, position + BATCH - 1
+            )
+        return entries
+
+    async def _missing(self, item_ids: Sequence[str]) -> list[str]:
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            for item_id in item_ids:
+                pipeline.zscore(self._keys.queue, item_id)
+                pipeline.exists(self._keys.call(item_id))
+            found = await pipeline.execute()
+        pairs = zip(item_ids, found[::2], found[1::2], strict=True)
+        return [item_id for item_id, score, call in pairs if score is None or not call]
+
+    def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
+        return {
+            "id": item_id,
+            "entry": entry_for(self.kind, item_id, created_ms),
+            "waiting_seconds": self.kind.waiting_seconds,
+            "wake_seconds": WAKE_SECONDS,
+        }

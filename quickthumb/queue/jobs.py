@@ -1,0 +1,215 @@
+"""Jobs in Redis: accepted, read, listed and counted; and the workers that are there to run them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.source import Source
+from quickthumb.queue.codec import failure_text
+from quickthumb.queue.connection import translated
+from quickthumb.queue.idempotency import IdempotencyRecord
+from quickthumb.queue.index import Added, Index
+from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
+from quickthumb.queue.script import RegisteredScript
+
+# A worker whose last heartbeat is older than this counts as gone.
+WORKER_SILENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs, newest first, and the cursor behind which the next page begins, if there is one."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the metrics show: jobs by status, the queue's length, live workers, and totals since the beginning."""
+
+    statuses: dict[Status, int]
+    queued: int
+    workers: int
+    totals: dict[str, int]
+
+
+class JobStore:
+    """Jobs in Redis. Every method is one round trip, two where it says so.
+
+    All raise QueueUnavailable when Redis is away or answers an error.
+    """
+
+    def __init__(self, redis: Redis, *, retention_seconds: int, keys: Keys = KEYS) -> None:
+        self.kind = replace(JOB, retention_seconds=retention_seconds)
+        self.index = Index(redis, self.kind, keys)
+        self._redis = redis
+        self._keys = keys
+        self._heartbeat = RegisteredScript(redis, "heartbeat")
+
+    async def add(self, job: Job, use: IdempotencyRecord | None = None) -> bool:
+        """Adds a new job and queues it, both or neither; with `use`, what an Idempotency-Key was used for as well.
+
+        Adding the same job again changes nothing, and answers False.
+        """
+        created_ms = to_milliseconds(job.created_at)
+        return await self.index.add(job.id, created_ms, fields_of(job), use=use) is Added.NEW
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job as it stands, or None where there is none."""
+        fields = await self.index.fields(job_id)
+        return job_from(job_id, fields) if fields else None
+
+    async def cancel(self, job_id: str, moment: datetime) -> bool:
+        """Cancels a job that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        return await self.index.cancel(job_id, to_milliseconds(moment))
+
+    async def reopen(self, job: Job) -> bool:
+        """Lets a FAILED job wait for another attempt, as `Index.reopen` says; False when it is not FAILED."""
+        return await self.index.reopen(job.id, to_milliseconds(job.created_at))
+
+    async def requeue(self, job: Job) -> bool:
+        """Queues a job that has not ended and is missing in arq's queue; False when it is not missing."""
+        return await self.index.requeue(job.id, to_milliseconds(job.created_at))
+
+    async def restore(self, job: Job, outcome: Outcome) -> bool:
+        """Makes a job known again that has ended; False when Redis knows it, or its retention time is over."""
+        return await self.index.restore(
+            job.id,
+            to_milliseconds(job.created_at),
+            outcome.status,
+            to_milliseconds(outcome.finished_at),
+            {**fields_of(job), **ending_of(outcome)},
+        )
+
+    async def remove(self, job_id: str) -> bool:
+        """Forgets the job, whatever its status, and takes it from the queue; False where there was none."""
+        return await self.index.remove(job_id)
+
+    async def page(self, *, status: Status | None, limit: int, cursor: str | None) -> Page:
+        """Up to `limit` jobs, newest first, from behind `cursor`. Two round trips."""
+        index = self._keys.index(self.kind, status)
+        highest = f"({cursor}" if cursor else "+"
+        async with translated():
+            entries = await self._redis.zrevrangebylex(index, highest, "-", start=0, num=limit + 1)
+            found = await self._read([entry.decode().partition(":")[2] for entry in entries[:limit]])
+        jobs = tuple(job for job in found if job is not None)
+        return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None)
+
+    async def _read(self, job_ids: Sequence[str]) -> list[Job | None]:
+        if not job_ids:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hgetall(self._keys.record(self.kind, job_id))
+            answers = await pipeline.execute()
+        pairs = zip(job_ids, answers, strict=True)
+        return [job_from(job_id, fields) if fields else None for job_id, fields in pairs]
+
+    async def probe(self) -> int:
+        """How many items are queued. Makes sure that Redis takes writes, which a reading alone would not notice."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(self._keys.probe, 1, ex=PROBE_SECONDS)
+            pipeline.zcard(self._keys.queue)
+            _, queued = await pipeline.execute()
+        return int(queued)
+
+    async def heartbeat(self, worker: str) -> None:
+        """Notes that `worker` is alive."""
+        async with translated():
+            await self._heartbeat(workers=self._keys.workers, worker=worker, silent_seconds=WORKERS_SECONDS)
+
+    async def sign_off(self, worker: str) -> None:
+        """Notes that `worker` is gone."""
+        async with translated():
+            await self._redis.zrem(self._keys.workers, worker)
+
+    async def live_workers(self) -> int:
+        """How many workers have had a heartbeat of late."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
+            moment, workers = await pipeline.execute()
+        return _live(moment, workers)
+
+    async def tally(self) -> Tally:
+        """The numbers for the metrics."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            for status in Status:
+                pipeline.zcard(self._keys.index(self.kind, status))
+            pipeline.zcard(self._keys.queue)
+            pipeline.hgetall(self._keys.totals)
+            pipeline.time()
+            pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
+            answers: list[Any] = await pipeline.execute()
+        *counts, queued, totals, moment, workers = answers
+        return Tally(
+            statuses=dict(zip(Status, counts, strict=True)),
+            queued=queued,
+            workers=_live(moment, workers),
+            totals={name.decode(): int(value) for name, value in totals.items()},
+        )
+
+
+def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
+    """How many of the workers were alive lately, by Redis' clock: its seconds and microseconds."""
+    seconds, microseconds = moment
+    since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
+    return sum(seen >= since for _, seen in workers)
+
+
+def fields_of(job: Job) -> dict[str, str]:
+    """The hash of a new job."""
+    return {
+        "status": job.status,
+        "created_ms": str(to_milliseconds(job.created_at)),
+        "attempts": str(job.attempts),
+        "source": job.source.model_dump_json(),
+        "outputs": json.dumps(job.order["outputs"]),
+        **_beyond_outputs(job),
+    }
+
+
+def _beyond_outputs(job: Job) -> dict[str, str]:
+    """The fields that only some jobs have."""
+    others = {name: value for name, value in job.order.items() if name != "outputs"}
+    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
+    return {**tenant, **({"order": json.dumps(others)} if others else {})}
+
+
+def ending_of(outcome: Outcome) -> dict[str, str]:
+    """The fields that a job gets at its end."""
+    return {
+        "finished_ms": str(to_milliseconds(outcome.finished_at)),
+        "source": outcome.source.model_dump_json(),
+        "results": json.dumps([result.model_dump() for result in outcome.results]),
+        "error": failure_text(outcome.error),
+    }
+
+
+def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
+    """The job that a hash holds."""
+
+    def moment(name: bytes) -> Any:
+        return from_milliseconds(int(fields[name])) if name in fields else None
+
+    error = fields.get(b"error")
+    return Job(
+        id=job_id,
+        tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        status=Status(fields[b"status"].decode()),
+        created_at=moment(b"created_ms"),
+        started_at=moment(b"started_ms"),
+        finished_at=moment(b"finished_ms"),
+        attempts=int(fields[b"attempts"]),
+        source=Source.model_validate_json(fields[b"source"]),
+        order={"outputs": json.loads(fields[b"outputs"]), **json.loads(fields.get(b"order", b"{}"))},
+        results=tuple(Result.model_validate(result) for result in json.loads(fields.get(b"results", b"[]"))),
+        error=Failure.model_validate_json(error) if error else None,
+    )

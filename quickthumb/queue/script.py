@@ -1,0 +1,112 @@
+"""Redis scripts: Lua files with named inputs, which Redis runs whole or not at all.
+
+The head of a script in `scripts/` says what it promises and returns, and declares what it is given:
+
+    -- USES: now, move             functions from scripts/lib/
+    -- KEYS: record, lease         the keys, by name
+    -- KEYS?: idempotency          a key that may be left out (nil then)
+    -- KEYS*: places               all further keys, as a list
+    -- ARGV: id, token             the arguments, by name; they arrive as strings
+    -- ARGV*: fields               all further arguments, as a list
+
+Each name becomes a local variable of the script and a keyword of the call. Statuses, and the moves between them, come
+from `model.job`, so that no script spells them. Only `keys` names keys, and only Redis' own clock tells the time.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from quickthumb.model.job import MOVES, Status
+
+FOLDER = Path(__file__).with_name("scripts")
+DECLARATION = re.compile(r"^-- (USES|KEYS[?*]?|ARGV\*?): (.+)$", re.MULTILINE)
+
+Argument = str | bytes | int | float
+NOWHERE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text, as Redis gets it, and the names of its inputs in their order."""
+
+    text: str
+    keys: tuple[str, ...]
+    optional_keys: tuple[str, ...]
+    more_keys: str | None
+    arguments: tuple[str, ...]
+    more_arguments: str | None
+
+    def inputs(self, **named: Any) -> tuple[list[str], list[Argument]]:
+        """KEYS and ARGV for the named inputs. Raises TypeError when one is missing or unknown."""
+        required = {*self.keys, *self.arguments, *filter(None, (self.more_keys, self.more_arguments))}
+        missing, unknown = required - set(named), set(named) - required - set(self.optional_keys)
+        if missing or unknown:
+            raise TypeError(f"missing inputs: {sorted(missing)}, unknown inputs: {sorted(unknown)}")
+        keys = [named[name] for name in self.keys]
+        keys += [named[name] for name in self.optional_keys if named.get(name) is not None]
+        arguments = [named[name] for name in self.arguments]
+        return [*keys, *_listed(named, self.more_keys)], [*arguments, *_listed(named, self.more_arguments)]
+
+
+class RegisteredScript:
+    """A script that a client calls by keywords. It is sent to Redis once; then its digest is enough."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._script = load(name)
+        self._run = redis.register_script(self._script.text)
+
+    async def __call__(self, places: Mapping[str, str] = NOWHERE, /, **named: Any) -> Any:
+        """Runs the script. From `places` it takes the keys that it declares, by their names."""
+        declared = {*self._script.keys, *self._script.optional_keys}
+        taken = {name: place for name, place in places.items() if name in declared}
+        keys, arguments = self._script.inputs(**taken, **named)
+        return await self._run(keys=keys, args=arguments)
+
+
+@cache
+def load(name: str) -> Script:
+    """The script in `scripts/{name}.lua`."""
+    source = (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    declared: dict[str, tuple[str, ...]] = {}
+    for directive, names in DECLARATION.findall(source):
+        declared[directive] = (*declared.get(directive, ()), *re.split(r",\s*", names))
+    keys, optional_keys = declared.get("KEYS", ()), declared.get("KEYS?", ())
+    arguments = declared.get("ARGV", ())
+    (more_keys,) = declared.get("KEYS*", (None,))
+    (more_arguments,) = declared.get("ARGV*", (None,))
+    parts = [
+        _statuses(),
+        *_locals("KEYS", (*keys, *optional_keys), more_keys),
+        *_locals("ARGV", arguments, more_arguments),
+        *((FOLDER / "lib" / f"{used}.lua").read_text(encoding="utf-8") for used in declared.get("USES", ())),
+        source,
+    ]
+    return Script("\n".join(parts), keys, optional_keys, more_keys, arguments, more_arguments)
+
+
+def _locals(table: str, names: Sequence[str], more: str | None) -> list[str]:
+    """The lines that name the entries of KEYS or ARGV."""
+    values = ", ".join(f"{table}[{number}]" for number in range(1, len(names) + 1))
+    named = [f"local {', '.join(names)} = {values}"] if names else []
+    return [*named, f"local {more} = {{unpack({table}, {len(names) + 1})}}"] if more else named
+
+
+def _statuses() -> str:
+    """The statuses, and every move between them, as Lua constants."""
+    names = ", ".join(Status)
+    values = ", ".join(f"'{status}'" for status in Status)
+    moves = ", ".join(
+        f"[{status}] = {{{', '.join(f'[{target}] = true' for target in Status if target in targets)}}}"
+        for status, targets in MOVES.items()
+    )
+    return f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
+
+
+def _listed(named: dict[str, Any], name: str | None) -> Sequence[Any]:
+    return named[name] if name is not None else ()

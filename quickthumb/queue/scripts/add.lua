@@ -1,0 +1,19 @@
+-- Adds a new item and queues it, both or neither; with `idempotency`, what that key was used for is kept along with it.
+-- The item is due at once: a creation time that lies in the future is taken for now.
+-- Returns 1 when it was added, 0 when it was known already, -1 when `most` items have not ended yet (0: no limit).
+-- USES: now, move, list, enqueue
+-- KEYS: record, index, call, queue, wake, events
+-- KEYS?: idempotency
+-- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, used_for, used_seconds
+-- ARGV*: fields
+if redis.call('EXISTS', record) == 1 then return 0 end
+local unended = redis.call('ZCARD', index_of(index, WAITING)) + redis.call('ZCARD', index_of(index, IN_PROGRESS))
+if tonumber(most) > 0 and unended >= tonumber(most) then return -1 end
+redis.call('HSET', record, 'created_ms', created_ms, unpack(fields))
+redis.call('HSET', record, 'status', WAITING)
+redis.call('EXPIRE', record, waiting_seconds)
+enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_seconds, wake_seconds)
+list(index, id, created_ms, index_seconds)
+if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end
+move(index, events, id, created_ms, nil, WAITING)
+return 1

@@ -1,0 +1,13 @@
+-- Cancels an item that has not ended, and takes it from the queue. A worker that runs it loses its attempt.
+-- Returns 1 when it was cancelled, 0 when it has ended or is unknown.
+-- USES: move, dequeue
+-- KEYS: record, index, call, queue, tries, events
+-- ARGV: id, finished_ms, retention_seconds
+local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+if not allowed(status, CANCELLED) then return 0 end
+redis.call('HSET', record, 'status', CANCELLED, 'finished_ms', finished_ms)
+redis.call('HDEL', record, 'token')
+redis.call('EXPIRE', record, retention_seconds)
+dequeue(queue, call, tries, id)
+move(index, events, id, created_ms, status, CANCELLED)
+return 1

@@ -1,0 +1,19 @@
+-- Claims an item for one attempt: from WAITING, or from IN_PROGRESS when the worker that had it fell silent. The attempt
+-- counts as a strike until it is settled as blameless. What has ended or is unknown leaves the queue.
+-- Returns the number of the attempt, its strike and the record's fields; {0} when the item has ended, {-1} when it is
+-- unknown.
+-- USES: now, move, dequeue
+-- KEYS: record, lease, index, call, queue, tries, events
+-- ARGV: id, token, lease_ms
+local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+if not allowed(status, IN_PROGRESS) then
+  dequeue(queue, call, tries, id)
+  redis.call('DEL', lease)
+  return {status and 0 or -1}
+end
+redis.call('HSET', record, 'status', IN_PROGRESS, 'token', token, 'started_ms', string.format('%.0f', now_ms()))
+redis.call('SET', lease, token, 'PX', lease_ms)
+move(index, events, id, created_ms, status, IN_PROGRESS)
+local number = redis.call('HINCRBY', record, 'attempts', 1)
+local strike = redis.call('HINCRBY', record, 'strikes', 1)
+return {number, strike, redis.call('HGETALL', record)}

@@ -1,0 +1,24 @@
+-- Reads up to `most` ids that are due and that no worker is running, oldest first. arq itself would read the head of the
+-- queue, running jobs included, and starve what stands behind them. When nothing is due the wake-up tokens are stale,
+-- and go; what is queued after this leaves a new one.
+-- Returns {{id, score, id, score …}, the milliseconds until the next id is due, or -1}.
+-- USES: now
+-- KEYS: queue, wake
+-- ARGV: lease_prefix, most, scan_most
+local now, batch = now_ms(), 128
+local found, offset = {}, 0
+while #found < 2 * most and offset < tonumber(scan_most) do
+  local entries = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, batch)
+  for place = 1, #entries, 2 do
+    if #found < 2 * most and redis.call('EXISTS', lease_prefix .. entries[place]) == 0 then
+      found[#found + 1] = entries[place]
+      found[#found + 1] = entries[place + 1]
+    end
+  end
+  if #entries < 2 * batch then break end
+  offset = offset + batch
+end
+if #found > 0 then return {found, -1} end
+redis.call('DEL', wake)
+local following = redis.call('ZRANGEBYSCORE', queue, '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+return {found, following[2] and math.ceil(following[2] - now) or -1}

@@ -1,0 +1,12 @@
+-- Wakes one worker that sleeps.
+local function wake_one(wake, wake_seconds)
+  redis.call('RPUSH', wake, 1)
+  redis.call('EXPIRE', wake, wake_seconds)
+end
+
+-- Puts an id into arq's queue, with what arq is to call for it, and wakes a worker.
+local function enqueue(queue, call, wake, id, due_ms, entry, entry_seconds, wake_seconds)
+  redis.call('SET', call, entry, 'EX', entry_seconds)
+  redis.call('ZADD', queue, due_ms, id)
+  wake_one(wake, wake_seconds)
+end

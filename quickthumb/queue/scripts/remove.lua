@@ -1,0 +1,12 @@
+-- Forgets an item, whatever its status, and takes it from the queue. A worker that runs it loses its attempt.
+-- Returns 1 when there was one, else 0.
+-- USES: move, dequeue
+-- KEYS: record, index, call, queue, tries, events
+-- ARGV: id
+local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+if not status then return 0 end
+redis.call('DEL', record)
+redis.call('ZREM', index, created_ms .. ':' .. id)
+dequeue(queue, call, tries, id)
+move(index, events, id, created_ms, status, nil)
+return 1

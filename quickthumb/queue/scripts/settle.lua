@@ -1,0 +1,27 @@
+-- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder of
+-- the running attempt's token can do so. `forgiven` is 1 when the attempt is no strike against the item.
+-- Returns 1 when it was settled, 0 when the lease is lost.
+-- USES: now, move, enqueue, dequeue
+-- KEYS: record, lease, index, call, queue, tries, wake, totals, events
+-- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, busy_ms, totals_prefix
+-- ARGV*: fields
+local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
+if holder ~= token or not allowed(status, target) then return 0 end
+redis.call('HSET', record, 'status', target, unpack(fields))
+redis.call('HDEL', record, 'token')
+if forgiven == '1' then redis.call('HINCRBY', record, 'strikes', -1) end
+redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
+redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
+if redis.call('GET', lease) == token then redis.call('DEL', lease) end
+if target ~= WAITING then
+  redis.call('EXPIRE', record, retention_seconds)
+  dequeue(queue, call, tries, id)
+elseif tonumber(delay_ms) > 0 then
+  redis.call('ZADD', queue, now_ms() + delay_ms, id)
+else
+  -- It keeps its place in the queue.
+  redis.call('ZADD', queue, 'NX', now_ms(), id)
+  wake_one(wake, wake_seconds)
+end
+move(index, events, id, created_ms, status, target)
+return 1

@@ -1,0 +1,75 @@
+"""How a sandbox process gives up what it does not need, before it looks at anything that was uploaded.
+
+None of it can be undone: a process can lower its limits, but not raise them again. Where the system lacks one of them
+(Windows has none, macOS does not count memory), the parent's timer remains.
+"""
+
+import contextlib
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+
+from quickthumb.sandbox.protocol import Confinement
+
+PR_SET_PDEATHSIG = 1
+# How long after the parent's timer the process ends by itself, in case the parent is gone.
+MARGIN_SECONDS = 2
+FIRST_TO_BE_KILLED = "1000"
+
+
+def confine(confinement: Confinement) -> None:
+    """Applies all limits. Exits when the parent is gone already."""
+    _die_with(confinement.parent_pid)
+    _limit_time(confinement.wall_seconds)
+    _limit_resources(confinement)
+    _volunteer_to_be_killed()
+
+
+def _die_with(parent_pid: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform != "win32" and os.getppid() != parent_pid:
+        sys.exit("the worker that asked for this is gone")
+
+
+def _limit_time(wall_seconds: float) -> None:
+    """Sets an alarm without a handler, which ends the process whatever it is doing."""
+    if sys.platform == "win32":
+        return
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A signal to all processes of a service is meant for its worker, which ends this one.
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds + MARGIN_SECONDS)
+
+
+def _limit_resources(confinement: Confinement) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    # An encoder's threads can use every core.
+    cpu_seconds = math.ceil((confinement.wall_seconds + MARGIN_SECONDS) * (os.cpu_count() or 1))
+    _lower(resource.RLIMIT_CPU, cpu_seconds)
+    _lower(resource.RLIMIT_CORE, 0)
+    # Counts memory that is written to. RLIMIT_AS also counts what is only reserved, which is much more.
+    _lower(resource.RLIMIT_DATA, confinement.memory_bytes)
+
+
+def _lower(kind: int, wanted: int) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(kind)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some of them
+        resource.setrlimit(kind, (limit, limit))
+
+
+def _volunteer_to_be_killed() -> None:
+    """Lets the kernel kill this process, and not its worker, when the machine or the container runs out of memory."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_BE_KILLED, encoding="ascii")

@@ -1,0 +1,71 @@
+"""What a worker and its sandbox process say to each other: JSON, one request and one answer."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from quickthumb.imaging.engine import Rendering
+from quickthumb.model.errors import QuickThumbError, catalogue
+from quickthumb.model.limits import Limits
+from quickthumb.sandbox.errors import MemoryExceeded
+
+# An answer holds a few lines for each result; a longer one comes from a child that has gone wrong.
+LONGEST_ANSWER_BYTES = 1024 * 1024
+UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+
+
+class Confinement(BaseModel):
+    """What a child may take. The parent kills it after `wall_seconds`; a little later it ends by itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parent_pid: int
+    memory_bytes: int
+    wall_seconds: float
+
+
+class Request(BaseModel):
+    """One image to render. `outputs` are written as in a job's record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Path
+    folder: Path
+    limits: Limits
+    outputs: tuple[dict[str, Any], ...]
+
+
+class Refusal(BaseModel):
+    """An error of the catalogue, as data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    detail: str
+    field: str | None = None
+
+    @classmethod
+    def of(cls, error: QuickThumbError) -> "Refusal":
+        return cls(code=error.code, detail=error.detail, field=error.field)
+
+    def error(self) -> QuickThumbError:
+        """The same error again. Raises StopIteration for a code that is not in the catalogue."""
+        kind = next(kind for kind in catalogue() if kind.code == self.code)
+        return kind(self.detail, field=self.field)
+
+
+class Answer(BaseModel):
+    """The child's answer: exactly one of the three."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rendering: Rendering | None = None
+    refusal: Refusal | None = None
+    machine_errno: int | None = None
+
+
+def memory_exceeded(memory_bytes: int) -> MemoryExceeded:
+    """The error for an image that needed more memory than it was allowed."""
+    unit, name = next((unit for unit in UNITS if memory_bytes >= unit[0]), (1, "bytes"))
+    return MemoryExceeded(f"It needed more than {memory_bytes / unit:.3g} {name} of memory.")

@@ -1,0 +1,127 @@
+"""Accepting an order for a source: record and source are kept together, then the job is queued.
+
+It does not know where the source comes from: a source that was just taken in, one that another job has, or one that is
+still to be fetched differ only in how they are kept.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from quickthumb.model.caller import Caller
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import Job, now
+from quickthumb.model.order import Order
+from quickthumb.model.source import Source
+from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
+from quickthumb.queue.jobs import JobStore
+from quickthumb.service.errors import KeyReused, QueueFull
+from quickthumb.service.tenancy import find_job, key_of_tenant
+from quickthumb.storage import Storage
+
+log = logging.getLogger("quickthumb.images")
+
+# How soon to ask Redis again to forget a job that was not accepted after all.
+FORGET_AGAIN_SECONDS = 1.0
+
+# Makes a job's record permanent together with its source, both or neither.
+Keep = Callable[[bytes], Awaitable[None]]
+
+
+class Acceptance:
+    """Lets requests in while there is room, and accepts their jobs."""
+
+    def __init__(self, store: JobStore, storage: Storage, idempotency: Idempotency, *, max_queued: int) -> None:
+        self._store = store
+        self._storage = storage
+        self._idempotency = idempotency
+        self._max_queued = max_queued
+        self._forgetting: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def admit(self, caller: Caller, idempotency_key: str | None = None) -> AsyncIterator["Admission"]:
+        """Lets one request in, and holds its Idempotency-Key while the block lasts.
+
+        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable and RequestInProgress.
+        """
+        queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
+        if queued >= self._max_queued:
+            raise QueueFull(f"{queued} images are waiting already.")
+        if idempotency_key is None:
+            yield Admission(self, caller)
+            return
+        key = key_of_tenant(caller, idempotency_key)
+        async with self._idempotency.claimed(key) as used:
+            yield Admission(self, caller, key, used)
+
+    async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
+        """The job that a request with the same key made before. Raises KeyReused if it was another request."""
+        if used.fingerprint != fingerprint:
+            raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
+        return await find_job(self._store, caller, used.job_id)
+
+    async def queue(self, job: Job, use: IdempotencyRecord | None) -> None:
+        """Queues a job that was kept. If that fails, the job is removed again, and forgotten by Redis."""
+        try:
+            await self._store.add(job, use)
+        except BaseException:
+            # Redis may have taken the job and only its answer be lost; a worker may be running it by now.
+            await asyncio.shield(self._storage.remove(job.id))
+            forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgetting.discard)
+            raise
+
+    async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
+        """Has Redis forget a job whose client was told that it was not accepted, as soon as Redis can be reached."""
+        while True:
+            try:
+                if use is not None:
+                    await self._idempotency.withdraw(use)
+                # Whatever Redis says: its answer to an earlier try may have been lost, too.
+                await self._store.remove(job.id)
+                await self._storage.remove(job.id)
+                return
+            except QuickThumbError as error:
+                log.info("job %s is still to be forgotten: %s", job.id, error.detail)
+                await asyncio.sleep(FORGET_AGAIN_SECONDS)
+
+
+class Admission:
+    """One request that was let in: it may have one job accepted."""
+
+    def __init__(
+        self, acceptance: Acceptance, caller: Caller, key: str | None = None, used: IdempotencyRecord | None = None
+    ) -> None:
+        self._acceptance = acceptance
+        self._caller = caller
+        self._key = key
+        self._used = used
+
+    async def accept(self, job_id: str, source: Source, order: Order, keep: Keep) -> Job:
+        """Makes the job, keeps it with its source and queues it. When this returns, all of that is done.
+
+        If the same request was accepted before, its job is the answer, and no other is made. Raises KeyReused, what
+        `keep` raises, and QueueUnavailable; then nothing stays behind.
+        """
+        job = Job(id=job_id, tenant=self._caller.tenant, created_at=now(), source=source, order=order.written())
+        fingerprint = _fingerprint(job)
+        if self._used is not None:
+            return await self._acceptance.first_job(self._caller, self._used, fingerprint)
+        await keep(job.record())
+        use = None if self._key is None else IdempotencyRecord(self._key, job.id, fingerprint)
+        await self._acceptance.queue(job, use)
+        return job
+
+
+def _fingerprint(job: Job) -> str:
+    """What makes two requests the same: the image's bytes, its name and the order.
+
+    An order of nothing but outputs counts as it did in the first release, whose fingerprints are still in Redis.
+    """
+    others = {name: value for name, value in job.order.items() if name != "outputs"}
+    told = [job.source.sha256, job.source.filename, job.order["outputs"], *([others] if others else [])]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

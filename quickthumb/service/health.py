@@ -1,0 +1,41 @@
+"""The operator's verbs: is the service ready, and how much is it doing? They are about no caller's jobs."""
+
+import asyncio
+from collections.abc import Awaitable
+
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.queue.jobs import JobStore, Tally
+from quickthumb.storage import Storage
+
+
+class Health:
+    """What whoever runs the service may ask. It is the same for every caller, so it takes none."""
+
+    def __init__(self, store: JobStore, storage: Storage) -> None:
+        self._store = store
+        self._storage = storage
+
+    async def readiness(self) -> dict[str, str]:
+        """Each thing that jobs need in order to be accepted and done, as "ok" or what is wrong with it."""
+        redis, disk, workers = await asyncio.gather(
+            _checked(self._store.probe()), _checked(self._storage.probe()), self._workers()
+        )
+        return {"redis": redis, "disk": disk, "workers": workers}
+
+    async def tally(self) -> Tally:
+        """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
+        return await self._store.tally()
+
+    async def _workers(self) -> str:
+        try:
+            return "ok" if await self._store.live_workers() else "No worker is running."
+        except QuickThumbError as error:
+            return error.detail
+
+
+async def _checked(probe: Awaitable[object]) -> str:
+    try:
+        await probe
+    except QuickThumbError as error:
+        return error.detail
+    return "ok"

@@ -1,0 +1,99 @@
+"""Taking a source in: from the chunks of a body to a picture whose facts are known and that can be kept."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from quickthumb import intake
+from quickthumb.imaging.header import Header, read_header, read_header_of_file, require_readable
+from quickthumb.model.errors import TooManyPixels
+from quickthumb.model.limits import Limits
+from quickthumb.model.source import Source
+from quickthumb.storage import Arrival, Storage
+
+# Looks at a header, and raises what is to refuse the image.
+CheckHeader = Callable[[Header], None]
+
+
+def any_header(header: Header) -> None:
+    """Refuses no image."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """A source that arrived whole, with its facts, and the fields that came along with it.
+
+    `keep` makes the source permanent together with a job's record; until then, nothing of it is kept.
+    """
+
+    source: Source
+    fields: tuple[intake.Field, ...]
+    keep: Callable[[bytes], Awaitable[None]]
+
+
+class SourceIntake:
+    """Takes sources in, within the limits of this deployment."""
+
+    def __init__(self, storage: Storage, intake_limits: intake.IntakeLimits, limits: Limits) -> None:
+        self._storage = storage
+        self._intake_limits = intake_limits
+        self._limits = limits
+
+    def refuse_early(self, content_type: str, content_length: int | None) -> None:
+        """Raises what the request's head alone is refused for: UnsupportedMediaType or TooManyBytes."""
+        intake.refuse_declared_length(content_length, content_type, self._intake_limits)
+
+    @asynccontextmanager
+    async def take_in(
+        self, job_id: str, body: AsyncIterator[bytes], content_type: str, check: CheckHeader = any_header
+    ) -> AsyncIterator[TakenIn]:
+        """Reads the body to its end. When the block is left, what was not kept by then is gone.
+
+        The header is read, and `check` called, as soon as it has arrived. Raises what `intake.receive` and `check`
+        raise, UnsupportedImage, BrokenImage and TooManyPixels, and the errors of the storage.
+        """
+        async with AsyncExitStack() as stack:
+            arrivals: list[Arrival] = []
+
+            async def open_arrival() -> Arrival:
+                arrivals.append(await stack.enter_async_context(self._storage.receive(job_id)))
+                return arrivals[0]
+
+            received = await intake.receive(
+                body,
+                content_type,
+                inspect=partial(self._inspect, check),
+                open_sink=open_arrival,
+                limits=self._intake_limits,
+            )
+            header = received.header or await self._header_of(arrivals[0], check)
+            source = Source(
+                filename=received.filename,
+                format=header.format,
+                width=header.upright[0],
+                height=header.upright[1],
+                bytes=received.bytes,
+                sha256=received.sha256,
+            )
+            yield TakenIn(source, received.fields, arrivals[0].keep)
+
+    def _inspect(self, check: CheckHeader, prefix: bytes, complete: bool) -> Header | None:
+        header = read_header(prefix, complete=complete)
+        return None if header is None else self._checked(header, check)
+
+    async def _header_of(self, arrival: Arrival, check: CheckHeader) -> Header:
+        """The header of one of the few images that tell their size further back than the first bytes."""
+        async with arrival.written() as path:
+            return self._checked(await asyncio.to_thread(read_header_of_file, path), check)
+
+    def _checked(self, header: Header, check: CheckHeader) -> Header:
+        require_readable(header.format)
+        if header.width * header.height > self._limits.max_pixels:
+            raise TooManyPixels(
+                f"The image has {header.width} × {header.height} pixels; "
+                f"at most {self._limits.max_pixels} are accepted."
+            )
+        check(header)
+        return header

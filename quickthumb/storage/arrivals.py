@@ -1,0 +1,165 @@
+"""New jobs as folders: the source and the record of each are written aside, and one rename makes them visible."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import aiofiles.threadpool
+from aiofiles.threadpool.binary import AsyncBufferedIOBase
+
+from quickthumb.storage.durability import claim, make_folder, open_folder, sync, to_its_end, translated, write_file
+from quickthumb.storage.layout import RECORD, SOURCE
+
+# What a file system answers that has no hard links, none for this file, or no more of them for it.
+NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+class NewJob:
+    """The folder of a new job on its way to `place`. The methods block; call them in threads."""
+
+    def __init__(self, folder: Path, place: Path) -> None:
+        self._folder = folder
+        self._place = place
+        self._made = False
+        self._moved = False
+        self.source = folder / SOURCE
+
+    def open(self) -> BinaryIO:
+        """Makes the folder, and in it an empty source to write to."""
+        self._make()
+        try:
+            file = self.source.open("xb")
+        except OSError:
+            self.discard()
+            raise
+        claim(file)
+        return file
+
+    def share(self, source: Path) -> BinaryIO | None:
+        """Makes the folder, and in it the same source as another job's; None if that is gone.
+
+        While the file that it returns is open, no sweep takes the folder for one whose process has died.
+        """
+        try:
+            file = source.open("rb")
+        except FileNotFoundError:
+            return None
+        try:
+            claim(file, shared=True)
+            self._make()
+            if self._link_or_copy(source, file):
+                return file
+            self.discard()
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        return None
+
+    def keep(self, record: bytes) -> None:
+        """Brings the folder to its place. The source must be synced already."""
+        write_file(self._folder / RECORD, record)
+        sync(self._folder)
+        make_folder(self._place.parent)
+        self._folder.rename(self._place)
+        self._moved = True
+        sync(self._place.parent)
+
+    def discard(self) -> None:
+        """Removes the folder from wherever it is, even from its place if the last step of keeping it failed."""
+        if self._made:
+            shutil.rmtree(self._place if self._moved else self._folder, ignore_errors=True)
+
+    def _make(self) -> None:
+        open_folder(self._folder)
+        self._made = True
+
+    def _link_or_copy(self, source: Path, file: BinaryIO) -> bool:
+        try:
+            os.link(source, self.source)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+            with self.source.open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+        return True
+
+
+class FileArrival:
+    """A source that is being written."""
+
+    def __init__(self, job: NewJob, file: BinaryIO) -> None:
+        self._job = job
+        self._file = file
+        self._stream = cast("AsyncBufferedIOBase", aiofiles.threadpool.wrap(file))
+        self._kept = False
+
+    async def write(self, data: bytes) -> None:
+        with translated():
+            await self._stream.write(data)
+
+    @asynccontextmanager
+    async def written(self) -> AsyncIterator[Path]:
+        with translated():
+            await to_its_end(self._file.flush)
+        yield self._job.source
+
+    async def keep(self, record: bytes) -> None:
+        with translated():
+            await to_its_end(self._keep, record)
+        self._kept = True
+
+    def _keep(self, record: bytes) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._job.keep(record)
+
+    async def close(self) -> None:
+        """Closes the file, and removes everything unless it was kept."""
+        await to_its_end(self._close)
+
+    def _close(self) -> None:
+        # Nobody wants the bytes any more that could not be written before.
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if not self._kept:
+            self._job.discard()
+
+
+async def arriving(job: NewJob) -> FileArrival:
+    """Begins to take a source in. Leaves nothing behind if this fails or is cancelled."""
+    opened: list[FileArrival] = []
+    try:
+        await to_its_end(lambda: opened.append(FileArrival(job, job.open())))
+    except BaseException:
+        for arrival in opened:
+            await arrival.close()
+        raise
+    return opened[0]
+
+
+async def share(job: NewJob, source: Path, record: bytes) -> bool:
+    """Stores the new job with another job's source; False if that is gone. Failed or cancelled, it stores nothing."""
+
+    def place() -> bool:
+        file = job.share(source)
+        if file is None:
+            return False
+        with file:
+            job.keep(record)
+        return True
+
+    try:
+        return await to_its_end(place)
+    except BaseException:
+        await to_its_end(job.discard)
+        raise

@@ -1,0 +1,86 @@
+"""The handler of emails: it sends one."""
+
+import asyncio
+import logging
+
+from quickthumb.model.email import Email, EmailOutcome
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import Status, now
+from quickthumb.notify.errors import MailRefused, MailUnavailable
+from quickthumb.notify.mailer import Mailer
+from quickthumb.notify.message import greeting
+from quickthumb.queue.attempts import Attempt
+from quickthumb.queue.codec import failure_text
+from quickthumb.queue.emails import EmailStore, email_from, ending_of_email, is_recorded
+from quickthumb.storage import Storage
+from quickthumb.storage.layout import mail_outcome, mail_record
+from quickthumb.work.errors import LeaseLost
+from quickthumb.work.handler import Done, Failed, Snooze, Verdict, failure_of
+
+log = logging.getLogger("quickthumb.email")
+
+SEND_SECONDS = 60.0
+
+
+class EmailHandler:
+    """Sends emails, at least once: a worker that dies between sending one and noting it has it sent again."""
+
+    # A slow mail server is not to take the places of images.
+    at_once: int | None = 1
+    longest_pause_seconds = 900.0
+    unexpected: QuickThumbError = MailUnavailable("The email could not be sent, for a reason that has been logged.")
+
+    def __init__(self, emails: EmailStore, storage: Storage, mailer: Mailer, sender: str, *, max_attempts: int) -> None:
+        self.kind = emails.kind
+        self.max_attempts = max_attempts
+        self._emails = emails
+        self._storage = storage
+        self._mailer = mailer
+        self._sender = sender
+
+    async def run(self, attempt: Attempt) -> Verdict:
+        standing = await self._storage.get(mail_outcome(attempt.id))
+        if standing is not None:
+            return _verdict(standing)
+        # An email of the first release has no record.
+        if is_recorded(attempt.fields) and await self._storage.get(mail_record(attempt.id)) is None:
+            await self._emails.remove(attempt.id)
+            raise LeaseLost
+        try:
+            await self._send(email_from(attempt.id, attempt.fields))
+        except MailUnavailable as error:
+            return Snooze(blameless=False, error=error, fields={"error": failure_text(failure_of(error))})
+        return await self._end(attempt, EmailOutcome(status=Status.DONE, finished_at=now()))
+
+    async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
+        outcome = EmailOutcome(status=Status.FAILED, finished_at=now(), error=failure_of(error))
+        return await self._end(attempt, outcome)
+
+    async def abandoned(self, attempt: Attempt) -> None:
+        """Leaves nothing behind."""
+
+    async def _send(self, email: Email) -> None:
+        """Raises MailRefused or MailUnavailable, whatever went wrong."""
+        message = greeting(email.id, self._sender, email.address, email.created_at)
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._mailer.send(email.id, message)
+        except TimeoutError:
+            raise MailUnavailable(f"The mail server took longer than {SEND_SECONDS:g} s.") from None
+        except (MailRefused, MailUnavailable):
+            raise
+        except Exception as error:
+            log.exception("email %s: attempt %d failed unexpectedly", email.id, email.attempts)
+            raise MailUnavailable(self.unexpected.detail) from error
+
+    async def _end(self, attempt: Attempt, outcome: EmailOutcome) -> Verdict:
+        """Makes the outcome durable, unless another one stands already."""
+        key, written = mail_outcome(attempt.id), outcome.model_dump_json().encode()
+        standing = None if await self._storage.put(key, written) else await self._storage.get(key)
+        return _verdict(standing or written)
+
+
+def _verdict(standing: bytes) -> Verdict:
+    outcome = EmailOutcome.model_validate_json(standing)
+    fields = ending_of_email(outcome)
+    return Failed(fields, outcome.error) if outcome.error is not None else Done(fields, "sent")

@@ -1,0 +1,119 @@
+"""Every handler of attempts, one line each, and how arq is told what came of an attempt.
+
+To have workers do another kind of work, add its handler here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from arq import Retry
+
+from quickthumb.notify.mailer import Mailer
+from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import EMAIL, JOB, Kind
+from quickthumb.queue.pool import WakingPool
+from quickthumb.storage import Storage
+from quickthumb.work.email import EmailHandler
+from quickthumb.work.errors import Busy, LeaseLost
+from quickthumb.work.handler import Handler, Snooze
+from quickthumb.work.render import Render, RenderHandler
+from quickthumb.work.runner import Runner
+
+log = logging.getLogger("quickthumb.worker")
+
+# Where arq's context has the runner and, by the name of their kind, the handlers.
+RUNNER = "runner"
+HANDLERS_BY_KIND = "handlers"
+
+# When an id is asked for again whose kind has no place free on this worker.
+BUSY_SECONDS = 1.0
+# When an attempt is made again that Redis itself, or a bug, kept from being settled.
+UNSETTLED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker has for its handlers to work with."""
+
+    jobs: JobStore
+    emails: EmailStore
+    attempts: Attempts
+    storage: Storage
+    render: Render
+    confined: Render
+    mailer: Mailer
+    sender: str
+    lease_seconds: float
+    max_attempts: int
+    email_attempts: int
+    removes_source: bool
+
+
+def _render(parts: Parts) -> Handler:
+    return RenderHandler(
+        parts.jobs,
+        parts.attempts,
+        parts.storage,
+        parts.render,
+        parts.confined,
+        lease_seconds=parts.lease_seconds,
+        max_attempts=parts.max_attempts,
+        removes_source=parts.removes_source,
+    )
+
+
+def _email(parts: Parts) -> Handler:
+    return EmailHandler(parts.emails, parts.storage, parts.mailer, parts.sender, max_attempts=parts.email_attempts)
+
+
+HANDLERS: tuple[tuple[Kind, Callable[[Parts], Handler]], ...] = (
+    (JOB, _render),
+    (EMAIL, _email),
+)
+
+
+def handlers_of(parts: Parts) -> dict[str, Handler]:
+    """A worker's handlers, by the name of their kind."""
+    return {kind.name: make(parts) for kind, make in HANDLERS}
+
+
+def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]:
+    """The function that arq calls to have an attempt made at an item of the kind."""
+
+    async def run(context: dict[str, Any], item_id: str) -> None:
+        """Makes one attempt, and tells arq to come again unless the item has ended.
+
+        Once an attempt was settled, released or lost, the queue is as it should be, and arq leaves it alone. arq would
+        take any exception but Retry for the item's end.
+        """
+        runner: Runner = context[RUNNER]
+        pool: WakingPool = context["redis"]
+        try:
+            verdict = await runner.run(context[HANDLERS_BY_KIND][kind.name], item_id)
+        except asyncio.CancelledError:
+            pool.leave_alone(item_id)
+            raise
+        except LeaseLost as lost:
+            pool.leave_alone(item_id)
+            raise Retry from lost
+        except Busy as busy:
+            raise _asked_again(pool, item_id, BUSY_SECONDS) from busy
+        except Exception as error:
+            log.exception("%s %s: the attempt could not be settled", kind.name, item_id)
+            raise _asked_again(pool, item_id, UNSETTLED_SECONDS) from error
+        pool.leave_alone(item_id)
+        if isinstance(verdict, Snooze):
+            raise Retry(defer=verdict.seconds)
+
+    return run
+
+
+def _asked_again(pool: WakingPool, item_id: str, seconds: float) -> Retry:
+    """Nothing was settled: arq puts the id back itself."""
+    pool.postpone(item_id, seconds)
+    return Retry(defer=seconds)

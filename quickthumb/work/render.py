@@ -1,0 +1,130 @@
+"""The handler of jobs: it makes the pictures that were ordered of a source."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from quickthumb.imaging.engine import Rendering
+from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
+from quickthumb.model.job import Job, Outcome, Result, Status, now
+from quickthumb.model.output import Output
+from quickthumb.model.source import Source
+from quickthumb.queue.attempts import Attempt, Attempts
+from quickthumb.queue.jobs import JobStore, ending_of
+from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.storage import Kept, Storage
+from quickthumb.storage.durability import translated
+from quickthumb.storage.errors import StorageUnavailable
+from quickthumb.work.errors import LeaseLost
+from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failure_of
+
+# Makes pictures of a source in a folder, off the event loop; raises JobTimedOut when that takes too long.
+Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
+
+
+class RenderHandler:
+    """Makes the pictures of jobs with `render`, and those of a job that has a strike with `confined`, where it is safe.
+
+    With `removes_source` a job's source goes when the job ends.
+    """
+
+    at_once: int | None = None
+    longest_pause_seconds = 30.0
+    unexpected: QuickThumbError = InternalError("The image could not be processed, for a reason that has been logged.")
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        attempts: Attempts,
+        storage: Storage,
+        render: Render,
+        confined: Render,
+        *,
+        lease_seconds: float,
+        max_attempts: int,
+        removes_source: bool = False,
+    ) -> None:
+        self.kind = jobs.kind
+        self.max_attempts = max_attempts
+        self._jobs = jobs
+        self._attempts = attempts
+        self._storage = storage
+        self._render = render
+        self._confined = confined
+        self._lease_seconds = lease_seconds
+        self._removes_source = removes_source
+
+    async def run(self, attempt: Attempt) -> Verdict:
+        job, kept = await self._look_up(attempt)
+        if kept.outcome is not None:
+            return await self._ended(job, kept.outcome)
+        try:
+            return await self._ended(job, await self._rendered(attempt, job, kept))
+        except JobTimedOut as error:
+            # A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame.
+            if attempt.strike > 1:
+                raise
+            return Snooze(blameless=False, error=error)
+
+    async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
+        job, kept = await self._look_up(attempt)
+        if kept.outcome is not None:
+            return await self._ended(job, kept.outcome)
+        outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure_of(error))
+        async with self._storage.workspace(job.id, attempt.token) as folder:
+            standing = await self._conclude(attempt, folder, outcome)
+        return await self._ended(job, standing)
+
+    async def abandoned(self, attempt: Attempt) -> None:
+        # Results that were put in place while the job was being removed. A job that only Redis lost keeps its record.
+        if (await self._storage.look_up(attempt.id)).record is None:
+            await self._storage.remove(attempt.id)
+
+    async def _look_up(self, attempt: Attempt) -> tuple[Job, Kept]:
+        kept = await self._storage.look_up(attempt.id)
+        if kept.record is None:
+            # The job was never accepted, or it has been removed: Redis is to forget it.
+            await self._jobs.remove(attempt.id)
+            raise LeaseLost
+        return Job.from_record(kept.record), kept
+
+    async def _rendered(self, attempt: Attempt, job: Job, kept: Kept) -> bytes:
+        """Makes the pictures and puts them in their place. The outcome that stands there, which may be another's."""
+        source = kept.source
+        if source is None:
+            raise SourceMissing("The source of the job is no longer kept.")
+        outputs = [Output.model_validate(parameters) for parameters in job.outputs]
+        render = self._render if attempt.strike == 1 else self._confined
+        async with self._storage.workspace(job.id, attempt.token) as folder:
+            # A full disk is no fault of the image; neither is a source that is just being removed.
+            with translated():
+                async with self._storage.local(source) as path:
+                    rendering = await render(path, outputs, folder)
+            return await self._conclude(attempt, folder, _done(job, rendering))
+
+    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> bytes:
+        if await self._attempts.renew([attempt], lease_seconds=self._lease_seconds):
+            raise LeaseLost
+        return await self._storage.conclude(attempt.id, folder, outcome.model_dump_json().encode())
+
+    async def _ended(self, job: Job, standing: bytes) -> Verdict:
+        """The verdict for the outcome that stands in the storage."""
+        if self._removes_source:
+            # Before anyone is told of the end; what fails here the sweep does later.
+            with contextlib.suppress(StorageUnavailable):
+                await self._storage.remove_source(job.id)
+        outcome = Outcome.model_validate_json(standing)
+        fields = ending_of(outcome)
+        if outcome.error is not None:
+            return Failed(fields, outcome.error)
+        if outcome.status is Status.CANCELLED:
+            return Cancelled(fields)
+        files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
+        return Done(fields, f"image resized and saved: {files}")
+
+
+def _done(job: Job, rendering: Rendering) -> Outcome:
+    source = Source.model_validate({**job.source.model_dump(), **asdict(rendering.facts)})
+    results = tuple(Result(**asdict(made)) for made in rendering.made)
+    return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

@@ -1,0 +1,12 @@
+"""The operator's verbs."""
+
+from quickthumb.queue.jobs import JobStore
+from quickthumb.service.health import Health
+from quickthumb.storage import FileStorage
+
+
+async def test_readiness_names_what_is_missing(store: JobStore, storage: FileStorage) -> None:
+    health = Health(store, storage)
+    assert await health.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
+    await store.heartbeat("worker")
+    assert set((await health.readiness()).values()) == {"ok"}

@@ -1,0 +1,54 @@
+"""Fixtures of the storage on a file system."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from quickthumb.storage import FileStorage
+from tests.storage.jobs import Break, GrowOlder, Left
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def storage(folder: Path) -> FileStorage:
+    return FileStorage(folder)
+
+
+@pytest.fixture
+def left(folder: Path) -> Left:
+    """Every file there is, and every folder on its way."""
+
+    def found() -> list[str]:
+        files = {path for path in folder.rglob("*") if path.is_file()}
+        on_their_way = {path for area in (".arriving", ".making") for path in folder.glob(f"*/{area}/*")}
+        return sorted(str(path.relative_to(folder)) for path in files | on_their_way)
+
+    return found
+
+
+@pytest.fixture
+def break_it(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Where the kernel is asked to bring something to the disk, it answers that it can't."""
+
+    def break_it(number: int) -> None:
+        def fsync(_: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return break_it
+
+
+@pytest.fixture
+def grow_older(folder: Path) -> GrowOlder:
+    def grow_older(seconds: float) -> None:
+        for path in folder.rglob("*"):
+            status = path.stat()
+            os.utime(path, (status.st_atime, status.st_mtime - seconds))
+
+    return grow_older

@@ -1,0 +1,92 @@
+"""What the tests of every storage do: keep jobs, end them, and read what is stored."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from quickthumb.model.job import new_id
+from quickthumb.storage import Blob, Storage
+from quickthumb.storage.contract import BATCH
+
+Left = Callable[[], list[str]]
+Break = Callable[[int], None]
+GrowOlder = Callable[[float], None]
+
+
+class GoneAway(Exception):
+    """What happens to an upload in the middle."""
+
+
+def nothing() -> None:
+    """What happens in the middle, unless a test has something in mind."""
+
+
+def go_away() -> None:
+    raise GoneAway
+
+
+async def keep(
+    storage: Storage,
+    source: bytes = b"source",
+    record: bytes = b"record",
+    job_id: str | None = None,
+    in_the_middle: Callable[[], None] = nothing,
+) -> str:
+    """The id of a new job that is kept."""
+    job_id = job_id or new_id()
+    async with storage.receive(job_id) as arrival:
+        for start in range(0, len(source), 50_000):
+            await arrival.write(source[start : start + 50_000])
+        in_the_middle()
+        await arrival.keep(record)
+    return job_id
+
+
+async def end(
+    storage: Storage,
+    job_id: str,
+    results: dict[str, bytes],
+    outcome: bytes,
+    in_the_middle: Callable[[], None] = nothing,
+) -> bytes:
+    """One attempt at the job, and the outcome that stands after it."""
+    async with storage.workspace(job_id, new_id()) as folder:
+        for name, data in results.items():
+            (folder / name).write_bytes(data)
+        in_the_middle()
+        return await storage.conclude(job_id, folder, outcome)
+
+
+async def content(storage: Storage, blob: Blob | None, start: int = 0, end: int | None = None) -> bytes:
+    """What a blob holds, or a part of it."""
+    assert blob is not None
+    return b"".join([block async for block in storage.read(blob, start, end)])
+
+
+async def bytes_of(storage: Storage, job_id: str, name: str) -> bytes | None:
+    blob = await storage.result(job_id, name)
+    return await content(storage, blob) if blob else None
+
+
+async def found(storage: Storage, key: str) -> Blob:
+    """The blob of a key that is taken."""
+    blob = await storage.find(key)
+    assert blob is not None
+    return blob
+
+
+async def listed(storage: Storage, prefix: str) -> list[Blob]:
+    """Everything below a prefix, once it is sure that it came in proper batches."""
+    batches = [batch async for batch in storage.list(prefix)]
+    assert all(0 < len(batch) <= BATCH for batch in batches)
+    return [blob for batch in batches for blob in batch]
+
+
+async def cancelled_after(work: Coroutine[Any, Any, None], entered: asyncio.Event, rounds: int) -> None:
+    """Starts the work and cancels it after that many turns of the event loop."""
+    task = asyncio.create_task(work)
+    await entered.wait()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,232 @@
+"""A storage in memory: for tests, and to show that nothing above the contract needs files."""
+
+import builtins
+import errno
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport
+from quickthumb.storage.durability import translated
+from quickthumb.storage.errors import BlobGone
+from quickthumb.storage.layout import (
+    JOB_NAME,
+    STORE,
+    UPLOADS,
+    outcome_key,
+    record_key,
+    result_folder,
+    result_key,
+    source_key,
+    upload_folder,
+)
+
+# Small, so that tests see several.
+BLOCK_BYTES = 4 * 1024
+BATCH = 10
+
+
+@contextmanager
+def _temporary_file(data: bytes | bytearray) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        yield Path(file.name)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object: jobs that share a source have the same one."""
+
+    data: bytes
+    version: str = field(default_factory=lambda: secrets.token_hex(8))
+    modified_seconds: float = field(default_factory=time.time)
+
+
+class MemoryArrival:
+    """A source that is being written."""
+
+    def __init__(self, storage: "MemoryStorage", job_id: str) -> None:
+        self._storage = storage
+        self._job_id = job_id
+        self._data = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self._storage.take_write()
+        self._data += data
+
+    @asynccontextmanager
+    async def written(self) -> AsyncIterator[Path]:
+        with _temporary_file(self._data) as path:
+            yield path
+
+    async def keep(self, record: bytes) -> None:
+        self._storage.place_job(self._job_id, Entry(bytes(self._data)), record)
+
+
+class MemoryStorage:
+    """`entries` is all that is stored, by key; `arriving` and `making` count what is on its way.
+
+    With `failing` set to the number of an OSError, every write fails with it.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.arriving: list[str] = []
+        self.making: list[Path] = []
+        self.failing: int | None = None
+
+    def take_write(self) -> None:
+        """Raises what a write fails with just now."""
+        if self.failing is not None:
+            with translated():
+                raise OSError(self.failing, os.strerror(self.failing))
+
+    def place_job(self, job_id: str, source: Entry, record: bytes) -> None:
+        """Stores a new job's source and record."""
+        self.take_write()
+        if any(self._below(upload_folder(job_id))):
+            with translated():
+                raise OSError(errno.ENOTEMPTY, "the job exists")
+        self.entries |= {source_key(job_id): source, record_key(job_id): Entry(record)}
+
+    async def put(self, key: str, data: bytes) -> bool:
+        self.take_write()
+        if key in self.entries:
+            return False
+        self.entries[key] = Entry(data)
+        return True
+
+    async def get(self, key: str) -> bytes | None:
+        entry = self.entries.get(key)
+        return entry.data if entry else None
+
+    async def delete(self, key: str) -> None:
+        self.entries.pop(key, None)
+
+    async def find(self, key: str) -> Blob | None:
+        return self._blob(key) if key in self.entries else None
+
+    async def read(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        data = self._data_of(blob)
+        end = blob.length if end is None else end
+        for begin in range(start, end, BLOCK_BYTES):
+            yield data[begin : min(begin + BLOCK_BYTES, end)]
+
+    @asynccontextmanager
+    async def local(self, blob: Blob) -> AsyncIterator[Path]:
+        with _temporary_file(self._data_of(blob)) as path:
+            yield path
+
+    async def list(self, prefix: str) -> AsyncIterator[builtins.list[Blob]]:
+        keys = sorted(key for key in self.entries if key.startswith(prefix))
+        for start in range(0, len(keys), BATCH):
+            yield [self._blob(key) for key in keys[start : start + BATCH] if key in self.entries]
+
+    async def identity(self) -> str:
+        await self.put(STORE, secrets.token_hex(16).encode())
+        return self.entries[STORE].data.decode()
+
+    @asynccontextmanager
+    async def receive(self, job_id: str) -> AsyncIterator[MemoryArrival]:
+        self.arriving.append(job_id)
+        try:
+            yield MemoryArrival(self, job_id)
+        finally:
+            self.arriving.remove(job_id)
+
+    async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
+        source = self.entries.get(source_key(job_id))
+        if source is None:
+            return False
+        self.place_job(other_job_id, source, record)
+        return True
+
+    async def source(self, job_id: str) -> Blob | None:
+        return await self.find(source_key(job_id))
+
+    async def result(self, job_id: str, filename: str) -> Blob | None:
+        return await self.find(result_key(job_id, filename))
+
+    async def look_up(self, job_id: str) -> Kept:
+        return Kept(await self.get(record_key(job_id)), await self.source(job_id), await self.get(outcome_key(job_id)))
+
+    @asynccontextmanager
+    async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.making.append(folder)
+            try:
+                yield folder
+            finally:
+                self.making.remove(folder)
+
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
+        self.take_write()
+        standing = await self.get(outcome_key(job_id))
+        if standing is None:
+            results = {result_key(job_id, file.name): Entry(file.read_bytes()) for file in workspace.iterdir()}
+            self.entries |= {**results, outcome_key(job_id): Entry(outcome)}
+        return standing or outcome
+
+    async def reopen(self, job_id: str) -> None:
+        for key in self._below(result_folder(job_id)):
+            del self.entries[key]
+
+    async def remove_source(self, job_id: str) -> None:
+        await self.delete(source_key(job_id))
+
+    async def remove(self, job_id: str) -> None:
+        for key in self._below(upload_folder(job_id)) + self._below(result_folder(job_id)):
+            del self.entries[key]
+
+    async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
+        names = {part for key in self.entries if key.startswith(UPLOADS) for part in key.split("/")}
+        ids = sorted(name for name in names if JOB_NAME.fullmatch(name))
+        for start in range(0, len(ids), BATCH):
+            yield ids[start : start + BATCH]
+
+    async def expire(self, ages: RetentionAges) -> SweepReport:
+        removed, unended, sources = [], [], 0
+        for job_id in [job_id async for ids in self.job_ids() for job_id in ids]:
+            ended, accepted = self._age_seconds(outcome_key(job_id)), self._age_seconds(record_key(job_id))
+            if (ended or 0) > ages.ended_seconds or (ended is None and accepted and accepted > ages.unended_seconds):
+                await self.remove(job_id)
+                removed.append(job_id)
+            elif ended is None:
+                unended.append(job_id)
+            elif ended > ages.source_seconds and source_key(job_id) in self.entries:
+                await self.remove_source(job_id)
+                sources += 1
+        return SweepReport(tuple(removed), sources, 0, tuple(unended))
+
+    async def probe(self) -> None:
+        self.take_write()
+
+    def grow_older(self, seconds: float) -> None:
+        """Makes everything that is stored that much older."""
+        for key, entry in self.entries.items():
+            self.entries[key] = replace(entry, modified_seconds=entry.modified_seconds - seconds)
+
+    def _blob(self, key: str) -> Blob:
+        entry = self.entries[key]
+        return Blob(key, len(entry.data), entry.version, datetime.fromtimestamp(entry.modified_seconds, UTC))
+
+    def _data_of(self, blob: Blob) -> bytes:
+        entry = self.entries.get(blob.key)
+        if entry is None or entry.version != blob.version:
+            raise BlobGone(blob.key)
+        return entry.data
+
+    def _below(self, folder: str) -> builtins.list[str]:
+        return [key for key in self.entries if key.startswith(f"{folder}/")]
+
+    def _age_seconds(self, key: str) -> float | None:
+        entry = self.entries.get(key)
+        return time.time() - entry.modified_seconds if entry else None
