@@ -19,7 +19,7 @@ up: $(running)  ## Start everything: Redis, web and a worker (ARGS="--port 9000 
 	@exec $(python) -m quickthumb up $(ARGS)
 
 test: $(developing)  ## Run the tests (ARGS="-k name")
-	@$(python) -m pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(python) -m pytest --numprocesses 3 --dist loadgroup $(ARGS)
 
 chaos: $(developing)  ## Kill every process again and again, and report what became of the jobs (CHAOS_SEED=1 repeats a run)
 	@mkdir -p build/chaos

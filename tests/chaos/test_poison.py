@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import picture, running_service
+from tests.conftest import http_client, picture, running_service
 from tests.waiting import wait_until
 
 FAULTS = Path(__file__).parents[1] / "faults"
@@ -72,7 +72,7 @@ async def ended(web: httpx.AsyncClient, job_id: str, seconds: float = 60) -> dic
 
 async def poisoned(address: str, poison: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The job of the poison and those of the others, in the end."""
-    async with httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as web:
+    async with http_client(address) as web:
         before = [await upload(web, picture(300, 200 + number)) for number in range(INNOCENTS // 2)]
         poison_id = await upload(web, poison)
         after = [await upload(web, picture(300, 300 + number)) for number in range(INNOCENTS // 2)]

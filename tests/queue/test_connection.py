@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import SSLConnection
 
 from quickthumb.queue.connection import connect, settings_of, translated
 from quickthumb.queue.errors import QueueUnavailable
@@ -46,7 +46,9 @@ def test_tls_checks_the_certificate_and_the_hosts_name() -> None:
 
 async def test_a_unix_socket_with_a_database_is_that_database(redis_url: str) -> None:
     async with connect(f"{redis_url}?db=7", Redis, attempts=0, answer_seconds=1.0) as seven:
-        assert seven.connection_pool.connection_class is UnixDomainSocketConnection
+        client = await seven.client_info()
+        assert "U" in client["flags"]  # Redis' letter for a client on a unix socket
+        assert client["db"] == 7
         await seven.set("which", "seven", ex=60)
         async with connect(redis_url, Redis, attempts=0, answer_seconds=1.0) as zero:
             assert await zero.get("which") is None

@@ -11,7 +11,6 @@ import pytest
 from arq import Retry
 from arq.worker import Worker, func
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from quickthumb.model.job import Job, Status
@@ -22,6 +21,8 @@ from quickthumb.queue.connection import FOREVER, connect
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import LONGEST_SLEEP_SECONDS, WakingPool
+from tests.chaos.fleet import free_port
+from tests.chaos.proxy import Cut, Proxy
 from tests.redis_fixtures import a_job, claimed, put_back
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -186,39 +187,28 @@ def quick_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_to_look_again")
 @pytest.mark.parametrize("moment", ["WATCH", "EXISTS", "ZSCORE", "MULTI"])
 async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
-    pool: WakingPool, store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch, moment: str
+    redis_url: str, store: JobStore, redis: Redis, moment: str
 ) -> None:
     """The connection breaks between any two of the steps with which arq starts a job."""
-    cut: list[str] = []
-    send: Any = Pipeline._send_command_parse_response
-    transact: Any = Pipeline._execute_transaction
-
-    async def cut_once(name: str) -> None:
-        if name == moment and not cut:
-            cut.append(name)
-            await redis.client_kill_filter(_type="normal", skipme=True)
-
-    async def cutting_send(self: Any, connection: Any, name: str, *args: Any, **options: Any) -> Any:
-        await cut_once(name)
-        return await send(self, connection, name, *args, **options)
-
-    async def cutting_transact(self: Any, *args: Any) -> Any:
-        if self.watching:
-            await cut_once("MULTI")
-        return await transact(self, *args)
-
-    monkeypatch.setattr(Pipeline, "_send_command_parse_response", cutting_send)
-    monkeypatch.setattr(Pipeline, "_execute_transaction", cutting_transact)
+    said: list[bytes] = []
     done: list[str] = []
+
+    def cut_once(data: bytes) -> Cut | None:
+        said.append(data)
+        looks = b"\r\nWATCH\r\n" in b"".join(said)
+        return Cut.BEFORE if looks and not proxy.cuts and f"\r\n{moment}\r\n".encode() in data else None
 
     async def work(_: dict[str, Any], job_id: str) -> None:
         done.append(job_id)
 
-    job = await added(store)
-    async with arq_worker(pool, work):
-        await wait_until(lambda: done == [job.id])
-        await wait_until(lambda: _gone(redis))
-    assert cut == [moment]
+    async with Proxy(redis_url, free_port()) as proxy:
+        proxy.choose = cut_once
+        async with connect(proxy.url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) as pool:
+            job = await added(store)
+            async with arq_worker(pool, work):
+                await wait_until(lambda: done == [job.id])
+                await wait_until(lambda: _gone(redis))
+        assert proxy.cuts == [Cut.BEFORE]
 
 
 async def _gone(redis: Redis) -> bool:
