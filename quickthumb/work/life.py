@@ -26,18 +26,20 @@ EXIT_CODE = 1
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Does `action` at once and then every `interval_seconds`, and `at_end` when it is cancelled. Logs the errors that
-    these raise, and goes on."""
+    these raise, and goes on. With `finishes`, an action that has begun is completed before the loop ends."""
 
     name: str
     action: Callable[[], Awaitable[object]]
     interval_seconds: float
     at_end: Callable[[], Awaitable[object]] | None = None
+    finishes: bool = False
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
         try:
             while True:
-                await self._try(self.action)
+                with anyio.CancelScope(shield=self.finishes):
+                    await self._try(self.action)
                 await anyio.sleep(self.interval_seconds)
         finally:
             if self.at_end is not None:
@@ -84,8 +86,9 @@ def heartbeat(jobs: JobStore, runner: Runner, worker: str, interval_seconds: flo
         await jobs.heartbeat(worker)
         await runner.renew_leases()
 
-    # Sign off at the end of the loop, since another heartbeat would register the worker again.
-    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker))
+    # Sign off at the end of the loop, since another heartbeat would register the worker again: even one that was
+    # cancelled after it had been sent, which Redis may carry out after the signing off.
+    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker), finishes=True)
 
 
 def watchdog(seconds: float) -> Loop:
