@@ -21,30 +21,31 @@ log = logging.getLogger("quickthumb.worker")
 
 REARMS_BEFORE_THE_END = 5
 EXIT_CODE = 1
+# How long an action that has begun may go on once the worker stops.
+LAST_ACTION_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Does `action` at once and then every `interval_seconds`, and `at_end` when it is cancelled. Logs the errors that
-    these raise, and goes on. With `finishes`, an action that has begun is completed before the loop ends."""
+    """Does `action` at once and then every `interval_seconds`, and `at_end` once the loop has ended. Logs the errors
+    that these raise, and goes on."""
 
     name: str
     action: Callable[[], Awaitable[object]]
     interval_seconds: float
     at_end: Callable[[], Awaitable[object]] | None = None
-    finishes: bool = False
 
-    async def run(self) -> None:
-        """Runs until it is cancelled."""
-        try:
-            while True:
-                with anyio.CancelScope(shield=self.finishes):
-                    await self._try(self.action)
-                await anyio.sleep(self.interval_seconds)
-        finally:
-            if self.at_end is not None:
-                with anyio.CancelScope(shield=True):
-                    await self._try(self.at_end)
+    async def run(self, ending: asyncio.Event) -> None:
+        """Runs until `ending` is set. An action that has begun is completed first."""
+        while not ending.is_set():
+            await self._try(self.action)
+            with anyio.move_on_after(self.interval_seconds):
+                await ending.wait()
+
+    async def end(self) -> None:
+        """Does what is to be done at the end."""
+        if self.at_end is not None:
+            await self._try(self.at_end)
 
     async def _try(self, action: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -57,7 +58,7 @@ class Loop:
 
 @asynccontextmanager
 async def background(*loops: Loop) -> AsyncIterator[None]:
-    """Runs the loops in one task group while the block lasts.
+    """Runs the loops in one task group while the block lasts. An action that does not end soon after it is cancelled.
 
     The task group lives in a task of its own: arq starts and stops its workers in different tasks, but a task group
     must be entered and left in the same task.
@@ -67,9 +68,12 @@ async def background(*loops: Loop) -> AsyncIterator[None]:
     async def host() -> None:
         async with anyio.create_task_group() as group:
             for loop in loops:
-                group.start_soon(loop.run, name=loop.name)
+                group.start_soon(loop.run, ending, name=loop.name)
             await ending.wait()
-            group.cancel_scope.cancel()
+            group.cancel_scope.deadline = anyio.current_time() + LAST_ACTION_SECONDS
+        # Not in the loops' own tasks: what they await after a cancellation would be cancelled as well.
+        for loop in loops:
+            await loop.end()
 
     hosting = asyncio.create_task(host(), name="background")
     try:
@@ -86,9 +90,8 @@ def heartbeat(jobs: JobStore, runner: Runner, worker: str, interval_seconds: flo
         await jobs.heartbeat(worker)
         await runner.renew_leases()
 
-    # Sign off at the end of the loop, since another heartbeat would register the worker again: even one that was
-    # cancelled after it had been sent, which Redis may carry out after the signing off.
-    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker), finishes=True)
+    # Sign off at the end of the loop, since another heartbeat would register the worker again.
+    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker))
 
 
 def watchdog(seconds: float) -> Loop:
