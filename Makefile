@@ -18,8 +18,10 @@ help:  ## Show these lines
 up: $(running)  ## Start everything: Redis, web and a worker (ARGS="--port 9000 --workers 2")
 	@exec $(python) -m quickthumb up $(ARGS)
 
-test: $(developing)  ## Run the tests (ARGS="-k name")
-	@$(python) -m pytest $(ARGS)
+# Three processes for two cores, since the tests wait a lot. They start hundreds of Python processes: those start faster
+# with the bytecode kept, also where the environment says that none is to be written.
+test: $(developing)  ## Run the tests (ARGS="-k name"; ARGS="-n 0" for one process)
+	@PYTHONDONTWRITEBYTECODE= $(python) -m pytest --numprocesses 3 --dist loadscope $(ARGS)
 
 chaos: $(developing)  ## Kill everything again and again; tell what became of the jobs (CHAOS_SEED=1 repeats a run)
 	@mkdir -p build/chaos

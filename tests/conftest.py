@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -11,12 +12,17 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 CHECKOUT = Path(__file__).parent.parent
 CORPUS = CHECKOUT.parent / "shared" / "corpus"
 START_SECONDS = 60.0
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# uvicorn closes a connection that was idle for 5 s. One that is idle for less is safe to use again.
+KEEP_ALIVE_SECONDS = 2.0
+pytest_plugins = ["tests.chaos.plugin", "tests.scheduling"]
 
 
 def picture(width: int = 400, height: int = 300, kind: str = "JPEG") -> bytes:
@@ -39,6 +45,12 @@ def clean_environment(**settings: object) -> dict[str, str]:
     """This process's environment without QuickThumb's settings, and with those given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
     return {**kept, **{f"QUICKTHUMB_{name.upper()}": str(value) for name, value in settings.items()}}
+
+
+def http_client(url: str, *, timeout: float = 30) -> httpx.AsyncClient:
+    """A client for plain HTTP. It loads no certificates, because loading them takes longer than most tests."""
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
+    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=NO_CERTIFICATES, limits=limits)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from tests.conftest import CHECKOUT, clean_environment, picture
+from tests.conftest import CHECKOUT, clean_environment, http_client, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -91,7 +91,7 @@ class Site:
         said = await program.says("Uvicorn running on")
         found = re.search(r"running on (http://\S+)", said)
         assert found is not None
-        return httpx.AsyncClient(base_url=found[1], timeout=30, trust_env=False)
+        return http_client(found[1])
 
     async def worker(self) -> Program:
         """A new worker that looks for jobs."""

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.chaos.plugin import REPORT
 from tests.chaos.report import Report
-
-REPORT = pytest.StashKey[Report]()
-LARGEST_SEED = 2**32
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,6 @@ class Scale:
 
 def _is_long() -> bool:
     return os.environ.get("CHAOS") == "long"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "chaos: belongs to the long run only (make chaos)")
-    seed = os.environ.get("CHAOS_SEED")
-    config.stash[REPORT] = Report(int(seed) if seed else random.SystemRandom().randrange(LARGEST_SEED))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,12 +53,3 @@ def report(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 def chance(report: Report, request: pytest.FixtureRequest) -> random.Random:
     """The source of every decision left to chance; the same for the same seed and test, whatever else is run."""
     return random.Random(f"{report.seed} {request.node.name}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    report = config.stash[REPORT]
-    if not (report.faults or report.accepted):
-        return
-    terminalreporter.section("chaos")
-    for line in report.lines():
-        terminalreporter.write_line(line)

@@ -17,7 +17,7 @@ from quickthumb.config import Config
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.keys import KEYS
 from tests.chaos.process import Process, processes_with
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, http_client
 from tests.waiting import wait_until
 
 START_SECONDS = 40.0
@@ -59,7 +59,7 @@ class Fleet:
         serving += ["--http", protocol]
         self.web = Process("web", serving, self._environment(web_redis_url or self.redis_url), folder / "web.log")
         self.workers: list[Process] = []
-        self.client = httpx.AsyncClient(base_url=self.address, timeout=60, trust_env=False)
+        self.client = http_client(self.address, timeout=60)
         self.store = Redis.from_url(self.redis_url)
 
     async def __aenter__(self) -> Self:

@@ -3,8 +3,9 @@
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,23 @@ class Report:
         self.measured[what] = max(round(seconds, 2), self.measured.get(what, 0.0))
         return seconds
 
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        return {**asdict(self), "faults": dict(self.faults), "refused": dict(self.refused)}
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Self:
+        return cls(**{**told, "faults": Counter(told["faults"]), "refused": Counter(told["refused"])})
+
+    def add(self, other: "Report") -> None:
+        """Takes in what the scenarios of another process told."""
+        self.faults += other.faults
+        self.refused += other.refused
+        for name in ("accepted", "done", "failed", "lost", "wrong", "leftovers"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for what, seconds in other.measured.items():
+            self.took(what, seconds)
+
     @property
     def longest_recovery(self) -> tuple[str, float]:
         """The longest of the measured times, and what it was."""
@@ -71,7 +89,7 @@ class Report:
         self.saved_as = str(path)
         what, seconds = self.longest_recovery
         longest = {"what": what, "seconds": seconds}
-        path.write_text(json.dumps({**vars(self), "longest_recovery": longest}, indent=2) + "\n")
+        path.write_text(json.dumps({**self.as_dict(), "longest_recovery": longest}, indent=2) + "\n")
 
 
 def _counted(counter: Counter[str]) -> str:

@@ -4,13 +4,12 @@ import asyncio
 from io import BytesIO
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from PIL import Image
 
 from tests.chaos.test_poison import ended, upload
-from tests.conftest import running_service
+from tests.conftest import http_client, running_service
 
 MEBIBYTE = 1024 * 1024
 BUDGET_BYTES = 640 * MEBIBYTE
@@ -40,7 +39,7 @@ def hundred_megapixels(kind: str, **options: object) -> bytes:
 
 
 async def all_end_done(address: str, pictures: list[bytes], seconds: float = 60) -> None:
-    async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as web:
+    async with http_client(address, timeout=60) as web:
         ids = await asyncio.gather(*(upload(web, picture) for picture in pictures))
         jobs = await asyncio.gather(*(ended(web, job_id, seconds) for job_id in ids))
     assert [job["status"] for job in jobs] == ["DONE"] * len(pictures)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import running_service
+from tests.conftest import http_client, running_service
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ def mailing_site(tmp_path_factory: pytest.TempPathFactory, post_office: socket.s
 
 @pytest.fixture
 async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=site.address, timeout=30, trust_env=False) as client:
+    async with http_client(site.address) as client:
         yield client
 
 
 @pytest.fixture
 async def mailing(mailing_site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=mailing_site.address, timeout=30, trust_env=False) as client:
+    async with http_client(mailing_site.address) as client:
         yield client

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.conftest import running_service
+from tests.conftest import http_client, running_service
 from tests.upgrade.layout import RELEASES, fill_redis, lay_out, remains_of
 from tests.waiting import wait_until
 
@@ -59,16 +59,19 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield Upgraded(address, folder / "data", remains.read("told.json"), has_redis)
 
 
-def on(*redises: bool) -> pytest.MarkDecorator:
-    """Runs a test on every release's data: with its Redis (True), with an empty one (False)."""
-    given = [(path.name, has_redis) for has_redis in redises for path in sorted(RELEASES.iterdir())]
-    ids = [f"{name} with {'its' if has_redis else 'an empty'} Redis" for name, has_redis in given]
-    return pytest.mark.parametrize("upgraded", given, ids=ids, indirect=True, scope="module")
+# Every release, with its Redis and with an empty one. pytest keeps a fixture only as long as its parameter is the same
+# object, so each stands here once.
+WITH_REDIS = [pytest.param((path.name, True), id=f"{path.name} with its Redis") for path in sorted(RELEASES.iterdir())]
+WITHOUT_REDIS = [
+    pytest.param((path.name, False), id=f"{path.name} with an empty Redis") for path in sorted(RELEASES.iterdir())
+]
+on_all = pytest.mark.parametrize("upgraded", [*WITH_REDIS, *WITHOUT_REDIS], indirect=True, scope="module")
+on_all_with_redis = pytest.mark.parametrize("upgraded", WITH_REDIS, indirect=True, scope="module")
 
 
 @pytest.fixture
 async def web(upgraded: Upgraded) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upgraded.address, timeout=60, trust_env=False) as web:
+    async with http_client(upgraded.address, timeout=60) as web:
         yield web
 
 
@@ -91,7 +94,7 @@ async def digest(web: httpx.AsyncClient, url: str) -> str:
     return hashlib.sha256(answer.content).hexdigest()
 
 
-@on(True, False)
+@on_all
 async def test_what_had_ended_is_shown_as_it_was(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     assert {job["shown"]["status"] for job in upgraded.ended} == set(ENDED)
     forgotten = set() if upgraded.has_redis else ONLY_IN_REDIS
@@ -103,7 +106,7 @@ async def test_what_had_ended_is_shown_as_it_was(upgraded: Upgraded, web: httpx.
             assert await digest(web, job["results"][name]["url"]) == expected
 
 
-@on(True, False)
+@on_all
 async def test_what_waited_or_ran_is_done(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     assert {job["shown"]["status"] for job in upgraded.unended} == {"WAITING", "IN_PROGRESS"}
     for old in upgraded.unended:
@@ -117,14 +120,14 @@ async def test_what_waited_or_ran_is_done(upgraded: Upgraded, web: httpx.AsyncCl
                 assert image.size == (result["width"], result["height"])
 
 
-@on(True, False)
+@on_all
 async def test_every_source_is_there(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     for old in upgraded.jobs:
         job = await shown(web, old["shown"]["id"])
         assert await digest(web, job["links"]["original"]) == old["shown"]["source"]["sha256"]
 
 
-@on(True, False)
+@on_all
 async def test_all_are_listed_newest_first(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     for old in upgraded.jobs:
         await shown(web, old["shown"]["id"])
@@ -134,7 +137,7 @@ async def test_all_are_listed_newest_first(upgraded: Upgraded, web: httpx.AsyncC
     assert [job_id for job_id in listed if job_id in oldest] == oldest
 
 
-@on(True)
+@on_all_with_redis
 async def test_a_key_that_was_used_gives_its_first_job(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     use = upgraded.told["key"]
     old = upgraded.told["jobs"][use["job"]]["shown"]
@@ -148,7 +151,7 @@ async def test_a_key_that_was_used_gives_its_first_job(upgraded: Upgraded, web: 
     assert again.json()["id"] == old["id"]
 
 
-@on(True)
+@on_all_with_redis
 async def test_an_email_that_waited_is_sent(upgraded: Upgraded, web: httpx.AsyncClient) -> None:
     email = upgraded.told["email"]
 

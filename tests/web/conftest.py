@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import picture
+from tests.conftest import http_client, picture
 from tests.redis_server import RedisServer
 from tests.web_process import WebProcess, running_web
 
@@ -18,7 +18,7 @@ MAX_UPLOAD_BYTES = 4 * 1024 * 1024
 @pytest.fixture
 async def client(service: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service that all tests share."""
-    async with httpx.AsyncClient(base_url=service, timeout=30) as client:
+    async with http_client(service) as client:
         yield client
 
 
@@ -36,7 +36,7 @@ async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebPr
 @pytest.fixture
 async def waiting(alone: WebProcess) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the web process that has no worker."""
-    async with httpx.AsyncClient(base_url=alone.address, timeout=30) as client:
+    async with http_client(alone.address) as client:
         yield client
 
 
