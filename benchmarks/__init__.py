@@ -1,1 +1,1 @@
-"""Measurements of the imaging engine, side by side with sharp. Run with `python -m benchmarks.compare`."""
+"""Benchmarks of the imaging engine, side by side with sharp, and of the service. Each module says how to run it."""

@@ -1,9 +1,9 @@
-"""The comparison with sharp: every task on both sides in turn, and the medians of the paired ratios.
+"""Compares the imaging engine with sharp: runs each task on both sides in turn; prints medians of the paired ratios.
 
     python -m benchmarks.compare [--corpus FOLDER] [--rounds N]
 
-Needs Node, and `npm ci` in this folder. Turns are taken run by run, so that whatever else the machine does meanwhile
-slows both sides alike.
+Needs Node, and `npm ci` in this folder. The sides alternate with every run, so that any other load on the machine slows
+both alike.
 """
 
 import argparse
@@ -32,7 +32,7 @@ FIVE = (1280, 960, 640, 320, 128)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: what is compared, the most that the ratio should be, and of which measure that is said."""
+    """A line of the table: the task, the highest acceptable ratio, and the measure that the ratio is of."""
 
     task: Task
     target: float
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Medians of both sides' times, in milliseconds of the row's measure, and of the ratios of neighbouring runs."""
+    """Medians: of both sides' times, in milliseconds of the row's measure, and of the ratios of adjacent runs."""
 
     ours: float
     theirs: float
@@ -50,7 +50,7 @@ class Ratios:
 
 
 def rows(corpus: Path) -> list[Row]:
-    """The table's lines."""
+    """The lines of the table."""
     photo, paper = corpus / "photos" / "street-2725x2225.jpg", corpus / "photos" / "paper-rgba-2048x1536.png"
     return [
         Row(Task("JPEG → 720 × 588 JPEG q80", photo, (720,), "jpeg"), 1.0),
@@ -62,7 +62,7 @@ def rows(corpus: Path) -> list[Row]:
 
 
 def compare(row: Row, sides: tuple[Side, Side], folders: tuple[Path, Path], rounds: int) -> Ratios:
-    """Runs both sides in turns, each going first every other time."""
+    """Runs both sides in turn; each goes first every other time."""
     for side, folder in zip(sides, folders, strict=True):
         side.run(row.task, folder)
     pairs: list[tuple[Spent, Spent]] = []
@@ -83,13 +83,13 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
 
 
 def _empty(folder: Path) -> None:
-    """Overwriting a file may cost more than writing it, and no job does."""
+    """Empties the folder: overwriting a file may cost more than writing a new one, and no job overwrites files."""
     for path in folder.iterdir():
         path.unlink()
 
 
 def print_row(row: Row, found: Ratios) -> None:
-    """A line of the table."""
+    """Prints a line of the table."""
     ratio, unit = (found.cpu, "ms CPU") if row.measure == "cpu" else (found.wall, "ms")
     verdict = "" if ratio <= row.target else " (missed)"
     times = f"{found.ours:.1f} {unit} | {found.theirs:.1f} {unit}"
@@ -97,7 +97,7 @@ def print_row(row: Row, found: Ratios) -> None:
 
 
 def print_quality(corpus: Path, sides: tuple[Side, Side], folders: tuple[Path, Path]) -> None:
-    """How near both sides' 720 × 588 JPEGs are to Pillow's Lanczos of the whole picture."""
+    """Prints how close both sides' 720 × 588 JPEGs are to Pillow's Lanczos from the full size."""
     for side, folder in zip(sides, folders, strict=True):
         side.run(rows(corpus)[0].task, folder)
     with Image.open(corpus / "photos" / "street-2725x2225.jpg") as photo:
@@ -110,7 +110,10 @@ def print_quality(corpus: Path, sides: tuple[Side, Side], folders: tuple[Path, P
 
 
 def print_threads(corpus: Path, rounds: int) -> None:
-    """The rate of two threads over that of one; and of two processes, which share nothing, at the same time."""
+    """Prints the rate of two threads over that of one, and the same for processes, which share nothing.
+
+    Both are measured in the same minutes: the processes show what the machine can give.
+    """
     job = partial(render_once, corpus / "photos" / "street-2725x2225.jpg")
 
     def seconds(pool: Executor) -> float:
@@ -128,17 +131,17 @@ def print_threads(corpus: Path, rounds: int) -> None:
         pairs = [(seconds(thread) / seconds(threads), seconds(process) / seconds(processes)) for _ in range(rounds)]
     ours, machine = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"\nJPEG → 720 × 588, rate of two threads over one: {ours:.2f} (target 1.85)")
-    print(f"the same of two processes, which is what the machine can give meanwhile: {machine:.2f}")
+    print(f"the same for two processes (what the machine can give meanwhile): {machine:.2f}")
 
 
 def render_once(source: Path, _: int) -> None:
-    """One job in a folder of its own."""
+    """Renders one job in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         render(source, Task("", source, (720,), "jpeg").outputs(), Path(folder), LIMITS)
 
 
 def print_machine(versions: dict[str, str]) -> None:
-    """What all of it ran on."""
+    """Prints the machine, its load and the versions."""
     model = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
@@ -149,7 +152,7 @@ def print_machine(versions: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the machine, the table, the quality and the rates of threads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--rounds", type=int, default=25)

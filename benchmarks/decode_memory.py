@@ -1,8 +1,8 @@
-"""How much memory a worker takes for many pictures of 100 megapixels at once.
+"""Measures how much memory a worker takes for many pictures of 100 megapixels at once.
 
     python -m benchmarks.decode_memory [--uploads 40] [--threads 2] [--budget-mebibytes N] [--kinds PNG WebP]
 
-It runs `quickthumb up` on a temporary folder, once for each kind of picture, and reports the worker's resident memory:
+Runs `quickthumb up` on a temporary folder, once for each kind of picture, and prints the worker's resident memory:
 before, at its peak, and afterwards. Linux only.
 """
 

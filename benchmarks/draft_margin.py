@@ -1,10 +1,10 @@
-"""How far `draft()` may shrink a JPEG before it is resampled: quality against time, for several margins.
+"""Measures how far `draft()` may shrink a JPEG before resampling: quality against time, for several margins.
 
     python -m benchmarks.draft_margin [--corpus FOLDER]
 
-A margin is how many times more pixels a side must be left, at least, than the result needs. For every margin the photo
-is made at many widths; time is CPU time of decoding and resampling, quality is SSIM against Pillow's Lanczos of the
-whole picture. Draws docs/images/draft-margin.svg, and prints its figures.
+A margin is how many times more pixels per side `draft()` must leave, at least, than the result has. For every margin
+the photo is rendered at many widths. Time is the CPU time of decoding and resampling; quality is SSIM against Pillow's
+Lanczos from the full size. Draws docs/images/draft-margin.svg, and prints its figures.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.imaging.measures import ssim
 MARGINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
 WIDTHS = (80, 100, 128, 160, 200, 240, 300, 360, 440, 540, 640, 720, 860, 1000, 1200)
 ROUNDS = 7
-# The plot: its size and edge in pixels, and what its axes span.
+# The plot: its size and margin in pixels, and where its axes begin and end.
 WIDE, HIGH, EDGE = 720, 400, 60
 LOWEST, MOST_MILLISECONDS = 0.988, 35
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "draft-margin.svg"
@@ -33,7 +33,7 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "draft-margin
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What one margin gives over all widths."""
+    """The figures of one margin over all widths: mean CPU time, mean SSIM and worst SSIM."""
 
     margin: float
     milliseconds: float
@@ -51,7 +51,7 @@ def decode(source: Path, scale: int) -> Image.Image:
 
 
 def measure(source: Path) -> list[Point]:
-    """A point for every margin."""
+    """Measures a point for every margin, and one without draft."""
     full = decode(source, 1)
 
     @cache
@@ -60,7 +60,7 @@ def measure(source: Path) -> list[Point]:
 
     @cache
     def made(width: int, scale: int) -> tuple[float, float]:
-        """Seconds of CPU, and SSIM."""
+        """CPU time in seconds, and SSIM."""
         size = reference(width).size
         seconds = []
         for _ in range(ROUNDS):
@@ -80,26 +80,26 @@ def measure(source: Path) -> list[Point]:
 
 
 def draw(points: Sequence[Point]) -> str:
-    """Mean and worst SSIM over mean time, as SVG."""
+    """Plots mean and worst SSIM over mean time, as SVG."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" font-family="sans-serif" font-size="12">'
     )
     title = "SSIM to full-size Lanczos over CPU time, in ms, by margin (large: the one chosen)"
     parts = [head, f'<rect width="{WIDE}" height="{HIGH}" fill="white"/>', text(WIDE / 2, 24, title), *axes()]
-    for name, colour in (("mean", "#1f77b4"), ("worst", "#d62728")):
+    for name, color in (("mean", "#1f77b4"), ("worst", "#d62728")):
         line = [place(point.milliseconds, getattr(point, name)) for point in points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in line)
-        parts.append(f'<path d="M{path}" fill="none" stroke="{colour}"/>')
+        parts.append(f'<path d="M{path}" fill="none" stroke="{color}"/>')
         parts.append(text(line[-1][0] + 24, line[-1][1] + 4, name))
         for point, (x, y) in zip(points, line, strict=True):
             radius = 5 if point.margin == DRAFT_MARGIN else 3
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{color}"/>')
             parts.append(text(x, y + (18 if name == "worst" else -9), label(point)))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def axes() -> list[str]:
-    """Lines every 0.002 of SSIM, and milliseconds below."""
+    """Draws a line every 0.002 of SSIM, and the milliseconds below."""
     parts = []
     for tick in range(7):
         x, y = place(0, LOWEST + tick * 0.002)
@@ -112,13 +112,13 @@ def axes() -> list[str]:
 
 
 def place(milliseconds: float, score: float) -> tuple[float, float]:
-    """Where a time and a score are drawn."""
+    """The pixel at which a time and a score are drawn."""
     x = EDGE + milliseconds / MOST_MILLISECONDS * (WIDE - 2 * EDGE)
     return x, HIGH - EDGE - (score - LOWEST) / (1 - LOWEST) * (HIGH - 2 * EDGE)
 
 
 def text(x: float, y: float, words: str) -> str:
-    """Words around a point."""
+    """Text centered on a point."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{words}</text>'
 
 
@@ -128,7 +128,7 @@ def label(point: Point) -> str:
 
 
 def main() -> None:
-    """Prints and draws."""
+    """Measures, prints the table and writes the plot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     points = measure(parser.parse_args().corpus / "photos" / "street-2725x2225.jpg")

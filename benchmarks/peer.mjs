@@ -1,4 +1,4 @@
-// Sharp's side of the comparison: reads one task a line from standard input, does it, and answers with what it took.
+// Sharp's side of the comparison: reads one task per line from standard input, runs it, and prints the time it took.
 import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 

@@ -1,10 +1,10 @@
-"""How much longer a job takes than its picture: from the 202 to DONE, against the same work in a bare loop.
+"""Measures what the service adds to a job: the time from the 202 to DONE, against the same work in a bare loop.
 
-    python benchmarks/pickup.py photo.jpg                      starts a service of its own
-    python benchmarks/pickup.py photo.jpg http://127.0.0.1:8000
+    python benchmarks/pickup.py photo.jpg                         starts a service of its own
+    python benchmarks/pickup.py photo.jpg http://127.0.0.1:8000   uses a running service
 
-The two are measured in turn, one job and one bare run after another, so that a change of the machine's speed meets
-both. The service is idle between jobs. The worker's idle CPU time is measured afterwards, when the service is its own.
+Jobs and bare runs alternate, so that a change of the machine's speed affects both. The service is idle between jobs. If
+this script started the service, it also measures the worker's idle CPU time at the end.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ THUMBNAIL = [Output(name="thumbnail", width=128, height=128)]
 
 @contextlib.contextmanager
 def own_service(folder: Path) -> Iterator[tuple[str, int]]:
-    """A service on a folder: its address and its process id."""
+    """Starts a service on a folder; yields its URL and its process id."""
     words = [sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(folder / "data")]
     log = folder / "up.log"
     with log.open("w") as output:
@@ -54,13 +54,13 @@ def own_service(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def ask(request: urllib.request.Request | str) -> dict[str, str]:
-    with urllib.request.urlopen(request) as answer:  # noqa: S310 - the address is the caller's
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - the caller chose the URL
         found: dict[str, str] = json.load(answer)
         return found
 
 
 def job_seconds(address: str, photo: bytes) -> tuple[float, float]:
-    """How long one upload took to be answered, and its job to be DONE after that."""
+    """How long the answer to one upload took, and how long after that its job was DONE, in seconds."""
     headers = {"Content-Type": "image/jpeg"}
     began = time.perf_counter()
     job = ask(urllib.request.Request(f"{address}/images/", photo, headers))  # noqa: S310
@@ -68,7 +68,7 @@ def job_seconds(address: str, photo: bytes) -> tuple[float, float]:
     ended = ask(f"{address}/jobs/{job['id']}?wait=30")
     done = time.perf_counter()
     if ended["status"] != "DONE":
-        raise SystemExit(f"the job ended otherwise: {ended}")
+        raise SystemExit(f"the job did not end as DONE: {ended}")
     return accepted - began, done - accepted
 
 

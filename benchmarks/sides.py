@@ -1,4 +1,4 @@
-"""The two sides of the comparison: this engine in this process, and sharp in a Node process of its own."""
+"""The two sides of the comparison: the imaging engine in this process, and sharp in a Node process of its own."""
 
 import json
 import subprocess
@@ -14,14 +14,15 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 
 HERE = Path(__file__).parent
-# Up to this width, of the sizes compared here, the engine gives a JPEG Huffman tables of its own; sharp is told to too.
+# Among the widths compared here, the engine optimizes the Huffman tables of JPEGs up to this one. Sharp is told to do
+# the same.
 OWN_TABLES_WIDTH = 320
 LIMITS = Limits(max_pixels=200_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Outputs of one source that are made in one go; only widths and formats, which both sides understand alike."""
+    """The outputs of one source in one job. Only widths and formats, which mean the same on both sides."""
 
     name: str
     source: Path
@@ -38,21 +39,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one run took."""
+    """The time that one run took."""
 
     wall_seconds: float
     cpu_seconds: float
 
 
 class Side(Protocol):
-    """Does a task and leaves its files in a folder as w<width>.<format's extension>."""
+    """Runs tasks and writes their files into a folder as w<width>.<extension of the format>."""
 
     def run(self, task: Task, folder: Path) -> Spent:
         """Runs the task once."""
 
 
 class Ours:
-    """The engine, called as the worker calls it: facts, receipts and all."""
+    """The engine, called as the worker calls it, with facts and receipts."""
 
     def run(self, task: Task, folder: Path) -> Spent:
         outputs = task.outputs()

@@ -1,8 +1,8 @@
-"""How much memory the web process needs for an upload of one gigabyte, in each of the three ways.
+"""Measures how much memory the web process needs for an upload of one gigabyte, for each kind of request body.
 
     python -m benchmarks.upload_memory [--gigabytes 1]
 
-It starts a Redis and a web process of its own, on a temporary folder that needs room for one upload at a time.
+Starts a Redis and a web process of its own, on a temporary folder that needs room for one upload at a time.
 """
 
 import argparse

@@ -25,13 +25,13 @@ from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 
-# A client is waiting: Redis gets a moment to come back, then the answer is 503.
+# A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
 REDIS_ATTEMPTS = 3
 REDIS_ANSWER_SECONDS = 3.0
 
 
 def build(config: Config) -> Starlette:
-    """The application for a configuration. It connects to Redis when it first needs it, and again whenever it must."""
+    """The application for a configuration. It connects to Redis on first use, and reconnects whenever it must."""
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     watch = JobWatch(redis)
     older = endpoints_of(config.compat)

@@ -2,7 +2,7 @@
 
 import logging
 
-# arq logs each call twice, and its health every few seconds; QuickThumb's own line about a job says more.
+# arq logs each call twice, and its health every few seconds; QuickThumb logs one line per job, which says more.
 _CHATTER = ("%6.2fs →", "%6.2fs ←", "recording health")
 
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics of a web process: its own counters, and the numbers of jobs from Redis at each scrape."""
+"""Prometheus metrics of a web process: its own counters and, from Redis at each scrape, the numbers of all jobs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class JobNumbers:
-    """The state of all jobs, for one scrape. `attempts` counts ended attempts by the status they led to."""
+    """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to."""
 
     jobs: Mapping[str, int]
     queued: int
@@ -30,7 +30,7 @@ class WebMetrics:
         )
         self._seconds = Histogram(
             "quickthumb_http_request_seconds",
-            "Time from the request's head to the end of the response.",
+            "Time from the request head to the end of the response.",
             ["method", "route"],
             registry=self._registry,
         )
@@ -46,7 +46,7 @@ class WebMetrics:
         self._upload_bytes.inc(upload_bytes)
 
     def exposition(self, numbers: JobNumbers | None) -> bytes:
-        """The text that Prometheus reads; without the job metrics if `numbers` is None, because Redis is away."""
+        """The text for Prometheus. If `numbers` is None, because Redis is unavailable, it has no metrics of jobs."""
         text = generate_latest(self._registry)
         if numbers is not None:
             scrape = CollectorRegistry(auto_describe=False)
@@ -61,14 +61,14 @@ class _JobCollector:
 
     def collect(self) -> Iterable[Metric]:
         numbers = self._numbers
-        jobs = GaugeMetricFamily("quickthumb_jobs", "Jobs known, by status.", labels=["status"])
+        jobs = GaugeMetricFamily("quickthumb_jobs", "Jobs, by status.", labels=["status"])
         for status, count in numbers.jobs.items():
             jobs.add_metric([status], count)
         yield jobs
         yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
         yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)
         attempts = CounterMetricFamily(
-            "quickthumb_attempts", "Ended attempts at jobs, by the status they led to.", labels=["status"]
+            "quickthumb_attempts", "Finished attempts at jobs, by the status they led to.", labels=["status"]
         )
         for status, count in numbers.attempts.items():
             attempts.add_metric([status], count)

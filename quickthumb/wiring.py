@@ -1,4 +1,4 @@
-"""Parts that more than one root puts together, from the configuration."""
+"""Parts that more than one root builds from the configuration."""
 
 from redis.asyncio import Redis
 
@@ -12,20 +12,20 @@ from quickthumb.service.emails import EmailLedger
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import FileStorage, RetentionAges
 
-# What was begun so long ago and is neither kept nor cleared away, nobody is working on any more.
+# The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
 
 
 def mailer(config: Config) -> Mailer:
-    """What emails are sent with: the mail server of the settings, or a folder where there is none."""
+    """The mailer that sends emails: through the configured mail server, or into a folder if there is none."""
     if config.smtp.host is None:
         return Outbox(config.storage.data_dir / "outbox")
     return SmtpMailer(config.smtp)
 
 
 def repairer(config: Config, redis: Redis) -> Repairer:
-    """What keeps Redis true to the storage, and removes what was kept long enough."""
-    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds)
+    """The repairer, which makes Redis agree with the storage and removes what has expired."""
+    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,

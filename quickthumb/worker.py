@@ -35,18 +35,19 @@ from quickthumb.work.runner import Runner
 STACK = "stack"
 THREADS = "threads"
 HEALTH_SECONDS = 5
-# arq forgets a job that outlives its limit. What takes too long is ended elsewhere, and waiting for memory is not that.
+# arq forgets a job that exceeds this limit, so no job may ever reach it. The sandbox ends slow renderings much earlier;
+# its limits do not count the time that a job waits for memory.
 ARQ_TIMEOUT_SECONDS = 86_400
-# QuickThumb counts attempts itself: arq's count grows with each restart of a worker, too.
+# QuickThumb counts attempts itself, since arq's count also grows with each restart of a worker.
 TRIES_WITHOUT_END = 1_000_000
 
 
 async def start(context: dict[str, Any], config: Config) -> None:
-    """Opens what the worker's jobs need, and keeps it in arq's context."""
+    """Opens everything that the worker's attempts need, and puts it into arq's context."""
     logs.configure()
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
-    # arq calls this within its main task; once that is over, nothing is worth waiting for Redis for ever.
+    # arq calls this within its main task. Once that task is over, no command may wait for Redis forever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
@@ -91,16 +92,16 @@ def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobSt
 
 
 async def stop(context: dict[str, Any]) -> None:
-    """Closes what `start` opened. Where threads hang, this is the end of the process."""
+    """Closes what `start` opened. Ends the process if threads are still working."""
     await context[STACK].aclose()
     complete_shutdown(context[THREADS])
 
 
 def settings(config: Config) -> type:
-    """The class that arq reads its options from; it looks at the class's own attributes only."""
-    read_presets(config.presets)  # only to say what is wrong with them before anything begins
+    """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
+    read_presets(config.presets)  # only to report invalid presets before anything starts
     threads = config.worker.threads or available_cores()
-    # One job more than threads: the next one's bookkeeping is done while the threads are busy.
+    # One job more than threads, so that the next job's bookkeeping is done while all threads are busy.
     max_jobs = threads + 1
 
     async def on_startup(context: dict[str, Any]) -> None:
@@ -128,7 +129,7 @@ def settings(config: Config) -> type:
         "log_results": False,
         "job_timeout": ARQ_TIMEOUT_SECONDS,
         "job_completion_wait": config.worker.shutdown_grace_seconds,
-        # The pool sleeps in Redis while there is nothing to do, so this only paces a busy worker.
+        # The pool blocks in Redis while there is nothing to do, so this delay only paces a busy worker.
         "poll_delay": 0.01,
         "health_check_interval": HEALTH_SECONDS,
     }

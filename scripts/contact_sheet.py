@@ -1,4 +1,4 @@
-"""Draws docs/images/contact-sheet.png: every fit, position, filter and format on the corpus photo, to be looked at.
+"""Draws docs/images/contact-sheet.png: every fit, position, filter and format on the corpus photo, for a visual check.
 
 python scripts/contact_sheet.py [--corpus FOLDER] [--target FILE]
 """
@@ -23,7 +23,7 @@ COLUMNS = 8
 COVER = {"size": "80x110", "fit": "cover"}
 BOX = {"size": "140x110"}
 
-# The parameters of every cell, by row. All are of the photo, but those of the last row, which have transparency.
+# The parameters of every cell, row by row: first of the photo, then, in the last row, of a transparent picture.
 PHOTO: list[dict[str, str]] = [
     *({"size": "140x80", "fit": fit} for fit in ("inside", "cover", "contain", "fill")),
     {"size": "140x80", "fit": "contain", "background": "#357"},
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def made_cells(source: Path, wanted: list[dict[str, str]]) -> list[Image.Image]:
-    """A labelled cell for each list of parameters."""
+    """A labeled cell for each set of parameters."""
     outputs: list[Output] = [parse_output({"name": f"cell{at}", **parameters}) for at, parameters in enumerate(wanted)]
     with tempfile.TemporaryDirectory() as folder:
         made = render(source, outputs, Path(folder), Limits(max_pixels=100_000_000)).made
@@ -80,7 +80,7 @@ def made_cells(source: Path, wanted: list[dict[str, str]]) -> list[Image.Image]:
 
 
 def label(parameters: dict[str, str]) -> str:
-    """The parameters in few words, without the box that most cells share."""
+    """The parameters in a few words, without the size that most cells share."""
     told = {name: value for name, value in parameters.items() if (name, value) != ("size", BOX["size"])}
     return " ".join(value if name in ("fit", "format", "size") else f"{name}={value}" for name, value in told.items())
 
@@ -99,7 +99,7 @@ def draw_cell(path: Path, text: str) -> Image.Image:
 
 
 def checkerboard(size: tuple[int, int]) -> Image.Image:
-    """Squares of 6 pixels in two light greys."""
+    """A checkerboard with squares of 6 pixels, in white and light gray."""
     board = Image.new("RGBA", size, "#ffffff")
     pen = ImageDraw.Draw(board)
     for y in range(0, size[1], 6):
@@ -109,7 +109,7 @@ def checkerboard(size: tuple[int, int]) -> Image.Image:
 
 
 def draw_sheet(cells: list[Image.Image]) -> Image.Image:
-    """The cells in rows."""
+    """Arranges the cells in rows."""
     gap = 4
     rows = -(-len(cells) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (CELL[0] + gap) + gap, rows * (CELL[1] + gap) + gap), "white")

@@ -1,4 +1,4 @@
-"""Writes the README's session anew, with what the commands really print.
+"""Rewrites the README's session with the real output of its commands.
 
 python scripts/session.py http://127.0.0.1:8000 photo.jpg
 """
@@ -23,19 +23,19 @@ FOLLOWING = [
 
 
 def run(command: str, address: str, folder: Path) -> str:
-    """What the command prints, run in `folder` against the service at `address`."""
+    """Runs the command in `folder` against the service at the URL `address`; returns what it prints."""
     real = command.replace(SHOWN_ADDRESS, address.removeprefix("http://"))
     return subprocess.run(["sh", "-c", real], cwd=folder, capture_output=True, text=True, check=True).stdout  # noqa: S607
 
 
 def session(address: str, photo: Path) -> str:
-    """The session as a console block."""
+    """Runs the session against the service; returns it as a console block."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(photo, Path(folder) / "photo.jpg")
         accepted = run(UPLOAD, address, Path(folder))
         found = re.search(r'"id": "([0-9a-f]{32})"', accepted)
         if found is None:
-            raise SystemExit(f"the upload was not accepted: {accepted}")
+            raise SystemExit(f"the service refused the upload: {accepted}")
         lines = [f"$ {UPLOAD}\n{accepted}"]
         for command in FOLLOWING:
             command = command.replace("ID", found[1])

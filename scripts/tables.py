@@ -1,4 +1,4 @@
-"""Writes the tables of the docs from the code, where each row is declared once.
+"""Rewrites the tables in the docs from the code, which declares each row once.
 
 python scripts/tables.py
 """
@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 
 def settings() -> str:
-    """Every setting: its default and meaning. Rows keep their order on the page; a new setting comes last."""
+    """A row for every setting: default and meaning. Rows keep their order on the page; a new setting comes last."""
     on_page = re.findall(r"^\| `([A-Z_]+)` \|", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     order = {name: place for place, name in enumerate(on_page)}
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
@@ -29,17 +29,17 @@ def settings() -> str:
 
 
 def errors() -> str:
-    """Every error: its status, code and title, and whether it may pass."""
+    """A row for every error: status, code, title, and whether it is temporary."""
     _import_every_room()
     rows = ["| status | code | title | |", "|---|---|---|---|"]
     for error in catalogue():
-        passing = "" if error.permanent else "may pass: try again"
+        passing = "" if error.permanent else "temporary: try again"
         rows.append(f"| {error.status} | `{error.code}` | {error.title} | {passing} |")
     return "\n".join(rows)
 
 
 def _import_every_room() -> None:
-    """Errors live where they are raised, and are in the catalogue once their module is imported."""
+    """Fills the catalogue: each error is declared where it is raised, and is in the catalogue once that is imported."""
     roots = ("quickthumb.app", "quickthumb.worker", "quickthumb.__main__")
     for module in pkgutil.walk_packages(quickthumb.__path__, "quickthumb."):
         if module.name not in roots:
@@ -47,7 +47,7 @@ def _import_every_room() -> None:
 
 
 def redis_keys() -> str:
-    """Every Redis key, as `queue/keys.py` lists them."""
+    """A row for every Redis key, as listed in `queue/keys.py`."""
     rows = [line for line in (keys.__doc__ or "").splitlines() if line.startswith("|")]
     text = "\n".join(rows)
     for name in re.findall(r"`([A-Z_]+_SECONDS)`", text):
@@ -63,7 +63,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
 
 
 def rewritten(text: str, name: str, table: str) -> str:
-    """The page with the table made anew between its marks."""
+    """The page with the new table between the table's marks."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
     return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}{table}\n{end}", text, flags=re.DOTALL)
 

@@ -14,14 +14,14 @@ WriteSettings = Callable[[str], dict[str, str]]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory of the test's own, without the checkout's settings.py."""
+    """An empty working directory, without the checkout's settings.py."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> WriteSettings:
-    """Writes a settings file elsewhere and answers the environment that names it."""
+    """Writes a settings file to another folder, and returns the environment that names it."""
 
     def write(text: str) -> dict[str, str]:
         path = tmp_path / "elsewhere" / "site.py"
@@ -56,12 +56,12 @@ def test_a_named_file_goes_before_the_working_directory_s(folder: Path, settings
 
 
 def test_a_named_file_that_is_missing_is_a_mistake(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"site\.py could not be read: FileNotFoundError"):
+    with pytest.raises(ConfigError, match=r"Could not read site\.py: FileNotFoundError"):
         load({"QUICKTHUMB_SETTINGS": str(folder / "site.py")})
 
 
 def test_a_file_that_is_not_python_is_a_mistake(settings: WriteSettings) -> None:
-    with pytest.raises(ConfigError, match=r"site\.py could not be read: SyntaxError"):
+    with pytest.raises(ConfigError, match=r"Could not read site\.py: SyntaxError"):
         load(settings("PORT ="))
 
 
@@ -77,7 +77,7 @@ def test_a_secret_may_lie_in_a_file(folder: Path) -> None:
 
 
 def test_a_secret_s_file_that_is_missing_is_a_mistake(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="QUICKTHUMB_REDIS_URL_FILE: the file could not be read"):
+    with pytest.raises(ConfigError, match="QUICKTHUMB_REDIS_URL_FILE: could not read the file"):
         load({"QUICKTHUMB_REDIS_URL_FILE": str(folder / "secret")})
 
 
@@ -227,7 +227,7 @@ def test_a_list_is_written_with_commas_in_the_environment(settings: WriteSetting
 
 @pytest.mark.parametrize("pattern", ["example.com", "*example.com", "a@b@c"])
 def test_a_pattern_of_half_an_address_is_a_mistake(pattern: str) -> None:
-    with pytest.raises(ConfigError, match=r"^EMAIL_ALLOWED .* must be a pattern of whole addresses"):
+    with pytest.raises(ConfigError, match=r"^EMAIL_ALLOWED .* must be a pattern for whole addresses"):
         load({"QUICKTHUMB_EMAIL_ALLOWED": pattern})
 
 

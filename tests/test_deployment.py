@@ -1,4 +1,4 @@
-"""The files that deploy QuickThumb, as far as they can be judged without Docker."""
+"""The files that deploy QuickThumb, as far as they can be checked without Docker."""
 
 import re
 import shutil

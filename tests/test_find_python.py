@@ -1,4 +1,4 @@
-"""`scripts/find-python`, with which the Makefile begins on a machine nobody knows."""
+"""`scripts/find-python`, with which the Makefile finds a Python on an unknown machine."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "find-python"
 
 
 class Machine:
-    """A PATH on which only the Pythons exist that the test puts there."""
+    """A PATH that holds only the Pythons that the test puts there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

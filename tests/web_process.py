@@ -1,4 +1,4 @@
-"""The web process by itself, as an operator starts it: no worker beside it, and a Redis that the test rules over."""
+"""The web process alone, as an operator starts it: without a worker, and with a Redis that the test controls."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 @dataclass(frozen=True)
 class WebProcess:
-    """A running web process: its address, its data folder, what it has logged so far, and the process itself."""
+    """A running web process: its URL, its data folder, its log so far, and the process itself."""
 
     address: str
     data: Path
@@ -28,7 +28,7 @@ class WebProcess:
         return int(self.address.rpartition(":")[2])
 
     def kept(self) -> list[Path]:
-        """The files of all uploads, those on their way in included."""
+        """The files of all uploads, including those that are still arriving."""
         return [path for path in (self.data / "uploads").rglob("*") if path.is_file()]
 
 
@@ -39,7 +39,7 @@ SERVE = ("quickthumb", "serve", "--port", "0")
 async def running_web(
     folder: Path, redis_url: str, *, words: tuple[str, ...] = SERVE, **settings: object
 ) -> AsyncIterator[WebProcess]:
-    """Starts `python -m` with the words, waits until it listens, and stops it in good order."""
+    """Starts `python -m` with the words, waits until it listens, and shuts it down gracefully."""
     folder.mkdir(parents=True, exist_ok=True)
     data, log_path = folder / "data", folder / "web.log"
     environment = clean_environment(data_dir=data, redis_url=redis_url, **settings) | {"PYTHONPATH": str(CHECKOUT)}

@@ -1,4 +1,4 @@
-"""What commands share: their form, their error, and the lock on a data folder."""
+"""What all commands share: the definition of a command, its error, and the lock on a data folder."""
 
 import argparse
 import contextlib
@@ -12,7 +12,7 @@ LOCK_FILE = "quickthumb.lock"
 
 
 class UserMistake(Exception):
-    """The command cannot go on. The message is one sentence for the user, who can fix the cause."""
+    """The command cannot continue. The message is one sentence for the user, who can fix the cause."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go through all records once, and print what was done."""
+    """Check all records once, and print what was repaired."""
     try:
         print(asyncio.run(_recover(load())))
     except QuickThumbError as error:
@@ -34,7 +34,7 @@ async def _recover(config: Config) -> str:
         repairs = repairer(config, redis)
         report = await repairs.rebuild()
         requeued = await repairs.reconcile()
-        return f"{report.told()}, {requeued} missing from the queue put back."
+        return f"{report.told()}, {requeued} returned to the queue."
     finally:
         await redis.aclose()
 

@@ -1,6 +1,6 @@
-"""`quickthumb render`: makes results of one file on this machine, with no service running.
+"""`quickthumb render`: renders results from one file on this machine, with no service running.
 
-It takes the parameters, presets and limits that the service takes, and asks the same engine.
+It accepts the parameters and presets of the service, applies its limits, and uses the same engine.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from quickthumb.service.presets import read_presets
 if TYPE_CHECKING:
     from quickthumb.imaging.engine import Made
 
-HELP = "Make results of one image on this machine, without any service."
+HELP = "Render results from one image on this machine, without a running service."
 NAME_COLUMNS = 14
 HELP_COLUMNS = 100
 
 
 def command(order: type[Order] = Order) -> Command:
-    """The command for this kind of order; its options derive from it."""
+    """The command for orders of this type, whose fields become its options."""
     fields = order_fields(order)
 
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,12 +62,16 @@ def _add_options(parser: argparse.ArgumentParser, fields: Sequence[OrderField]) 
             help=field.meaning.replace("%", "%%"),
         )
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="FOLDER", help="where to put the results (default: here)"
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="where to put the results (default: the current folder)",
     )
 
 
 def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type[Order]) -> int:
-    """Makes every result, and prints a line for each; what is there under the same name is replaced."""
+    """Renders every result and prints a line for each. Replaces existing files of the same name."""
     config = load()
     options = [(field.name, value) for field in fields for value in getattr(arguments, field.name)]
     try:
@@ -80,7 +84,7 @@ def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type
 
 
 def _render(source: Path, order: Order, out: Path, limits: Limits) -> Sequence["Made"]:
-    """Makes the results next to their places, and puts them there once all of them are made."""
+    """Renders the results into a temporary folder inside `out`, and moves them to `out` once all are complete."""
     from quickthumb.imaging import engine  # loads Pillow, which no other command needs
 
     _check_source(source)
@@ -92,7 +96,7 @@ def _render(source: Path, order: Order, out: Path, limits: Limits) -> Sequence["
             for one in made:
                 (Path(folder) / one.filename).replace(out / one.filename)
     except OSError as error:
-        raise UserMistake(f"The results cannot be written to {out}: {error.strerror or error}.") from error
+        raise UserMistake(f"Cannot write the results to {out}: {error.strerror or error}.") from error
     except MemoryError as error:
         raise UserMistake("There is not enough memory for this image.") from error
     return made
@@ -103,14 +107,16 @@ def _check_source(source: Path) -> None:
         with source.open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise UserMistake(f"{source} cannot be read: {error.strerror or error}.") from error
+        raise UserMistake(f"Cannot read {source}: {error.strerror or error}.") from error
 
 
 def _check_places(source: Path, out: Path, made: Sequence["Made"]) -> None:
     for one in made:
         place = out / one.filename
         if place.exists() and place.samefile(source):
-            raise UserMistake(f"{place} is the image itself; choose another folder with --out, or another name.")
+            raise UserMistake(
+                f"The result {place} would replace the image itself; choose another folder with --out, or another name."
+            )
 
 
 def _line(made: "Made", out: Path) -> str:

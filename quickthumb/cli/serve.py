@@ -1,4 +1,4 @@
-"""`quickthumb serve`: the web server by itself, with the bounds on a request's head that plain uvicorn lacks.
+"""`quickthumb serve`: the web server alone, with the limits on request heads that plain uvicorn lacks.
 
 It runs uvicorn in this process, so signals, log lines and exit codes are uvicorn's.
 """
@@ -26,17 +26,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=at_least_one,
         metavar="N",
-        help="web processes, which share the port (default: the variable WEB_CONCURRENCY, 1)",
+        help="number of web processes, which share the port (default: the variable WEB_CONCURRENCY, or 1)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; then open requests may finish. Raises UserMistake if the port is in use.
+    """Serve until Ctrl-C or SIGTERM, and then let open requests finish. Raises UserMistake if the port is in use.
 
     With more than one worker, this process listens, starts the web processes and replaces those that die.
     """
     config = load({**os.environ, **as_environment(HOST=arguments.host, PORT=arguments.port)})
-    # The application checks these, too; but uvicorn would start a web process that ends there again and again.
+    # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
     read_presets(config.presets)
     endpoints_of(config.compat)
     listener.free_port(config.web.host, config.web.port)
@@ -69,7 +69,7 @@ def at_least_one(text: str) -> int:
 
 
 def as_environment(**options: object) -> dict[str, str]:
-    """The options that were given, as the environment variables over which they take precedence."""
+    """The options that were given, as environment variables: they replace those that set the same settings."""
     return {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in options.items() if value is not None}
 
 

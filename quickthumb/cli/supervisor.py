@@ -140,7 +140,7 @@ class SupervisedProcess:
         stopping.cancel()
         if not ended.done():
             await self._stop_child(running, ended)
-        running.kill_group()  # processes that it started and left behind
+        running.kill_group()  # the child is gone, but it may have left processes behind
         await asyncio.wait({relaying}, timeout=DRAIN_SECONDS)
         relaying.cancel()
         running.pipe.close()

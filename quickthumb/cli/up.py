@@ -29,7 +29,7 @@ ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the configuration, and the environment that passes it on to the children."""
+    """What to run: the configuration, the environment that passes it on to the children, and how many workers."""
 
     config: Config
     environment: Mapping[str, str]
@@ -39,15 +39,15 @@ class Plan:
 def add_options(parser: argparse.ArgumentParser) -> None:
     serve.add_listening_options(parser)
     parser.add_argument(
-        "--data-dir", metavar="FOLDER", help="where images are kept (default: the setting DATA_DIR, ./data)"
+        "--data-dir", metavar="FOLDER", help="where images are stored (default: the setting DATA_DIR, ./data)"
     )
     parser.add_argument(
-        "--workers", type=serve.at_least_one, default=1, metavar="N", help="worker processes (default: 1)"
+        "--workers", type=serve.at_least_one, default=1, metavar="N", help="number of worker processes (default: 1)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run everything until Ctrl-C or SIGTERM, then return 0."""
+    """Run everything until Ctrl-C or SIGTERM, then return 0. Raises UserMistake on Windows."""
     if sys.platform == "win32":
         raise UserMistake(
             "`quickthumb up` runs on Linux and macOS; on Windows start `quickthumb serve` and "

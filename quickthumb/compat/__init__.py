@@ -1,5 +1,6 @@
-"""Older APIs: programs written for other services work here when nothing but the address is changed.
+"""Older APIs: programs written for other services work here if only the base URL is changed.
 
-Each is one module, a translation onto the verbs of the service, and never imports the native API in `web`, nor another
-of its kind. The first QuickThumb's `POST /images/` is not among them: it is the native one.
+Each API is one module, which translates its requests into the verbs of the service. It imports neither the native API
+in `web` nor another older API. `POST /images/` of the first QuickThumb is not here, because it is part of the native
+API.
 """

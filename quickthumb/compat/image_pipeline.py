@@ -1,4 +1,4 @@
-"""The image pipeline: an upload is made gray and blurred, at its full size."""
+"""The image pipeline: turns an upload gray and blurs it, at its full size."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ STATUSES = {
 
 
 class PipelineUploadView(BaseModel):
-    """The answer to an upload."""
+    """The response to an upload."""
 
     message: str = Field(UPLOADED, examples=[UPLOADED])
     task_id: str = Field(examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
@@ -41,7 +41,7 @@ class PipelineUploadView(BaseModel):
 
 
 class PipelineResultView(BaseModel):
-    """What became of the image."""
+    """The result of a COMPLETED task. Its file is at `/processed/{task_id}`."""
 
     status: str = Field("success", examples=["success"])
     file: str = Field(examples=["processed_cat.jpg"])
@@ -49,7 +49,7 @@ class PipelineResultView(BaseModel):
 
 
 class PipelineStatusView(BaseModel):
-    """How the task stands; `result` is there once it is COMPLETED."""
+    """The status of a task. It has a `result` once the task is COMPLETED."""
 
     task_id: str
     status: str = Field(json_schema_extra={"enum": ["PROCESSING", "COMPLETED", "FAILED"]})
@@ -57,7 +57,7 @@ class PipelineStatusView(BaseModel):
 
 
 async def submit_to_pipeline(request: Request) -> Response:
-    """Takes an image in, in the form field `file`."""
+    """Accepts an image in the form field `file`."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the image as multipart/form-data, in a part named file.")
     job = await service_of(request).submit(caller_of(request), upload_from(request, preset=PRESET))
@@ -67,7 +67,7 @@ async def submit_to_pipeline(request: Request) -> Response:
 
 
 async def show_pipeline_status(request: Request) -> Response:
-    """How the task stands. The header `Link` leads to the file, once there is one."""
+    """Returns the status of a task. Once the task is COMPLETED, the `Link` header points to the file."""
     job = await service_of(request).find(caller_of(request), request.path_params["task_id"])
     headers = {"Cache-Control": "no-store"}
     result = None
@@ -79,7 +79,7 @@ async def show_pipeline_status(request: Request) -> Response:
 
 
 async def download_processed(request: Request) -> Response:
-    """The file that was made; its name is the one that the status tells, with the extension of what it is."""
+    """Downloads the processed file, under the name in the status but with the extension of its real format."""
     job, made, download = await service_of(request).result(caller_of(request), request.path_params["task_id"], RESULT)
     media_type, extension = MEDIA_TYPES[made.format]
     name = _filename(job.source)
@@ -104,13 +104,14 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 
 # fmt: off
 ENDPOINTS = (
-    Endpoint("POST", "/upload", submit_to_pipeline, TAG, "Upload an image to be made gray and blurred",
+    Endpoint("POST", "/upload", submit_to_pipeline, TAG, "Upload an image to turn gray and blur",
              (Answer(200, "The task.", PipelineUploadView),), UPLOAD, (), _BODY),
-    Endpoint("GET", "/status/{task_id}", show_pipeline_status, TAG, "Ask how a task stands",
+    Endpoint("GET", "/status/{task_id}", show_pipeline_status, TAG, "Get the status of a task",
              (Answer(200, "The task.", PipelineStatusView),), _LOOKUP_ERRORS, (_TASK,)),
-    Endpoint("GET", "/processed/{task_id}", download_processed, TAG, "Download the file that was made",
-             (Answer(200, "The file.", media_types=PICTURES), Answer(206, "A part of the file.", media_types=PICTURES),
-              Answer(304, "The client's copy is still good.")),
+    Endpoint("GET", "/processed/{task_id}", download_processed, TAG, "Download the processed file",
+             (Answer(200, "The file.", media_types=PICTURES),
+              Answer(206, "The requested part of the file.", media_types=PICTURES),
+              Answer(304, "The client's copy is current.")),
              (*_LOOKUP_ERRORS, NotReady, UnknownResult, RangeNotSatisfiable), (_TASK,)),
 )
 # fmt: on

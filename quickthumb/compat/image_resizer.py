@@ -1,4 +1,4 @@
-"""The Image Resizer: square images as base64 in JSON, made 32 and 64 pixels wide."""
+"""The Image Resizer: takes square images as base64 in JSON, and resizes them to 32 and 64 pixels."""
 
 from http import HTTPStatus
 
@@ -20,7 +20,7 @@ from quickthumb.service.errors import UPLOAD, NotReady, UnknownJob, UnknownResul
 
 TAG = "Older API: Image Resizer"
 PRESET = "square-32-64"
-# The sizes that can be asked for, and the preset's results that they are.
+# The sizes that a client may ask for, each with the result of the preset that has this size.
 RESULTS = {"32": "square-32", "64": "square-64"}
 ORIGINAL = "original"
 SIZES = (*RESULTS, ORIGINAL)
@@ -32,7 +32,7 @@ class NotSquare(QuickThumbError):
 
 
 class TaskView(BaseModel):
-    """A task: a job, in this service's words."""
+    """A task, which is the older API's word for a job."""
 
     id: str = Field(examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
     status: str = Field(examples=["DONE"], json_schema_extra={"enum": ["WAITING", "IN_PROGRESS", "DONE", "FAILED"]})
@@ -43,11 +43,11 @@ class TaskImageView(BaseModel):
 
     id: str
     size: str = Field(json_schema_extra={"enum": list(SIZES)})
-    data: str = Field(description="The file, in base64.")
+    data: str = Field(description="The file in base64.")
 
 
 async def submit_task(request: Request) -> Response:
-    """Takes a square image in, and has it made 32 and 64 pixels wide."""
+    """Accepts a square image, to be resized to 32 and 64 pixels."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType('Send the image as application/json, with its base64 in "data".')
     upload = upload_from(request, preset=PRESET)
@@ -58,13 +58,13 @@ async def submit_task(request: Request) -> Response:
 
 
 async def show_task(request: Request) -> Response:
-    """How the task stands. A cancelled job is FAILED here, where there is no other word for it."""
+    """Returns the status of a task. A cancelled job is shown as FAILED, because this API has no other status for it."""
     job = await service_of(request).find(caller_of(request), request.path_params["task_id"])
     return json_answer(_presented(job), headers={"Cache-Control": "no-store"})
 
 
 async def show_task_image(request: Request) -> Response:
-    """An image of a finished task: in JSON, or as it is for a client whose `Accept` asks for `image/*`."""
+    """Returns an image of a finished task: in JSON, or as a file if the `Accept` header prefers `image/*`."""
     task_id, size = request.path_params["task_id"], request.query_params.get("size")
     service, caller = service_of(request), caller_of(request)
     if size == ORIGINAL:
@@ -76,7 +76,7 @@ async def show_task_image(request: Request) -> Response:
         job, made, download = await service.result(caller, task_id, RESULTS[size])
         media_type, extension = MEDIA_TYPES[made.format]
     else:
-        raise InvalidParameter(f"It must be one of {', '.join(SIZES)}.", field="size")
+        raise InvalidParameter(f"size must be one of {', '.join(SIZES)}.", field="size")
     if prefers(request.headers.get("accept"), media_type, over=JSON):
         answer = serve(request, download, media_type, "attachment", f"{task_id}-{size}.{extension}")
         answer.headers["Vary"] = "Accept"
@@ -95,10 +95,10 @@ def _presented(job: Job) -> TaskView:
 
 
 _TASK = Parameter("task_id", "path", "The task's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
-_SIZE = Parameter("size", "query", "Which image: needed.", {"type": "string", "enum": list(SIZES)})
-_ACCEPT = Parameter("Accept", "header", "`image/*` asks for the file itself.", {"type": "string"})
-_DATA = {"type": "string", "contentEncoding": "base64", "description": "The image, in base64."}
-# One grey pixel, so that the example can be sent as it stands.
+_SIZE = Parameter("size", "query", "Which image to return. Required.", {"type": "string", "enum": list(SIZES)})
+_ACCEPT = Parameter("Accept", "header", "Send `image/*` to get the file itself.", {"type": "string"})
+_DATA = {"type": "string", "contentEncoding": "base64", "description": "The image in base64."}
+# A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 _BODY = {
     "required": True,
@@ -116,12 +116,12 @@ ENDPOINTS = (
     Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
              (Answer(201, "The task.", TaskView, headers=(("Location", "The task's URL."),)),),
              (NotSquare, *UPLOAD), (), _BODY),
-    Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Ask how a task stands",
+    Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Get the status of a task",
              (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),
-    Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Fetch an image of a task",
+    Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Get an image of a task",
              (Answer(200, "The image.", TaskImageView, PICTURES),
-              Answer(206, "A part of the file.", media_types=PICTURES),
-              Answer(304, "The client's copy is still good.")),
+              Answer(206, "The requested part of the file.", media_types=PICTURES),
+              Answer(304, "The client's copy is current.")),
              (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, SourceMissing,
               RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
 )

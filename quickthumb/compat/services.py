@@ -1,4 +1,4 @@
-"""The older APIs, one line each, and which of them a deployment answers."""
+"""The list of older APIs, one line each, and which of them a deployment serves."""
 
 import difflib
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ NONE = ("none", "off", "no", "false", "0")
 
 
 def endpoints_of(chosen: Sequence[str]) -> list[Endpoint]:
-    """The endpoints of the chosen services, or of `all`, or of `none`.
+    """The endpoints of the chosen APIs; `all` and `none` stand for all of them and none of them.
 
-    Raises ConfigError for a name that is no service, with a suggestion.
+    Raises ConfigError for an unknown name, with a suggestion.
     """
     names = [name.lower() for name in chosen]
     if len(names) == 1 and names[0] in ALL:
@@ -29,6 +29,6 @@ def endpoints_of(chosen: Sequence[str]) -> list[Endpoint]:
     for name in names:
         if name not in SERVICES:
             nearest = difflib.get_close_matches(name, SERVICES, n=1)
-            hint = f"Did you mean {nearest[0]}?" if nearest else f"There are all, none, {', '.join(SERVICES)}."
-            raise ConfigError(f"COMPAT: {name!r} is not an older API that is known here. {hint}")
+            hint = f"Did you mean {nearest[0]}?" if nearest else f"Choose from all, none, {', '.join(SERVICES)}."
+            raise ConfigError(f"COMPAT: there is no older API named {name!r}. {hint}")
     return [endpoint for name, endpoints in SERVICES.items() if name in names for endpoint in endpoints]

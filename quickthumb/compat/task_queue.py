@@ -1,4 +1,4 @@
-"""The task queue demo: an email is queued at once, and sent in the background."""
+"""The task queue demo: queues an email at once, and has a worker send it in the background."""
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -16,14 +16,14 @@ QUEUED = "Email sending task has been queued."
 
 
 class EmailQueuedView(BaseModel):
-    """The email waits to be sent."""
+    """The response when an email has been queued."""
 
     message: str = Field(QUEUED, examples=[QUEUED])
     job_id: str = Field(examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
 
 
 class EmailStatusView(BaseModel):
-    """How the sending stands; `error` says why it FAILED, or why it is to be tried again."""
+    """The status of an email. `error` says why it FAILED or, while it is WAITING, why the last attempt failed."""
 
     job_id: str
     status: str = Field(examples=["DONE"], json_schema_extra={"enum": ["WAITING", "IN_PROGRESS", "DONE", "FAILED"]})
@@ -32,13 +32,13 @@ class EmailStatusView(BaseModel):
 
 
 async def send_email(request: Request) -> Response:
-    """Queues an email to an address that the deployment admits. What it says is not the client's to choose."""
+    """Queues an email, if the deployment allows its address. The client cannot choose what the email says."""
     mail = await mail_of(request).queue(caller_of(request), request.path_params["email"])
     return json_answer(EmailQueuedView(job_id=mail.id), headers={"Cache-Control": "no-store"})
 
 
 async def show_email_status(request: Request) -> Response:
-    """How the sending stands: for a day."""
+    """Returns the status of an email. It is kept for a day."""
     mail = await mail_of(request).find(caller_of(request), request.path_params["job_id"])
     error = mail.error.detail if mail.error else None
     view = EmailStatusView(job_id=mail.id, status=mail.status, attempts=mail.attempts, error=error)
@@ -46,18 +46,22 @@ async def show_email_status(request: Request) -> Response:
 
 
 _EMAIL = Parameter(
-    "email", "path", "Whom to write to.", {"type": "string", "format": "email", "maxLength": 254}, "ada@example.com"
+    "email",
+    "path",
+    "Address to send the email to.",
+    {"type": "string", "format": "email", "maxLength": 254},
+    "ada@example.com",
 )
 _JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 
 # fmt: off
 ENDPOINTS = (
-    # It changes something though it is a GET, so nobody is to ask for its head alone.
+    # This GET sends an email, so HEAD must not call it.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
-             (Answer(200, "It is queued.", EmailQueuedView),),
+             (Answer(200, "The email is queued.", EmailQueuedView),),
              (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable, DiskFull),
              (_EMAIL,), safe=False),
-    Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Ask how the sending stands",
-             (Answer(200, "The job.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),
+    Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email",
+             (Answer(200, "The status.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),
 )
 # fmt: on

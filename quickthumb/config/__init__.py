@@ -1,6 +1,6 @@
-"""The configuration: one frozen object in sections, in which each setting is declared once.
+"""The configuration: one frozen object, divided into sections. Each setting is declared once, in one of them.
 
-Only the roots (`app`, `worker`, `cli`) load it; the parts below them receive their own section, or plain values.
+Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive their own section, or plain values.
 """
 
 from quickthumb.config.load import ENVIRONMENT_PREFIX, ConfigError, load

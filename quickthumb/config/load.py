@@ -1,7 +1,7 @@
-"""Reads the values of the settings.
+"""Reads the values of the settings, from these sources, in order of increasing precedence:
 
-They come from, weakest first: the defaults, the deployment's `settings.py` (`NAME = value`), and the environment
-(`QUICKTHUMB_NAME=value`, or `QUICKTHUMB_NAME_FILE=/path` for a secret in a file).
+the defaults, the deployment's `settings.py` (`NAME = value`), and the environment (`QUICKTHUMB_NAME=value`, or
+`QUICKTHUMB_NAME_FILE=/path` for a secret in a file).
 """
 
 import difflib
@@ -21,14 +21,14 @@ SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
 
 
 class ConfigError(Exception):
-    """The configuration is not valid; the text is one sentence that names the setting and where it was set."""
+    """The configuration is not valid. The message is one sentence that names the setting and where it was set."""
 
 
 def load(environment: Mapping[str, str] | None = None) -> Config:
     """The configuration of this process, from the defaults, `settings.py` and the environment.
 
-    `settings.py` is the file named by `QUICKTHUMB_SETTINGS`, else the one in the working directory, if any.
-    Raises ConfigError for a name that is no setting (with a suggestion) and for a value that is not valid.
+    `settings.py` is the file named by `QUICKTHUMB_SETTINGS`, otherwise the one in the working directory, if any.
+    Raises ConfigError for an unknown setting (with a suggestion) and for an invalid value.
     """
     environment = os.environ if environment is None else environment
     named = environment.get(SETTINGS_FILE_VARIABLE)
@@ -45,7 +45,7 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
 
 
 def _sentence(error: ErrorDetails, origins: Mapping[str, str]) -> str:
-    """What is wrong with which setting. Pydantic says where by section and field, or by field alone at the top."""
+    """What is wrong, and with which setting. Pydantic locates it by section and field, or by field at the top level."""
     location = error["loc"]
     name, inside = str(location[0]), location[1:]
     for setting in SETTINGS.values():
@@ -66,7 +66,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         defined = runpy.run_path(str(path))
     except Exception as error:
-        raise ConfigError(f"{path.name} could not be read: {type(error).__name__}: {error}.") from error
+        raise ConfigError(f"Could not read {path.name}: {type(error).__name__}: {error}.") from error
     return {_known(name, path.name): value for name, value in defined.items() if name.isupper()}
 
 
@@ -86,7 +86,7 @@ def _secret(variable: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{variable}: the file could not be read: {error}.") from error
+        raise ConfigError(f"{variable}: could not read the file: {error}.") from error
 
 
 def _known(name: str, origin: str) -> str:

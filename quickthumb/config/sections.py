@@ -1,7 +1,8 @@
-"""Every setting, declared once: its name, type, default, unit and meaning, in the section of the part that takes it.
+"""Declares every setting once: its name, type, default, unit and meaning, in the section of the part that uses it.
 
-A setting bears the name of its field, in capitals, or the name in `Called` where the section says the rest. Settings
-have flat names (`MAX_UPLOAD_BYTES`); the sections are for the code (`config.intake.max_upload_bytes`).
+Settings have flat names (`MAX_UPLOAD_BYTES`); the sections are for the code (`config.intake.max_upload_bytes`). A
+setting has the name of its field, in capitals. Where the field has a shorter name, because the section says the rest,
+`Called` gives the name of the setting.
 """
 
 from email.utils import parseaddr
@@ -24,7 +25,7 @@ STRICT = ConfigDict(extra="forbid", validate_default=True)
 
 
 class Called(str):
-    """The name of a setting whose field is called otherwise."""
+    """Gives the name of a setting that is not named after its field."""
 
 
 def _split_at_commas(value: object) -> object:
@@ -35,14 +36,14 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-# In the environment, a list is one text with commas, and a setting without a value is an empty text.
+# An environment variable holds a list as text with commas, and an empty text means that the setting has no value.
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_at_commas)]
 EmptyIsNone = BeforeValidator(_none_if_empty)
 
 
 @dataclass(frozen=True, config=STRICT)
 class StorageSettings:
-    """Where files are kept."""
+    """Where files are stored."""
 
     data_dir: Path = Field(
         default=Path("data"), description="Folder that holds uploads, results and the embedded Redis."
@@ -50,7 +51,7 @@ class StorageSettings:
     min_free_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=0,
-        description="With less free disk than this, uploads are answered with 503, in bytes.",
+        description="Answer uploads with 503 when less disk space than this is free, in bytes.",
     )
 
     @field_validator("data_dir")
@@ -64,24 +65,24 @@ class WebSettings:
     """The web server."""
 
     host: str = Field(
-        default="127.0.0.1", description="Network address on which `quickthumb up` and `quickthumb serve` listen."
+        default="127.0.0.1", description="Network address that `quickthumb up` and `quickthumb serve` listen on."
     )
-    port: int = Field(default=8000, ge=0, le=65535, description="Port on which they listen; 0 takes a free one.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that they listen on; 0 takes a free one.")
     max_wait_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="Longest time for which `?wait=` or `Prefer: wait=` holds an answer, in seconds.",
+        description="Longest time that a request may wait with `?wait=` or `Prefer: wait=`, in seconds.",
     )
 
 
 @dataclass(frozen=True, config=STRICT)
 class RedisSettings:
-    """The Redis to use, if it is not the embedded one."""
+    """The Redis to use instead of the embedded one."""
 
     url: Annotated[SecretStr | None, Called("redis_url")] = Field(
         default=None,
-        description="Redis to use: `redis://`, `rediss://` or `unix://`. "
-        "Without it, the embedded one of `quickthumb up` is used, on a socket under the data folder.",
+        description="URL of the Redis to use: `redis://`, `rediss://` or `unix://`. "
+        "By default, the embedded Redis of `quickthumb up`, on a socket in the data folder.",
     )
 
     @field_validator("url")
@@ -93,30 +94,30 @@ class RedisSettings:
             raise ValueError("must begin with redis://, rediss:// or unix://")
         if not _has_whole_numbers(value.get_secret_value()):
             raise ValueError(
-                "the port and the database must be whole numbers, and special characters of a password %-encoded"
+                "the port and the database must be whole numbers, and special characters in a password %-encoded"
             )
         return value
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class IntakeLimits:
-    """The most that one upload may send, and how long it may take.
+    """The most that one upload may send, and the longest time that it may take.
 
-    Bytes are those of the image and of the fields themselves, before any encoding.
+    The limits in bytes apply to the image and the fields themselves, without what their encoding adds.
     """
 
     max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="Largest image accepted, in bytes.")
     max_fields: int = Field(
-        default=64, ge=1, description="Most form fields, JSON keys or query parameters in one upload."
+        default=64, ge=1, description="Largest number of form fields, JSON keys or query parameters in one upload."
     )
     max_fields_bytes: int = Field(
-        default=64 * KIBIBYTE, ge=1, description="Most bytes that all fields of one upload may have together."
+        default=64 * KIBIBYTE, ge=1, description="Largest size of all fields of one upload together, in bytes."
     )
     idle_seconds: Annotated[float, Called("upload_idle_seconds")] = Field(
-        default=20.0, gt=0, description="An upload that sends nothing for this long is aborted, in seconds."
+        default=20.0, gt=0, description="Abort an upload that sends nothing for this long, in seconds."
     )
     total_seconds: Annotated[float, Called("upload_total_seconds")] = Field(
-        default=900.0, gt=0, description="An upload that takes longer than this is aborted, in seconds."
+        default=900.0, gt=0, description="Abort an upload that takes longer than this, in seconds."
     )
 
 
@@ -125,44 +126,45 @@ class WorkerSettings:
     """One worker process."""
 
     threads: Annotated[int, Called("worker_threads")] = Field(
-        default=0, ge=0, description="Images rendered at once by one worker; 0 means one for each core it may use."
+        default=0, ge=0, description="Number of images that a worker renders at once; 0 means one per available core."
     )
     freeze_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="A worker that is blocked for this long, for example by a decoder that holds the GIL, is killed, "
-        "in seconds.",
+        description="Kill a worker that is blocked for this long, for example by a decoder that holds the GIL, in "
+        "seconds.",
     )
     shutdown_grace_seconds: int = Field(
-        default=30, ge=1, description="How long a worker that is told to stop may finish its running jobs, in seconds."
+        default=30, ge=1, description="Time that a worker has to finish its running jobs on shutdown, in seconds."
     )
     housekeeping_seconds: float = Field(
-        default=15.0, gt=0, description="How often a worker looks for jobs that Redis has lost, in seconds."
+        default=15.0, gt=0, description="How often a worker checks for jobs that Redis has lost, in seconds."
     )
 
 
 @dataclass(frozen=True, config=STRICT)
 class SandboxSettings:
-    """What rendering one job may take."""
+    """Limits on the memory and time of rendering."""
 
     decode_budget_bytes: int = Field(
         default=1536 * MEBIBYTE,
         ge=1,
-        description="Memory that all images of one worker may take together, in bytes; a larger image is rendered "
-        "alone.",
+        description="Memory that all images which a worker renders at once may use together, in bytes; an image that "
+        "needs more is rendered alone.",
     )
     job_timeout_seconds: float = Field(
         default=120.0,
         gt=0,
-        description="Longest time for the first attempt at a job, in seconds; then it is quarantined.",
+        description="Longest time for the first attempt at a job, in seconds; the next attempt runs in a sandbox "
+        "process.",
     )
     quarantine_seconds: float = Field(
-        default=60.0, gt=0, description="Longest time for a further attempt, in a process of its own, in seconds."
+        default=60.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
     )
     quarantine_memory_bytes: int = Field(
         default=2 * GIBIBYTE,
         ge=128 * MEBIBYTE,
-        description="Most memory that the process of a further attempt may take, in bytes (on Linux).",
+        description="Most memory that a sandbox process may use, in bytes (only on Linux).",
     )
 
 
@@ -171,48 +173,49 @@ class QueueSettings:
     """How jobs are queued and attempted."""
 
     max_queued: int = Field(
-        default=10_000, ge=1, description="When this many jobs are queued or running, uploads are answered with 503."
+        default=10_000, ge=1, description="Answer uploads with 503 when this many jobs are queued or running."
     )
-    max_attempts: int = Field(
-        default=3, ge=1, description="How many failed attempts a job may have before it is FAILED."
-    )
+    max_attempts: int = Field(default=3, ge=1, description="A job is FAILED after this many failed attempts.")
     lease_seconds: float = Field(
-        default=8.0, ge=2, description="When a worker is silent for this long, another takes over its jobs, in seconds."
+        default=8.0,
+        ge=2,
+        description="Time without a heartbeat after which other workers take over the jobs of a worker, in seconds.",
     )
 
 
 @dataclass(frozen=True, config=STRICT)
 class RetentionSettings:
-    """How long things are kept."""
+    """How long jobs and their files are kept."""
 
     job_seconds: Annotated[int, Called("retention_seconds")] = Field(
-        default=7 * DAY_SECONDS, ge=1, description="How long a job and its results are kept after its end, in seconds."
+        default=7 * DAY_SECONDS, ge=1, description="How long a job and its results are kept after it ends, in seconds."
     )
     source_seconds: Annotated[int, Called("source_retention_seconds")] = Field(
         default=7 * DAY_SECONDS,
         ge=0,
-        description="How long a job's source is kept after its end, in seconds; 0 removes it as the job ends.",
+        description="How long a source is kept after the end of its job, in seconds; 0 removes it when the job ends.",
     )
     sweep_seconds: float = Field(
-        default=300.0, gt=0, description="How often a worker removes what has been kept long enough, in seconds."
+        default=300.0, gt=0, description="How often a worker removes expired jobs and sources, in seconds."
     )
 
 
 @dataclass(frozen=True, config=STRICT)
 class EmailSettings:
-    """Emails that clients may have sent."""
+    """The emails that clients can have sent."""
 
     allowed: Annotated[Words, Called("email_allowed")] = Field(
         default=("*@example.com", "*@example.org"),
-        description="Addresses to which `/send-email/` may send: patterns with commas between, `*` for any text.",
+        description="Addresses that `/send-email/` may send to: comma-separated patterns, in which `*` matches any "
+        "text.",
     )
     attempts: Annotated[int, Called("email_attempts")] = Field(
         default=12,
         ge=1,
-        description="How many times sending an email is tried, with exponential backoff, starting at 1 s.",
+        description="Give up on an email after this many attempts; exponential backoff, starting at 1 s.",
     )
     max_queued: Annotated[int, Called("email_max_queued")] = Field(
-        default=100, ge=1, description="When this many emails wait to be sent, further ones are answered with 503."
+        default=100, ge=1, description="Answer requests for emails with 503 when this many are waiting."
     )
 
     @field_validator("allowed")
@@ -220,7 +223,7 @@ class EmailSettings:
     def _whole_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:
             if pattern != "*" and pattern.count("@") != 1:
-                raise ValueError(f"{pattern!r} must be a pattern of whole addresses, such as *@example.com")
+                raise ValueError(f"{pattern!r} must be a pattern for whole addresses, such as *@example.com")
         return value
 
 
@@ -230,23 +233,23 @@ class SmtpServer:
 
     host: Annotated[str | None, EmptyIsNone, Called("smtp_host")] = Field(
         default=None,
-        description="Mail server. Without one, emails are written to the folder `outbox` under the data folder.",
+        description="Host name of the mail server. By default, emails are written to `outbox` in the data folder.",
     )
     port: Annotated[int | None, EmptyIsNone, Called("smtp_port")] = Field(
         default=None,
         ge=1,
         le=65535,
-        description="Its port; by default 587 with `starttls`, 465 with `tls`, 25 with `none`.",
+        description="Port of the mail server; by default 587 with `starttls`, 465 with `tls`, 25 with `none`.",
     )
     tls: Annotated[Literal["starttls", "tls", "none"], Called("smtp_tls")] = Field(
         default="starttls",
-        description="How the connection to it is encrypted: `starttls`, `tls` (from the start) or `none`.",
+        description="Encryption of the connection to the mail server: `starttls`, `tls` (from the start) or `none`.",
     )
     user: Annotated[str | None, EmptyIsNone, Called("smtp_user")] = Field(
-        default=None, description="User name to log in to it with."
+        default=None, description="User name for the mail server."
     )
     password: Annotated[SecretStr | None, EmptyIsNone, Called("smtp_password")] = Field(
-        default=None, description="Password to log in to it with."
+        default=None, description="Password for the mail server."
     )
     sender: Annotated[str, Called("smtp_sender")] = Field(
         default="QuickThumb <quickthumb@localhost>",
@@ -256,21 +259,21 @@ class SmtpServer:
 
     @field_validator("sender")
     @classmethod
-    def _is_someone(cls, value: str) -> str:
+    def _has_an_address(cls, value: str) -> str:
         if parseaddr(value)[1].count("@") != 1:
-            raise ValueError("must be an address, or a name and an address: QuickThumb <robot@example.org>")
+            raise ValueError("must be an address or a name with an address, such as QuickThumb <robot@example.org>")
         return value
 
     @model_validator(mode="after")
-    def _log_in_wholly(self) -> Self:
+    def _complete_login(self) -> Self:
         if (self.user is None) != (self.password is None):
             missing = "smtp_user" if self.user is None else "smtp_password"
-            raise PydanticCustomError("combination", "must be set when the other half of it is", {"setting": missing})
+            raise PydanticCustomError("combination", "user name and password go together", {"setting": missing})
         return self
 
     @property
     def connection_port(self) -> int:
-        """The port to connect to: the one that is set, else the usual one."""
+        """The port to connect to: the one in the settings, or else the usual one for `tls`."""
         return self.port or SMTP_PORTS[self.tls]
 
 

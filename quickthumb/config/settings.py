@@ -1,4 +1,4 @@
-"""The configuration as a whole: its sections, and the index of all settings by their flat names."""
+"""The whole configuration: its sections, and an index of all settings by their flat names."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ from quickthumb.model.limits import Limits
 # The kernel limits the path of a Unix socket to 108 bytes on Linux and 104 on macOS.
 LONGEST_SOCKET_PATH_BYTES = 100
 
-# The presets of every deployment. settings.py may give these names other outputs, and add names.
+# Every deployment has these presets. settings.py may replace them and add others.
 BUILT_IN_PRESETS: dict[str, list[dict[str, Any]]] = {
     "thumbnail": [{"name": "thumbnail", "size": "128x128"}],
     "square-32-64": [
@@ -47,7 +47,7 @@ BUILT_IN_PRESETS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """All settings. A field with a description is a setting itself; the others are sections."""
+    """All settings. A field with a description is itself a setting; every other field is a section."""
 
     storage: StorageSettings = field(default_factory=StorageSettings)
     web: WebSettings = field(default_factory=WebSettings)
@@ -60,21 +60,21 @@ class Config:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     presets: dict[str, list[dict[str, Any]]] = Field(
         default={},
-        description="Named recipes, beside the built-in ones: `{name: [output, …]}`, each output the parameters of one "
-        "result. In the environment, JSON.",
+        description="Presets in addition to the built-in ones: `{name: [output, …]}`, where an output holds the "
+        "parameters of one result. In the environment, as JSON.",
     )
     compat: Words = Field(
         default=("all",),
-        description="The older APIs that are answered: `all`, `none`, or their names with commas between.",
+        description="The older APIs to serve: `all`, `none`, or their names, comma-separated.",
     )
     email: EmailSettings = field(default_factory=EmailSettings)
     smtp: SmtpServer = field(default_factory=SmtpServer)
 
     @classmethod
     def of(cls, **settings: Any) -> Self:
-        """A configuration from settings by their flat names, in small letters: `Config.of(max_pixels=5)`.
+        """A configuration from settings by their flat names, in lower case: `Config.of(max_pixels=5)`.
 
-        Raises KeyError for a name that is no setting, and pydantic's ValidationError for a value that is not valid.
+        Raises KeyError for an unknown setting, and pydantic's ValidationError for an invalid value.
         """
         values: dict[str, Any] = {}
         for name, value in settings.items():
@@ -86,20 +86,20 @@ class Config:
     @field_validator("presets", mode="before")
     @classmethod
     def _read_presets(cls, value: Any) -> Any:
-        """Reads JSON, which the environment has, and adds the built-in ones."""
+        """Reads JSON text, which is what the environment holds, and adds the built-in presets."""
         if isinstance(value, str):
             try:
                 value = json.loads(value or "{}")
             except ValueError:
-                raise ValueError("must be JSON when it is text") from None
+                raise ValueError("must be JSON if given as text") from None
         return {**BUILT_IN_PRESETS, **value} if isinstance(value, Mapping) else value
 
     @property
     def embedded_redis_socket(self) -> Path:
-        """The socket of the embedded Redis. It depends on the data folder alone, so every process knows it.
+        """The socket of the embedded Redis. It depends only on the data folder, so every process can derive it.
 
-        It lies under the data folder, or, where that path is too long for a socket, in a folder of its own
-        under the system's temporary one.
+        It is in the data folder or, if that path is too long for a socket, in a folder of its own in the system's
+        temporary folder.
         """
         folder = self.storage.data_dir
         socket = folder / "redis" / "redis.sock"
@@ -110,7 +110,7 @@ class Config:
 
     @property
     def redis_connection_url(self) -> str:
-        """The URL of the Redis to connect to. It may contain a password: do not show it."""
+        """The URL of the Redis to connect to. It may contain a password, so never show it."""
         if self.redis.url is not None:
             return self.redis.url.get_secret_value()
         return f"unix://{quote(str(self.embedded_redis_socket))}"
@@ -118,7 +118,10 @@ class Config:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its flat name in small letters, its place in Config (`section` is None at the top), and the rest."""
+    """One setting: its flat name in lower case, its place in Config, its default and its meaning.
+
+    `section` is None for a setting at the top level of Config.
+    """
 
     name: str
     section: str | None

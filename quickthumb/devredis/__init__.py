@@ -1,4 +1,4 @@
-"""The embedded Redis, with which one command runs the whole service on a bare machine.
+"""The embedded Redis, which lets one command run the whole service on a machine without a Redis.
 
 It listens only on a private unix socket, and writes an append-only file. This package finds a server binary, prepares
 its folders and knows when it is ready. It does not read the configuration, and it leaves starting and supervising the

@@ -1,4 +1,4 @@
-"""What every HTTP door needs: how endpoints are described, requests read, answers and problems written, URLs made.
+"""Shared by all HTTP APIs: describing endpoints, reading requests, writing responses and problems, building URLs.
 
-It has no routes of its own, and imports none of the doors.
+It has no routes of its own, and imports neither `web` nor `compat`.
 """

@@ -1,4 +1,4 @@
-"""What an endpoint is: a route together with what OpenAPI says of it, and answers written by the models it names."""
+"""Endpoints: each is a route together with its OpenAPI description. And JSON responses, written from models."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One good answer: its status, what it means, and its body, as a model, as media types, or as either."""
+    """One successful response: its status, its meaning, and its headers with their meanings.
+
+    The body is JSON if there is a `model`, and may also, or instead, have any of the `media_types`.
+    """
 
     status: int
     meaning: str
@@ -27,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter in the path, the query or the headers, with its JSON Schema."""
+    """One parameter, with its JSON Schema. `place` is OpenAPI's `in`: path, query or header."""
 
     name: str
     place: str
@@ -38,9 +41,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route, its handler, and its description.
+    """A route, its handler, and its OpenAPI description. The handler's docstring is the description's text.
 
-    `operation_id` is the name under which clients are generated from OpenAPI; by default, that of the handler.
+    Client generators name their methods after `operation_id`; by default, it is `{module}_{function}` of the handler.
     """
 
     method: str
@@ -52,7 +55,7 @@ class Endpoint:
     errors: tuple[type[QuickThumbError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Any] | None = None
-    # Whether a request changes nothing, as is the rule for GET; only then is HEAD answered, too.
+    # False for a GET that changes something, against the rule for GET; then HEAD is not answered.
     safe: bool = True
     operation_id: str | None = None
 
@@ -64,5 +67,5 @@ def json_answer(
     *,
     omit_none: bool = False,
 ) -> Response:
-    """The model as JSON; with `omit_none`, without the fields that are None."""
+    """A response with the model as JSON. `omit_none` leaves out the fields that are None."""
     return Response(view.model_dump_json(exclude_none=omit_none), status, headers, "application/json")

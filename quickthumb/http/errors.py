@@ -1,4 +1,4 @@
-"""What HTTP itself may refuse."""
+"""The errors of HTTP itself."""
 
 from quickthumb.model.errors import QuickThumbError
 
@@ -8,8 +8,8 @@ class NotFound(QuickThumbError):
 
 
 class MethodNotAllowed(QuickThumbError):
-    code, status, title = "method_not_allowed", 405, "This URL does not take that method"
+    code, status, title = "method_not_allowed", 405, "This URL does not allow this method"
 
 
 class RangeNotSatisfiable(QuickThumbError):
-    code, status, title = "range_not_satisfiable", 416, "The file has no such range"
+    code, status, title = "range_not_satisfiable", 416, "The requested range is outside the file"

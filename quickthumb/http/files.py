@@ -1,4 +1,4 @@
-"""Pictures as downloads: whole, in ranges, in JSON, or not at all if the client has them already."""
+"""Serves images as downloads: whole, as byte ranges, as base64 in JSON, or as 304 if the client's copy is current."""
 
 import base64
 import json
@@ -20,9 +20,9 @@ from quickthumb.http.ranges import ByteRanges, Span, content_range, spans_of
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.service.downloads import Download
 
-# A result never changes, and neither does an original: one job, one file.
+# The files of a job never change, neither its results nor its original.
 CACHE_CONTROL = "public, max-age=31536000, immutable"
-# Served pictures run nothing and load nothing, even when a browser is made to show them as a page.
+# Even if someone makes a browser open a served image as a page, the browser must run nothing and load nothing.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
 UNKNOWN_MEDIA = ("application/octet-stream", "bin")
@@ -31,14 +31,14 @@ _KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-se
 
 
 def media_of(format_name: str | None) -> tuple[str, str]:
-    """The media type and the extension of a format; of bytes whose format is not known yet, those of any bytes."""
+    """The media type and file extension of a format; `application/octet-stream` and `bin` if it is not known yet."""
     return UNKNOWN_MEDIA if format_name is None else MEDIA_TYPES[format_name]
 
 
 def serve(request: Request, download: Download, media_type: str, disposition: str, name: str) -> Response:
-    """The answer with the file, under a name of its own: 200, 206, 304 or 416, as the request's headers want it.
+    """A response with the file, to be saved as `name`: 200, 206, 304 or 416, depending on the request's headers.
 
-    A file that is removed before its first byte is sent makes the answer fail with UnknownResult.
+    If the file is removed before its first byte is sent, sending the response raises UnknownResult.
     """
     headers = Headers(
         {
@@ -63,7 +63,7 @@ def serve(request: Request, download: Download, media_type: str, disposition: st
 
 
 def base64_answer(download: Download, fields: Mapping[str, str], key: str, headers: Mapping[str, str]) -> Response:
-    """The answer with a JSON object of `fields` and, under `key`, the file in base64, encoded as it is read."""
+    """A JSON object with `fields` and, under `key`, the file in base64. It encodes the file while reading it."""
     before = f'{json.dumps(dict(fields))[:-1]}, {json.dumps(key)}: "'.encode()
     after = b'"}'
     length = len(before) + 4 * ((download.blob.length + 2) // 3) + len(after)
@@ -72,13 +72,13 @@ def base64_answer(download: Download, fields: Mapping[str, str], key: str, heade
 
 
 def content_disposition(disposition: str, name: str) -> str:
-    """The header for a name in any script: plain for old clients, RFC 8187 for the rest."""
+    """The Content-Disposition header for a name in any script: in ASCII for old clients, by RFC 8187 for all others."""
     plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
     return f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _is_current(asked: Headers, headers: Headers) -> bool:
-    """Whether the client's copy is still good (RFC 9110, section 13): by its tag, or else by its date."""
+    """Whether the client's copy is current (RFC 9110, section 13): by its ETag, or else by its date."""
     tags = asked.get("if-none-match")
     if tags is not None:
         known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
@@ -91,7 +91,7 @@ def _is_current(asked: Headers, headers: Headers) -> bool:
 
 
 def _wanted_spans(asked: Headers, headers: Headers, length: int) -> list[Span] | None:
-    """The parts that the client wants, or None for the whole file. Raises RangeNotSatisfiable."""
+    """The parts that the client asks for, or None for the whole file. Raises RangeNotSatisfiable."""
     wanted, condition = asked.get("range"), asked.get("if-range")
     if wanted is None or (condition is not None and condition not in (headers["etag"], headers["last-modified"])):
         return None
@@ -115,7 +115,7 @@ def _answer(download: Download, spans: Sequence[Span] | None, headers: Headers, 
 
 
 class DownloadResponse(StreamingResponse):
-    """A body that is streamed. Its first block is read before the head is sent: an error up to then is answered."""
+    """A streamed response. It reads the first block before it sends the head: an error up to then gets a response."""
 
     def __init__(
         self, body: AsyncGenerator[bytes, None], status: HTTPStatus, headers: Mapping[str, str], media_type: str
@@ -143,7 +143,7 @@ async def _preceded(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[
 async def _body(
     download: Download, parts: Sequence[tuple[bytes, Span]], tail: bytes = b""
 ) -> AsyncGenerator[bytes, None]:
-    """Parts of the file, each with what stands before it, and what stands after the last."""
+    """Streams parts of the file, each after the bytes that precede it, and then `tail`."""
     for head, (start, end) in parts:
         before = head
         async with aclosing(download.read(start, end)) as blocks:
@@ -158,7 +158,7 @@ async def _base64_body(download: Download, before: bytes, after: bytes) -> Async
     rest = b""
     async with aclosing(download.read()) as blocks:
         async for block in blocks:
-            # Three bytes at a time become four letters, so that the encoded blocks join to the encoded whole.
+            # Encodes whole groups of three bytes only, so that the encoded blocks join without padding between them.
             data = rest + block
             whole = len(data) - len(data) % 3
             rest = data[whole:]

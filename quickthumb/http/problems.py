@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457)."""
+"""Renders every error as `application/problem+json` (RFC 9457)."""
 
 import logging
 from http import HTTPStatus
@@ -21,19 +21,19 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong. Programs look at `code`, people at `title` and `detail`."""
+    """What went wrong. `code` is for programs; `title` and `detail` are for people."""
 
-    type: str = Field("about:blank", description="Always about:blank: `code` says what kind of problem it is.")
+    type: str = Field("about:blank", description="Always about:blank. Use `code` to tell problems apart.")
     status: int = Field(description="The HTTP status.", examples=[415])
     code: str = Field(description="A stable name for the kind of problem.", examples=["unsupported_image"])
     title: str = Field(description="The kind of problem, in a few words.")
     detail: str = Field(description="What went wrong this time, in one sentence.")
-    field: str | None = Field(None, description="The field of the request that is at fault, where there is one.")
-    checks: dict[str, str] | None = Field(None, description="Of /readyz: each thing that must be there.")
+    field: str | None = Field(None, description="The field of the request that caused the problem, if one did.")
+    checks: dict[str, str] | None = Field(None, description="Only from /readyz: each check with its result.")
 
 
 def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> JSONResponse:
-    """The answer for an error of the catalogue."""
+    """The response for an error of the catalogue. `checks` are the checks of /readyz."""
     body = Problem(
         status=error.status, code=error.code, title=error.title, detail=error.detail, field=error.field, checks=checks
     )
@@ -44,38 +44,38 @@ def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> 
 
 
 def example(kind: type[QuickThumbError]) -> dict[str, Any]:
-    """What an error of the catalogue looks like."""
-    body = Problem(status=kind.status, code=kind.code, title=kind.title, detail="One sentence that says what it was.")
+    """An example of an error of the catalogue, for OpenAPI."""
+    body = Problem(status=kind.status, code=kind.code, title=kind.title, detail="One sentence about what went wrong.")
     return body.model_dump(exclude_none=True)
 
 
 async def known(request: Request, error: Exception) -> JSONResponse:
-    """Renders an error that was raised on purpose."""
-    assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this for nothing else
+    """Renders an error of the catalogue. Logs it if it is a server error."""
+    assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this only for QuickThumbError
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("%s: %s", asked(request.scope), error.detail, exc_info=error.__cause__)
     return problem(error)
 
 
 async def of_starlette(request: Request, error: Exception) -> JSONResponse:
-    """Renders what Starlette itself refuses: an unknown path, a method that a path does not take."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
+    """Renders an error that Starlette itself raises, for an unknown path or a method that the path does not allow."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this only for HTTPException
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem(NotFound("This service has no such URL."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = problem(MethodNotAllowed(f"{request.method} is not allowed here."))
+        answer = problem(MethodNotAllowed(f"This URL does not allow {request.method}."))
         answer.headers["Allow"] = _methods_at(request) or (error.headers or {}).get("Allow", "")
         return answer
     return problem(MalformedRequest(str(error.detail)))
 
 
 def asked(scope: Scope) -> str:
-    """The request in a few words, for the log: escaped, since the path is the client's to choose."""
+    """The request's method and path, for the log. The path is escaped, because the client chooses it."""
     return f"{scope['method']} {quote(scope['path'])}"
 
 
 def _methods_at(request: Request) -> str:
-    """Every method that the URL takes; Starlette knows only those of the first route that matches."""
+    """Every method that the URL allows. Starlette itself names only those of the first route that matches."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
     here = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     return ", ".join(sorted({method for route in here for method in route.methods or ()}))

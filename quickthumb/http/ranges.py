@@ -1,4 +1,4 @@
-"""Ranges of a file (RFC 9110, section 14): which parts a client asks for, and how several go into one answer."""
+"""Byte ranges of a file (RFC 9110, section 14): which parts a client asks for, and the body that holds several."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,10 @@ from secrets import token_hex
 
 from quickthumb.http.errors import RangeNotSatisfiable
 
-# From a byte up to but not including another.
+# The first byte, and the byte after the last.
 Span = tuple[int, int]
 
-# More ranges than this are not worth serving one by one: the client gets the whole file.
+# A client that asks for more ranges than this gets the whole file instead.
 MAX_RANGES = 100
 # No file has a size of more than 18 digits.
 _RANGE = r"\d{1,18}-\d{0,18}|-\d{1,18}"
@@ -19,8 +19,8 @@ _RANGES = re.compile(rf"bytes=({_RANGE})(\s*,\s*({_RANGE}))*", re.ASCII | re.IGN
 def spans_of(text: str, length: int) -> list[Span] | None:
     """The parts of a file of `length` bytes that a Range header asks for: in order, and merged where they touch.
 
-    Ranges beyond the file's end are left out. None means that the header is to be ignored: it makes no sense, or asks
-    for too many ranges. Raises RangeNotSatisfiable if none of the ranges lies within the file.
+    Leaves out ranges beyond the file's end. None means: ignore the header, because it is invalid or asks for more than
+    MAX_RANGES ranges. Raises RangeNotSatisfiable if every range lies outside the file.
     """
     if not _RANGES.fullmatch(text.strip()):
         return None
@@ -30,7 +30,7 @@ def spans_of(text: str, length: int) -> list[Span] | None:
     spans = [_span(first, last, length) for first, last in ranges]
     within = sorted(span for span in spans if span[0] < span[1])
     if not within:
-        raise RangeNotSatisfiable("The range begins behind the end of the file.")
+        raise RangeNotSatisfiable(f"None of the requested ranges begins within the file's {length} bytes.")
     return list(_merged(within))
 
 
@@ -57,7 +57,7 @@ def content_range(span: Span, length: int) -> str:
 
 
 class ByteRanges:
-    """Several parts in one body of the type multipart/byteranges: what stands before each, and after the last."""
+    """A multipart/byteranges body: `parts` are spans, each with the bytes that precede it; `tail` ends the body."""
 
     def __init__(self, spans: Sequence[Span], media_type: str, length: int) -> None:
         boundary = token_hex(13)

@@ -1,4 +1,4 @@
-"""What a door takes from a request: who asks, the verbs to call, the upload in its body, the media type it prefers."""
+"""What the HTTP APIs take from a request: its caller, the services to call, the upload, the preferred media type."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -16,13 +16,13 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.submit import Upload
 
-# If one of these came twice, a proxy in front might go by one value and this service by the other.
+# If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "idempotency-key")
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks. Every door learns it here."""
+    """The caller who sent the request. Every endpoint gets its caller from here."""
     address = request.client.host if request.client else ""
     return replace(ANONYMOUS, address=address or None)
 
@@ -54,9 +54,10 @@ def upload_from(
     idempotency_key: str | None = None,
     preset: str | None = None,
 ) -> Upload:
-    """The request's body, not read yet, with what was said beside it.
+    """The upload in the request: its body, which is not read yet, and the given parameters.
 
-    Raises MalformedRequest for a head that says something twice, and UnsupportedMediaType for an encoded body.
+    Raises MalformedRequest for a repeated header of `ONCE` or a Content-Length that is no number, and
+    UnsupportedMediaType for a body with a Content-Encoding.
     """
     _check_head(request)
     return Upload(
@@ -72,7 +73,7 @@ def upload_from(
 def _check_head(request: Request) -> None:
     for name in ONCE:
         if len(request.headers.getlist(name)) > 1:
-            raise MalformedRequest(f"The request gives {name.title()} more than once.", field=name.title())
+            raise MalformedRequest(f"The request has more than one {name.title()} header.", field=name.title())
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must be sent without a Content-Encoding.", field="Content-Encoding")
 
@@ -93,10 +94,10 @@ def _content_length(request: Request) -> int | None:
 
 
 def prefers(accept: str | None, media_type: str, over: str) -> bool:
-    """Whether an `Accept` header asks for `media_type` rather than `over`, which is served unless it says otherwise.
+    """Whether an `Accept` header prefers `media_type` to `over`, which is the default.
 
-    RFC 9110, section 12.5.1: the higher quality wins; of equal ones, the one that is named more exactly:
-    `image/*, */*` asks for the picture.
+    By RFC 9110, section 12.5.1, the higher quality wins. If both are equal, the type that is named more exactly wins:
+    `image/*, */*` asks for the image.
     """
     ranges = list(_ranges(accept or "*/*"))
     wanted, other = _rank(ranges, media_type), _rank(ranges, over)
@@ -113,7 +114,7 @@ def _ranges(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _rank(ranges: list[tuple[str, float]], media_type: str) -> tuple[float, int]:
-    """The quality of a media type, by the range that names it most exactly, and how exact that is."""
+    """The quality of a media type in the media range that names it most exactly, and how exact that range is."""
     names = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
     found = [(names.index(media_range), quality) for media_range, quality in ranges if media_range in names]
     exactness, quality = max(found, default=(0, 0.0))

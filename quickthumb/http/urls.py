@@ -1,4 +1,4 @@
-"""Every URL that an answer names: links, `Location`, `Link`, the next page. They are made here and nowhere else."""
+"""Builds every URL in a response: links, `Location`, `Link`, the next page. No other module builds URLs."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Urls:
         return f"{self.job(job_id)}/results/{name}"
 
     def next_page(self, this_page: URL, cursor: str) -> str:
-        """The page behind `cursor`, with everything else that this page was asked with."""
+        """The page that begins at `cursor`; its other query parameters are those of this page."""
         following = this_page.include_query_params(cursor=cursor).replace(scheme="", netloc="")
         return f"{self.base}{following}"
 
@@ -39,5 +39,5 @@ class Urls:
 
 
 def urls_of(request: Request) -> Urls:
-    """The URLs as this request's client can open them: paths on the host that it asked."""
+    """The URLs for the client of this request: paths without a host, so they work on the host that the client used."""
     return Urls()

@@ -1,1 +1,1 @@
-"""The imaging engine: pure and synchronous. It knows no asyncio, no HTTP, no Redis and no configuration."""
+"""The imaging engine: pure and synchronous. It knows nothing of asyncio, HTTP, Redis or configuration."""

@@ -1,7 +1,7 @@
-"""Color: every picture leaves here as sRGB, converted through its own ICC profile by littleCMS.
+"""Color: littleCMS converts pictures through their own ICC profiles to sRGB, unless a result keeps its profile.
 
-The conversion is made on what was resampled, which is smaller than what was decoded. The intent is perceptual, as in
-sharp and browsers. CMYK without a profile is taken for common offset printing.
+The conversion happens after resampling, when there are fewer pixels. The rendering intent is perceptual, as in sharp
+and browsers. CMYK without a profile is assumed to be common offset printing (SWOP).
 """
 
 import io
@@ -13,17 +13,17 @@ from PIL import Image, ImageCms, ImageMath
 from quickthumb.model.limits import Limits
 
 UNCHANGED = "unchanged"
-# The channels an ICC profile may be about, by the mode of the pictures that it can describe.
+# The color spaces that an ICC profile may describe, by the mode of the picture that embeds it.
 _SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "CMYK": ("CMYK",)}
-# The primaries of sRGB, adapted to D50, as its profiles have them (IEC 61966-2-1; XYZ).
+# The primaries of sRGB (IEC 61966-2-1), adapted to D50 as in its ICC profiles, in XYZ.
 _SRGB_COLORANTS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
 _TOLERANCE = 0.003
 
 # The plain formula for ink, light = (1 - ink) × (1 - black), makes colors that no press can print. These are quadratic
-# polynomials, fitted by least squares to what littleCMS makes of the profile "U.S. Web Coated (SWOP) v2" on a grid of
-# 11 × 11 × 11 × 11 inks, light ones weighted more; on a photo they come within a mean CIE76 difference of 3.1 of the
-# profile, where the plain formula is off by 11.8.
-# What each ink, and each pair of inks, adds to paper white: for red, green and blue, with inks in 0…1.
+# polynomials instead, fitted by least squares to what littleCMS makes of the profile "U.S. Web Coated (SWOP) v2" on a
+# grid of 11 × 11 × 11 × 11 inks, with light inks weighted more. On a photo their mean CIE76 difference from the
+# profile is 3.1; that of the plain formula is 11.8.
+# Each factor is what an ink, or a pair of inks, adds to paper white. The rows are red, green and blue; inks are in 0…1.
 _TERMS = ("c", "m", "y", "k", "cc", "cm", "cy", "ck", "mm", "my", "mk", "yy", "yk", "kk")
 _FACTORS = (
     (-269.2, -8.0, 3.8, -192.4, -15.0, 69.1, 16.0, 200.4, -0.6, -4.8, -14.9, 0.9, -11.0, -18.5),
@@ -35,10 +35,10 @@ _WHITE = 255
 
 @dataclass(slots=True)
 class Color:
-    """The color of one source: its profile, if it has a usable one, and the way from there to sRGB."""
+    """The color of one source: its profile, if that is usable, and the conversion to sRGB."""
 
     mode: str
-    converted: str = ""  # what it was before decoding made sRGB of it
+    converted: str = ""  # the color space that decoding has converted from; else empty
     profile: bytes | None = None
     description: str = ""
     warnings: list[str] = field(default_factory=list)
@@ -51,11 +51,14 @@ class Color:
         return self.mode != "CMYK" and (self._parsed is None or _describes_srgb(self._parsed))
 
     def keeps(self, wanted: bool, can: bool) -> bool:
-        """Whether a result stays in the source's own colors, with its profile: if `wanted` and the format `can`."""
+        """Whether a result keeps the source's colors and profile, if that is `wanted` and the format `can` hold one.
+
+        A source without a usable profile, or in CMYK, is always converted.
+        """
         return wanted and can and self.profile is not None and self.mode != "CMYK"
 
     def to_srgb(self, picture: Image.Image) -> Image.Image:
-        """A picture of the source, in the source's mode, as L, RGB or RGBA of sRGB."""
+        """Converts a picture of the source, in the source's mode, to sRGB in mode L, RGB or RGBA."""
         if self.is_srgb:
             return picture
         if self._parsed is None:
@@ -71,7 +74,7 @@ class Color:
         return made
 
     def done(self, kept: bool) -> str:
-        """What happened to the color, for the receipt."""
+        """What happened to the color, in words for the receipt."""
         if kept:
             return f"kept in {self.description}, with its profile"
         if self.converted:
@@ -79,7 +82,7 @@ class Color:
         if self.is_srgb:
             return UNCHANGED
         if self._parsed is None:
-            return "converted from CMYK without a profile, taken for SWOP, to sRGB"
+            return "converted from CMYK without a profile, assumed to be SWOP, to sRGB"
         return f"converted from {self.description} to sRGB"
 
     def _build(self, parsed: ImageCms.ImageCmsProfile) -> ImageCms.ImageCmsTransform:
@@ -93,7 +96,7 @@ class Color:
 def read(profile: object, mode: str, limits: Limits) -> Color:
     """The color of pictures of `mode` (one of resampling's MODES) with that embedded profile.
 
-    A profile that is too large, damaged, or about other channels is left aside, with a warning.
+    A profile that is too large, damaged, or for another color space is ignored, with a warning.
     """
     color = Color(mode)
     if not isinstance(profile, bytes) or not profile:
@@ -104,7 +107,7 @@ def read(profile: object, mode: str, limits: Limits) -> Color:
     try:
         parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if parsed.profile.xcolor_space not in _SPACES[mode]:
-            raise ValueError("about other channels")
+            raise ValueError("for another color space")
         candidate = Color(mode, profile=profile, description=_describe(parsed), _parsed=parsed)
         candidate.to_srgb(Image.new(mode, (1, 1)))
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
@@ -114,7 +117,7 @@ def read(profile: object, mode: str, limits: Limits) -> Color:
 
 
 def from_cielab(image: Image.Image) -> Image.Image:
-    """A CIELAB picture as sRGB. Of one that was read as plain samples, a* and b* are signed (TIFF 6.0, section 23)."""
+    """Converts CIELAB to sRGB. In a picture read as plain samples, a* and b* are signed (TIFF 6.0, section 23)."""
     if image.mode != "LAB":
         lightness, *others = image.split()
         a, b = (band.point([(sample + 128) % 256 for sample in range(256)]) for band in others)
@@ -129,7 +132,7 @@ def _describe(parsed: ImageCms.ImageCmsProfile) -> str:
 
 
 def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
-    """Whether a profile is sRGB's by name and by primaries: converting would change nothing but rounding."""
+    """Whether a profile is sRGB by name and primaries: converting from it would change nothing but rounding."""
     profile = parsed.profile
     if not profile.is_matrix_shaper or "srgb" not in (profile.profile_description or "").lower():
         return False
@@ -141,7 +144,7 @@ def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
 
 
 def _ink_to_srgb(picture: Image.Image) -> Image.Image:
-    """A CMYK picture without a profile as RGB."""
+    """Converts a CMYK picture without a profile to RGB."""
     bands = (band.convert("F").point(lambda sample: sample * (1 / 255) + 0) for band in picture.split())
     inks = dict(zip("cmyk", bands, strict=True))
     return Image.merge("RGB", [_light(factors, inks) for factors in _FACTORS])

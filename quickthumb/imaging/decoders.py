@@ -1,7 +1,7 @@
-"""Which decoders a file may reach, how large it may be, and what the decoders' failures mean.
+"""Decides which decoders may read a file and how large it may be, and translates the decoders' failures.
 
-Only decoders with a row in `formats/` are allowed: most of Pillow's security holes were in its rarer formats. The
-settings of Pillow that concern the whole process are made here once, at import, and never again.
+Only decoders with a row in `formats/` are allowed: most of Pillow's security holes were in its rarer formats. Pillow's
+process-wide settings are made here, once, at import.
 """
 
 import errno
@@ -17,20 +17,20 @@ from quickthumb.imaging.header import LONGEST_SIGNATURE, read_header_of_file, re
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
 from quickthumb.model.limits import Limits
 
-# Pillow's own bomb check knows no limits of ours and warns through a filter that threads share. This is only the last
-# line behind our own checks, for what a decoder allocates on its own.
+# Pillow's own bomb check does not know our limits, and warns through a filter that threads share. It is only the last
+# line of defense behind our own checks, for what a decoder allocates on its own.
 Image.MAX_IMAGE_PIXELS = 1 << 29
-# Pillow gives every picture's memory back to the system, which then clears it page by page for the next: up to a third
-# of the time of a full decode. It may keep 64 blocks of 1 MB for the whole process instead.
+# By default, Pillow returns every picture's memory to the system, which then clears it page by page for the next
+# picture: up to a third of the time of a full decode. Here Pillow keeps up to 64 blocks of 1 MB for the whole process.
 _imaging.set_block_size(1 << 20)
 _imaging.set_blocks_max(64)
 
-# Reading a file whose offsets are nonsense fails with these; every other errno is the machine's trouble.
+# Reading a file with nonsensical offsets fails with these; any other errno is a failure of the machine.
 _NONSENSE = (None, errno.EINVAL, errno.EOVERFLOW)
 
 
 def _set_up_decoders() -> list[str]:
-    """Pillow's names of the decoders that are installed."""
+    """Sets up every decoder that is installed; returns their Pillow names."""
     names = []
     for row in FORMATS:
         try:
@@ -46,10 +46,10 @@ DECODERS = _set_up_decoders()
 
 @contextmanager
 def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
-    """The source's header, read by an allowed decoder; nothing is decoded yet.
+    """Opens the source with an allowed decoder, which reads the header and decodes nothing yet.
 
-    Raises UnsupportedImage for what no allowed decoder knows, BrokenImage for a damaged header, and TooManyPixels for
-    formats whose decoders allocate before they can be asked.
+    Raises UnsupportedImage for a file that no allowed decoder knows, BrokenImage for a damaged header, and
+    TooManyPixels for formats whose decoders allocate memory while they open a file.
     """
     row, start = _recognized(source, limits)
     try:
@@ -65,7 +65,7 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Turns whatever a decoder raises into BrokenImage, but lets the machine's troubles pass untouched."""
+    """Turns any exception of a decoder into BrokenImage, but lets failures of the machine pass unchanged."""
     try:
         yield
     except (QuickThumbError, MemoryError):
@@ -79,17 +79,18 @@ def decoding() -> Iterator[None]:
 
 
 def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
-    """Raises TooManyPixels for more than `limits.max_pixels` of all frames together."""
+    """Raises TooManyPixels if all frames together have more than `limits.max_pixels`."""
     if width * height * frames > limits.max_pixels:
         size = f"{width} × {height} pixels" + (f" in {frames} frames" if frames > 1 else "")
-        raise TooManyPixels(f"The image has {size}; at most {limits.max_pixels} pixels are accepted.")
+        raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
 def _recognized(source: Path, limits: Limits) -> tuple[Format, bytes]:
     """The row for a file, and the file's first bytes.
 
     Opening a WebP allocates its whole canvas, and opening an ICO decodes its largest picture: a file of 34 bytes can
-    take a gigabyte before anybody could look at its size. Theirs is read here, before Pillow sees the file.
+    take a gigabyte before anyone can check its size. For such formats, the size is checked here, before Pillow sees
+    the file.
     """
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
@@ -101,7 +102,7 @@ def _recognized(source: Path, limits: Limits) -> tuple[Format, bytes]:
 
 
 def _require_decodable(source: Path, row: Format, start: bytes) -> None:
-    """Raises UnsupportedImage where the file may be in order, but is of a kind that no decoder here knows."""
+    """Raises UnsupportedImage if the file may be valid, but no decoder here knows its format or variant."""
     if start.startswith(row.decoder.undecodable):
-        raise UnsupportedImage(f"This kind of {row.name.upper()} is not supported.")
+        raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.")
     require_readable(read_header_of_file(source).format)

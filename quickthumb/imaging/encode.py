@@ -1,4 +1,4 @@
-"""From the pictures of an output to the bytes of its file."""
+"""Encodes the pictures of an output into the bytes of its file."""
 
 import io
 import math
@@ -16,13 +16,13 @@ from quickthumb.imaging.formats.row import Asked, Options
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
-# What `max_bytes` tries first where no quality is asked for; above, files grow for nothing to be seen.
+# The quality that `max_bytes` tries first if none is given; above it, files grow without visible gain.
 _BEST_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The bytes of a file, the quality they were written at (None where there is none), and the frames they hold."""
+    """The bytes of a file, the quality it was encoded at (None if there is none), and its number of frames."""
 
     data: bytes
     quality: int | None
@@ -30,10 +30,10 @@ class Encoded:
 
 
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
-    """The file of an output; its animation is shown `plays` times (0: for ever).
+    """Encodes an output; its animation is shown `plays` times (0: forever).
 
-    Calls `checkpoint` before each encoding, of which `max_bytes` takes several. Raises InvalidParameter where not even
-    the lowest quality fits into `max_bytes`.
+    Calls `checkpoint` before each encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest
+    quality fits into `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
     options = {**metadata, **options}
@@ -60,7 +60,7 @@ def _quality(rendition: Rendition) -> int | None:
 
 
 def _count_frames(data: bytes, rendition: Rendition) -> int:
-    """The number of frames in a file: encoders join frames that came out alike."""
+    """The number of frames in a file, which can be smaller than that of the pictures: encoders merge equal frames."""
     if len(rendition.pictures) == 1:
         return 1
     with Image.open(io.BytesIO(data), formats=[rendition.encoder.pillow]) as image:
@@ -68,7 +68,7 @@ def _count_frames(data: bytes, rendition: Rendition) -> int:
 
 
 def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) -> tuple[list[Image.Image], Options]:
-    """The frames as the encoder takes them, and the options that do not depend on the quality."""
+    """The frames in the form that the encoder takes, and the options that do not depend on the quality."""
     encoder = rendition.encoder
     frames = _alike(rendition.pictures)
     options = _profile(rendition)
@@ -100,15 +100,15 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
 
 
 def _scratch() -> BinaryIO:
-    """A file of the operating system, in memory where there is such a thing: while it encodes a JPEG or a GIF into one,
-    Pillow does not hold the lock that all threads share, as it does for a file of Python's own making."""
+    """A file of the operating system, in memory where the system has such files. While Pillow encodes a JPEG or a GIF
+    into one, it does not hold the GIL, as it would for a Python file object."""
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("picture"), "w+b")
     return cast("BinaryIO", tempfile.TemporaryFile())
 
 
 def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int | None]:
-    """The best quality of 1…`best` whose file has at most `most` bytes, by bisection."""
+    """Finds the best quality in 1…`best` whose file has at most `most` bytes, by bisection."""
     data = save(best)
     if len(data) <= most:
         return data, best
@@ -131,7 +131,7 @@ def _profile(rendition: Rendition) -> Options:
 
 
 def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
-    """The pictures in one mode: the widest that any of them needs."""
+    """Converts the pictures to one mode: the widest that any of them needs."""
     modes = {picture.mode for picture in pictures}
     if len(modes) == 1:
         return pictures
@@ -140,7 +140,7 @@ def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
 
 
 def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[Image.Image], list[float]]:
-    """Runs of equal frames as one that is shown as long: encoders would do it themselves, and not say so."""
+    """Merges runs of equal frames into one that is shown as long: encoders would do the same, but not report it."""
     kept, shown = [frames[0]], [milliseconds[0]]
     for (before, frame), duration in zip(pairwise(frames), milliseconds[1:], strict=True):
         if frame.tobytes() == before.tobytes():
@@ -158,11 +158,12 @@ def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> O
         loop = encoder.loop(plays)
         return options if loop is None else {**options, "loop": loop}
     if plays:
-        rendition.warnings.append(f"{rendition.format.name} repeats for ever here; the source is shown {plays} times.")
+        name = rendition.format.name
+        rendition.warnings.append(f"An animated {name} repeats forever; the source's loop count ({plays}) is lost.")
     return options
 
 
 def _in_ticks(milliseconds: list[float], tick: int) -> list[int]:
-    """Durations in whole ticks, rounded so that no frame ever begins more than half a tick off."""
+    """Durations in whole ticks, rounded so that no frame ever starts more than half a tick off."""
     ends = [round(end / tick) for end in accumulate(milliseconds)]
     return [(end - start) * tick for start, end in pairwise([0, *ends])]

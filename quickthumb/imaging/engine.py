@@ -1,4 +1,4 @@
-"""From a source file to the files of its results, in one synchronous call."""
+"""Renders a source file into the files of its results, in one synchronous call."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ from quickthumb.model.output import Output
 class Made:
     """One file that was made for one output, and its receipt.
 
-    `quality` is the one it was written at, None where the format has none or it is lossless. `color` and `metadata`
-    say in a few words what was done to them; `warnings` what was asked for, or was there, and is lost.
+    `quality` is the one the file was encoded at; None if the format has none or the file is lossless. `color` and
+    `metadata` say in a few words what was done to them. `warnings` say what the result lacks although the output asked
+    for it or the source had it.
     """
 
     name: str
@@ -40,14 +41,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What came of one source: its facts, and a file for each output in the order asked for."""
+    """The result of rendering one source: its facts, and a file for each output in the order of the request."""
 
     facts: Facts
     made: tuple[Made, ...]
 
 
 def never_stop() -> None:
-    """The checkpoint of whoever lets every rendering go on to its end."""
+    """A checkpoint that never stops the rendering."""
 
 
 def render(
@@ -59,12 +60,13 @@ def render(
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
-    Raises UnsupportedImage for what no allowed decoder knows, TooManyPixels and TooManyFrames before anything is
-    decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output that cannot be
-    made of this source. OSError and MemoryError are the machine's, and pass.
+    Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels and TooManyFrames before anything
+    too large is decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output
+    that cannot be made from this source. OSError and MemoryError that the machine causes pass unchanged.
 
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
-    To stop, it raises: the exception leaves `render` as it is, and files that are made by then stay in `folder`.
+    `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
+    then stay in `folder`.
     """
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
@@ -74,7 +76,7 @@ def render(
 
 
 def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[[], None]) -> Facts:
-    """Makes the pictures of all renditions from one pass over the frames; those with the most pixels first."""
+    """Makes the pictures of all renditions in one pass over the frames; those that shrink least come first."""
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
     draft = draft_scale([rendition.plan.shrink for rendition in renditions])
@@ -93,7 +95,7 @@ def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[
 
 
 def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels: Levels) -> None:
-    """Settles what only the first frame can tell: its color and where the interesting parts are."""
+    """Sets what only the first frame can tell: the color, and where `position=smart` cuts."""
     mode = frame.level.picture.mode
     if source.color_space:
         its_color = Color(mode, converted=source.color_space)
@@ -106,7 +108,7 @@ def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels:
 
 
 def _aim(rendition: Rendition, levels: Levels) -> None:
-    """Puts the box of a `cover` where the part that is most interesting is."""
+    """Moves the box of a `cover` to the most interesting part."""
     box = rendition.plan.part
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))

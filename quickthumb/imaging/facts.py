@@ -1,4 +1,4 @@
-"""What a job tells about its source."""
+"""The facts that a job reports about its source."""
 
 import base64
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from quickthumb.imaging.orientation import Turn
 from quickthumb.imaging.placeholder import thumbhash
 from quickthumb.imaging.source import Source
 
-# A ThumbHash keeps at most 7 waves a side: more pixels than this add time to it and nothing else.
+# A ThumbHash keeps at most 7 waves per side: more pixels than this would only take more time.
 _HASH_PIXELS = 20
 _SIXTEENTHS = bytes((sample >> 4) * 17 for sample in range(256))
 
@@ -20,8 +20,8 @@ _SIXTEENTHS = bytes((sample >> 4) * 17 for sample in range(256))
 class Facts:
     """What is known of a source after decoding. Width and height are in pixels of the upright picture.
 
-    `dominant_color` is the most frequent one, rounded, as `#rrggbb` of sRGB; `thumbhash` a placeholder of some 25 bytes
-    (https://evanw.github.io/thumbhash/), in base64.
+    `dominant_color` is the most frequent color, rounded, as `#rrggbb` in sRGB. `thumbhash` is a placeholder of about 25
+    bytes (https://evanw.github.io/thumbhash/), in base64.
     """
 
     format: str
@@ -34,7 +34,7 @@ class Facts:
 
 
 def gather(source: Source, levels: Levels, color: Color) -> Facts:
-    """The facts, by a look at the first frame."""
+    """Gathers the facts from the source and its first frame."""
     small = _small(source, levels, color)
     return Facts(
         format=source.format.name,
@@ -55,7 +55,7 @@ def _small(source: Source, levels: Levels, color: Color) -> Image.Image:
 
 
 def _dominant_color(small: Image.Image) -> str:
-    """The most frequent of 16 × 16 × 16 colors, as in sharp's statistics; what is transparent does not count."""
+    """The most frequent of 16 × 16 × 16 colors, as in sharp's statistics; transparent pixels do not count."""
     coarse = Image.frombytes("RGBA", small.size, small.tobytes().translate(_SIXTEENTHS))
     counted = coarse.getcolors(small.width * small.height) or []
     seen = [(count, color) for count, color in counted if isinstance(color, tuple) and color[3] >= 128]

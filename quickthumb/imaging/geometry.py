@@ -1,6 +1,6 @@
-"""Where the pixels of an output come from and how many they become: pure arithmetic on sizes.
+"""Plans which part of the source an output shows and at what size: pure arithmetic on sizes.
 
-The fit modes are those of CSS object-fit and of sharp. A plan is made in pixels of the upright picture at full size,
+The fit modes are those of CSS object-fit and of sharp. A plan is in pixels of the upright picture at full size,
 whatever scale the picture is later decoded at, so that no output's size depends on how it was computed.
 """
 
@@ -15,9 +15,9 @@ from quickthumb.model.output import Output
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`region` of the upright picture is resampled to `size`, and laid on a `canvas` with its corner at `offset`.
+    """`region` of the upright picture is resampled to `size` and placed on a `canvas` with its corner at `offset`.
 
-    `part` is what was left by the crop: beyond it nothing may be seen, not even by a filter that looks around.
+    `part` is what the crop left: nothing beyond it may show, not even through a filter that reads neighboring pixels.
     """
 
     part: Box
@@ -33,13 +33,13 @@ class Plan:
 
     @property
     def shrink(self) -> float:
-        """How many source pixels become one along the side that shrinks least; below 1 where it is enlarged."""
+        """How many source pixels become one along the side that shrinks least; below 1 if that side is enlarged."""
         width, height = self.region_size
         return min(width / self.size[0], height / self.size[1])
 
 
 def plan(upright: Size, output: Output, anchor: tuple[float, float] | None = None) -> Plan:
-    """The plan of an output for an upright (and turned) picture; `anchor` stands in for the position, where given.
+    """The plan of an output for an upright (and turned) picture. `anchor`, if given, replaces the output's position.
 
     Raises InvalidParameter for a crop that reaches outside the picture.
     """
@@ -61,7 +61,7 @@ def plan(upright: Size, output: Output, anchor: tuple[float, float] | None = Non
 
 
 def rotated_size(size: Size, degrees: float) -> Size:
-    """The size of the smallest upright frame around a picture of `size` that was turned by `degrees`."""
+    """The size of the smallest upright rectangle around a picture of `size` that was turned by `degrees`."""
     sine, cosine = abs(math.sin(math.radians(degrees))), abs(math.cos(math.radians(degrees)))
     width, height = size
     return _pixels(width * cosine + height * sine), _pixels(width * sine + height * cosine)
@@ -73,7 +73,7 @@ def _cropped(upright: Size, output: Output) -> Box:
     x, y, width, height = output.crop
     if x + width > upright[0] or y + height > upright[1]:
         raise InvalidParameter(
-            f"crop reaches outside the picture, which is {upright[0]} × {upright[1]} pixels.", field="crop"
+            f"crop reaches outside the image, which has {upright[0]} × {upright[1]} pixels.", field="crop"
         )
     return (x, y, x + width, y + height)
 
@@ -100,7 +100,7 @@ def _cover(part: Box, box: Size, enlarge: bool, anchor: tuple[float, float]) -> 
 
 
 def _limited(box: Size, available: tuple[float, float], enlarge: bool) -> Size:
-    """The box, or in its proportions as much of it as needs no enlarging."""
+    """The box, or the largest size in its proportions that needs no enlarging."""
     scale = 1.0 if enlarge else min(1.0, available[0] / box[0], available[1] / box[1])
     return _pixels(box[0] * scale), _pixels(box[1] * scale)
 

@@ -1,8 +1,8 @@
-"""An image's format, size and orientation from its first bytes, to refuse early what is no image or too large.
+"""Reads an image's format, size and orientation from its first bytes, to refuse unsuitable uploads early.
 
-The web process runs this on whatever strangers send, so it uses no decoder: it reads a few numbers at places that the
-formats' specifications name, in a bounded number of steps, and trusts none of them. That a header is in order says
-nothing of the pixels behind it. Each format's reader stands in its row in `formats/`.
+The web process runs this on untrusted uploads, so it uses no decoder: it reads a few numbers at offsets that the
+formats' specifications name, in a bounded number of steps, and trusts none of them. A valid header says nothing about
+the pixels behind it. The header reader of each format is in the format's row in `formats/`.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["LONGEST_SIGNATURE", "Header", "read_header", "read_header_of_file", 
 LONGEST_SIGNATURE = max(len(signature) for row in FORMATS for signature in row.signatures)
 ANY_BYTE = ord("?")
 
-# What is uploaded by mistake most often, to be refused by name.
+# What clients most often upload by mistake; the refusal names it.
 STRANGERS = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript file"),
@@ -32,10 +32,10 @@ STRANGERS = (
 def read_header(data: bytes | bytearray | memoryview, *, complete: bool) -> Header | None:
     """The header of the image that begins with `data`; None if more bytes are needed to tell format and size.
 
-    `complete` says that `data` is the whole image: then the answer is never None. More bytes than the needed ones never
-    change format and size; they may add the orientation, in formats that tell it behind the size. Raises
-    UnsupportedImage as soon as the bytes can be no format of the table, and BrokenImage where a known format's header
-    contradicts itself or ends too early.
+    `complete` says that `data` is the whole image: then the answer is never None. More bytes than needed never change
+    format and size; they may add the orientation, in formats that store it behind the size. Raises UnsupportedImage as
+    soon as the bytes can belong to no format of the table, and BrokenImage if the header of a known format contradicts
+    itself or ends too early.
     """
     if complete and not data:
         raise BrokenImage("The image is empty.")
@@ -50,10 +50,10 @@ def read_header(data: bytes | bytearray | memoryview, *, complete: bool) -> Head
 
 
 def read_header_of_file(path: Path) -> Header:
-    """The header of the image in the file at `path`, wherever in it the size is told.
+    """The header of the image in the file at `path`, wherever in the file the size is stored.
 
-    For what the first bytes of an upload could not decide: a TIFF with its directory at the end, a JPEG behind a
-    megabyte of metadata. It reads a few blocks, not the whole. Raises as `read_header` does, and OSError.
+    For images whose first bytes do not tell: a TIFF with its directory at the end, a JPEG with a megabyte of metadata
+    before its size. Reads a few blocks, not the whole file. Raises what `read_header` raises, and OSError.
     """
     with path.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
@@ -65,14 +65,14 @@ def read_header_of_file(path: Path) -> Header:
 def require_readable(format_name: str) -> None:
     """Raises UnsupportedImage for a format that this installation cannot decode. Loads no decoder to find out."""
     if not named(format_name).readable:
-        raise UnsupportedImage(f"The image is {format_name.upper()}, a format that is not read here.")
+        raise UnsupportedImage(f"The image is {format_name.upper()}, a format that this server cannot read.")
 
 
 def recognize(start: bytes) -> Format:
-    """The format of a file that begins with `start`: LONGEST_SIGNATURE bytes, or all there are.
+    """The format of a file that begins with `start`: LONGEST_SIGNATURE bytes, or the whole file if it is shorter.
 
-    Formats that share a signature have the first one's row: its header reader tells them apart. Raises UnsupportedImage
-    where no format begins so.
+    If formats share a signature, this is the first one's row: its header reader tells them apart. Raises
+    UnsupportedImage if no format begins like this.
     """
     for row in FORMATS:
         if any(len(start) >= len(signature) and _agrees(start, signature) for signature in row.signatures):
@@ -81,7 +81,7 @@ def recognize(start: bytes) -> Format:
 
 
 def _recognize_early(start: bytes) -> Format | None:
-    """As `recognize`, of bytes that are still arriving: None if more of them could decide."""
+    """Does what `recognize` does, for bytes that are still arriving; returns None if more of them could decide."""
     for row in FORMATS:
         for signature in row.signatures:
             if _agrees(start, signature):
@@ -96,4 +96,4 @@ def _agrees(start: bytes, signature: bytes) -> bool:
 def _unsupported(start: bytes) -> UnsupportedImage:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     name = next((f"{name}, " for mark, name in STRANGERS if text.startswith(mark.lower())), "")
-    return UnsupportedImage(f"The file is {name}not an image of a format that is read here.")
+    return UnsupportedImage(f"The file is {name}not an image in a supported format.")

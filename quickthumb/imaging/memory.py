@@ -1,7 +1,7 @@
-"""How much memory a job will take, from its header alone: what a worker's budget counts before it lets a job start.
+"""Estimates from an image's header how much memory a job will take; a worker's budget counts this before it starts one.
 
-An estimate from above, of the pictures and their metadata: what Python, Pillow and the codecs take by themselves is not
-in it.
+The estimate is an upper bound for the pictures and their metadata. It leaves out what Python, Pillow and the codecs
+take for themselves.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 
-# Pillow keeps every picture, but gray ones, in four bytes a pixel.
+# Pillow stores each pixel in four bytes, except in grayscale pictures.
 _PIXEL_BYTES = 4
-# libjpeg keeps a progressive picture whole as coefficients: two bytes for each of up to three samples a pixel.
+# libjpeg keeps all coefficients of a progressive picture: two bytes for each of up to three samples per pixel.
 _COEFFICIENT_BYTES = 6
-# A result as made, and once more on its way into the encoder.
+# A result, and its copy on the way into the encoder.
 _RESULT_COPIES = 2
-# A profile, text or EXIF block as read, put together, and handed over to those who look into it.
+# A profile, text or EXIF block as it is read, as it is assembled, and as it is passed to the code that parses it.
 _METADATA_COPIES = 4
 
 
 def estimate_file_bytes(source: Path, outputs: Sequence[Output], limits: Limits) -> int:
-    """What `estimate_decode_bytes` says of a file, whose header is read and nothing decoded; and its metadata.
+    """The estimate of `estimate_decode_bytes` for a file, plus its metadata. Reads the header and decodes nothing.
 
     Raises what rendering would raise at the header: UnsupportedImage, BrokenImage, TooManyPixels, TooManyFrames.
     """
@@ -51,17 +51,17 @@ def estimate_file_bytes(source: Path, outputs: Sequence[Output], limits: Limits)
 
 def estimate_decode_bytes(
     *,
-    format: str,  # noqa: A002 - the word that facts and headers have for it
+    format: str,  # noqa: A002 - the name that facts and headers use
     width: int,
     height: int,
     outputs: Sequence[Output],
     frames: int = 1,
     progressive: bool = False,
 ) -> int:
-    """The most bytes that rendering those outputs keeps in pictures at one time.
+    """The most bytes that pictures take at any one time while those outputs are rendered.
 
-    `format`, `width`, `height` (in pixels, as stored or upright), `frames` and, of a JPEG, `progressive` are what the
-    source's header tells. Frames are decoded one at a time; those of results are kept until they are encoded.
+    `format`, `width`, `height` (in pixels, as stored or upright), `frames` and, for a JPEG, `progressive` come from the
+    source's header. Frames are decoded one at a time; the frames of results are kept until they are encoded.
     """
     plans = [_plan((width, height), output) for output in outputs]
     results = 0
@@ -83,14 +83,14 @@ def _metadata_bytes(image: Image.Image) -> int:
 
 
 def _plan(size: Size, output: Output) -> Plan:
-    """The plan for the picture lying either way, as the header may not tell which: the one that shrinks it less."""
+    """The plan for the picture upright or on its side, as the header may not tell: the one that shrinks it less."""
     quarters = by_degrees(output.rotate)
     size = size if quarters else rotated_size(size, output.rotate)
     plans = []
     for way in (size, size[::-1]):
         try:
             plans.append(plan(way, output))
-        except InvalidParameter:  # a crop that fits only the other way, or neither, which rendering will tell
+        except InvalidParameter:  # the crop fits only the other way, or neither, which rendering reports
             plans.append(Plan((0, 0, *way), (0, 0, *way), way, way))
     return min(plans, key=lambda planned: planned.shrink)
 

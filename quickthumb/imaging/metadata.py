@@ -1,6 +1,6 @@
-"""What goes along with a picture besides its pixels: nothing, unless asked for.
+"""The metadata that a result keeps from its source: none, unless asked for.
 
-EXIF tells where somebody lives and which camera they own; XMP, comments and thumbnails may show what was cut away.
+EXIF tells where people live and which camera they own; XMP, comments and thumbnails may show what was cropped away.
 """
 
 import re
@@ -12,9 +12,9 @@ from quickthumb.imaging.formats.row import Options
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.source import Source
 
-# The texts of a PNG that say the same as the EXIF tags.
+# EXIF tags, and the PNG texts that hold the same.
 _RIGHTS = {ExifTags.Base.Artist: "Author", ExifTags.Base.Copyright: "Copyright"}
-# No longer true, or not shown to be harmless, once a picture has been made anew.
+# Tags that no longer hold for the new picture, or that are not known to be harmless in it.
 _STALE = (
     ExifTags.Base.Orientation,
     ExifTags.Base.ImageWidth,
@@ -34,7 +34,7 @@ _MAX_BLOCK_BYTES = 65_000
 
 
 def kept(source: Source, rendition: Rendition) -> tuple[Options, str, list[str]]:
-    """What the encoder is given, what the receipt says, and warnings."""
+    """The encoder's options, the words for the receipt, and warnings."""
     wanted, encoder = rendition.output.metadata, rendition.encoder
     if wanted == "strip":
         return {}, "stripped", []

@@ -1,4 +1,4 @@
-"""The eight ways a picture can lie: how a stored picture becomes upright, and where its parts are."""
+"""The eight orientations of a picture: how to turn a stored picture upright, and where its parts are stored."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from PIL import Image
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
-# (transposed, mirrored left to right, mirrored top to bottom) -> the one Pillow operation that does it.
+# (transposed, mirrored left to right, mirrored top to bottom) -> the single Pillow operation that does all of it.
 _OPERATIONS = {
     (False, True, False): Image.Transpose.FLIP_LEFT_RIGHT,
     (False, False, True): Image.Transpose.FLIP_TOP_BOTTOM,
@@ -21,24 +21,24 @@ _OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn by quarters with mirroring: first transposed, then mirrored left to right, then top to bottom."""
+    """A turn by quarters, with mirroring: transposes first, then mirrors left to right, then top to bottom."""
 
     transposed: bool = False
     mirrored_x: bool = False
     mirrored_y: bool = False
 
     def then(self, after: "Turn") -> "Turn":
-        """The turn that does this one and then `after`."""
+        """The turn that does this one first and then `after`."""
         mirrors = (self.mirrored_x, self.mirrored_y)
         x, y = mirrors[::-1] if after.transposed else mirrors
         return Turn(self.transposed ^ after.transposed, x ^ after.mirrored_x, y ^ after.mirrored_y)
 
     def size(self, size: Size) -> Size:
-        """The size, in pixels, of a turned picture of `size`; as its own inverse, also the size before turning."""
+        """The size, in pixels, of a picture of `size` after turning. Its own inverse: also the size before turning."""
         return size[::-1] if self.transposed else size
 
     def source_box(self, box: Box, turned_size: Size) -> Box:
-        """Where `box` (left, top, right, bottom) of the turned picture was before turning."""
+        """Where `box` (left, top, right, bottom) of the turned picture lies in the picture before turning."""
         left, top, right, bottom = box
         width, height = turned_size
         if self.mirrored_x:
@@ -54,7 +54,7 @@ class Turn:
 
 
 UPRIGHT = Turn()
-# What makes a picture of each EXIF orientation (Exif 2.32, tag 0x0112) upright.
+# The turn that makes a picture of each EXIF orientation (Exif 2.32, tag 0x0112) upright.
 _EXIF = {
     2: Turn(mirrored_x=True),
     3: Turn(mirrored_x=True, mirrored_y=True),
@@ -68,16 +68,16 @@ _QUARTERS = (UPRIGHT, _EXIF[6], _EXIF[3], _EXIF[8])
 
 
 def from_exif(orientation: object) -> Turn:
-    """The turn that an EXIF orientation asks for; unknown values ask for none, as browsers have it."""
+    """The turn that an EXIF orientation asks for. As in browsers, unknown values ask for none."""
     return _EXIF.get(orientation, UPRIGHT) if isinstance(orientation, int) else UPRIGHT
 
 
 def by_degrees(clockwise: float) -> Turn | None:
-    """The turn by that many degrees, or None where it is not a whole number of quarters."""
+    """The turn by that many degrees; None unless they are a multiple of 90."""
     quarters, rest = divmod(clockwise, 90)
     return None if rest else _QUARTERS[int(quarters) % 4]
 
 
 def mirroring(flip: bool, flop: bool) -> Turn:
-    """Top to bottom (`flip`), left to right (`flop`)."""
+    """Mirrors top to bottom (`flip`) and left to right (`flop`)."""
     return Turn(mirrored_x=flop, mirrored_y=flip)

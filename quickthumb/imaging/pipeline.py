@@ -1,4 +1,4 @@
-"""The order of work, whatever the order of the parameters: orient, crop, resize, adjust, filter, encode."""
+"""The order of the steps, whatever the order of the parameters: orient, crop, resize, adjust, filter, encode."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from quickthumb.imaging.steps import adjust, filters, frame, resize
 
 Step = Callable[[Image.Image, Rendition], Image.Image]
 
-# `resize.cut` goes before these: it orients, crops and resizes in one. `encode` comes after them. A step returns the
-# picture untouched where it isn't asked for.
+# `resize.cut` runs before these and orients, crops and resizes in one; `encode` runs after them. A step that the output
+# does not ask for returns the picture unchanged.
 STEPS: tuple[Step, ...] = (
     adjust.convert,
     adjust.grayscale,

@@ -1,7 +1,8 @@
-"""ThumbHash: a blurred placeholder of some 25 bytes, with transparency and proportions.
+"""ThumbHash: a blurred placeholder of about 25 bytes, with transparency and proportions.
 
 The algorithm is Evan Wallace's (https://github.com/evanw/thumbhash). The library of that name on the package index
-cannot hash transparent pictures, and evaluates every cosine for every pixel: this does rows first, then columns.
+cannot hash transparent pictures, and evaluates every cosine for every pixel; this module transforms rows first, then
+columns.
 """
 
 import math
@@ -14,7 +15,7 @@ Channel = list[float]
 
 
 def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
-    """The ThumbHash of a picture of at most 100 pixels a side, given as its samples row by row."""
+    """The ThumbHash of a picture of at most 100 pixels per side, given as RGBA samples row by row."""
     lightness, yellow_blue, red_green, alpha, transparent = _channels(rgba)
     longer = max(width, height)
     most = 5 if transparent else 7
@@ -36,7 +37,10 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
-    """Lightness, yellow against blue, red against green, and alpha; what is transparent takes the average color."""
+    """Lightness, yellow against blue, red against green, alpha, and whether any pixel is transparent.
+
+    Transparent pixels are blended with the average color.
+    """
     alpha = [sample / 255 for sample in rgba[3::4]]
     red, green, blue = (_over_average(rgba[band::4], alpha) for band in range(3))
     lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]
@@ -52,7 +56,7 @@ def _over_average(band: bytes, alpha: Channel) -> Channel:
 
 
 def _encode(channel: Channel, width: int, height: int, across: int, down: int) -> tuple[float, Channel, float]:
-    """The channel's mean, its lower waves (a triangle of a discrete cosine transform) in 0…1, and their scale."""
+    """The channel's mean, its low frequencies (a triangle of a discrete cosine transform) in 0…1, and their scale."""
     rows = [channel[start : start + width] for start in range(0, width * height, width)]
     waves_x, waves_y = _cosines(width, across), _cosines(height, down)
     by_row = [[_dot(row, wave) for row in rows] for wave in waves_x]

@@ -1,4 +1,4 @@
-"""One output on its way: what is wanted, how it is cut from the source, and the pictures made so far."""
+"""One output being rendered: what was asked for, how to cut it from the source, and the pictures made so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ from quickthumb.model.output import Output
 
 @dataclass(slots=True)
 class Rendition:
-    """An output, planned for one source. `pictures` and `milliseconds` grow by one for each frame."""
+    """An output, planned for one source. Each frame adds one entry to `pictures` and to `milliseconds`."""
 
     output: Output
     format: Format
     encoder: Encoder
-    stored: Size  # of the source, as its pixels lie in the file
-    upright: Size  # after every turn that the source or the output asks for
-    turn: Turn  # quarters and mirroring; where the picture is slanted, only what comes before the slant
-    mirror: Turn  # what comes after it
+    stored: Size  # size of the source as it is stored in the file
+    upright: Size  # size after every turn that the source or the output asks for
+    turn: Turn  # quarter turns and mirroring; for a slanted picture, only the source's own
+    mirror: Turn  # for a slanted picture, the mirroring after the slant
     plan: Plan
     frame_count: int
     color: Color = field(default_factory=lambda: Color("RGB"))
@@ -37,7 +37,7 @@ class Rendition:
 
     @property
     def slanted(self) -> bool:
-        """Whether the picture is turned by other than quarters."""
+        """Whether the picture is rotated by anything other than a multiple of 90 degrees."""
         return orientation.by_degrees(self.output.rotate) is None
 
     @property
@@ -45,12 +45,15 @@ class Rendition:
         return not self.slanted and self.color.keeps(self.output.metadata == "keep", self.encoder.profile)
 
     def aim(self, anchor: tuple[float, float]) -> None:
-        """Plans anew, with the box where `anchor` says instead of where the position does; sizes stay."""
+        """Plans again with the box at `anchor` instead of the output's position; sizes stay the same."""
         self.plan = plan(self.upright, self.output, anchor)
 
 
 def plan_renditions(source: Source, outputs: Sequence[Output]) -> list[Rendition]:
-    """A rendition for each output, in order; raises InvalidParameter for what cannot be made of this source."""
+    """A rendition for each output, in order.
+
+    Raises InvalidParameter for an output that cannot be made from this source, and TooManyPixels for one too large.
+    """
     names = [output.name for output in outputs]
     for name in names:
         if names.count(name) > 1:
@@ -81,14 +84,14 @@ def _plan_rendition(source: Source, output: Output) -> Rendition:
 
 
 def choose(output: Output, source: Format, has_alpha: bool, animated: bool) -> tuple[Format, Encoder]:
-    """The format of an output, which is the one it names, and its encoder.
+    """The format of an output, and its encoder. An output that names a format gets that one.
 
-    `auto` keeps a web format, unless that lacks what else is asked for: to be lossless, or to have a quality that can
-    be lowered for `max_bytes`. All others become jpeg, or webp where jpeg would lose something.
+    `auto` keeps a web format, unless the format cannot do what else is asked for: lossless encoding, or a quality that
+    can be lowered for `max_bytes`. All other formats become jpeg, or webp where jpeg would lose something.
     """
     name = output.format if output.format != "auto" else _automatic(output, source, has_alpha, animated)
     row = WRITTEN[name]
-    assert row.encoder is not None  # noqa: S101 - WRITTEN has only rows with one
+    assert row.encoder is not None  # noqa: S101 - WRITTEN has only rows with an encoder
     return row, row.encoder
 
 
@@ -104,7 +107,7 @@ def _automatic(output: Output, source: Format, has_alpha: bool, animated: bool) 
 def _check_size(rendition: Rendition, limits: Limits) -> None:
     if max(rendition.plan.canvas) > rendition.encoder.max_side:
         raise InvalidParameter(
-            f"{rendition.format.name} holds at most {rendition.encoder.max_side} pixels a side.", field="format"
+            f"{rendition.format.name} allows at most {rendition.encoder.max_side} pixels per side.", field="format"
         )
     for size in (rendition.plan.canvas, rendition.plan.size):
         check_pixels(*size, rendition.frame_count, limits)
@@ -114,5 +117,5 @@ def _warn_of_size(rendition: Rendition) -> None:
     output, made = rendition.output, rendition.plan.canvas
     if output.fit in ("cover", "fill") and made != (output.width, output.height):
         rendition.warnings.append(
-            f"The source has too few pixels for {output.width}x{output.height}; made {made[0]}x{made[1]} of it."
+            f"The source has too few pixels for {output.width}x{output.height}; the result is {made[0]}x{made[1]}."
         )

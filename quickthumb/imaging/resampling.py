@@ -1,8 +1,8 @@
-"""Changing a picture's number of pixels: Lanczos3, by SIMD where there is a wheel for it and else by Pillow.
+"""Resizes pictures with Lanczos3: by cykooz.resizer (SIMD) if the platform has a wheel for it, otherwise by Pillow.
 
 cykooz.resizer works on Pillow's own memory, several times faster than Pillow, and without the GIL. Both
 implement the same convolution (Pillow's, after http://entropymine.com/imageworsener/resample) and agree to within
-rounding. Transparent pictures are premultiplied meanwhile, so that the color of what cannot be seen never bleeds.
+rounding. Transparent pictures are premultiplied for it, so that the color of invisible pixels never bleeds.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ try:
 except ImportError:  # no wheel for this platform
     cykooz_resizer = None  # type: ignore[assignment,unused-ignore]
 
-# The modes both resamplers take. Everything decoded is brought into one of them first.
+# The modes that both resamplers take. Every decoded picture is converted to one of them first.
 MODES = ("L", "RGB", "RGBA", "CMYK")
 
 
 def resample(picture: Image.Image, size: Size, box: Box) -> Image.Image:
-    """The part of `picture` within `box` (left, top, right, bottom; fractions of pixels count), at `size` pixels.
+    """The part of `picture` within `box` (left, top, right, bottom; may be fractions of pixels), at `size` pixels.
 
-    A box on whole pixels that keeps its size is copied exactly. Takes pictures of the four MODES.
+    A box on whole pixels that keeps its size is copied exactly. Takes pictures in any of the four MODES.
     """
     if size == (box[2] - box[0], box[3] - box[1]) and all(side == int(side) for side in box):
         left, top, right, bottom = (int(side) for side in box)
@@ -32,7 +32,7 @@ def resample(picture: Image.Image, size: Size, box: Box) -> Image.Image:
 
 
 def with_pillow(picture: Image.Image, size: Size, box: Box) -> Image.Image:
-    """Lanczos3 by Pillow, which premultiplies RGBA by itself."""
+    """Lanczos3 by Pillow, which premultiplies RGBA itself."""
     return picture.resize(size, Image.Resampling.LANCZOS, box)
 
 

@@ -1,21 +1,21 @@
-"""The most interesting part of a picture: where `position=smart` cuts.
+"""Finds the most interesting part of a picture: where `position=smart` cuts.
 
-Every part is scored by what draws the eye: detail, colorfulness and skin, the three features of Jonas Wagner's
-smartcrop.js and of libvips' "attention" strategy (libvips/conversion/smartcrop.c), with the former's weights. As a
-`cover` box has free room along one side only, the scores are summed along the other, and the window with most in it
-wins; among equals, the one nearest to the centre.
+Every pixel is scored by what draws the eye: detail, colorfulness and skin, the three features of Jonas Wagner's
+smartcrop.js and of libvips' "attention" strategy (libvips/conversion/smartcrop.c), with the weights of smartcrop.js. A
+`cover` box has free room along one side only, so the scores are summed along the other side; the window with the
+highest sum wins, and among equal windows the one nearest to the center.
 """
 
 from PIL import Image, ImageChops, ImageFilter
 
-# The picture is looked at in no more pixels than this a side: what matters is larger.
+# The picture is scored at no more pixels per side than this: anything that matters is larger.
 LOOK_PIXELS = 128
 _DETAIL, _SKIN, _COLOR = 0.2, 1.8, 0.3
 _LAPLACE = (0, -1, 0, -1, 4, -1, 0, -1, 0)
 
 
 def anchor(picture: Image.Image, window: tuple[float, float]) -> tuple[float, float]:
-    """Where the best window of those shares of the picture's width and height lies, as an anchor in 0…1 each way."""
+    """The anchor of the best window, in 0…1 each way. `window` is its share of the picture's width and height."""
     scores = _scores(picture)
     across = [sum(column) for column in _columns(scores)]
     down = [sum(row) for row in _rows(scores)]
@@ -24,19 +24,19 @@ def anchor(picture: Image.Image, window: tuple[float, float]) -> tuple[float, fl
 
 def _scores(picture: Image.Image) -> Image.Image:
     rgb = _without_alpha(picture)
-    grey = rgb.convert("L")
+    gray = rgb.convert("L")
     detail = ImageChops.add(
-        grey.filter(ImageFilter.Kernel((3, 3), _LAPLACE, scale=1)),
-        grey.filter(ImageFilter.Kernel((3, 3), [-weight for weight in _LAPLACE], scale=1)),
+        gray.filter(ImageFilter.Kernel((3, 3), _LAPLACE, scale=1)),
+        gray.filter(ImageFilter.Kernel((3, 3), [-weight for weight in _LAPLACE], scale=1)),
     )
     detail = _without_border(detail)
     hue, saturation, value = rgb.convert("HSV").split()
     lit = value.point([255 if sample >= 40 else 0 for sample in range(256)])
-    # Skin of every shade is of an orange hue and moderate saturation (Kovač, Peer and Solina, 2003).
+    # Skin of every shade has an orange hue and moderate saturation (Kovač, Peer and Solina, 2003).
     warm = hue.point([255 if sample <= 25 or sample >= 250 else 0 for sample in range(256)])
     moderate = saturation.point([255 if 50 <= sample <= 175 else 0 for sample in range(256)])
     skin = ImageChops.multiply(ImageChops.multiply(warm, moderate), lit)
-    # Only what is more than a tint counts as color.
+    # Only saturation above one half counts as color; less is a mere tint.
     color = ImageChops.multiply(saturation.point([max(0, 2 * sample - 255) for sample in range(256)]), lit)
     total = Image.new("L", picture.size)
     for feature, weight in ((detail, _DETAIL), (skin, _SKIN), (color, _COLOR)):
@@ -45,7 +45,7 @@ def _scores(picture: Image.Image) -> Image.Image:
 
 
 def _without_border(detail: Image.Image) -> Image.Image:
-    """The outermost pixels, which a kernel cannot judge and leaves as they were, hold no detail."""
+    """Clears the outermost pixels, which the kernel leaves as they were instead of measuring their detail."""
     inner = Image.new("L", detail.size)
     if min(detail.size) > 2:
         inner.paste(detail.crop((1, 1, detail.width - 1, detail.height - 1)), (1, 1))

@@ -1,4 +1,4 @@
-"""The source: what its header tells, and its frames as plain pictures."""
+"""The source: what its header says, and its frames as plain pictures."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _SRGB_GAMMA = 0.45455
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A stored picture in one of resampling's MODES, at its scale, shown for `milliseconds`."""
+    """A decoded frame, not yet turned upright, in one of resampling's MODES; it is shown for `milliseconds`."""
 
     level: Level
     milliseconds: float
@@ -29,19 +29,19 @@ class Frame:
 
 @dataclass(slots=True)
 class Source:
-    """An opened file. Its header is read; pixels are decoded only by `frames`."""
+    """An opened file. Its header has been read; `frames` decodes its pixels."""
 
     image: Image.Image
     format: Format
     size: Size  # as stored
     frame_count: int
-    turn: Turn  # what makes it upright
+    turn: Turn  # makes it upright
     has_alpha: bool
-    plays: int  # how often an animation is shown; 0 is for ever
-    color_space: str  # that we convert from, where Pillow does not; else empty
+    plays: int  # how often an animation is shown; 0 is forever
+    color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
     exif: Image.Exif | None
-    key_color: object  # that stands for transparent in every frame
+    key_color: object  # stands for transparent in every frame
     limits: Limits
     warnings: list[str] = field(default_factory=list)
 
@@ -52,8 +52,8 @@ class Source:
     def frames(self, count: int, draft: int, checkpoint: Callable[[], None]) -> Iterator[Frame]:
         """The first `count` frames, each decoded whole; a JPEG at 1/`draft` of its size.
 
-        Calls `checkpoint` before each. Raises TooManyPixels before decoding, and BrokenImage for a file that does not
-        decode to its end.
+        Calls `checkpoint` before each frame. Raises TooManyPixels before decoding, and BrokenImage for a file that does
+        not decode to its end.
         """
         check_pixels(*self.size, count, self.limits)
         first = 1 if getattr(self.image, "default_image", False) else 0
@@ -82,7 +82,7 @@ class Source:
 
 @contextmanager
 def open_source(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens a file for decoding; raises what `opened` does, and TooManyFrames."""
+    """Opens a file for decoding. Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames."""
     with opened(path, limits) as image:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
@@ -114,8 +114,8 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
 
 
 def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) -> int:
-    """How many frames an opened file's animation has, 1 for stills; raises TooManyFrames, and BrokenImage for a GIF
-    that breaks off."""
+    """How many frames an opened file's animation has; 1 for stills. Raises TooManyFrames, and BrokenImage for a GIF
+    that ends too early."""
     if row.decoder.count_frames is None:
         return 1
     count = row.decoder.count_frames(image, path, limits.max_frames + 1)
@@ -126,7 +126,7 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
 
 def _check_samples(image: Image.Image) -> None:
     if image.mode in ("I", "F"):
-        raise UnsupportedImage("Pictures with samples of 32 bits are not read here.")
+        raise UnsupportedImage("Images with 32-bit samples are not supported.")
 
 
 def _read_exif(source: Source) -> None:
@@ -139,7 +139,7 @@ def _read_exif(source: Source) -> None:
             raise ValueError("nothing in it could be read")
     except MemoryError:
         raise
-    except Exception:  # what is written in EXIF blocks by cameras and editors is often damaged
+    except Exception:  # cameras and editors often write damaged EXIF blocks
         source.exif = None
         source.warnings.append("The EXIF data is damaged and was left out.")
         return
@@ -152,13 +152,13 @@ def _warn(source: Source) -> None:
         source.warnings.append("The file has several pages; only the first was used.")
     gamma = source.info.get("gamma", _SRGB_GAMMA)
     if abs(gamma - _SRGB_GAMMA) > 0.01 and not {"srgb", "icc_profile"} & source.info.keys():
-        source.warnings.append("The gamma that the file states was not applied.")
+        source.warnings.append("The gamma value of the file was not applied.")
 
 
 def _plain(image: Image.Image, transparent: object) -> Image.Image:
-    """The picture in one of resampling's MODES, its palette, key color or 16 bits resolved."""
+    """Converts the picture to one of resampling's MODES; resolves its palette, key color or 16-bit samples."""
     if image.mode.startswith("I;16"):
-        # A 16-bit sample becomes 8 bits by 257, not by dropping what is above 255 as Pillow's own conversion has it.
+        # Divides 16-bit samples by 257 to get 8 bits. Pillow's own conversion would clip everything above 255.
         image = _with_key(image.convert("I").point(lambda sample: sample * (1 / 257) + 0.5).convert("L"), transparent)
     elif image.mode in ("RGB", "L", "1") and transparent is not None:
         image = _with_key(image.convert("L") if image.mode == "1" else image, transparent)

@@ -29,7 +29,7 @@ class Base64Text:
         self._padded = False
 
     def feed(self, text: bytes) -> bytes:
-        """The bytes decoded so far from `text`, which still holds its JSON escapes."""
+        """Decodes as much as possible of the next piece of `text`, which still has its JSON escapes."""
         text = self._escape + text
         # An escape that the chunk cuts in two waits for the next chunk.
         cut = text.rfind(b"\\", max(0, len(text) - MAX_ESCAPE_BYTES + 1))
@@ -39,7 +39,7 @@ class Base64Text:
         return self._decode(self._skip_data_url(_unescape(text[:cut])))
 
     def close(self) -> bytes:
-        """The last bytes. Raises MalformedRequest if the text ends too early."""
+        """Decodes the last bytes, at the end of the text. Raises MalformedRequest if the text is incomplete."""
         if self._escape:
             raise _invalid()
         beginning, self._beginning = self._beginning or b"", None

@@ -1,4 +1,4 @@
-"""Why intake refuses an upload."""
+"""The errors with which intake refuses an upload."""
 
 from quickthumb.model.errors import QuickThumbError
 
@@ -16,5 +16,5 @@ class UnsupportedMediaType(QuickThumbError):
 
 
 def image_too_large(max_bytes: int) -> TooManyBytes:
-    """The refusal of an image that has more than `max_bytes`."""
+    """The error for an image of more than `max_bytes`."""
     return TooManyBytes(f"The image is too large; at most {max_bytes} bytes are accepted.")

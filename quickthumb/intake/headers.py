@@ -15,7 +15,7 @@ INVISIBLE = "C"
 
 
 def split_header_value(text: str) -> tuple[str, dict[str, str]]:
-    """The value before the first semicolon, in lower case, and the parameters; the first of repeated ones counts."""
+    """The value before the first semicolon, in lower case, and the parameters. Of a repeated one, the first counts."""
     parameters: dict[str, str] = {}
     for name, quoted, word in _PARAMETER.findall(text):
         # Browsers do not escape a backslash in a quoted file name, so only \" and \\ count as escapes.

@@ -31,7 +31,7 @@ class Inspect(Protocol[HeaderT_co]):
 
 
 class Sink(Protocol):
-    """Where the image goes. Whoever opened the sink closes it, and discards its content if the upload fails."""
+    """Where the image goes. The code that opened the sink closes it, and discards its content if the upload fails."""
 
     async def write(self, data: bytes) -> None:
         """Writes the next bytes. Raises StorageUnavailable or DiskFull."""
@@ -43,7 +43,7 @@ OpenSink = Callable[[], Awaitable[Sink]]
 class ImageStream(Generic[H]):
     """Takes one image in pieces of any size: counts, inspects and hashes it, and writes it to a sink in large blocks.
 
-    It needs no request and no body parser. Whoever has the bytes feeds it:
+    It needs no request and no body parser, only the image's bytes:
 
         image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes)
         async for chunk in chunks:

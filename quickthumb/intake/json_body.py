@@ -1,7 +1,7 @@
 """Parses a JSON object whose `data` is the image in base64.
 
-It cuts that string out and decodes it as it arrives. The rest of the object is small: it is kept, with an empty string
-in place of the image, and the JSON parser reads it at the end and finds whatever is wrong with it.
+The parser cuts that string out and decodes it as it arrives. It keeps the rest of the object, which is small, with an
+empty string in place of the image; at the end, Python's JSON parser reads the rest and finds any errors in it.
 """
 
 import json

@@ -24,7 +24,7 @@ FRAMING_BYTES = 4096
 class MultipartBodyParser:
     """Parses `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
 
-    Raises MalformedRequest for a file under another name too, which would otherwise pass for a very long field.
+    Raises MalformedRequest for a file in any other part too, which would otherwise be taken for a very long field.
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
@@ -46,7 +46,7 @@ class MultipartBodyParser:
     def feed(self, data: bytes) -> Iterable[BodyPart]:
         self._parsed = []
         refusal = self._parse(data)
-        # Yields what came before the error first, so that the refusal does not depend on where the body is cut.
+        # Yields the parts before the error first, so that the error does not depend on how the body is cut into chunks.
         yield from self._parsed
         if refusal is not None:
             raise refusal

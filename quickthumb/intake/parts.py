@@ -1,4 +1,4 @@
-"""The parts of a request's body, in whatever encoding, in the order they arrive; and the contract of body parsers."""
+"""The parts of a request's body, in the order they arrive, whatever its encoding; and the contract of body parsers."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ImageBytes:
 
 @dataclass(frozen=True, slots=True)
 class ImageFilename:
-    """The image's file name, cleaned: show it, never use it as a path. It may come after the image."""
+    """The image's cleaned file name. Show it, but never use it as a path. It may come after the image."""
 
     filename: str
 

@@ -27,7 +27,8 @@ class Received(Generic[H]):
     """A complete upload, whose image is in the sink that was opened for it.
 
     `fields` are in the order they arrived, repeated ones included. `bytes` and `sha256` (hexadecimal) describe the
-    image. `header` is what `inspect` returned; None if the first mebibyte was not enough: read it from the file then.
+    image. `header` is what `inspect` returned, or None if the first mebibyte was not enough; then read the header from
+    the file.
     """
 
     fields: tuple[Field, ...]

@@ -1,1 +1,1 @@
-"""The words of QuickThumb as plain data: no I/O, no library of images, no HTTP. Every other room may import it."""
+"""QuickThumb's vocabulary as plain data: no I/O, no image library, no HTTP. Every other room may import it."""

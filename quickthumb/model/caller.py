@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The caller: on whose behalf a request acts."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ DEFAULT_TENANT = "default"
 
 
 class Scope(StrEnum):
-    """What a caller may be allowed to do."""
+    """A permission that a caller can have."""
 
     IMAGES_WRITE = "images:write"
     JOBS_READ = "jobs:read"
@@ -19,8 +19,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the tenant that owns what they make, the API key and the network address that they came with, and what
-    they may do. The service's verbs take one as their first argument, and show each caller their tenant's jobs only.
+    """On whose behalf a request acts: the tenant that owns what the request creates, the API key and the network
+    address that the request came with, and the caller's permissions.
+
+    The service's verbs take a caller as their first argument, and show only the jobs of the caller's tenant.
     """
 
     tenant: str = DEFAULT_TENANT
@@ -29,5 +31,5 @@ class Caller:
     scopes: frozenset[Scope] = frozenset(Scope)
 
 
-# Without API keys, every request comes from the same caller, who may do everything.
+# Without API keys, every request acts for this one caller, which may do everything.
 ANONYMOUS = Caller()

@@ -1,4 +1,4 @@
-"""An email that is to be sent, and how that ended: plain data, and the JSON that the storage keeps of it."""
+"""An email to be sent, and its outcome: plain data, and the JSON that the storage keeps."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from quickthumb.model.job import Failure, Status
 
 
 class Email(BaseModel):
-    """One email to one address, and how the sending of it stands. `tenant` is whose email it is.
+    """One email to one address, and its status. `tenant` owns the email.
 
-    `error` is why it FAILED or, while it is WAITING, why the last attempt did not send it.
+    `error` says why the email FAILED or, while it is WAITING, why the last attempt did not send it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,7 +25,7 @@ class Email(BaseModel):
     error: Failure | None = None
 
     def record(self) -> bytes:
-        """What the storage keeps of the email from its acceptance on: nothing of what became of it."""
+        """The JSON that the storage keeps from the email's acceptance on: only the request, no status or outcome."""
         return self.model_dump_json(include={"id", "tenant", "address", "created_at"}).encode()
 
     @classmethod
@@ -35,7 +35,7 @@ class Email(BaseModel):
 
 
 class EmailOutcome(BaseModel):
-    """How the sending of an email ended: what the storage keeps beside its record."""
+    """How the sending of an email ended. The storage keeps it next to the email's record."""
 
     model_config = ConfigDict(frozen=True)
 

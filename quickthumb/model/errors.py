@@ -1,19 +1,19 @@
 """The one catalogue of errors.
 
-Each class is a row: a stable `code`, the HTTP `status`, a human `title`, and whether trying again is
-pointless (`permanent`). The web renders any of them as problem+json; the worker reads `permanent` to fail a
-job or to retry it. Errors of libraries are translated into these where they occur, so nobody above matches
-message texts. This module knows neither HTTP libraries nor Redis.
+Each class is a row: a stable `code`, the HTTP `status`, a human-readable `title`, and `permanent`: whether a retry is
+pointless. The web renders every error as problem+json; the worker reads `permanent` to decide whether to fail a job or
+to retry it. Code that calls a library translates the library's errors into these on the spot, so nothing above has to
+match message texts. This module knows neither HTTP libraries nor Redis.
 """
 
 from typing import ClassVar
 
 
 class QuickThumbError(Exception):
-    """Something went wrong in a way that a user may be told about.
+    """An error that may be shown to users.
 
-    `detail` is one plain sentence for the user; it never carries a path, a secret or a traceback.
-    `field` names the request's field that is at fault, where there is one.
+    `detail` is one plain sentence for the user; it never contains a path, a secret or a traceback.
+    `field` names the request field at fault, if there is one.
     """
 
     code: ClassVar[str]
@@ -33,15 +33,15 @@ class MalformedRequest(QuickThumbError):
 
 
 class SourceMissing(QuickThumbError):
-    code, status, title = "source_missing", 404, "The source is not kept"
+    code, status, title = "source_missing", 404, "The source image is no longer available"
 
 
 class UnsupportedImage(QuickThumbError):
-    code, status, title = "unsupported_image", 415, "This is not an image that can be read"
+    code, status, title = "unsupported_image", 415, "The image format is not supported"
 
 
 class InvalidParameter(QuickThumbError):
-    code, status, title = "invalid_parameter", 422, "A parameter is not valid"
+    code, status, title = "invalid_parameter", 422, "A parameter is invalid"
 
 
 class TooManyPixels(QuickThumbError):
@@ -57,7 +57,7 @@ class BrokenImage(QuickThumbError):
 
 
 class InternalError(QuickThumbError):
-    code, status, title = "internal_error", 500, "Something went wrong on the server"
+    code, status, title = "internal_error", 500, "Internal server error"
 
 
 class NotServing(QuickThumbError):
@@ -66,5 +66,5 @@ class NotServing(QuickThumbError):
 
 
 def catalogue() -> list[type[QuickThumbError]]:
-    """Every error there is, by status and code: for the docs and for OpenAPI."""
+    """All error classes, sorted by status and code: for the docs and for OpenAPI."""
     return sorted(QuickThumbError.__subclasses__(), key=lambda kind: (kind.status, kind.code))

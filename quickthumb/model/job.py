@@ -1,4 +1,4 @@
-"""A job: its status, source, order and results, and the moves that its status may make."""
+"""A job: its status, source, order and results, and the allowed moves from one status to another."""
 
 import json
 import secrets
@@ -13,9 +13,8 @@ from quickthumb.model.source import Source
 
 
 class Status(StrEnum):
-    """Where a job stands. The last three are its end: it never leaves them by itself.
-
-    A FAILED job waits again when someone asks for it.
+    """The status of a job or an email. The last three are final, except that a user can retry a FAILED job, which moves
+    it back to WAITING.
     """
 
     WAITING = "WAITING"
@@ -31,8 +30,8 @@ class Status(StrEnum):
 
 ENDED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
-# Every move there is; the scripts refuse any other. IN_PROGRESS to itself is a new attempt that takes the job over
-# from a worker which died: it passes through WAITING without anyone having to be there to write it.
+# Every allowed move; the scripts refuse all others. IN_PROGRESS to IN_PROGRESS is a new attempt that takes the job over
+# from a worker that died and so could not move the job back to WAITING.
 MOVES: dict[Status, frozenset[Status]] = {
     Status.WAITING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLED}),
     Status.IN_PROGRESS: frozenset({Status.IN_PROGRESS, Status.WAITING, Status.DONE, Status.FAILED, Status.CANCELLED}),
@@ -48,9 +47,9 @@ def origins(target: Status) -> list[Status]:
 
 
 class Result(BaseModel):
-    """The file made for one output. What else is known of its making stands beside these.
+    """The file made for one output. Extra fields hold further facts about how it was made.
 
-    `filename` is its name in the storage; sizes are in pixels and bytes.
+    `filename` is the file's name in the storage. `width` and `height` are in pixels, `bytes` is the file's size.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -64,7 +63,7 @@ class Result(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a job FAILED, in the words of the catalogue of errors."""
+    """Why a job FAILED, in the terms of the catalogue of errors."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,8 +75,8 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` is whose job it is. `order` is the order as it is kept: `Order.written` makes it, `Order.read` reads it.
-    Its `outputs` are always there, its other fields where they differ from their defaults.
+    `tenant` owns the job. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
+    it always has `outputs`, and other fields only where they differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,13 +95,14 @@ class Job(BaseModel):
 
     @property
     def outputs(self) -> tuple[dict[str, Any], ...]:
-        """The wanted outputs, each as its name and the parameters that differ from their defaults."""
+        """The requested outputs, each as its name and the parameters that differ from their defaults."""
         return tuple(self.order["outputs"])
 
     def record(self) -> bytes:
-        """What the storage keeps of the job from its acceptance on: what was asked for, nothing of what became of it.
+        """The JSON that the storage keeps from the job's acceptance on: only the request, no status or results.
 
-        `outputs` stand beside the other fields of the order, where the first release looks for them.
+        `outputs` is at the top level, next to `order` with the order's other fields, because the first release looks
+        for it there.
         """
         others = {name: value for name, value in self.order.items() if name != "outputs"}
         kept = self.model_dump(mode="json", include={"id", "created_at", "source"})
@@ -115,7 +115,7 @@ class Job(BaseModel):
 
     @classmethod
     def from_record(cls, record: bytes) -> "Job":
-        """The job as it was accepted. Reads the records of every release."""
+        """The job as it was accepted, from a record that any release wrote."""
         kept = json.loads(record)
         return cls(
             id=kept["id"],
@@ -127,7 +127,7 @@ class Job(BaseModel):
 
 
 class Outcome(BaseModel):
-    """How a job ended: what the storage keeps beside the results, and what Redis is told."""
+    """How a job ended. The storage keeps it next to the results, and Redis gets the same facts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -139,17 +139,17 @@ class Outcome(BaseModel):
 
 
 def new_id() -> str:
-    """128 random bits, in hexadecimal: neither to be guessed nor to be counted."""
+    """A new id: 128 random bits in hexadecimal, so that nobody can guess ids or count them."""
     return secrets.token_hex(16)
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` could be a job's id; nothing else may become part of a key or a path."""
+    """Whether `text` has the form of an id. Nothing else may become part of a key or a path."""
     return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
 
 
 def now() -> datetime:
-    """The time, in whole milliseconds, as it is kept and shown."""
+    """The current time in UTC, in whole milliseconds: the precision in which times are stored and shown."""
     return from_milliseconds(int(datetime.now(UTC).timestamp() * 1000))
 
 

@@ -8,14 +8,14 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that is decoded from one source and rendered from it; a section of the configuration.
+    """The upper bounds for decoding one source and rendering it; a section of the configuration.
 
-    `max_pixels` bounds width × height × frames, of what is decoded and of each result. `max_frames` bounds the frames
-    of the source. A color profile above `max_profile_bytes` is ignored with a warning.
+    `max_pixels` bounds width × height × frames, both of what is decoded and of each result. `max_frames` bounds the
+    frames of the source. A color profile above `max_profile_bytes` is ignored with a warning.
     """
 
     max_pixels: int = Field(
-        default=100_000_000, ge=1, description="Most pixels an image may have: width × height × frames decoded."
+        default=100_000_000, ge=1, description="Maximum number of pixels in an image: width × height × decoded frames."
     )
-    max_frames: int = Field(default=1000, ge=1, description="Most frames an animation may have.")
+    max_frames: int = Field(default=1000, ge=1, description="Maximum number of frames in an animation.")
     max_profile_bytes: ClassVar[int] = 2 * 1024 * 1024

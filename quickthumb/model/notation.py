@@ -1,12 +1,14 @@
-"""How the values of parameters are written as text: positions, crops, colors and sizes.
+"""The text forms of parameter values: positions, crops, colors and sizes.
 
-A form field, a query parameter and a command-line option can only carry text, so whatever is more than a number has
-one written form, normalised here. Knows neither Pillow nor pydantic, so that the web process stays light.
+Form fields, query parameters and command-line options can only carry text, so every value that is more than a number
+has one canonical text form, to which this module normalises it. It knows neither Pillow nor pydantic, so that the web
+process stays light.
 """
 
 import re
 
-# Where a box lies along its free room, from 0 (left, top) to 1 (right, bottom), as CSS object-position has it.
+# The named positions as x,y: where a box lies within its free space, from 0 (left, top) to 1 (right, bottom), as in CSS
+# object-position.
 ANCHORS = {
     "center": (0.5, 0.5),
     "top": (0.5, 0.0),
@@ -20,7 +22,7 @@ ANCHORS = {
 }
 SMART = "smart"
 
-# The sixteen basic colors of CSS, and its word for no color at all.
+# The sixteen basic CSS colors, `grey` as another spelling of `gray`, and `transparent`.
 COLORS = {
     "black": "#000000ff",
     "silver": "#c0c0c0ff",
@@ -46,7 +48,7 @@ _HEX = re.compile(r"[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8}")
 
 
 def size(text: str) -> tuple[int, int]:
-    """`128x128` as width and height in pixels."""
+    """`128x128` as (width, height) in pixels. Raises ValueError with the reason."""
     width, times, height = text.strip().lower().partition("x")
     if not (times and _whole(width) and _whole(height)):
         raise ValueError("must look like 128x128")
@@ -54,7 +56,10 @@ def size(text: str) -> tuple[int, int]:
 
 
 def position(value: object) -> str:
-    """A position in its one written form: a name such as `top-left`, `smart`, or `x,y` in 0…1 (text or a pair)."""
+    """The canonical form of a position: a name such as `top-left`, `smart`, or `x,y` with both numbers in 0…1.
+
+    `value` is text, or a pair of numbers. Raises ValueError with the reason.
+    """
     text = _text(value).strip().lower()
     if "," in text:
         x, y = (_fraction(part) for part in _parts(text, 2, "x,y"))
@@ -63,11 +68,11 @@ def position(value: object) -> str:
     for name in ("-".join(words), "-".join(reversed(words))):
         if name in ANCHORS or name == SMART:
             return name
-    raise ValueError(f"must be {', '.join(ANCHORS)}, {SMART}, or x,y in 0…1")
+    raise ValueError(f"must be one of {', '.join(ANCHORS)}, {SMART}, or x,y in 0…1")
 
 
 def anchor(text: str) -> tuple[float, float]:
-    """Where a position (in its one written form) puts a box; `smart`, which only a picture can tell, is the centre."""
+    """The x,y of a position in canonical form. `smart`, which depends on the picture, counts as `center` here."""
     if "," in text:
         x, y = text.split(",")
         return float(x), float(y)
@@ -75,7 +80,10 @@ def anchor(text: str) -> tuple[float, float]:
 
 
 def crop(value: object) -> tuple[int, int, int, int]:
-    """`x,y,width,height` in whole pixels (text or a list); width and height at least 1."""
+    """A crop as (x, y, width, height) in whole pixels, from `x,y,width,height` as text or a list.
+
+    Width and height are at least 1. Raises ValueError with the reason.
+    """
     parts = _parts(_text(value), 4, "x,y,width,height")
     if not all(_whole(part) for part in parts):
         raise ValueError("must be four whole numbers: x,y,width,height")
@@ -86,7 +94,10 @@ def crop(value: object) -> tuple[int, int, int, int]:
 
 
 def color(value: object) -> str:
-    """A color as `#rrggbbaa`: from CSS hexadecimal, with or without the `#`, or one of CSS's basic names."""
+    """A color as `#rrggbbaa`, from CSS hexadecimal with or without the `#`, or from a basic CSS color name.
+
+    Raises ValueError with the reason.
+    """
     text = _text(value).strip().lower()
     if text in COLORS:
         return COLORS[text]
@@ -99,7 +110,7 @@ def color(value: object) -> str:
 
 
 def rgba(text: str) -> tuple[int, int, int, int]:
-    """The four samples, 0…255, of a color written as `#rrggbbaa`."""
+    """The red, green, blue and alpha of a color written as `#rrggbbaa`, each 0…255."""
     red, green, blue, alpha = bytes.fromhex(text.removeprefix("#"))
     return red, green, blue, alpha
 

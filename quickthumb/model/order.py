@@ -1,8 +1,8 @@
-"""What a client asks for beside the picture: the outputs, and the fields of the job itself.
+"""What a client asks for besides the picture: the outputs, and the job's own fields.
 
-`Order` is the one list of these fields. To add a field, add it there with its type, default and description: forms,
+`Order` is the only list of these fields. To add a field, add it there with its type, default and description: forms,
 queries, JSON bodies, the command line, validation, OpenAPI and the job's record derive from it. A field that `Order`
-does not have is a parameter of a single output: see `output`.
+does not have counts as a parameter of a single output: see `output`.
 """
 
 import json
@@ -18,45 +18,45 @@ from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.output import Output, parse_output, refusal
 
 MAX_OUTPUTS = 32
-# The preset that is made when the client asks for no output.
+# The preset to use when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
 
 Presets = Mapping[str, tuple[Output, ...]]
-# Fields as they were sent: text from a form, a query or the command line, any JSON value from a JSON body.
+# Fields as the client sent them: text from a form, a query or the command line, any JSON value from a JSON body.
 Fields = Iterable[tuple[str, Any]]
 
 
 class Order(BaseModel):
-    """Everything that a client asks for beside the picture.
+    """Everything that a client asks for besides the picture.
 
-    The type of a field says how it is given. A tuple of texts or numbers may be given several times (in JSON, as one
-    value or a list). An object, or a list of objects, is JSON text in a form. Everything else is given once. A field
-    with `exclude=True` is read from requests but not kept with the job. No field may have the name of a parameter of
-    `Output`.
+    A field's type determines how clients send it. A tuple of strings or numbers may be given several times (in JSON, as
+    one value or a list). An object, or a list of objects, is sent as JSON text in a form. Every other field may be
+    given only once. A field with `exclude=True` is read from requests but not stored with the job. No field may have
+    the same name as a parameter of `Output`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: tuple[Annotated[str, Field(examples=["thumbnail"])], ...] = Field(
-        (), exclude=True, description="A named recipe, as `GET /presets` lists them; several may be given."
+        (), exclude=True, description="The name of a preset, as `GET /presets` lists them; may be given several times."
     )
     outputs: tuple[Output, ...] = Field(
         min_length=1,
         max_length=MAX_OUTPUTS,
-        description="Several outputs at once, as a JSON list; parameters then stand inside of it.",
+        description="Several outputs at once, as a JSON list of objects; each holds the parameters of one output.",
     )
 
     @classmethod
     def parse(cls, fields: Fields, presets: Presets) -> Self:
-        """The order in a request's fields; its `outputs` are those of the presets, then those of `outputs`.
+        """Parses a request's fields. The order's `outputs` are those of the presets, then those of `outputs`.
 
-        Without either, the flat parameters describe the one output; without those, DEFAULT_PRESET is made. An empty
-        field counts as not given, since forms also send the fields that were left blank.
+        If neither is given, the flat parameters describe a single output; if there are none, DEFAULT_PRESET is used. An
+        empty field counts as not given, because forms also send the fields that were left blank.
 
-        Raises InvalidParameter, naming the field, for a field that is unknown, not valid or given too often, and for
-        flat parameters next to `preset` or `outputs`, because it is not clear which output they belong to.
+        Raises InvalidParameter, naming the field, for a field that is unknown, invalid or given too often, and for flat
+        parameters next to `preset` or `outputs`, because it would be unclear which output they belong to.
         """
-        own, parameters = _sort(fields, order_fields(cls))
+        own, parameters = _split(fields, order_fields(cls))
         own["outputs"] = _outputs(own, parameters, presets)
         try:
             return cls.model_validate(own)
@@ -64,22 +64,26 @@ class Order(BaseModel):
             raise refusal(error) from None
 
     def written(self) -> dict[str, Any]:
-        """The order as a job keeps it: `outputs`, and each other field that differs from its default, as JSON values.
+        """The order as JSON values to store with a job: `outputs`, and every other field that differs from its default.
 
-        `read` is the way back.
+        `read` is the inverse.
         """
         others = self.model_dump(mode="json", exclude_defaults=True, exclude={"outputs"})
         return {"outputs": [written_output(output) for output in self.outputs], **others}
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
-        """The order that a job keeps; fields that only a later release knows are passed over."""
+        """The order stored with a job. Ignores fields that only a later release knows."""
         return cls.model_validate({name: value for name, value in kept.items() if name in cls.model_fields})
 
 
 @dataclass(frozen=True, slots=True)
 class OrderField:
-    """One field of an order, for whatever describes or reads it. `schema` is the JSON Schema of its value in JSON."""
+    """One field of an order, for code that describes or reads orders.
+
+    `schema` is the JSON Schema of the field's JSON value. A `repeatable` field may be given several times; a
+    `json_text` field is sent as JSON text in a form.
+    """
 
     name: str
     meaning: str
@@ -90,18 +94,18 @@ class OrderField:
 
 @cache
 def order_fields(order: type[Order] = Order, references: str = "#/$defs/{model}") -> tuple[OrderField, ...]:
-    """The fields of `order`, as they are listed; models within their schemas are named by `references`."""
+    """The fields of `order`, as it declares them. `references` is the template for references to nested models."""
     schema = order.model_json_schema(ref_template=references)
     return tuple(_described(name, field, schema.get("$defs", {})) for name, field in schema["properties"].items())
 
 
 def written_output(output: Output) -> dict[str, Any]:
-    """The output as a job keeps it: its name, and the parameters that differ from their defaults."""
+    """The output as it is stored with a job: its name, and the parameters that differ from their defaults."""
     return {"name": output.name, **output.model_dump(mode="json", exclude_defaults=True)}
 
 
 def output_from(parameters: Mapping[str, Any], prefix: str) -> Output:
-    """One output of several. Raises InvalidParameter that names the parameter, with `prefix` in front."""
+    """Parses one of several outputs. Raises InvalidParameter, whose field is the parameter with `prefix` in front."""
     try:
         return parse_output(parameters)
     except InvalidParameter as error:
@@ -125,8 +129,8 @@ def _is_scalar(schema: Mapping[str, Any]) -> bool:
     return "enum" in schema or "const" in schema or schema.get("type") in ("string", "integer", "number", "boolean")
 
 
-def _sort(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values of the order's own fields that were given, and the flat parameters of an output."""
+def _split(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Splits a request's fields into the order's own fields and the flat parameters of an output."""
     pairs = [(name, value) for name, value in fields if value != ""]
     repeatable = {field.name for field in known if field.repeatable}
     parameters = _once_each((name, value) for name, value in pairs if name not in repeatable)
@@ -149,12 +153,13 @@ def _once_each(pairs: Fields) -> dict[str, Any]:
 
 
 def _flat(values: Iterable[Any]) -> list[Any]:
-    """The values of a repeatable field; in JSON, several of them come as one list."""
-    return [one for value in values if value is not None for one in (value if isinstance(value, list) else [value])]
+    """The values of a repeatable field. A JSON body holds several values in one list."""
+    return [item for value in values if value is not None for item in (value if isinstance(value, list) else [value])]
 
 
 def _decoded(value: Any) -> Any:
-    """The value of a field that is JSON text in a form. Text that is no JSON stays text, which the field refuses."""
+    """The value of a field that forms send as JSON text. Text that is not valid JSON is left as it is, and the
+    validation of the field then refuses it."""
     if not isinstance(value, str):
         return value
     try:
@@ -170,7 +175,7 @@ def _outputs(own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Pre
     field = "outputs" if "outputs" in own else "preset"
     if parameters:
         raise InvalidParameter(
-            f"Parameters of an output cannot be given beside `{field}`.", field=next(iter(parameters))
+            f"Parameters of an output cannot be combined with `{field}`.", field=next(iter(parameters))
         )
     outputs = (*named, *(_several(own["outputs"]) if "outputs" in own else ()))
     _check_together(outputs, field)
@@ -180,7 +185,7 @@ def _outputs(own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Pre
 def _named(names: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
     for name in names:
         if not isinstance(name, str) or name not in presets:
-            raise InvalidParameter(f"There is no such preset; there are {', '.join(presets)}.", field="preset")
+            raise InvalidParameter(f"There is no such preset; the presets are {', '.join(presets)}.", field="preset")
     return tuple(output for name in names for output in presets[name])
 
 
@@ -188,9 +193,11 @@ def _several(listed: Any) -> tuple[Output, ...]:
     if isinstance(listed, str):
         raise InvalidParameter("It must be a JSON list of outputs.", field="outputs")
     if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
-        raise InvalidParameter("It must be a JSON list of at least one output, each an object.", field="outputs")
+        raise InvalidParameter(
+            "It must be a JSON list of at least one output, and each output must be an object.", field="outputs"
+        )
     if len(listed) > MAX_OUTPUTS:
-        raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field="outputs")
+        raise InvalidParameter(f"A job can have at most {MAX_OUTPUTS} outputs.", field="outputs")
     return tuple(
         output_from({"name": f"output-{number}", **item}, prefix=f"outputs.{number - 1}")
         for number, item in enumerate(listed, start=1)
@@ -199,7 +206,7 @@ def _several(listed: Any) -> tuple[Output, ...]:
 
 def _check_together(outputs: tuple[Output, ...], field: str) -> None:
     if len(outputs) > MAX_OUTPUTS:
-        raise InvalidParameter(f"At most {MAX_OUTPUTS} outputs can be made at once.", field=field)
+        raise InvalidParameter(f"A job can have at most {MAX_OUTPUTS} outputs.", field=field)
     for name, count in Counter(output.name for output in outputs).items():
         if count > 1:
-            raise InvalidParameter(f"The name {name!r} is given to {count} outputs.", field=field)
+            raise InvalidParameter(f"{count} outputs are named {name!r}, but names must be unique.", field=field)

@@ -1,4 +1,5 @@
-"""The one parameter list of an output: validation, OpenAPI, the command line's help and the docs derive from it.
+"""The parameters of an output, each declared once: validation, OpenAPI, the command-line help and the docs derive from
+this list.
 
 The web process validates with it, so it imports neither Pillow nor anything that does.
 """
@@ -41,99 +42,109 @@ Color = Annotated[
 
 
 class Output(BaseModel):
-    """One wanted result, described by flat parameters. Pixels are those of the upright picture."""
+    """One requested result, described by flat parameters. All pixel values refer to the upright picture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
         "thumbnail",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
-        description="Name of the result, unique within the job: small letters, digits, - and _.",
+        description="Name of the result, unique within the job: lowercase letters, digits, - and _.",
     )
-    width: Side | None = Field(None, description="Width of the box, in pixels. With neither side, the size is kept.")
+    width: Side | None = Field(
+        None, description="Width of the box, in pixels. Without width and height, the size is kept."
+    )
     height: Side | None = Field(None, description="Height of the box, in pixels.")
     size: Annotated[str | None, _text_or_nothing(r"^\d+x\d+$")] = Field(
-        None, exclude=True, description="Width and height in one: 128x128, in pixels."
+        None, exclude=True, description="Width and height in one, in pixels, such as 128x128."
     )
     fit: Fit = Field(
         "inside",
-        description="How the picture meets the box: inside (wholly, in its proportions), cover (fills it, cut at the "
-        "edges), contain (inside, then padded to the box) or fill (stretched). All but inside need both sides.",
+        description="How the picture fits the box: inside (scaled to fit, keeping its proportions), cover (scaled to "
+        "fill the box, cropped at the edges), contain (scaled to fit, then padded to the box) or fill (stretched to "
+        "the box). All except inside need both width and height.",
     )
     enlarge: bool = Field(
         False,
-        description="Whether a small picture may be enlarged. If not, the result has at most the source's pixels; "
-        "cover and fill keep the box's proportions, contain still pads to the box.",
+        description="Whether a small picture may be enlarged. If not, the result has no more pixels than the source; "
+        "cover and fill then keep the box's proportions, and contain still pads to the box.",
     )
     position: Position = Field(
         "center",
-        description="What cover keeps and where contain puts the picture: center, an edge or a corner (top-left …), "
-        "x,y in 0…1 as in CSS object-position, or smart (the most interesting part; for cover).",
+        description="Which part cover keeps, and where contain puts the picture: center, an edge or a corner (such as "
+        "top-left), x,y in 0…1 as in CSS object-position, or smart (the most interesting part; for cover).",
     )
     crop: Crop | None = Field(
-        None, description="Part of the picture to use, before resizing: x,y,width,height in pixels, after rotating."
+        None, description="Part of the picture to cut out before resizing: x,y,width,height in pixels, after rotating."
     )
     rotate: float = Field(
         0,
         ge=-360,
         le=360,
         allow_inf_nan=False,
-        description="Clockwise turn in degrees, after the camera's orientation. Other than quarter turns leave corners "
-        "of the background.",
+        description="Clockwise rotation in degrees, applied after the camera's orientation. Angles other than "
+        "multiples of 90 leave corners, which show the background.",
     )
     flip: bool = Field(False, description="Mirror top to bottom, after rotating.")
     flop: bool = Field(False, description="Mirror left to right, after rotating.")
     background: Color | None = Field(
         None,
-        description="Color of padding, of corners and, in formats without transparency, behind the picture: #rgb, "
-        "#rgba, #rrggbb, #rrggbbaa or a basic CSS name. By default transparent where the format can, else white.",
+        description="Color of the padding, of the corners left by rotate and, in formats without transparency, behind "
+        "the picture: #rgb, #rgba, #rrggbb, #rrggbbaa or a basic CSS color name. By default transparent if the format "
+        "supports it, otherwise white.",
     )
-    grayscale: bool = Field(False, description="Drop the colors, by luma of ITU-R BT.601.")
+    grayscale: bool = Field(False, description="Convert to grayscale, by the luma of ITU-R BT.601.")
     blur: float | None = Field(
-        None, ge=0.3, le=250, allow_inf_nan=False, description="Gaussian blur: sigma in pixels of the result."
+        None, ge=0.3, le=250, allow_inf_nan=False, description="Gaussian blur: its sigma, in pixels of the result."
     )
     sharpen: float | None = Field(
         None,
         gt=0,
         le=500,
         allow_inf_nan=False,
-        description="Unsharp mask of radius 1 pixel of the result: strength in percent.",
+        description="Unsharp mask with a radius of 1 pixel of the result: its strength, in percent.",
     )
-    brightness: Factor = Field(1, description="Factor as CSS brightness(): 0 is black, 1 unchanged, 2 twice as bright.")
-    contrast: Factor = Field(1, description="Factor as CSS contrast(): 0 is mid-grey, 1 unchanged.")
-    saturation: Factor = Field(1, description="Factor as CSS saturate(): 0 is grey, 1 unchanged.")
+    brightness: Factor = Field(
+        1, description="Factor, as in CSS brightness(): 0 black, 1 unchanged, 2 twice as bright."
+    )
+    contrast: Factor = Field(1, description="Factor, as in CSS contrast(): 0 mid-gray, 1 unchanged.")
+    saturation: Factor = Field(1, description="Factor, as in CSS saturate(): 0 grayscale, 1 unchanged.")
     format: FormatName = Field(
         "auto",
-        description="Format of the result. auto keeps a web format and turns others into jpeg or, with transparency or "
-        "animation, webp.",
+        description="Format of the result. auto keeps the source's format if it is a web format; otherwise it chooses "
+        "webp for pictures with transparency or animation, and jpeg for all others.",
     )
     quality: int | None = Field(
-        None, ge=1, le=100, description="Quality 1…100 of jpeg, webp and avif; by default 80, 80 and 60."
+        None, ge=1, le=100, description="Quality 1…100, for jpeg, webp and avif; the defaults are 80, 80 and 60."
     )
-    lossless: bool = Field(False, description="Keep every pixel exactly: for webp, and png as it always is.")
+    lossless: bool = Field(
+        False, description="Keep every pixel exactly: for webp, and for png, which is always lossless."
+    )
     max_bytes: int | None = Field(
-        None, ge=100, description="Most bytes of the file: finds the best quality that fits. For jpeg, webp and avif."
+        None,
+        ge=100,
+        description="Maximum file size in bytes: uses the best quality that fits. For jpeg, webp and avif.",
     )
     metadata: Literal["strip", "copyright", "keep"] = Field(
         "strip",
-        description="What is kept of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
-        "copyright) or keep (everything, the profile too, where the format can).",
+        description="What to keep of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
+        "copyright) or keep (everything that the format can hold, including the profile).",
     )
     frames: Literal["all", "first"] = Field(
-        "all", description="Frames of an animation to keep; formats without animation take the first."
+        "all", description="Frames of an animation to keep; formats without animation keep the first."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _read_form(cls, given: Any) -> Any:
-        """Takes empty fields of a form as not given, and `size=128x128` for width and height."""
+        """Treats empty form fields as not given, and expands `size=128x128` to width and height."""
         if not isinstance(given, Mapping):
             return given
         present = {name: value for name, value in given.items() if value != "" and (name, value) != ("size", None)}
         if "size" not in present:
             return present
         if present.keys() & {"width", "height"}:
-            _refuse("size", "cannot be given together with width or height")
+            _refuse("size", "cannot be combined with width or height")
         try:
             width, height = notation.size(str(present.pop("size")))
         except ValueError as error:
@@ -147,17 +158,20 @@ class Output(BaseModel):
         if self.lossless and self.format not in ("auto", "webp", "png"):
             _refuse("lossless", f"is not possible with format {self.format}")
         if self.lossless and self.max_bytes is not None:
-            _refuse("max_bytes", "cannot be given together with lossless")
+            _refuse("max_bytes", "cannot be combined with lossless")
         if self.lossless and self.quality is not None:
-            _refuse("quality", "cannot be given together with lossless")
+            _refuse("quality", "cannot be combined with lossless")
         for field in ("quality", "max_bytes"):
             if getattr(self, field) is not None and self.format in ("png", "gif"):
-                _refuse(field, f"has no meaning for format {self.format}")
+                _refuse(field, f"does not apply to format {self.format}")
         return self
 
 
 def parse_output(given: Mapping[str, Any]) -> Output:
-    """An output from form fields, a query or JSON; raises InvalidParameter with the field at fault and one sentence."""
+    """Parses an output from form fields, a query or JSON.
+
+    Raises InvalidParameter with the field at fault and one sentence.
+    """
     try:
         return Output.model_validate(dict(given))
     except ValidationError as error:
@@ -165,7 +179,7 @@ def parse_output(given: Mapping[str, Any]) -> Output:
 
 
 def refusal(error: ValidationError) -> InvalidParameter:
-    """What is wrong with the given parameters: the first field at fault, and one sentence."""
+    """The InvalidParameter for a validation error: the first field at fault, and one sentence."""
     first = error.errors(include_url=False)[0]
     field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
     message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]

@@ -1,4 +1,4 @@
-"""Why an email could not be sent."""
+"""The errors of sending an email."""
 
 from quickthumb.model.errors import QuickThumbError
 

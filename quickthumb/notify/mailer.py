@@ -28,8 +28,9 @@ class Mailer(Protocol):
     async def send(self, mail_id: str, message: EmailMessage) -> None:
         """Sends the message. When this returns, the receiving side has taken responsibility for it.
 
-        The caller may send the same id again if a worker died in between. Raises MailRefused if a retry is pointless,
-        and MailUnavailable if it is not. What the server said is logged, never put into the error.
+        The caller may send the same id again, for example after a worker died before it could record the success.
+        Raises MailRefused if a retry is pointless, and MailUnavailable if it may help. The mailer logs what the server
+        said, and never puts it into the error.
         """
 
 
@@ -84,7 +85,7 @@ class SmtpMailer:
 
 
 def _translated(error: Exception) -> QuickThumbError:
-    """By RFC 5321, section 4.2.1: 5xx is permanent, 4xx is transient. So is any failure without an answer."""
+    """By RFC 5321, section 4.2.1, 5xx is permanent and 4xx is transient. A failure without a reply is transient."""
     codes = _codes(error)
     if not codes:
         return MailUnavailable("Could not reach the mail server, or it dropped the connection.")

@@ -1,4 +1,4 @@
-"""Attempts at items of any kind: claimed, renewed and settled, each in one round trip."""
+"""Attempts at items of any kind: workers claim, renew and settle them, each in one round trip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class NoAttempt(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at an item. Only the holder of the running attempt's token can renew or settle it.
+    """One attempt at an item. Only the holder of its token can renew or settle it, while the attempt runs.
 
-    `number` counts all attempts at the item, `strike` those for which the item itself may be to blame; both include
-    this one. `fields` is the item's record at the time of the claim.
+    `number` counts all attempts at the item, `strike` only those for which the item itself may be to blame; both
+    include this attempt. `fields` is the item's record at the time of the claim.
     """
 
     kind: Kind
@@ -39,7 +39,8 @@ class Attempt:
 
 
 class Attempts:
-    """The attempts that workers make. Every method raises QueueUnavailable when Redis is away or answers an error."""
+    """The attempts that workers make. Every method raises QueueUnavailable when Redis is unreachable or answers with an
+    error."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._keys = keys
@@ -48,9 +49,9 @@ class Attempts:
         self._settle = RegisteredScript(redis, "settle")
 
     async def claim(self, kind: Kind, item_id: str, token: str, *, lease_seconds: float) -> Attempt | NoAttempt:
-        """Claims an item for `lease_seconds`: it is IN_PROGRESS, and other workers leave it alone for that time.
+        """Claims an item for `lease_seconds`: the item is IN_PROGRESS, and other workers leave it alone for that time.
 
-        An item that has ended or is unknown leaves the queue.
+        An item that has ended or is unknown cannot be claimed, and is taken out of the queue.
         """
         async with translated():
             number, *more = await self._claim(
@@ -65,7 +66,7 @@ class Attempts:
         return Attempt(kind, item_id, token, number, strike, dict(zip(fields[::2], fields[1::2], strict=True)))
 
     async def renew(self, attempts: Sequence[Attempt], *, lease_seconds: float) -> frozenset[str]:
-        """Holds on to running attempts for another `lease_seconds`. Returns the tokens of those whose lease is lost."""
+        """Renews the leases of attempts, to `lease_seconds` from now. Returns the tokens whose lease is lost."""
         if not attempts:
             return frozenset()
         async with translated():
@@ -86,10 +87,10 @@ class Attempts:
         blameless: bool = False,
         delay_seconds: float = 0,
     ) -> bool:
-        """Settles an attempt; False, with nothing changed, when the lease is lost.
+        """Settles an attempt. Returns False, and changes nothing, when the lease is lost.
 
-        The item gets the status and the fields. With an end it leaves the queue; with WAITING it is due again after
-        `delay_seconds`. A `blameless` attempt is no strike against the item.
+        Gives the item the status and the fields. An item that has ended leaves the queue; a WAITING item is due again
+        after `delay_seconds`. A `blameless` attempt is not a strike against the item.
         """
         async with translated():
             settled = await self._settle(

@@ -1,4 +1,4 @@
-"""How items are written in Redis: the JSON by which arq calls for them, and the pieces of their hashes."""
+"""How items are written in Redis: the JSON of arq's queue entries, and the fields of hashes."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from quickthumb.queue.keys import Kind
 
 
 def dump(value: Any) -> bytes:
-    """What arq keeps in Redis: JSON, since a pickle would let whoever writes to Redis run code."""
+    """Serializes what arq keeps in Redis. As JSON, since with pickle anyone who can write to Redis could run code."""
     return json.dumps(value, default=repr, separators=(",", ":")).encode()
 
 
@@ -22,16 +22,16 @@ def load(data: bytes) -> Any:
 def entry_for(kind: Kind, item_id: str, created_ms: int) -> bytes:
     """arq's entry for an item: the function's name and the item's id, nothing more."""
     entry = serialize_job(kind.function, (item_id,), {}, None, created_ms, serializer=dump)
-    if entry is None:  # pragma: no cover - a name and an id are always JSON
+    if entry is None:  # pragma: no cover - JSON can always hold a name and an id
         raise TypeError("arq could not write the entry as JSON")
     return entry
 
 
 def flat(fields: Mapping[str, str]) -> list[str]:
-    """A hash's fields as Redis takes them: name, value, name, value …"""
+    """The fields of a hash in the order in which Redis takes them: name, value, name, value …"""
     return [text for pair in fields.items() for text in pair]
 
 
 def failure_text(error: Failure | None) -> str:
-    """An error as a hash holds it."""
+    """An error in the form that a hash holds; empty for None."""
     return error.model_dump_json() if error else ""

@@ -1,4 +1,4 @@
-"""The one module that knows how to connect to Redis, and how its errors are told to the rest."""
+"""The only module that knows how to connect to Redis, and how to translate its errors."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from quickthumb.queue.errors import QueueUnavailable
 
 Client = TypeVar("Client", bound=Redis)
 
-# What passes by itself: a restart, a cut connection, a server still reading its append-only file.
+# Errors that pass by themselves: a restart, a cut connection, a server that is still reading its append-only file.
 PASSING: list[type[Exception]] = [
     exceptions.ConnectionError,
     exceptions.TimeoutError,
@@ -28,7 +28,7 @@ LAST_ATTEMPTS = 3
 
 
 def settings_of(url: str) -> RedisSettings:
-    """arq's settings for a URL. Unlike arq's own reading, this decodes the password and checks TLS host names."""
+    """arq's settings for a URL. Unlike arq's own `from_dsn`, this decodes the password and checks TLS host names."""
     parts = urlsplit(url)
     database = parse_qs(parts.query).get("db", [parts.path.lstrip("/") if parts.scheme != "unix" else "0"])[0]
     return RedisSettings(
@@ -47,9 +47,10 @@ def settings_of(url: str) -> RedisSettings:
 
 
 class Patience(Retry):
-    """How often, and how soon, a command is sent again when Redis is away; `FOREVER` for one who can wait.
+    """How often and how soon a command is retried when Redis is unreachable: `attempts` times, with exponential backoff
+    limited to 1 s. Clients that can wait use `FOREVER`.
 
-    All connections of a client share theirs, so that it can be ended for all of them.
+    All connections of a client share one Patience, so that `end` works for all of them.
     """
 
     def __init__(self, attempts: int) -> None:
@@ -63,22 +64,22 @@ class Patience(Retry):
         return self._retries != FOREVER
 
     def end(self) -> None:
-        """From now on commands give up after a few attempts."""
+        """From now on, commands give up after LAST_ATTEMPTS retries."""
         self._retries = LAST_ATTEMPTS
 
 
 def patience_of(connections: ConnectionPool) -> Patience:
-    """What all connections of a client that `connect` made share."""
+    """The Patience that all connections of a client share, if `connect` made the client."""
     return cast("Patience", connections.connection_kwargs["retry"])
 
 
 def connect(
     url: str, client: Callable[..., Client], *, attempts: int, answer_seconds: float | None, **options: Any
 ) -> Client:
-    """A client for `url`; it connects when first used and again whenever it must.
+    """A client for `url`. It connects on first use, and reconnects whenever it must.
 
-    A command is sent up to `attempts` times more when the connection fails, and is given `answer_seconds` to be
-    answered (None: as long as it takes, for one that sleeps in Redis).
+    A command is retried up to `attempts` times when the connection fails. Redis must answer it within `answer_seconds`
+    (None: no limit, for commands that block in Redis).
     """
     settings = settings_of(url)
     tls = {"ssl": True, "ssl_check_hostname": True} if settings.ssl else {}
@@ -101,8 +102,8 @@ def connect(
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turns whatever Redis or the way to it raises into QueueUnavailable."""
+    """Turns every error from Redis or from the connection to it into QueueUnavailable."""
     try:
         yield
     except (exceptions.RedisError, OSError) as error:
-        raise QueueUnavailable("The queue cannot be reached just now; try again shortly.") from error
+        raise QueueUnavailable("The queue cannot be reached at the moment; try again shortly.") from error

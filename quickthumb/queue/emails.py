@@ -1,4 +1,4 @@
-"""Emails in Redis: accepted and read. Workers send them as `attempts` of their kind."""
+"""Emails in Redis: adding, reading and removing them. Workers send them through `attempts`, like every other kind."""
 
 from collections.abc import Mapping
 
@@ -13,27 +13,27 @@ from quickthumb.queue.keys import EMAIL, KEYS, Keys
 
 
 class EmailStore:
-    """Emails in Redis, each method one round trip. All raise QueueUnavailable as `Index` does."""
+    """Emails in Redis. Every method is one round trip, and raises QueueUnavailable as `Index` does."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self.kind = EMAIL
         self.index = Index(redis, EMAIL, keys)
 
     async def add(self, email: Email, *, most: int = 0) -> Added:
-        """Adds a new email and queues it, both or neither, unless `most` have not ended yet (0: no limit).
+        """Adds a new email and queues it, both or neither, unless `most` emails have not ended yet (0: no limit).
 
-        Adding it again changes nothing.
+        Adding an email again changes nothing.
         """
         created_ms = to_milliseconds(email.created_at)
         return await self.index.add(email.id, created_ms, fields_of_email(email), most=most)
 
     async def get(self, email_id: str) -> Email | None:
-        """The email as it stands, or None where there is none."""
+        """The email in its current state, or None if there is none."""
         fields = await self.index.fields(email_id)
         return email_from(email_id, fields) if fields else None
 
     async def restore(self, email: Email, outcome: EmailOutcome) -> bool:
-        """Makes an email known again that has ended; False when Redis knows it, or its retention time is over."""
+        """Restores an email that has ended. Returns False when Redis knows it, or when its retention time is over."""
         return await self.index.restore(
             email.id,
             to_milliseconds(email.created_at),
@@ -43,22 +43,22 @@ class EmailStore:
         )
 
     async def remove(self, email_id: str) -> bool:
-        """Forgets the email and takes it from the queue; False where there was none."""
+        """Forgets the email and takes it out of the queue. Returns False if there was none."""
         return await self.index.remove(email_id)
 
 
 def fields_of_email(email: Email) -> dict[str, str]:
-    """The hash of a new email. It says that the storage has the record: emails of the first release had none."""
+    """The hash of a new email. `recorded` says that the storage has its record: the first release stored none."""
     return {"tenant": email.tenant, "address": email.address, "attempts": "0", "recorded": "1"}
 
 
 def ending_of_email(outcome: EmailOutcome) -> dict[str, str]:
-    """The fields that an email gets at its end."""
+    """The fields that an email gets when it ends."""
     return {"finished_ms": str(to_milliseconds(outcome.finished_at)), "error": failure_text(outcome.error)}
 
 
 def email_from(email_id: str, fields: Mapping[bytes, bytes]) -> Email:
-    """The email that a hash holds, also one of the first release."""
+    """The email that a hash holds, also if the first release wrote the hash."""
     error = fields.get(b"error")
     return Email(
         id=email_id,
@@ -72,5 +72,5 @@ def email_from(email_id: str, fields: Mapping[bytes, bytes]) -> Email:
 
 
 def is_recorded(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether the storage has the record of the email that a hash holds."""
+    """Whether the storage has a record of the email that a hash holds."""
     return b"recorded" in fields

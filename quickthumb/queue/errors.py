@@ -1,4 +1,4 @@
-"""What the queue may fail with."""
+"""The errors that the queue raises."""
 
 from quickthumb.model.errors import QuickThumbError
 

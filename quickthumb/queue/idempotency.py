@@ -1,6 +1,6 @@
-"""What Idempotency-Keys were used for, so that a request which is sent again makes no second job.
+"""Idempotency records: what each Idempotency-Key was used for, so that a repeated request makes no second job.
 
-After the IETF's draft "The Idempotency-Key HTTP Header Field" (draft-ietf-httpapi-idempotency-key-header).
+Follows the IETF draft "The Idempotency-Key HTTP Header Field" (draft-ietf-httpapi-idempotency-key-header).
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from quickthumb.queue.script import RegisteredScript
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """What a key was used for. `fingerprint` tells the request from another one under the same key."""
+    """What a key was used for. `fingerprint` distinguishes the request from a different one with the same key."""
 
     key: str
     job_id: str
     fingerprint: str
 
     def written(self) -> str:
-        """As it is kept in Redis."""
+        """The record in the form that Redis keeps."""
         return json.dumps({"job_id": self.job_id, "fingerprint": self.fingerprint})
 
 
 class Idempotency:
-    """The idempotency records, kept in Redis for a day. Raises QueueUnavailable when Redis is away."""
+    """The idempotency records, kept in Redis for a day. Methods raise QueueUnavailable when Redis is unreachable."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._keys = keys
@@ -43,10 +43,10 @@ class Idempotency:
 
     @asynccontextmanager
     async def claimed(self, key: str) -> AsyncIterator[IdempotencyRecord | None]:
-        """Claims the key while the block lasts; gives what it was used for before, or None when it is new.
+        """Claims the key while the block lasts. Yields the record of the key's earlier use; None when the key is new.
 
-        Raises RequestInProgress when another request claims it just now. `JobStore.add` turns the claim into a
-        record; without that, it is released when the block is left.
+        Raises RequestInProgress while another request holds the claim. `JobStore.add` turns the claim into a record;
+        otherwise the claim is released at the end of the block.
         """
         place, claim = self._keys.idempotency(key), f"claimed {secrets.token_hex(16)}"
         async with translated():
@@ -66,7 +66,7 @@ class Idempotency:
                     await self._release(key=place, value=claim)
 
     async def withdraw(self, use: IdempotencyRecord) -> None:
-        """Withdraws the record of a job that was not accepted after all, so that the key is new again."""
+        """Deletes the record of a job that was not accepted after all, so that the key counts as new again."""
         async with translated():
             await self._release(key=self._keys.idempotency(use.key), value=use.written())
 

@@ -1,6 +1,6 @@
-"""Items of one kind in Redis: the record of each, its place in the indexes, and its entry in arq's queue.
+"""Items of one kind in Redis: each item's record, its places in the indexes, and its entry in arq's queue.
 
-Each change is one script, which keeps the three in step.
+Each change is one script, which keeps the three consistent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -20,7 +20,7 @@ BATCH = 500
 
 
 class Added(IntEnum):
-    """What became of an item that was to be added."""
+    """The result of adding an item."""
 
     NEW = 1
     KNOWN = 0
@@ -30,7 +30,7 @@ class Added(IntEnum):
 class Index:
     """The items of one kind. Every method is one round trip, unless it says otherwise.
 
-    All raise QueueUnavailable when Redis is away or answers an error.
+    All raise QueueUnavailable when Redis is unreachable or answers with an error.
     """
 
     def __init__(self, redis: Redis, kind: Kind, keys: Keys = KEYS) -> None:
@@ -55,7 +55,7 @@ class Index:
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        With `use`, what an Idempotency-Key was used for is kept along with it. Adding an item again changes nothing.
+        With `use`, also stores that idempotency record. Adding an item again changes nothing.
         """
         async with translated():
             added = await self._add(
@@ -75,7 +75,7 @@ class Index:
         return Added(added)
 
     async def fields(self, item_id: str) -> dict[bytes, bytes]:
-        """The record of an item; empty where there is none."""
+        """The record of an item; empty if there is none."""
         async with translated():
             return await cast(
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
@@ -84,7 +84,7 @@ class Index:
     async def restore(
         self, item_id: str, created_ms: int, status: Status, finished_ms: int, fields: Mapping[str, str]
     ) -> bool:
-        """Makes an item known again that has ended; False when Redis knows it, or its retention time is over."""
+        """Restores an item that has ended. Returns False when Redis knows it, or when its retention time is over."""
         async with translated():
             restored = await self._restore(
                 self._keys.places(self.kind, item_id),
@@ -99,16 +99,21 @@ class Index:
         return bool(restored)
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
-        """Queues an item that has not ended and is missing in arq's queue; False when it is not missing."""
+        """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
+        or is not missing."""
         async with translated():
             return bool(
-                await self._requeue(self._keys.places(self.kind, item_id), **self._queueing(item_id, created_ms))
+                await self._requeue(
+                    self._keys.places(self.kind, item_id),
+                    created_ms=created_ms,
+                    **self._queueing(item_id, created_ms),
+                )
             )
 
     async def reopen(self, item_id: str, created_ms: int) -> bool:
-        """Lets a FAILED item wait for another attempt, with a clean slate; False when it is not FAILED.
+        """Queues a FAILED item again, without its strikes. Returns False when the item is not FAILED.
 
-        One that had two strikes keeps one: what went to the sandbox goes there again.
+        An item that had more than one strike keeps one: since it went to the sandbox before, it goes there again.
         """
         async with translated():
             return bool(
@@ -119,7 +124,8 @@ class Index:
             )
 
     async def cancel(self, item_id: str, finished_ms: int) -> bool:
-        """Cancels an item that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        """Cancels an item that has not ended, and takes it out of the queue. Returns False when it has ended or is
+        unknown."""
         async with translated():
             return bool(
                 await self._cancel(
@@ -131,25 +137,31 @@ class Index:
             )
 
     async def remove(self, item_id: str) -> bool:
-        """Forgets an item, whatever its status, and takes it from the queue; False where there was none."""
+        """Forgets an item, whatever its status, and takes it out of the queue. Returns False if there was none."""
         async with translated():
             return bool(await self._remove(self._keys.places(self.kind, item_id), id=item_id))
 
     async def statuses(self, item_ids: Sequence[str]) -> list[Status | None]:
-        """The status of each item, None where Redis does not know it."""
+        """The status of each item; None for an item that Redis does not know."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for item_id in item_ids:
                 pipeline.hget(self._keys.record(self.kind, item_id), "status")
             found = await pipeline.execute()
         return [Status(status.decode()) if status else None for status in found]
 
-    async def not_queued(self) -> AsyncIterator[str]:
-        """The ids of items that have not ended but are missing in arq's queue. Two round trips for each batch."""
+    async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
+        """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.
+
+        Two round trips for each batch.
+        """
         for status in (Status.WAITING, Status.IN_PROGRESS):
             position = 0
             while entries := await self._unfinished(status, position):
-                for item_id in await self._missing([entry.decode().partition(":")[2] for entry in entries]):
-                    yield item_id
+                items = [entry.decode().partition(":") for entry in entries]
+                missing = await self._missing([item_id for _, _, item_id in items])
+                for created_ms, _, item_id in items:
+                    if item_id in missing:
+                        yield item_id, int(created_ms)
                 position += len(entries)
 
     async def _unfinished(self, status: Status, position: int) -> list[bytes]:
@@ -159,14 +171,14 @@ class Index:
             )
         return entries
 
-    async def _missing(self, item_ids: Sequence[str]) -> list[str]:
+    async def _missing(self, item_ids: Sequence[str]) -> set[str]:
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for item_id in item_ids:
                 pipeline.zscore(self._keys.queue, item_id)
                 pipeline.exists(self._keys.call(item_id))
             found = await pipeline.execute()
         pairs = zip(item_ids, found[::2], found[1::2], strict=True)
-        return [item_id for item_id, score, call in pairs if score is None or not call]
+        return {item_id for item_id, score, call in pairs if score is None or not call}
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

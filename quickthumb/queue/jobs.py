@@ -1,4 +1,4 @@
-"""Jobs in Redis: accepted, read, listed and counted; and the workers that are there to run them."""
+"""Jobs in Redis: adding, reading, listing and counting them. Also the workers that are alive to run them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from quickthumb.queue.index import Added, Index
 from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
 from quickthumb.queue.script import RegisteredScript
 
-# A worker whose last heartbeat is older than this counts as gone.
+# A worker whose last heartbeat is older than this counts as dead.
 WORKER_SILENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs, newest first, and the cursor behind which the next page begins, if there is one."""
+    """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page."""
 
     jobs: tuple[Job, ...]
     cursor: str | None
@@ -32,7 +32,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the metrics show: jobs by status, the queue's length, live workers, and totals since the beginning."""
+    """The numbers for the metrics: jobs by status, the queue's length, live workers, and totals that only ever grow."""
 
     statuses: dict[Status, int]
     queued: int
@@ -41,9 +41,9 @@ class Tally:
 
 
 class JobStore:
-    """Jobs in Redis. Every method is one round trip, two where it says so.
+    """Jobs in Redis. Every method is one round trip, unless it says otherwise.
 
-    All raise QueueUnavailable when Redis is away or answers an error.
+    All raise QueueUnavailable when Redis is unreachable or answers with an error.
     """
 
     def __init__(self, redis: Redis, *, retention_seconds: int, keys: Keys = KEYS) -> None:
@@ -54,32 +54,29 @@ class JobStore:
         self._heartbeat = RegisteredScript(redis, "heartbeat")
 
     async def add(self, job: Job, use: IdempotencyRecord | None = None) -> bool:
-        """Adds a new job and queues it, both or neither; with `use`, what an Idempotency-Key was used for as well.
+        """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record.
 
-        Adding the same job again changes nothing, and answers False.
+        Adding a job again changes nothing, and returns False.
         """
         created_ms = to_milliseconds(job.created_at)
         return await self.index.add(job.id, created_ms, fields_of(job), use=use) is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
-        """The job as it stands, or None where there is none."""
+        """The job in its current state, or None if there is none."""
         fields = await self.index.fields(job_id)
         return job_from(job_id, fields) if fields else None
 
     async def cancel(self, job_id: str, moment: datetime) -> bool:
-        """Cancels a job that has not ended, and takes it from the queue; False when it has, or is unknown."""
+        """Cancels a job that has not ended, and takes it out of the queue. Returns False when it has ended or is
+        unknown."""
         return await self.index.cancel(job_id, to_milliseconds(moment))
 
     async def reopen(self, job: Job) -> bool:
-        """Lets a FAILED job wait for another attempt, as `Index.reopen` says; False when it is not FAILED."""
+        """Queues a FAILED job again, as `Index.reopen` does. Returns False when the job is not FAILED."""
         return await self.index.reopen(job.id, to_milliseconds(job.created_at))
 
-    async def requeue(self, job: Job) -> bool:
-        """Queues a job that has not ended and is missing in arq's queue; False when it is not missing."""
-        return await self.index.requeue(job.id, to_milliseconds(job.created_at))
-
     async def restore(self, job: Job, outcome: Outcome) -> bool:
-        """Makes a job known again that has ended; False when Redis knows it, or its retention time is over."""
+        """Restores a job that has ended. Returns False when Redis knows it, or when its retention time is over."""
         return await self.index.restore(
             job.id,
             to_milliseconds(job.created_at),
@@ -89,11 +86,11 @@ class JobStore:
         )
 
     async def remove(self, job_id: str) -> bool:
-        """Forgets the job, whatever its status, and takes it from the queue; False where there was none."""
+        """Forgets the job, whatever its status, and takes it out of the queue. Returns False if there was none."""
         return await self.index.remove(job_id)
 
     async def page(self, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """Up to `limit` jobs, newest first, from behind `cursor`. Two round trips."""
+        """Up to `limit` jobs after `cursor`, newest first. Two round trips."""
         index = self._keys.index(self.kind, status)
         highest = f"({cursor}" if cursor else "+"
         async with translated():
@@ -113,7 +110,7 @@ class JobStore:
         return [job_from(job_id, fields) if fields else None for job_id, fields in pairs]
 
     async def probe(self) -> int:
-        """How many items are queued. Makes sure that Redis takes writes, which a reading alone would not notice."""
+        """How many items are queued. Also checks that Redis accepts writes, which a read alone would not reveal."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(self._keys.probe, 1, ex=PROBE_SECONDS)
             pipeline.zcard(self._keys.queue)
@@ -121,17 +118,17 @@ class JobStore:
         return int(queued)
 
     async def heartbeat(self, worker: str) -> None:
-        """Notes that `worker` is alive."""
+        """Records that `worker` is alive."""
         async with translated():
             await self._heartbeat(workers=self._keys.workers, worker=worker, silent_seconds=WORKERS_SECONDS)
 
     async def sign_off(self, worker: str) -> None:
-        """Notes that `worker` is gone."""
+        """Records that `worker` has stopped."""
         async with translated():
             await self._redis.zrem(self._keys.workers, worker)
 
     async def live_workers(self) -> int:
-        """How many workers have had a heartbeat of late."""
+        """How many workers had a heartbeat within the last WORKER_SILENCE_SECONDS."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
@@ -158,7 +155,7 @@ class JobStore:
 
 
 def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
-    """How many of the workers were alive lately, by Redis' clock: its seconds and microseconds."""
+    """How many of the workers count as alive at `moment`, the seconds and microseconds of Redis' clock."""
     seconds, microseconds = moment
     since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
     return sum(seen >= since for _, seen in workers)
@@ -184,7 +181,7 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
-    """The fields that a job gets at its end."""
+    """The fields that a job gets when it ends."""
     return {
         "finished_ms": str(to_milliseconds(outcome.finished_at)),
         "source": outcome.source.model_dump_json(),

@@ -1,24 +1,24 @@
-"""Every Redis key that QuickThumb uses, with how long it lives, and the kinds of items that are queued.
+"""Every Redis key that QuickThumb uses and how long it lives, and the kinds of items that are queued.
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` from its acceptance; after its end, the retention time |
+| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
 | `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each acceptance; expires with its newest job |
-| `quickthumb:jobs:{status}` | sorted set | the jobs of one status by age | likewise |
-| `quickthumb:mail:{id}` | hash | an email, or how the sending went | `EMAIL_SECONDS`; again after its end |
+| `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
+| `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
-| `quickthumb:emails:{status}` | sorted set | the emails of one status by age | likewise |
+| `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
-| `quickthumb:workers` | sorted set | each worker by its last heartbeat | `WORKERS_SECONDS` |
-| `quickthumb:totals` | hash | counts of what workers did, for metrics | for good: counters must not go back |
-| `quickthumb:idempotency:{sha256}` | string | what an Idempotency-Key was used for | its upload, then a day |
-| `quickthumb:rebuilt` | string | for which run of Redis the records were read | for good: it tells an emptied Redis |
+| `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
+| `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
+| `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
+| `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
-| `quickthumb:probe` | string | nothing: written to see that Redis takes writes | `PROBE_SECONDS` |
-| `quickthumb:events` | channel | `{id} {status}` at every change | not kept |
-| `arq:queue` | sorted set | ids of jobs and emails, by the time they are due | for good: an entry goes at the end |
-| `arq:job:{id}` | string | what arq is to call | `WAITING_SECONDS`, of an email `EMAIL_SECONDS` |
-| `arq:in-progress:{id}` | string | the lease of a running attempt | the lease, renewed while the attempt runs |
+| `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
+| `quickthumb:events` | channel | `{id} {status}` at every change | not stored |
+| `arq:queue` | sorted set | ids of jobs and emails by due time | forever: each entry is removed when its item ends |
+| `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
+| `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | arq's own count of tries | a day (arq) |
 | `arq:queue:health-check` | string | arq's health line, for `arq --check` | seconds (arq) |
 """
@@ -38,17 +38,17 @@ WORKERS_SECONDS = 60
 PROBE_SECONDS = 60
 REPAIR_LEAD_SECONDS = 30
 IDEMPOTENCY_SECONDS = DAY_SECONDS
-# A claim is renewed while its upload comes in; a web process that dies leaves it for no longer than this.
+# The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
 CLAIM_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of item that is queued.
+    """One kind of queued item.
 
-    `function` is the arq function that workers offer for it. `record` and `index` name its keys, `totals` is put before
-    the names of its counters. An item that does not end is forgotten after `waiting_seconds`, one that has ended after
-    `retention_seconds`.
+    `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
+    keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
+    does not end, and otherwise `retention_seconds` after its end.
     """
 
     name: str
@@ -61,18 +61,18 @@ class Kind:
 
     @property
     def index_seconds(self) -> int:
-        """The longest that an item lives: its index entry is dropped after that."""
+        """The longest time that an item can live; its index entries are dropped after that."""
         return self.waiting_seconds + self.retention_seconds
 
 
-# A job's retention time is a setting: `jobs.JobStore` has the kind with that.
+# A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
 JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys below one prefix, and the queue that arq reads."""
+    """The names of the keys, which share one prefix, and of the queue that arq reads."""
 
     prefix: str = "quickthumb"
     queue: str = default_queue_name
@@ -110,30 +110,32 @@ class Keys:
         return f"{self.prefix}:{kind.record}:{item_id}"
 
     def index(self, kind: Kind, status: Status | None = None) -> str:
-        """All items of a kind, or those of one status. The scripts derive the second from the first."""
+        """The index of all items of a kind, or of those with one status. The scripts derive the second name from the
+        first."""
         return f"{self.prefix}:{kind.index}" + (f":{status}" if status else "")
 
     def idempotency(self, key: str) -> str:
-        """What a client's Idempotency-Key was used for; the key is hashed, since it is the client's text."""
+        """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
         return f"{self.prefix}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
     @staticmethod
     def call(item_id: str) -> str:
-        """What arq is to call for the item."""
+        """The Redis key of arq's entry for the item, which says which function to call."""
         return job_key_prefix + item_id
 
     @staticmethod
     def lease(item_id: str) -> str:
-        """Held by the worker that runs the item; arq leaves an item alone while it exists."""
+        """The Redis key of the lease, held by the worker that runs the item. arq leaves the item alone meanwhile."""
         return in_progress_key_prefix + item_id
 
     @staticmethod
     def tries(item_id: str) -> str:
-        """arq's count of tries; QuickThumb counts attempts itself, since arq's also grows with each restart."""
+        """The Redis key of arq's count of tries. QuickThumb counts attempts itself, since arq's count also grows with
+        each restart of a worker."""
         return retry_key_prefix + item_id
 
     def places(self, kind: Kind, item_id: str) -> dict[str, str]:
-        """Every key that a script may need for an item, by the name that the scripts give it."""
+        """Every key that a script may need for an item, by the name that the scripts use for it."""
         return {
             "record": self.record(kind, item_id),
             "index": self.index(kind),

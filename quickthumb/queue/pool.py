@@ -1,14 +1,14 @@
-"""The connections of an arq worker: they sleep in Redis until there is work, and outlive a Redis that goes away.
+"""An arq worker's connections to Redis: they block in Redis until there is work, and survive an outage of Redis.
 
-arq takes a pool of one's own making; its habits are mended here, in what the pool answers:
+arq accepts a custom pool. This one corrects arq's behaviour through what the pool answers:
 
-- It polls its queue at intervals. This pool's reading returns only when something is due, or after a while.
-- It reads the head of the queue, running jobs included. This pool leaves those out.
-- It compares due times with the clock of its machine. This pool goes by the clock of Redis.
-- It marks a job as running for minutes. This pool shortens the mark to a lease.
-- It ends a job in the queue after every run. This pool drops that where a script has done it already (`attempts`), or
-  where the lease is lost.
-- An error that Redis answers ends it, or has it ask again at once and for ever. This pool logs the error, and waits.
+- arq polls its queue at intervals. This pool's read returns only when something is due, or after a while.
+- arq reads the head of the queue, running jobs included. This pool leaves running jobs out.
+- arq compares due times with its machine's clock. This pool uses Redis' clock.
+- arq marks a job as running for minutes. This pool shortens the mark to a lease.
+- arq updates the queue after every run of a job. This pool drops the update when a script has already done it (see
+  `attempts`), or when the lease is lost.
+- When Redis answers with an error, arq exits, or retries at once and forever. This pool logs the error and waits.
 """
 
 import asyncio
@@ -30,21 +30,22 @@ from quickthumb.queue.script import RegisteredScript, load
 
 log = logging.getLogger("quickthumb.worker")
 
-# The longest sleep: a lease that lapses wakes nobody, so everyone looks now and then. It is also what arq's health
-# line can be late by, which lives for a second more than its interval.
+# The longest sleep. A lease that lapses wakes no worker, so every worker looks now and then. arq's health line may be
+# late by this much; it lives only one second longer than its interval.
 LONGEST_SLEEP_SECONDS = 0.8
-# How long to leave a Redis alone that answers with an error: one that takes no writes, say.
+# How long to wait after an error from Redis, for example while it accepts no writes.
 TROUBLED_SECONDS = 1.0
-# How far into the queue to look for something that no worker is running.
+# How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
 
 
 @dataclass(slots=True)
 class Orders:
-    """What the pipelines are to answer arq with; shared by all pipelines of a pool.
+    """How the pipelines of a pool change what arq does; all pipelines of the pool share this object.
 
-    `read` has the scores of the ids that were last read as due. `left_alone` are leases whose queue entries arq must
-    not touch when it ends its run. `postponed` says after how many milliseconds an id is due again.
+    `read` holds the scores of the ids that were last read as due. `left_alone` holds the lease keys of items whose
+    queue entries arq must not touch when its run ends. `postponed` holds the milliseconds after which an id is due
+    again.
     """
 
     lease_ms: int
@@ -54,7 +55,7 @@ class Orders:
 
 
 class WakingPool(ArqRedis):
-    """An ArqRedis for a worker; `lease_seconds` is how long a started job is left to its worker at first."""
+    """An ArqRedis for a worker. `lease_seconds` is the length of the lease with which arq starts a job."""
 
     def __init__(self, *, lease_seconds: float, keys: Keys = KEYS, **options: Any) -> None:
         super().__init__(job_serializer=codec.dump, job_deserializer=codec.load, **options)
@@ -63,15 +64,16 @@ class WakingPool(ArqRedis):
         self._due = RegisteredScript(self, "due")
 
     def leave_alone(self, item_id: str) -> None:
-        """Makes arq leave the queue as it is when its run of the item ends: the attempt was settled, or is lost."""
+        """Makes arq leave the queue unchanged when its run of the item ends: for an attempt that was settled, or whose
+        lease is lost."""
         self._orders.left_alone.add(self._keys.lease(item_id))
 
     def postpone(self, item_id: str, seconds: float) -> None:
-        """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq is to run it again."""
+        """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq retries it."""
         self._orders.postponed[item_id] = round(seconds * 1000)
 
     def stop_waiting(self) -> None:
-        """Has every command give up soon when Redis is away; for when the worker is to end."""
+        """From now on, commands give up soon when Redis is unreachable. For a worker that is shutting down."""
         self._patience.end()
 
     @property
@@ -79,9 +81,11 @@ class WakingPool(ArqRedis):
         return patience_of(self.connection_pool)
 
     async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
-        """arq's reading of its queue: the ids that are due and not running; none after a sleep until there may be some.
+        """arq's read of its queue. Returns the ids that are due and not running. If there are none, sleeps until there
+        may be some, and then returns none.
 
-        After a sleep arq reads again at once, and not when it was told to stop meanwhile: then nothing new is begun.
+        After an empty answer arq reads again at once, unless it was told to stop during the sleep. So a worker that is
+        shutting down starts no new job.
         """
         try:
             ids, due_in_ms = await self._read_due(name, num or 1)
@@ -93,8 +97,8 @@ class WakingPool(ArqRedis):
         return ids
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Sends the command again until Redis answers, also when the connection breaks while it is being made:
-        that redis-py does not try again."""
+        """Retries the command until Redis answers, also when the connection fails while it is being set up, which
+        redis-py itself does not retry."""
         while True:
             try:
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
@@ -104,18 +108,18 @@ class WakingPool(ArqRedis):
                 await _wait_out(error)
 
     async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
-        """arq's health line; a Redis that does not take it is no reason to end."""
+        """Writes arq's health line. An error does not end the worker."""
         try:
             return await cast("Awaitable[Any]", super().psetex(name, time_ms, value))
         except (RedisError, OSError) as error:
             await _wait_out(error)
 
     async def delete(self, *names: Any) -> Any:
-        """arq's last word, that takes its health line away; without Redis it goes by itself."""
+        """arq's last command, which deletes its health line. If Redis is unreachable, the line expires by itself."""
         try:
             return await cast("Awaitable[Any]", super().delete(*names))
         except (RedisError, OSError) as error:
-            log.warning("Redis was away at the end: %s", error)
+            log.warning("could not delete arq's health line at shutdown: %s", error)
 
     async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], int]:
         found, due_in_ms = await self._due(
@@ -129,7 +133,7 @@ class WakingPool(ArqRedis):
         seconds = LONGEST_SLEEP_SECONDS
         if due_in_ms >= 0:
             seconds = min(seconds, max(0.01, due_in_ms / 1000))
-        # Typed for whole seconds, though Redis takes parts of one since version 6.
+        # redis-py's types allow only whole seconds, but Redis accepts fractions since version 6.
         await cast("Awaitable[Any]", self.blpop([self._keys.wake], timeout=cast("int", seconds)))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "LeasingPipeline":
@@ -143,7 +147,7 @@ class WakingPool(ArqRedis):
 
 
 class LeasingPipeline(Pipeline):
-    """What arq starts and ends a job with."""
+    """The pipeline with which arq starts and ends a job."""
 
     def __init__(self, *args: Any, orders: Orders) -> None:
         super().__init__(*args)
@@ -151,18 +155,20 @@ class LeasingPipeline(Pipeline):
         self._to_leave_alone: set[str] = set()
 
     def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
-        """arq's mark that a job is running, made as short as a lease."""
+        """arq's mark that a job is running, shortened to a lease."""
         if str(name).startswith(in_progress_key_prefix):
             time_ms = min(int(time_ms), self._orders.lease_ms)
         return super().psetex(name, time_ms, value)
 
     def delete(self, *names: Any) -> Any:
-        """arq's end of a run: the mark goes, and what is executed with it."""
+        """arq's end of a run, which deletes the mark. Notes whether `execute` must drop all of arq's commands, because
+        arq is to leave this item alone."""
         self._to_leave_alone |= self._orders.left_alone & {str(name) for name in names}
         return super().delete(*names)
 
     def zincrby(self, name: Any, amount: float, value: Any) -> Any:
-        """arq's next due time for a job, which it reckons by its own clock; a postponed one is due by Redis' clock."""
+        """arq's next due time for a job, which arq computes from its own clock. A postponed item is due by Redis' clock
+        instead."""
         delay_ms = self._orders.postponed.pop(str(value), None)
         if delay_ms is None:
             return super().zincrby(name, amount, value)
@@ -171,7 +177,7 @@ class LeasingPipeline(Pipeline):
         return self.eval(script.text, len(keys), *keys, *map(str, arguments))
 
     async def execute(self, raise_on_error: bool = True) -> Any:
-        """Sends the commands again until Redis takes them: arq tells the queue this way what became of a job, and an
+        """Retries the commands until Redis accepts them. arq updates the queue with them at the end of a job, and an
         exception would end the worker."""
         if self._to_leave_alone:
             self._orders.left_alone -= self._to_leave_alone
@@ -192,9 +198,9 @@ class LeasingPipeline(Pipeline):
                 self.command_stack = commands
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        """A look at a job before starting it. When the connection breaks, the answer is one that makes arq pass the job
-        over until its next look: the exception would end the worker. Where even the WATCH failed, redis-py takes the
-        questions behind it for parts of a transaction, and what it answers to those passes the job over."""
+        """A check that arq makes before it starts a job. An exception would end the worker, so after an error this
+        returns an answer that makes arq skip the job until its next read. If even the WATCH failed, redis-py takes the
+        following checks for commands of a transaction, and its answers to them make arq skip the job as well."""
         try:
             answer = await cast("Callable[..., Awaitable[Any]]", super().immediate_execute_command)(*args, **options)
         except WatchError:
@@ -206,13 +212,13 @@ class LeasingPipeline(Pipeline):
         return 1 if args[0] == "EXISTS" else None
 
     def _due_score(self, item_id: str, score: float | None) -> float | None:
-        """A score that arq takes for due, whatever its own clock says; None when the entry is not as it was read."""
+        """A score that arq takes for due, whatever its own clock says. None if the entry has changed since the read."""
         if score is None or self._orders.read.get(item_id) != score:
             return None
-        # A millisecond less than now, since arq rounds.
+        # One millisecond less than now, because arq rounds.
         return min(score, time.time() * 1000 - 1)
 
 
 async def _wait_out(error: Exception) -> None:
-    log.warning("Redis is in trouble: %s", error)
+    log.warning("Redis failed; waiting %g s before going on: %s", TROUBLED_SECONDS, error)
     await asyncio.sleep(TROUBLED_SECONDS)

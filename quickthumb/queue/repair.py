@@ -1,4 +1,6 @@
-"""Which worker does the repairs, and for which run of Redis the records were last gone through."""
+"""Which worker does the repairs, and for which run of Redis the workers last checked all records."""
+
+import secrets
 
 from redis.asyncio import Redis
 
@@ -8,33 +10,44 @@ from quickthumb.queue.script import RegisteredScript
 
 
 class RepairLead:
-    """What the workers tell each other about repairs. Raises QueueUnavailable when Redis is away."""
+    """How the workers agree on which of them does repairs. Methods raise QueueUnavailable when Redis is unreachable."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._redis = redis
         self._keys = keys
         self._acquire = RegisteredScript(redis, "acquire")
         self._extend = RegisteredScript(redis, "extend")
+        self._replace = RegisteredScript(redis, "replace")
 
     async def leads(self, worker: str) -> bool:
-        """Whether `worker` is the one to do repairs, now and for the next `REPAIR_LEAD_SECONDS`."""
+        """Whether `worker` holds the repair lead. Takes or extends the lead, for `REPAIR_LEAD_SECONDS` from now."""
         lead = {"key": self._keys.repair_lead, "value": worker, "seconds": REPAIR_LEAD_SECONDS}
         async with translated():
             return await self._acquire(**lead) is None or bool(await self._extend(**lead))
 
     async def run_id(self) -> str:
-        """Which run of Redis this is: another one after each start of the server."""
+        """The id of this run of Redis, which changes with each start of the server."""
         async with translated():
             server = await self._redis.info("server")
         return str(server["run_id"])
 
     async def rebuilt_for(self) -> str | None:
-        """The run of Redis for which the records were last gone through; None when Redis was emptied since."""
+        """The id of the run of Redis for which all records were last checked; None if Redis was wiped since."""
         async with translated():
             found = await self._redis.get(self._keys.rebuilt)
         return found.decode() if found else None
 
-    async def mark_rebuilt(self, run_id: str) -> None:
-        """Notes that the records were gone through for this run of Redis."""
+    async def begin_rebuild(self) -> str:
+        """Notes that a rebuild begins, and returns a token for `mark_rebuilt`."""
+        token = f"rebuilding {secrets.token_hex(16)}"
         async with translated():
-            await self._redis.set(self._keys.rebuilt, run_id)
+            await self._redis.set(self._keys.rebuilt, token)
+        return token
+
+    async def mark_rebuilt(self, run_id: str, token: str) -> bool:
+        """Notes that all records were read for this run of Redis.
+
+        Returns False, and notes nothing, if Redis was emptied since `begin_rebuild`: the rebuild has to start again.
+        """
+        async with translated():
+            return bool(await self._replace(key=self._keys.rebuilt, old=token, new=run_id))

@@ -1,6 +1,6 @@
-"""Redis scripts: Lua files with named inputs, which Redis runs whole or not at all.
+"""Redis scripts: Lua files with named inputs, each of which Redis runs as one atomic step.
 
-The head of a script in `scripts/` says what it promises and returns, and declares what it is given:
+The head of a script in `scripts/` says what the script promises and returns, and declares its inputs:
 
     -- USES: now, move             functions from scripts/lib/
     -- KEYS: record, lease         the keys, by name
@@ -9,8 +9,9 @@ The head of a script in `scripts/` says what it promises and returns, and declar
     -- ARGV: id, token             the arguments, by name; they arrive as strings
     -- ARGV*: fields               all further arguments, as a list
 
-Each name becomes a local variable of the script and a keyword of the call. Statuses, and the moves between them, come
-from `model.job`, so that no script spells them. Only `keys` names keys, and only Redis' own clock tells the time.
+Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
+between them, come from `model.job`, so that no script spells them out. Only `keys` names keys, and only Redis' own
+clock tells the time.
 """
 
 import re
@@ -33,7 +34,7 @@ NOWHERE: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's text, as Redis gets it, and the names of its inputs in their order."""
+    """A script's text as Redis gets it, and the names of the script's inputs in their order."""
 
     text: str
     keys: tuple[str, ...]
@@ -43,7 +44,7 @@ class Script:
     more_arguments: str | None
 
     def inputs(self, **named: Any) -> tuple[list[str], list[Argument]]:
-        """KEYS and ARGV for the named inputs. Raises TypeError when one is missing or unknown."""
+        """KEYS and ARGV for the named inputs. Raises TypeError when an input is missing or unknown."""
         required = {*self.keys, *self.arguments, *filter(None, (self.more_keys, self.more_arguments))}
         missing, unknown = required - set(named), set(named) - required - set(self.optional_keys)
         if missing or unknown:
@@ -55,14 +56,14 @@ class Script:
 
 
 class RegisteredScript:
-    """A script that a client calls by keywords. It is sent to Redis once; then its digest is enough."""
+    """A script to call with keyword arguments. Its text is sent to Redis once; after that, its digest is enough."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._script = load(name)
         self._run = redis.register_script(self._script.text)
 
     async def __call__(self, places: Mapping[str, str] = NOWHERE, /, **named: Any) -> Any:
-        """Runs the script. From `places` it takes the keys that it declares, by their names."""
+        """Runs the script. Takes the keys that the script declares from `places`, by name."""
         declared = {*self._script.keys, *self._script.optional_keys}
         taken = {name: place for name, place in places.items() if name in declared}
         keys, arguments = self._script.inputs(**taken, **named)
@@ -91,14 +92,14 @@ def load(name: str) -> Script:
 
 
 def _locals(table: str, names: Sequence[str], more: str | None) -> list[str]:
-    """The lines that name the entries of KEYS or ARGV."""
+    """The lines of Lua that give names to the entries of KEYS or ARGV."""
     values = ", ".join(f"{table}[{number}]" for number in range(1, len(names) + 1))
     named = [f"local {', '.join(names)} = {values}"] if names else []
     return [*named, f"local {more} = {{unpack({table}, {len(names) + 1})}}"] if more else named
 
 
 def _statuses() -> str:
-    """The statuses, and every move between them, as Lua constants."""
+    """The statuses, and every allowed move between them, as Lua constants."""
     names = ", ".join(Status)
     values = ", ".join(f"'{status}'" for status in Status)
     moves = ", ".join(

@@ -1,4 +1,4 @@
-"""Waiting for a job to change without asking again and again: one subscription for all who wait in this process."""
+"""Waiting for a job to change without polling: one subscription serves all waiting requests of this process."""
 
 import asyncio
 import contextlib
@@ -13,15 +13,16 @@ from redis.exceptions import RedisError
 from quickthumb.queue.keys import KEYS, Keys
 
 RECONNECT_SECONDS = 0.5
-# How long one reading of the subscription waits; nothing happens when it passes.
+# How long one read of the subscription waits for a message. After that, the listener just reads again.
 QUIET_SECONDS = 60.0
 
 
 class JobWatch:
-    """Tells those who wait for a job when it has changed.
+    """Notifies waiting requests when their job has changed.
 
-    A change is a hint to look again, never the truth itself: one may be missed while Redis is away, and waking
-    without a change is allowed. Whoever waits reads the job again, and does so now and then unasked.
+    A notification is only a hint to read the job again: notifications get lost while Redis is unreachable, and may also
+    come without a change. So a waiting request must read the job again after each notification, and also periodically
+    without a notification.
     """
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
@@ -34,7 +35,7 @@ class JobWatch:
 
     @asynccontextmanager
     async def watching(self, job_id: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set at each change of the job, from now on until the block is left."""
+        """An event that is set at each change of the job, until the block is left. The caller clears it."""
         changed = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(changed)
         try:
@@ -59,8 +60,8 @@ class JobWatch:
             await asyncio.wait_for(self._listening.wait(), RECONNECT_SECONDS)
 
     async def _listen_until(self, ending: anyio.CancelScope) -> None:
-        # A scope cancels again and again. Once is not enough: `wait_for` of Python 3.11, with which redis-py sends, may
-        # swallow it.
+        # Use a cancel scope, since it cancels repeatedly. A single cancellation is not enough: redis-py sends with
+        # `wait_for`, which may swallow it in Python 3.11.
         with ending:
             while True:
                 with contextlib.suppress(RedisError, OSError):

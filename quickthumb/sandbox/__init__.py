@@ -1,1 +1,1 @@
-"""Where images are rendered: in threads and child processes, bounded in time and memory. Knows no queue, no storage."""
+"""Renders images in threads and child processes, within limits of time and memory. Knows no queue and no storage."""

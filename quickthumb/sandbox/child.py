@@ -1,7 +1,7 @@
 """The sandbox process: `python -m quickthumb.sandbox.child <confinement as JSON>` renders one suspicious image.
 
-Reads a request from its standard input, writes one answer to its standard output, and exits. Opens no connection and
-knows no configuration.
+It reads one request from standard input, writes one answer to standard output, and exits. It opens no connections and
+reads no configuration.
 """
 
 import os
@@ -16,7 +16,7 @@ from quickthumb.model.output import Output
 from quickthumb.sandbox.limits import confine
 from quickthumb.sandbox.protocol import Answer, Confinement, Refusal, Request, memory_exceeded
 
-# What the process itself takes before it opens an image (measured: 20 MiB), and what codecs take besides.
+# What the process takes before it opens an image (measured: 20 MiB), plus what codecs take for themselves.
 OWN_BYTES = 48 * 1024 * 1024
 
 
@@ -28,12 +28,12 @@ def main() -> None:
     answer = _answer(request, confinement.memory_bytes)
     output.write(answer.model_dump_json().encode())
     output.flush()
-    # Skips the clean-up of libraries, which may crash after a hostile image.
+    # Skips the libraries' cleanup, which may crash after a hostile image.
     os._exit(0)
 
 
 def _own_output() -> BinaryIO:
-    """The pipe to the parent, out of reach of libraries that print."""
+    """The pipe to the parent. Whatever libraries print goes to standard error instead."""
     output = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(output, "wb")
@@ -49,7 +49,7 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
     except QuickThumbError as error:
         return Answer(refusal=Refusal.of(error))
     except MemoryError:
-        # Caught outside of the decoder, whose memory is free again.
+        # Caught here, outside the decoder, where the decoder's memory is free again.
         return Answer(refusal=Refusal.of(memory_exceeded(memory_bytes)))
     except OSError as error:
         if error.errno is None:
@@ -62,8 +62,8 @@ def _outputs(request: Request) -> list[Output]:
 
 
 def _is_too_large(request: Request, memory_bytes: int) -> bool:
-    """Whether the image may have needed more memory than there is: many decoders report an image as broken when they
-    run out of memory."""
+    """Whether the image may have needed more memory than it was allowed: many decoders report an image as broken when
+    they run out of memory."""
     try:
         header = read_header_of_file(request.source)
     except QuickThumbError:
@@ -73,7 +73,7 @@ def _is_too_large(request: Request, memory_bytes: int) -> bool:
         width=header.width,
         height=header.height,
         outputs=_outputs(request),
-        progressive=True,  # which the header does not tell
+        progressive=True,  # the worst case: the header does not say
     )
     return size_bytes + OWN_BYTES > memory_bytes
 

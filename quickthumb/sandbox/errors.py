@@ -1,4 +1,4 @@
-"""How rendering may fail at the bounds of the sandbox."""
+"""Errors of renderings that exceed a limit of the sandbox or crash in it."""
 
 from quickthumb.model.errors import QuickThumbError
 
@@ -8,7 +8,7 @@ class JobTimedOut(QuickThumbError):
 
 
 class DecoderCrashed(QuickThumbError):
-    code, status, title = "decoder_crashed", 422, "The image makes its decoder crash"
+    code, status, title = "decoder_crashed", 422, "The image crashed its decoder"
 
 
 class MemoryExceeded(QuickThumbError):

@@ -1,7 +1,7 @@
-"""How a sandbox process gives up what it does not need, before it looks at anything that was uploaded.
+"""The limits that a sandbox process sets for itself before it looks at an upload.
 
-None of it can be undone: a process can lower its limits, but not raise them again. Where the system lacks one of them
-(Windows has none, macOS does not count memory), the parent's timer remains.
+They are permanent: a process can lower its resource limits but not raise them again. Where the system lacks a limit
+(Windows has none of them, macOS does not limit memory), the parent's timer still applies.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ from pathlib import Path
 from quickthumb.sandbox.protocol import Confinement
 
 PR_SET_PDEATHSIG = 1
-# How long after the parent's timer the process ends by itself, in case the parent is gone.
+# How long after the parent's timer the process ends by itself, in case the parent has died.
 MARGIN_SECONDS = 2
 FIRST_TO_BE_KILLED = "1000"
 
 
 def confine(confinement: Confinement) -> None:
-    """Applies all limits. Exits when the parent is gone already."""
+    """Applies all limits. Exits if the parent has died already."""
     _die_with(confinement.parent_pid)
     _limit_time(confinement.wall_seconds)
     _limit_resources(confinement)
@@ -33,15 +33,15 @@ def _die_with(parent_pid: int) -> None:
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if sys.platform != "win32" and os.getppid() != parent_pid:
-        sys.exit("the worker that asked for this is gone")
+        sys.exit("the worker that started this process is gone")
 
 
 def _limit_time(wall_seconds: float) -> None:
-    """Sets an alarm without a handler, which ends the process whatever it is doing."""
+    """Sets an alarm without a handler: it ends the process whatever the process is doing."""
     if sys.platform == "win32":
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A signal to all processes of a service is meant for its worker, which ends this one.
+        # A service manager may signal all processes of a service. Only the worker reacts, and ends this process.
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, wall_seconds + MARGIN_SECONDS)
@@ -56,7 +56,7 @@ def _limit_resources(confinement: Confinement) -> None:
     cpu_seconds = math.ceil((confinement.wall_seconds + MARGIN_SECONDS) * (os.cpu_count() or 1))
     _lower(resource.RLIMIT_CPU, cpu_seconds)
     _lower(resource.RLIMIT_CORE, 0)
-    # Counts memory that is written to. RLIMIT_AS also counts what is only reserved, which is much more.
+    # Counts private writable memory. RLIMIT_AS also counts address space that is only reserved, which is much more.
     _lower(resource.RLIMIT_DATA, confinement.memory_bytes)
 
 
@@ -65,11 +65,11 @@ def _lower(kind: int, wanted: int) -> None:
 
     _, hard = resource.getrlimit(kind)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses some of them
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some of these limits
         resource.setrlimit(kind, (limit, limit))
 
 
 def _volunteer_to_be_killed() -> None:
-    """Lets the kernel kill this process, and not its worker, when the machine or the container runs out of memory."""
+    """Makes the kernel kill this process, not its worker, when the machine or the container runs out of memory."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_BE_KILLED, encoding="ascii")

@@ -1,4 +1,4 @@
-"""Memory for decoding: a budget that bounds all renderings together, and returning freed memory to the system."""
+"""Memory for decoding: a budget that all renderings share, and returning freed memory to the operating system."""
 
 import asyncio
 import ctypes
@@ -11,7 +11,7 @@ from collections.abc import Callable
 class Budget:
     """Shares out `total_bytes`, first come, first served.
 
-    A request for more than the total is granted once nothing else is taken. For one event loop.
+    A request for more than the total is granted once nothing else is taken. For use within one event loop.
     """
 
     def __init__(self, total_bytes: int) -> None:
@@ -24,7 +24,7 @@ class Budget:
         return sum(share.size_bytes for share in self._taken)
 
     async def acquire(self, size_bytes: int) -> "Share":
-        """Waits until the share is granted. A cancelled call takes nothing."""
+        """Waits until a share of `size_bytes` is granted, and returns it. A cancelled call takes nothing."""
         share, granted = Share(self, size_bytes), asyncio.get_running_loop().create_future()
         self._waiting.append((share, granted))
         self._grant()
@@ -48,7 +48,7 @@ class Budget:
 
 
 class Share:
-    """Part of a budget. Whoever acquires it releases it once."""
+    """A granted part of a budget. Its holder must release it once."""
 
     def __init__(self, budget: Budget, size_bytes: int) -> None:
         self.size_bytes = size_bytes
@@ -56,7 +56,7 @@ class Share:
         self._is_abandoned = False
 
     def abandon(self) -> None:
-        """Shrinks the budget by this share, until it is released: an abandoned thread still holds the memory."""
+        """Shrinks the budget by this share until `release`: an abandoned thread still holds the memory."""
         self._is_abandoned = True
         self._budget._total -= self.size_bytes
         self._return()
@@ -73,11 +73,12 @@ class Share:
 
 
 def trim() -> None:
-    """Returns the memory that all threads have freed to the system, where the C library can (glibc).
+    """Returns memory that any thread has freed to the operating system, where the C library can do that (glibc).
 
-    glibc keeps freed memory for the thread that freed it: with four threads and PNGs of 100 megapixels, one at a time,
-    a worker stayed at 1.6 GB and used 50 MB of it. Telling glibc never to keep large blocks (M_MMAP_THRESHOLD) costs
-    ordinary images half as much processor time again; trimming after large ones costs nothing measurable.
+    glibc keeps freed memory for the thread that freed it. A worker with four threads that rendered PNGs of 100
+    megapixels one at a time stayed at 1.6 GB, of which it used 50 MB. Telling glibc never to keep large blocks
+    (M_MMAP_THRESHOLD) makes ordinary images take 50 % more CPU time; trimming after large images costs nothing
+    measurable.
     """
     _malloc_trim()(0)
 

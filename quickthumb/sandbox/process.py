@@ -1,4 +1,4 @@
-"""The sandbox process, seen from the worker: it may crash, hang or eat memory, and the worker stays unharmed."""
+"""The worker's side of the sandbox process, which may crash, hang or exhaust its memory without harming the worker."""
 
 import contextlib
 import os
@@ -21,24 +21,25 @@ from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut
 from quickthumb.sandbox.protocol import LONGEST_ANSWER_BYTES, Answer, Confinement, Request
 from quickthumb.sandbox.threads import Stop
 
-# All that the child gets of its parent's environment: where libraries are, the language, a place for temporary files.
+# The only environment variables that the child inherits: library paths, the locale, the folder for temporary files.
 KEPT_VARIABLES = ("DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-# Signals that a decoder causes itself. Any other came from outside, and says nothing about the image.
+# Signals that a crashing decoder causes itself. Any other signal came from outside and says nothing about the image.
 CRASHES = frozenset(
     int(getattr(signal, name))
     for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
     if hasattr(signal, name)
 )
+# Signals of the child's own time limits.
 CLOCKS = frozenset(int(getattr(signal, name)) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name))
 
 
 class SandboxFailed(Exception):
-    """The child ended without an answer, and nothing shows that the image is the reason."""
+    """The child ended without a usable answer, and nothing indicates that the image is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxProcess:
-    """Renders images that may be hostile. `seconds` and `memory_bytes` are the most that one image may take."""
+    """Renders images that may be hostile. One image may take at most `seconds` and `memory_bytes`."""
 
     seconds: float
     memory_bytes: int
@@ -46,10 +47,10 @@ class SandboxProcess:
     def render(
         self, source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop | None = None
     ) -> Rendering:
-        """Does what the engine's `render` does, in a child process; returns when the child and all it started are gone.
+        """Does what the engine's `render` does, in a child process. On return, it and all it started have ended.
 
-        Raises what the engine raises; DecoderCrashed, MemoryExceeded or JobTimedOut when the child met its bounds;
-        Stopped at once when `stop` is asked; SandboxFailed when the child ended otherwise.
+        Raises what the engine raises; DecoderCrashed, MemoryExceeded or JobTimedOut if the child crashed or exceeded a
+        limit; Stopped, at once, if `stop` is asked; SandboxFailed if the child ended in any other way.
         """
         stop = stop or Stop()
         stop.check()
@@ -63,7 +64,7 @@ class SandboxProcess:
             answer = _exchange(child, request.model_dump_json().encode())
         stop.check()
         if timed_out.is_set() or -child.returncode in CLOCKS:
-            raise JobTimedOut(f"It took longer than {self.seconds:g} s.")
+            raise JobTimedOut(f"Processing took longer than {self.seconds:g} s.")
         if -child.returncode in CRASHES:
             raise DecoderCrashed(f"The decoder crashed (signal {-child.returncode}).")
         if child.returncode != 0:
@@ -73,7 +74,7 @@ class SandboxProcess:
     @contextmanager
     def _child(self) -> "Iterator[subprocess.Popen[bytes]]":
         confinement = Confinement(parent_pid=os.getpid(), memory_bytes=self.memory_bytes, wall_seconds=self.seconds)
-        # -P: its modules are found where this process finds its own, and not in the folder where it happens to be.
+        # -P: the child must find its modules where this process finds its own, not in the current folder.
         words = [sys.executable, "-P", "-m", "quickthumb.sandbox.child", confinement.model_dump_json()]
         child = subprocess.Popen(
             words,
@@ -100,7 +101,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _killed_after(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
-    """Kills the child if the block takes longer than `seconds`, and then sets the event."""
+    """Sets the event and kills the child if the block takes longer than `seconds`."""
     timed_out = threading.Event()
 
     def end() -> None:
@@ -118,8 +119,8 @@ def _killed_after(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """Kills the child and all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+    """Kills the child and every process that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         if sys.platform == "win32":
             child.kill()
         else:
@@ -138,23 +139,30 @@ def _exchange(child: "subprocess.Popen[bytes]", request: bytes) -> bytes:
 
 
 def _wait_for_end(child: "subprocess.Popen[bytes]") -> None:
-    """Waits until the child has ended, and leaves its pid taken where the system can, so that it can still be killed
-    with its group."""
+    """Waits until the child has ended. Where the system allows, the child is not reaped yet: while its pid stays taken,
+    its process group can still be killed safely."""
     if hasattr(os, "waitid"):
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     else:
         child.wait()
 
 
+def _refused(answer: Answer) -> Exception:
+    try:
+        return answer.refusal.error() if answer.refusal else SandboxFailed("the sandbox process gave no answer")
+    except ValueError as error:
+        return SandboxFailed(f"the sandbox process gave an answer that cannot be trusted: {error}")
+
+
 def _result(data: bytes) -> Rendering:
     try:
         answer = Answer.model_validate_json(data)
     except ValidationError as error:
-        raise SandboxFailed("the sandbox process gave an answer that cannot be read") from error
+        raise SandboxFailed("the sandbox process sent an unreadable answer") from error
     if answer.refusal is not None:
-        raise answer.refusal.error()
+        raise _refused(answer)
     if answer.machine_errno is not None:
         raise OSError(answer.machine_errno, os.strerror(answer.machine_errno))
     if answer.rendering is None:
-        raise SandboxFailed("the sandbox process gave no answer")
+        raise SandboxFailed("the sandbox process sent no answer")
     return answer.rendering

@@ -1,4 +1,4 @@
-"""What a worker and its sandbox process say to each other: JSON, one request and one answer."""
+"""The messages between a worker and its sandbox process: one request and one answer, as JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from quickthumb.model.errors import QuickThumbError, catalogue
 from quickthumb.model.limits import Limits
 from quickthumb.sandbox.errors import MemoryExceeded
 
-# An answer holds a few lines for each result; a longer one comes from a child that has gone wrong.
+# An answer takes a few lines per result; a longer one comes from a child that has gone wrong.
 LONGEST_ANSWER_BYTES = 1024 * 1024
 UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
 class Confinement(BaseModel):
-    """What a child may take. The parent kills it after `wall_seconds`; a little later it ends by itself."""
+    """The limits of a child. The parent kills it after `wall_seconds`; a little later, the child ends by itself."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class Confinement(BaseModel):
 
 
 class Request(BaseModel):
-    """One image to render. `outputs` are written as in a job's record."""
+    """One image to render. `outputs` are serialized as in a job's record."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Request(BaseModel):
 
 
 class Refusal(BaseModel):
-    """An error of the catalogue, as data."""
+    """An error from the catalogue, as data."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,13 +50,16 @@ class Refusal(BaseModel):
         return cls(code=error.code, detail=error.detail, field=error.field)
 
     def error(self) -> QuickThumbError:
-        """The same error again. Raises StopIteration for a code that is not in the catalogue."""
-        kind = next(kind for kind in catalogue() if kind.code == self.code)
+        """Rebuilds the error. Raises ValueError for a code that no permanent error of the catalogue has: a child that
+        claims a transient one would have its image retried forever."""
+        kind = next((kind for kind in catalogue() if kind.code == self.code and kind.permanent), None)
+        if kind is None:
+            raise ValueError(f"not an error that an image can be refused with: {self.code!r}")
         return kind(self.detail, field=self.field)
 
 
 class Answer(BaseModel):
-    """The child's answer: exactly one of the three."""
+    """The child's answer: exactly one of the three is set."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,4 +71,4 @@ class Answer(BaseModel):
 def memory_exceeded(memory_bytes: int) -> MemoryExceeded:
     """The error for an image that needed more memory than it was allowed."""
     unit, name = next((unit for unit in UNITS if memory_bytes >= unit[0]), (1, "bytes"))
-    return MemoryExceeded(f"It needed more than {memory_bytes / unit:.3g} {name} of memory.")
+    return MemoryExceeded(f"Processing needed more than {memory_bytes / unit:.3g} {name} of memory.")

@@ -1,4 +1,4 @@
-"""Renders images for the worker: in a thread or in a sandbox process, within a share of memory and a time."""
+"""Renders images for the worker: in a thread or in a sandbox process, within limits of memory and time."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,20 +16,20 @@ from quickthumb.sandbox.memory import Budget, Share, trim
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.threads import DaemonThreads, Stop, ThreadAbandoned
 
-# What starting and ending the sandbox process may take on a busy machine, beside its own time.
+# How long starting and ending the sandbox process may take on a busy machine, on top of its own time.
 PROCESS_MARGIN_SECONDS = 10.0
-# From here on a picture's memory is returned to the system at once.
+# If a rendering takes more than this, its memory is returned to the operating system at once.
 LARGE_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
 
 
 class Renderer:
-    """Renders in the worker's threads, or from there in a sandbox process.
+    """Renders in the worker's threads, either there or in a sandbox process that the thread waits for.
 
-    The time that an image waits for a thread or for memory does not count against `seconds`. Cancelling either method
-    stops its work: a thread at the engine's next step, a sandbox process at once. Memory and thread are free again
-    once the work has stopped, which the cancelled call does not wait for.
+    Time spent waiting for a thread or for memory does not count against `seconds`. Cancelling either method stops its
+    work: a thread at the engine's next step, a sandbox process at once. The cancelled call does not wait for that: the
+    thread and its memory become free again once the work has stopped.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Renderer:
         self._seconds = seconds
 
     async def in_thread(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        """Renders in this process, once there is memory for it.
+        """Renders in this process, once the budget has memory for it.
 
         Raises what the engine raises, and JobTimedOut.
         """
@@ -54,7 +54,7 @@ class Renderer:
         return await self._timed(work, self._seconds, share, stop)
 
     async def in_process(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        """Renders in a process with memory of its own. Raises what SandboxProcess.render raises."""
+        """Renders in a sandbox process with memory of its own. Raises what SandboxProcess.render raises."""
         stop = Stop()
         work = partial(self._process.render, source, outputs, folder, self._limits, stop)
         return await self._timed(work, self._process.seconds + PROCESS_MARGIN_SECONDS, stop=stop)
@@ -65,7 +65,7 @@ class Renderer:
         try:
             return await self._threads.run(work, seconds=seconds, share=share, stop=stop)
         except ThreadAbandoned:
-            raise JobTimedOut(f"It took longer than {seconds:g} s.") from None
+            raise JobTimedOut(f"Processing took longer than {seconds:g} s.") from None
 
 
 def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:
@@ -73,7 +73,7 @@ def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits,
 
 
 def _make_large(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:
-    """Renders, and returns the memory to the system."""
+    """Renders; returns freed memory to the operating system before and after."""
     trim()
     try:
         return _make(source, outputs, folder, limits, stop)
@@ -85,7 +85,7 @@ def _make_large(source: Path, outputs: Sequence[Output], folder: Path, limits: L
 
 
 def _forget_pictures(error: BaseException | None) -> None:
-    """Empties the frames in which the error and its causes happened: they would keep the pictures as long as it."""
+    """Clears the frames in the tracebacks of the error and its causes: the error would keep their pictures alive."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__

@@ -1,8 +1,9 @@
-"""The threads that images are rendered in, and how to stop or abandon them.
+"""The threads that render images, and how to stop or abandon them.
 
-Python cannot kill a thread. Work that nobody waits for any more is asked to stop, which it does at its next step. A
-decoder that hangs never reaches one: after its time, its thread is abandoned. An executor of the standard library
-would wait for that thread when the process exits; these are daemon threads, which Python does not wait for.
+Python cannot kill a thread. Work that nobody waits for any more is asked to stop, and stops at its next step. A
+decoder that hangs never reaches a next step: when its time is up, its thread is abandoned. The executors of the
+standard library would wait for an abandoned thread when the process exits; these are daemon threads, which Python
+does not wait for.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ from quickthumb.sandbox.memory import Share
 
 log = logging.getLogger("quickthumb.worker")
 
-# Where a container is told its share of the processors: "max 100000", or "150000 100000" for one and a half.
+# Where a container finds its CPU quota: "max 100000", or "150000 100000" for one and a half cores.
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 T = TypeVar("T")
 
 
 class ThreadAbandoned(Exception):
-    """The work exceeded its time, and its thread was abandoned."""
+    """The work took too long, and its thread was abandoned."""
 
 
 class Stopped(Exception):
@@ -38,7 +39,7 @@ class Stopped(Exception):
 
 
 class Stop:
-    """Asks work in another thread to stop. Made for one call; safe to use from any thread."""
+    """Asks work in another thread to stop. Use one object per call; it is safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +47,7 @@ class Stop:
         self._callbacks: list[Callable[[], None]] = []
 
     def ask(self) -> None:
-        """From now on `check` raises. Runs the registered callbacks; asking again does nothing."""
+        """Makes `check` raise from now on, and runs the registered callbacks. Asking again does nothing."""
         with self._lock:
             self._is_asked = True
             callbacks, self._callbacks = self._callbacks, []
@@ -54,13 +55,13 @@ class Stop:
                 callback()
 
     def check(self) -> None:
-        """A step of the work. Raises Stopped when the work is to stop."""
+        """Raises Stopped once `ask` was called. The work calls this at every step."""
         if self._is_asked:
             raise Stopped
 
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Within the block, `ask` runs `callback`; at once if it was asked before. Never runs it after the block.
+        """Makes `ask` run `callback` within the block, or runs it now if `ask` was called before. Never runs it later.
 
         `callback` must be quick and must not use this object.
         """
@@ -88,7 +89,7 @@ class _Call:
     is_abandoned: bool = False
 
     def settle(self, result: object, error: BaseException | None = None) -> None:
-        """Answers the caller, if it still waits."""
+        """Answers the caller if it is still waiting."""
         if self.answer.done():
             return
         if error is None:
@@ -102,9 +103,9 @@ class _Call:
 
 
 class DaemonThreads:
-    """A pool of `count` threads. Calls `when_all_are_abandoned` once no thread is left to work.
+    """A pool of `count` threads. Calls `when_all_are_abandoned` once every thread is abandoned.
 
-    Its methods are for one event loop.
+    For use within one event loop.
     """
 
     def __init__(self, count: int, when_all_are_abandoned: Callable[[], None]) -> None:
@@ -127,18 +128,18 @@ class DaemonThreads:
 
     @property
     def busy(self) -> int:
-        """How many threads are at work, the abandoned ones included."""
+        """How many threads are working, including abandoned ones."""
         return len(self._running)
 
     async def run(
         self, work: Callable[[], T], *, seconds: float, share: Share | None = None, stop: Stop | None = None
     ) -> T:
-        """Does `work` in the next free thread, and returns or raises what it does.
+        """Runs `work` in the next free thread; returns what it returns and raises what it raises.
 
-        Raises ThreadAbandoned when the work is not done `seconds` after it began, and NotServing when no thread is
-        left to do it. Asks `stop` as soon as nobody waits for the answer any more: the call was cancelled or its thread
-        abandoned. Work that was cancelled before it began never begins. Releases `share` in any case, once the thread
-        has let go of the work.
+        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing if all threads are
+        abandoned. Asks `stop` as soon as nobody waits for the result any more: the call was cancelled or its thread
+        abandoned. Work that is cancelled before it starts never starts. Always releases `share`, once the thread has
+        finished the work.
         """
         loop = asyncio.get_running_loop()
         call = _Call(work, seconds, share, stop or Stop(), loop, loop.create_future())
@@ -154,17 +155,17 @@ class DaemonThreads:
         return answer
 
     def close(self) -> None:
-        """Ends each thread after the work that it has."""
+        """Ends the threads once they have done the work that is queued."""
         for _ in range(self._count):
             self._queue.put(None)
 
     def _serve(self) -> None:
-        """The life of one thread."""
+        """What each thread runs."""
         while (call := self._queue.get()) is not None:
-            # A closed loop means that the process is ending: nobody waits for the answer.
+            # The loop is closed: the process is ending, and nobody waits for the answer.
             with contextlib.suppress(RuntimeError):
                 self._do(call)
-            del call  # or the idle thread would keep the pictures
+            del call  # or the idle thread would keep the pictures alive
 
     def _do(self, call: _Call) -> None:
         tell = call.loop.call_soon_threadsafe
@@ -174,7 +175,7 @@ class DaemonThreads:
         tell(self._has_begun, call)
         try:
             result = call.work()
-        except BaseException as error:  # whatever it is belongs to the caller
+        except BaseException as error:  # all of them are for the caller
             tell(self._has_ended, call, None, error)
         else:
             tell(self._has_ended, call, result, None)
@@ -195,7 +196,7 @@ class DaemonThreads:
 
     def _is_overdue(self, call: _Call) -> None:
         call.is_abandoned = True
-        log.error("abandoned a thread after %g s: %d of %d are abandoned", call.seconds, self.abandoned, self._count)
+        log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self._count)
         if call.share is not None:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())
@@ -208,11 +209,11 @@ class DaemonThreads:
         if call in self._waiting:
             self._waiting.discard(call)
             call.release()
-        call.settle(None, NotServing("All threads of this worker are stuck in images that do not finish."))
+        call.settle(None, NotServing("All threads of this worker are stuck on images that never finish."))
 
 
 def available_cores(quota: Path = CGROUP_QUOTA) -> int:
-    """How many cores this process may use: those of the machine, less what its affinity or its container denies."""
+    """How many cores this process may use: those of its CPU affinity, or fewer if its container has a quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(affinity, _container_cores(quota) or affinity))
 

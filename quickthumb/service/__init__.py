@@ -1,5 +1,5 @@
-"""The verbs: submit, find, wait, page, download, cancel, retry, remove, send an email. The doors call these, each on
-behalf of a caller; these call the parts below.
+"""The verbs: submit, find, wait, page, download, cancel, retry, remove, send an email. The HTTP rooms call the verbs on
+behalf of a caller, and the verbs call the rooms below.
 
-Nothing here knows HTTP, and the parts below do not know each other: this is where they meet.
+Nothing here knows HTTP. The rooms below do not know each other; the verbs bring them together.
 """

@@ -1,7 +1,7 @@
-"""Accepting an order for a source: record and source are kept together, then the job is queued.
+"""Accepting an order for a source: the storage keeps the record and the source together, then the job is queued.
 
-It does not know where the source comes from: a source that was just taken in, one that another job has, or one that is
-still to be fetched differ only in how they are kept.
+This module does not know where the source comes from. A source that was just uploaded, a source shared with another job
+and a source that has yet to be fetched differ only in how they are kept.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from quickthumb.storage import Storage
 
 log = logging.getLogger("quickthumb.images")
 
-# How soon to ask Redis again to forget a job that was not accepted after all.
+# The pause before asking Redis again to forget a job that was not accepted after all.
 FORGET_AGAIN_SECONDS = 1.0
 
-# Makes a job's record permanent together with its source, both or neither.
+# Stores a job's record permanently together with its source, both or neither.
 Keep = Callable[[bytes], Awaitable[None]]
 
 
 class Acceptance:
-    """Lets requests in while there is room, and accepts their jobs."""
+    """Admits requests while the queue and the storage have room, and accepts their jobs."""
 
     def __init__(self, store: JobStore, storage: Storage, idempotency: Idempotency, *, max_queued: int) -> None:
         self._store = store
@@ -43,13 +43,13 @@ class Acceptance:
 
     @asynccontextmanager
     async def admit(self, caller: Caller, idempotency_key: str | None = None) -> AsyncIterator["Admission"]:
-        """Lets one request in, and holds its Idempotency-Key while the block lasts.
+        """Admits one request, and holds the claim on its Idempotency-Key while the block lasts.
 
         Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable and RequestInProgress.
         """
         queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
         if queued >= self._max_queued:
-            raise QueueFull(f"{queued} images are waiting already.")
+            raise QueueFull(f"{queued} jobs are already waiting.")
         if idempotency_key is None:
             yield Admission(self, caller)
             return
@@ -58,17 +58,17 @@ class Acceptance:
             yield Admission(self, caller, key, used)
 
     async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
-        """The job that a request with the same key made before. Raises KeyReused if it was another request."""
+        """The job that an earlier request with the same key made. Raises KeyReused if the requests are not the same."""
         if used.fingerprint != fingerprint:
-            raise KeyReused("This Idempotency-Key was used with another image or other parameters.")
+            raise KeyReused("This Idempotency-Key was already used with a different image or different parameters.")
         return await find_job(self._store, caller, used.job_id)
 
     async def queue(self, job: Job, use: IdempotencyRecord | None) -> None:
-        """Queues a job that was kept. If that fails, the job is removed again, and forgotten by Redis."""
+        """Queues a job that the storage keeps. If that fails, removes the job from the storage and from Redis."""
         try:
             await self._store.add(job, use)
         except BaseException:
-            # Redis may have taken the job and only its answer be lost; a worker may be running it by now.
+            # Redis may have added the job although its answer was lost, and a worker may already be running it.
             await asyncio.shield(self._storage.remove(job.id))
             forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
             self._forgetting.add(forgetting)
@@ -76,22 +76,24 @@ class Acceptance:
             raise
 
     async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
-        """Has Redis forget a job whose client was told that it was not accepted, as soon as Redis can be reached."""
+        """Removes a job whose client was told that it was not accepted, as soon as Redis can be reached."""
         while True:
             try:
                 if use is not None:
                     await self._idempotency.withdraw(use)
-                # Whatever Redis says: its answer to an earlier try may have been lost, too.
+                # Go on whatever Redis answers: it may have removed the job at an earlier try, and that answer was lost.
                 await self._store.remove(job.id)
                 await self._storage.remove(job.id)
                 return
             except QuickThumbError as error:
-                log.info("job %s is still to be forgotten: %s", job.id, error.detail)
+                log.info(
+                    "job %s was not accepted, but is not removed from Redis yet; retrying: %s", job.id, error.detail
+                )
                 await asyncio.sleep(FORGET_AGAIN_SECONDS)
 
 
 class Admission:
-    """One request that was let in: it may have one job accepted."""
+    """One admitted request. It may have one job accepted."""
 
     def __init__(
         self, acceptance: Acceptance, caller: Caller, key: str | None = None, used: IdempotencyRecord | None = None
@@ -102,10 +104,10 @@ class Admission:
         self._used = used
 
     async def accept(self, job_id: str, source: Source, order: Order, keep: Keep) -> Job:
-        """Makes the job, keeps it with its source and queues it. When this returns, all of that is done.
+        """Makes the job, stores it with its source, and queues it. All of that is done when this returns.
 
-        If the same request was accepted before, its job is the answer, and no other is made. Raises KeyReused, what
-        `keep` raises, and QueueUnavailable; then nothing stays behind.
+        If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QueueUnavailable
+        and whatever `keep` raises; then no job is left behind.
         """
         job = Job(id=job_id, tenant=self._caller.tenant, created_at=now(), source=source, order=order.written())
         fingerprint = _fingerprint(job)
@@ -118,9 +120,9 @@ class Admission:
 
 
 def _fingerprint(job: Job) -> str:
-    """What makes two requests the same: the image's bytes, its name and the order.
+    """A digest of what makes two requests the same: the image's bytes, its filename and the order.
 
-    An order of nothing but outputs counts as it did in the first release, whose fingerprints are still in Redis.
+    For an order that has only outputs, it is the same as in the first release, whose fingerprints are still in Redis.
     """
     others = {name: value for name, value in job.order.items() if name != "outputs"}
     told = [job.source.sha256, job.source.filename, job.order["outputs"], *([others] if others else [])]

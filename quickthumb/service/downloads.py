@@ -1,4 +1,4 @@
-"""A stored file as a verb hands it to a door: what is known of it, and its bytes as a stream."""
+"""A stored file as a verb returns it: what is known about it, and its bytes as a stream."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,7 +11,7 @@ from quickthumb.storage.errors import BlobGone
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A result or a source, as it was when the verb found it."""
+    """The file of a result or of a source, as it was when the verb found it."""
 
     blob: Blob
     storage: Storage
@@ -19,7 +19,7 @@ class Download:
     async def read(self, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Streams the bytes from `start` up to but not including `end` (default: all), in blocks.
 
-        Raises UnknownResult if the file was removed meanwhile; before the first block unless it is removed later than
+        Raises UnknownResult if the file has been removed: before the first block, unless the removal comes later than
         that. Close an iterator that you do not exhaust.
         """
         try:
@@ -27,4 +27,4 @@ class Download:
                 async for block in blocks:
                     yield block
         except BlobGone as error:
-            raise UnknownResult("The file is no longer kept.") from error
+            raise UnknownResult("The file is no longer available.") from error

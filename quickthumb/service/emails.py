@@ -1,4 +1,4 @@
-"""The verbs of emails, each for a caller: queue one, find one. And emails as the storage has them, for repairs."""
+"""The email verbs, each on behalf of a caller: queue an email, find an email. And the ledger of emails, for repairs."""
 
 import asyncio
 import logging
@@ -22,7 +22,8 @@ log = logging.getLogger("quickthumb.email")
 
 
 class MailService:
-    """Emails, to the addresses that the deployment allows only: an open mailer would be abused for spam."""
+    """Queues and finds emails. Accepts only addresses that the deployment allows: an open mailer would be abused for
+    spam."""
 
     def __init__(self, store: EmailStore, storage: Storage, *, allowed: Sequence[str], max_queued: int) -> None:
         self._store = store
@@ -31,10 +32,10 @@ class MailService:
         self._max_queued = max_queued
 
     async def queue(self, caller: Caller, address: str) -> Email:
-        """Queues an email to the address. When this returns, it is kept: in the storage and in the queue.
+        """Queues an email to `address`. When this returns, the email is in the storage and in the queue.
 
-        Raises InvalidParameter, AddressNotAllowed, QueueFull, QueueUnavailable, DiskFull and StorageUnavailable. Then
-        nothing stays behind.
+        Raises InvalidParameter, AddressNotAllowed, QueueFull, QueueUnavailable, DiskFull and StorageUnavailable; then
+        nothing is left behind.
         """
         address = checked_address(address)
         if not is_allowed(address, self._allowed):
@@ -44,12 +45,12 @@ class MailService:
             await self._storage.put(mail_record(email.id), email.record())
             added = await self._store.add(email, most=self._max_queued)
         except BaseException:
-            # Redis may have taken the email and only its answer be lost: a worker forgets one that has no record.
+            # Redis may have added the email although its answer was lost: a worker drops an email without a record.
             await asyncio.shield(self._forget(email))
             raise
         if added is Added.FULL:
             await asyncio.shield(self._forget(email))
-            raise QueueFull(f"{self._max_queued} emails are waiting already.")
+            raise QueueFull(f"{self._max_queued} emails are already waiting.")
         return email
 
     async def _forget(self, email: Email) -> None:
@@ -57,11 +58,13 @@ class MailService:
             await self._storage.delete(mail_record(email.id))
         except QuickThumbError as error:
             log.warning(
-                "email %s was not accepted, but its record stays and it may be sent: %s", email.id, error.detail
+                "email %s was not accepted, but deleting its record failed, so it may still be sent: %s",
+                email.id,
+                error.detail,
             )
 
     async def find(self, caller: Caller, mail_id: str) -> Email:
-        """How the sending stands. Raises UnknownJob."""
+        """The email in its current state. Raises UnknownJob, also for another tenant's email."""
         email = await self._store.get(mail_id) if is_id(mail_id) else None
         if email is None or email.tenant != caller.tenant:
             raise UnknownJob("There is no email with this id; it may have expired.")
@@ -69,9 +72,10 @@ class MailService:
 
 
 class EmailLedger:
-    """Emails as the storage has them, for `repair`. They are kept for EMAIL_SECONDS after their end."""
+    """The emails that the storage has, for `repair`. It keeps them for EMAIL_SECONDS after their end."""
 
-    doubtful: frozenset[Status | None] = frozenset({None})
+    # A worker of the first release ends emails in Redis only, without an outcome in the storage.
+    doubtful: frozenset[Status | None] = frozenset({None, Status.DONE, Status.FAILED})
 
     def __init__(self, store: EmailStore, storage: Storage) -> None:
         self.index = store.index
@@ -88,20 +92,28 @@ class EmailLedger:
             return Repaired.NOTHING
         email = Email.from_record(record)
         outcome = await self._storage.get(mail_outcome(item_id))
+        if status is not None:
+            if outcome is None:
+                await self._keep_outcome(item_id, status)
+            return Repaired.NOTHING
         if outcome is None:
             return Repaired.QUEUED if await self._store.add(email) is Added.NEW else Repaired.NOTHING
         restored = await self._store.restore(email, EmailOutcome.model_validate_json(outcome))
         return Repaired.RESTORED if restored else Repaired.NOTHING
 
-    async def requeue(self, item_id: str) -> bool:
+    async def _keep_outcome(self, item_id: str, status: Status) -> None:
+        """Stores how an email ended that only Redis knows to have ended, so that it is never sent again."""
+        email = await self._store.get(item_id)
+        if email is not None and email.status is status:
+            outcome = EmailOutcome(status=status, finished_at=now(), error=email.error)
+            await self._storage.put(mail_outcome(item_id), outcome.model_dump_json().encode())
+
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
         fields = await self.index.fields(item_id)
-        if not fields:
-            return False
-        # An email of the first release has no record.
+        # Emails from the first release have no record.
         if is_recorded(fields) and await self._storage.get(mail_record(item_id)) is None:
             await self._store.remove(item_id)
-            return False
-        return await self.index.requeue(item_id, int(fields[b"created_ms"]))
+        return await self.index.requeue(item_id, created_ms)
 
     async def sweep(self) -> list[str]:
         records, outcomes = await self._ages_seconds()
@@ -115,7 +127,7 @@ class EmailLedger:
         ]
 
     async def _ages_seconds(self) -> tuple[dict[str, float], dict[str, float]]:
-        """How old the records and the outcomes are, by the ids of the emails."""
+        """The ages of the records and of the outcomes in seconds, by email id."""
         records: dict[str, float] = {}
         outcomes: dict[str, float] = {}
         async for blobs in self._storage.list(f"{MAIL}/"):
@@ -130,13 +142,13 @@ class EmailLedger:
 
     async def _remove(self, email_id: str, *, has_ended: bool) -> None:
         if not has_ended:
-            log.warning("email %s was not sent within %d s, and is given up", email_id, EMAIL_SECONDS)
-        # The record goes first: a record without an outcome would be sent again.
+            log.warning("email %s: giving up, since it could not be sent within %d s", email_id, EMAIL_SECONDS)
+        # Delete the record first: an email with a record but no outcome would be sent again.
         await self._storage.delete(mail_record(email_id))
         await self._storage.delete(mail_outcome(email_id))
         await self._store.remove(email_id)
 
 
 def _id_in(key: str) -> str:
-    """The id of the email that an object belongs to."""
+    """The id of the email that a blob belongs to."""
     return key.split("/")[-2]

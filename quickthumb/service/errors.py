@@ -1,4 +1,4 @@
-"""What a verb may refuse."""
+"""The errors that verbs raise."""
 
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
@@ -24,7 +24,7 @@ class WrongState(QuickThumbError):
 
 
 class KeyReused(QuickThumbError):
-    code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key belongs to another request"
+    code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key was used for a different request"
 
 
 class QueueFull(QuickThumbError):
@@ -36,7 +36,7 @@ class AddressNotAllowed(QuickThumbError):
     code, status, title = "address_not_allowed", 403, "Sending to this address is not allowed"
 
 
-# What an upload may be refused with, whichever door it comes through.
+# The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (
     MalformedRequest,
     UploadTimedOut,

@@ -1,4 +1,4 @@
-"""The operator's verbs: is the service ready, and how much is it doing? They are about no caller's jobs."""
+"""The operator's verbs: is the service ready, and how busy is it? They concern no particular caller's jobs."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,14 +9,14 @@ from quickthumb.storage import Storage
 
 
 class Health:
-    """What whoever runs the service may ask. It is the same for every caller, so it takes none."""
+    """Readiness and numbers for operators. The answers are the same for every caller, so these verbs take none."""
 
     def __init__(self, store: JobStore, storage: Storage) -> None:
         self._store = store
         self._storage = storage
 
     async def readiness(self) -> dict[str, str]:
-        """Each thing that jobs need in order to be accepted and done, as "ok" or what is wrong with it."""
+        """Everything that is needed to accept and run jobs, each with "ok" or a sentence that says what is wrong."""
         redis, disk, workers = await asyncio.gather(
             _checked(self._store.probe()), _checked(self._storage.probe()), self._workers()
         )

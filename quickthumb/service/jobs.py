@@ -1,4 +1,4 @@
-"""The verbs of jobs: submit, find, wait, page, result, original, cancel, retry, remove. Each acts for a caller."""
+"""The job verbs: submit, find, wait, page, result, original, cancel, retry, remove. Each acts on behalf of a caller."""
 
 import asyncio
 
@@ -14,14 +14,14 @@ from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
 from quickthumb.storage import Storage
 
-# A waiting request looks at its job this often even if no change is announced.
+# A waiting request reads its job again after this long, even if no change was announced.
 LOOK_AGAIN_SECONDS = 1.0
-# How many jobs, at most, a page may pass over because they belong to other tenants; it may then be shorter than asked.
+# A page skips other tenants' jobs, but stops after this many; it may then be shorter than the limit.
 PASSED_OVER = 1000
 
 
 class ImageService:
-    """What callers may ask of jobs. Another tenant's job is an UnknownJob in every verb."""
+    """What callers can do with jobs. Every verb raises UnknownJob for another tenant's job."""
 
     def __init__(self, store: JobStore, storage: Storage, watch: JobWatch, submission: Submission) -> None:
         self._store = store
@@ -31,15 +31,15 @@ class ImageService:
         self.presets = submission.presets
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
-        """Takes an image in and queues its job; `Submission.submit` says what is promised and raised."""
+        """Takes in an image and queues its job. `Submission.submit` documents the promise and the errors."""
         return await self._submission.submit(caller, upload, check)
 
     async def find(self, caller: Caller, job_id: str) -> Job:
-        """The job as it stands. Raises UnknownJob."""
+        """The job in its current state. Raises UnknownJob."""
         return await find_job(self._store, caller, job_id)
 
     async def wait(self, caller: Caller, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or as it stands when the time is up. Raises UnknownJob."""
+        """The job once it has ended, or in its current state after `seconds`. Raises UnknownJob."""
         job = await self.find(caller, job_id)
         deadline = asyncio.get_running_loop().time() + seconds
         async with self._watch.watching(job_id) as changed:
@@ -53,7 +53,7 @@ class ImageService:
         return job
 
     async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """The caller's jobs, newest first, at most `limit`."""
+        """The caller's jobs after `cursor`, newest first, at most `limit`."""
         own: list[Job] = []
         passed_over = 0
         while True:
@@ -66,63 +66,73 @@ class ImageService:
             cursor = page.cursor
 
     async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Download]:
-        """One result's file. Raises UnknownJob, UnknownResult, or NotReady while the job has not ended."""
+        """One result of a job, with its file.
+
+        Raises UnknownJob, UnknownResult, or NotReady while the job has not ended.
+        """
         job = await self.find(caller, job_id)
         if name not in {output["name"] for output in job.outputs}:
-            raise UnknownResult("The job makes no result of this name.")
+            raise UnknownResult("The job has no output with this name.")
         if not job.status.ended:
             raise NotReady(f"The job is {job.status}.")
         result = next((result for result in job.results if result.name == name), None)
         blob = await self._storage.result(job_id, result.filename) if result else None
         if result is None or blob is None:
-            raise UnknownResult(f"The job is {job.status} and has no such file.")
+            raise UnknownResult(f"The job is {job.status}, and there is no file for this result.")
         return job, result, Download(blob, self._storage)
 
     async def original(self, caller: Caller, job_id: str) -> tuple[Job, Download]:
-        """The source's file. Raises UnknownJob, or SourceMissing when the source is no longer kept."""
+        """A job, with the file of its source. Raises UnknownJob, or SourceMissing if the source is no longer stored."""
         job = await self.find(caller, job_id)
         blob = await self._storage.source(job_id)
         if blob is None:
-            raise SourceMissing("The source of this job is no longer kept.")
+            raise SourceMissing("The source image of this job is no longer stored.")
         return job, Download(blob, self._storage)
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.
 
-        Raises UnknownJob, or WrongState when the job has ended otherwise.
+        Raises UnknownJob, or WrongState when the job is already DONE or FAILED.
         """
         job = await self.find(caller, job_id)
         if job.status is Status.CANCELLED:
             return job
         if job.status.ended:
-            raise WrongState(f"The job is {job.status} already.")
+            raise WrongState(f"The job is already {job.status}.")
         outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
         async with self._storage.workspace(job_id, new_id()) as folder:
             written = outcome.model_dump_json().encode()
             standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written))
         if standing.status is not Status.CANCELLED:
-            raise WrongState(f"The job is {standing.status} already.")
+            raise WrongState(f"The job is already {standing.status}.")
         await self._store.cancel(job_id, standing.finished_at)
-        if await self._store.get(job_id) is None:
-            # The job was removed in the meantime, so the outcome that was just written has to be removed, too.
+        if (await self._storage.look_up(job_id)).record is None:
+            # The job was removed in the meantime, so the outcome that was just written must be removed, too.
             await self._storage.remove(job_id)
         return await self.find(caller, job_id)
 
     async def retry(self, caller: Caller, job_id: str) -> Job:
-        """Lets a FAILED job be tried again. Raises UnknownJob, or WrongState when it is not FAILED or has no source."""
+        """Queues a FAILED job again. Raises UnknownJob, or WrongState when the job is not FAILED or has no source."""
         job = await self.find(caller, job_id)
         if job.status is not Status.FAILED:
-            raise WrongState(f"Only a FAILED job can be tried again; this one is {job.status}.")
+            raise WrongState(f"Only a FAILED job can be retried; this job is {job.status}.")
         kept = await self._storage.look_up(job_id)
         if kept.source is None:
-            raise WrongState("The job's source is no longer kept, so it cannot be tried again.")
-        await self._storage.reopen(job_id)
-        if not await self._store.reopen(job):
-            raise WrongState("The job's status has just changed.")
-        return await self.find(caller, job_id)
+            raise WrongState("The job cannot be retried, because its source image is no longer stored.")
+        # Without an outcome, another retry came first, or died before it told Redis.
+        if kept.outcome is not None:
+            failed = Outcome.model_validate_json(kept.outcome).status is Status.FAILED
+            if not failed or not await self._storage.reopen(job_id, kept.outcome):
+                raise WrongState("The job's status changed in the meantime.")
+        await self._store.reopen(job)
+        # Redis may have reopened the job at the first of two tries, and only its answer was lost.
+        reopened = await self.find(caller, job_id)
+        if reopened.status is Status.FAILED:
+            raise WrongState("The job's status changed in the meantime.")
+        return reopened
 
     async def remove(self, caller: Caller, job_id: str) -> None:
-        """Removes the job, its record and its files, cancelling it if it has not ended. Raises UnknownJob."""
+        """Removes the job with its record and its files, and cancels it if it has not ended. Raises UnknownJob."""
         if not is_id(job_id):
             raise unknown_job()
         job = await self._store.get(job_id) or await self._recorded(job_id)
@@ -134,7 +144,7 @@ class ImageService:
             raise unknown_job()
 
     async def _recorded(self, job_id: str) -> Job | None:
-        """A job that Redis does not know, as its record has it."""
+        """The job according to its record in the storage, for a job that Redis does not know; None without a record."""
         record = (await self._storage.look_up(job_id)).record
         return None if record is None else Job.from_record(record)
 

@@ -1,4 +1,4 @@
-"""Presets: named recipes that a deployment sets, checked once at its start."""
+"""Presets: named lists of outputs that a deployment defines, checked once at startup."""
 
 import re
 from collections import Counter
@@ -14,7 +14,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def read_presets(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> Presets:
-    """The presets of a configuration. An output without a name gets the preset's, with a number if it is not alone.
+    """The presets of a configuration. An output without a name gets the preset's name, and a number if the preset has
+    several outputs.
 
     Raises ConfigError with one sentence that names the preset and the field.
     """
@@ -23,7 +24,10 @@ def read_presets(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> Presets:
 
 def _preset(name: str, outputs: Sequence[Mapping[str, Any]]) -> tuple[Output, ...]:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"PRESETS: the name {name!r} must be of small letters, digits, - and _, at most 64 of them.")
+        raise ConfigError(
+            f"PRESETS: the name {name!r} must consist of lowercase letters, digits, - and _, "
+            "start with a letter or digit, and have at most 64 characters."
+        )
     if not 0 < len(outputs) <= MAX_OUTPUTS:
         raise ConfigError(f"PRESETS: the preset {name!r} must have 1 to {MAX_OUTPUTS} outputs, not {len(outputs)}.")
     read = tuple(_output(name, number, len(outputs), output) for number, output in enumerate(outputs, start=1))

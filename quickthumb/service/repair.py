@@ -1,17 +1,20 @@
-"""Repairs, which keep Redis true to the storage, and the retention sweep, which removes what was kept long enough.
+"""Repairs, which make Redis agree with the storage, and the retention sweep, which removes expired jobs and emails.
 
-The records in the storage are the truth about what was accepted, the outcomes about what has ended. Redis can be
-rebuilt from them. arq, for its part, drops some calls without telling anyone: what has not ended must be in its queue.
+The records in the storage say what was accepted, and its outcomes say what has ended. Redis can be rebuilt from both.
+arq silently drops some entries of its queue, so repairs also queue every item again that is missing there and has not
+ended.
 """
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from quickthumb.model.job import Job, Outcome, Status
+from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
@@ -19,56 +22,61 @@ from quickthumb.storage import RetentionAges, Storage, SweepReport
 
 log = logging.getLogger("quickthumb.repair")
 
-# How many items Redis is asked about at one time.
+# How many items to ask Redis about at a time.
 BATCH = 500
-# What was kept so recently may still be on its way into the queue.
+# An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
 
 
 class Repaired(Enum):
-    """What a repair has put right."""
+    """What the repair of an item did."""
 
     NOTHING = "nothing"
     QUEUED = "queued again"
-    RESTORED = "made known again"
+    RESTORED = "restored"
 
 
 class Ledger(Protocol):
-    """The items of one kind as the storage has them.
+    """The items of one kind that the storage has.
 
-    `doubtful` are the statuses in Redis for which the storage must be asked: None where Redis does not know an item.
+    `doubtful` lists the statuses in Redis that must be checked against the storage; None stands for an item that Redis
+    does not know.
     """
 
     index: Index
     doubtful: frozenset[Status | None]
 
     def ids(self) -> AsyncIterator[list[str]]:
-        """The ids of all items of which a record is kept, in batches."""
+        """The ids of all items that have a record, in batches."""
 
     async def repair(self, item_id: str, status: Status | None) -> Repaired:
-        """Makes Redis, which says `status`, agree with the storage."""
+        """Makes Redis, where the item has the given status, agree with the storage."""
 
-    async def requeue(self, item_id: str) -> bool:
-        """Queues an item that is missing in arq's queue; forgets it, and answers False, where it has no record."""
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
+        """Queues an item that is missing in arq's queue.
+
+        Returns False if it has no record or is not missing. Stale index entries of such an item are removed.
+        """
 
     async def sweep(self) -> Sequence[str]:
-        """Removes what was kept long enough. The ids of items that were seen and have not ended."""
+        """Removes expired items. Returns the ids of the remaining items that have not ended, except those accepted only
+        seconds ago."""
 
 
 @dataclass
 class RepairReport:
-    """What going through the records has put right: items by what became of them."""
+    """What a rebuild did: how many records it looked at, and how many items it queued or restored."""
 
     looked_at: int = 0
     queued: int = 0
     restored: int = 0
 
     def told(self) -> str:
-        return f"{self.looked_at} jobs looked at, {self.queued} queued again, {self.restored} results made known again"
+        return f"{self.looked_at} records checked, {self.queued} queued again, {self.restored} outcomes restored"
 
 
 class Repairer:
-    """Repairs and sweeps items of every kind. Each method may run in several processes at once."""
+    """Repairs and sweeps items of every kind. Each method may run in several processes at the same time."""
 
     def __init__(self, lead: RepairLead, ledgers: Sequence[Ledger], *, sweep_interval_seconds: float) -> None:
         self._lead = lead
@@ -77,24 +85,26 @@ class Repairer:
         self._swept_at: float | None = None
 
     async def round(self, worker: str) -> None:
-        """Does whatever is due, if `worker` is the one that leads."""
+        """Does whatever is due, provided that `worker` holds the repair lead."""
         if not await self._lead.leads(worker):
             return
         run_id = await self._lead.run_id()
         if await self._lead.rebuilt_for() != run_id:
+            token = await self._lead.begin_rebuild()
             report = await self.rebuild(lambda: self._lead.leads(worker))
-            await self._lead.mark_rebuilt(run_id)
+            await self._lead.mark_rebuilt(run_id, token)
             if report.queued or report.restored:
-                log.warning("Redis had lost jobs: %s", report.told())
+                log.warning("Redis had lost data; rebuilt it from the storage: %s", report.told())
         await self.reconcile()
         if self._swept_at is None or time.monotonic() - self._swept_at > self._sweep_interval_seconds:
             self._swept_at = time.monotonic()
             await self.sweep()
 
     async def rebuild(self, between: Callable[[], Awaitable[object]] | None = None) -> RepairReport:
-        """Goes through all records: queues what has not ended and makes known what has, where Redis does not know it.
+        """Goes through all records: of the items that Redis does not know, queues those that have not ended, and
+        restores those that have.
 
-        `between` is called now and then, for a caller that must show that it is still at it.
+        Calls `between` after each batch, so that the caller can show that it is still alive.
         """
         report = RepairReport()
         for ledger in self._ledgers:
@@ -105,25 +115,27 @@ class Repairer:
         return report
 
     async def reconcile(self) -> int:
-        """Queues what has not ended but is missing in arq's queue; how many that were."""
+        """Queues all items that have not ended but are missing in arq's queue. Returns how many it queued."""
         requeued = 0
         for ledger in self._ledgers:
-            async for item_id in ledger.index.not_queued():
-                requeued += await ledger.requeue(item_id)
+            async for item_id, created_ms in ledger.index.not_queued():
+                with _logged(item_id):
+                    requeued += await ledger.requeue(item_id, created_ms)
         if requeued:
-            log.warning("%d jobs were missing in the queue and are back", requeued)
+            log.warning("queued %d items that were missing in arq's queue", requeued)
         return requeued
 
     async def sweep(self) -> None:
-        """Removes what was kept long enough, and queues what has not ended and Redis does not know."""
+        """Removes expired items, and queues items that have not ended and that Redis does not know."""
         for ledger in self._ledgers:
             unended = await ledger.sweep()
-            # A web process that died between storage and queue has told nobody; what it accepted is kept all the same.
+            # A web process may have died after it stored an item and before it queued it. Its client got no answer, but
+            # the item is run all the same.
             report = RepairReport()
             for start in range(0, len(unended), BATCH):
                 await _repair(ledger, unended[start : start + BATCH], report)
             if report.queued:
-                log.warning("%d items had been kept but not queued", report.queued)
+                log.warning("queued %d items that were stored but unknown to Redis", report.queued)
 
 
 async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport) -> None:
@@ -131,13 +143,25 @@ async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport)
     statuses = await ledger.index.statuses(item_ids)
     for item_id, status in zip(item_ids, statuses, strict=True):
         if status in ledger.doubtful:
-            repaired = await ledger.repair(item_id, status)
-            report.queued += repaired is Repaired.QUEUED
-            report.restored += repaired is Repaired.RESTORED
+            with _logged(item_id):
+                repaired = await ledger.repair(item_id, status)
+                report.queued += repaired is Repaired.QUEUED
+                report.restored += repaired is Repaired.RESTORED
+
+
+@contextmanager
+def _logged(item_id: str) -> Iterator[None]:
+    """Logs why an item could not be repaired, and lets the repair continue. Only an unreachable Redis stops it."""
+    try:
+        yield
+    except QueueUnavailable:
+        raise
+    except Exception:
+        log.exception("%s could not be repaired", item_id)
 
 
 class JobLedger:
-    """Jobs as the storage has them. One that FAILED may have been reopened by a process that died in the middle."""
+    """The jobs that the storage has. FAILED is doubtful, since a process may have died while it reopened the job."""
 
     doubtful: frozenset[Status | None] = frozenset({None, Status.FAILED})
 
@@ -159,28 +183,30 @@ class JobLedger:
             queued = await (self._store.add(job) if status is None else self._store.reopen(job))
             return Repaired.QUEUED if queued else Repaired.NOTHING
         if status is None and await self._store.restore(job, Outcome.model_validate_json(kept.outcome)):
+            if (await self._storage.look_up(item_id)).record is None:
+                # The job was removed while it was being restored.
+                await self._store.remove(item_id)
+                return Repaired.NOTHING
             return Repaired.RESTORED
         return Repaired.NOTHING
 
-    async def requeue(self, item_id: str) -> bool:
-        kept = await self._storage.look_up(item_id)
-        if kept.record is None:
+    async def requeue(self, item_id: str, created_ms: int) -> bool:
+        if (await self._storage.look_up(item_id)).record is None:
             await self._store.remove(item_id)
-            return False
-        return await self._store.requeue(Job.from_record(kept.record))
+        return await self.index.requeue(item_id, created_ms)
 
     async def sweep(self) -> Sequence[str]:
         swept = await self._storage.expire(self._ages)
         for job_id in swept.job_ids:
             await self._store.remove(job_id)
-        _tell(swept)
+        _log_sweep(swept)
         return swept.unended
 
 
-def _tell(swept: SweepReport) -> None:
+def _log_sweep(swept: SweepReport) -> None:
     if swept.job_ids or swept.sources or swept.unfinished:
         log.info(
-            "removed %d jobs, %d sources and %d unfinished folders that were kept long enough",
+            "retention sweep: removed %d jobs, %d sources and %d unfinished uploads or workspaces",
             len(swept.job_ids),
             swept.sources,
             swept.unfinished,

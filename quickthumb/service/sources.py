@@ -1,4 +1,4 @@
-"""Taking a source in: from the chunks of a body to a picture whose facts are known and that can be kept."""
+"""Taking in a source: from the chunks of a request body to an identified picture that can be kept."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.source import Source
 from quickthumb.storage import Arrival, Storage
 
-# Looks at a header, and raises what is to refuse the image.
+# Inspects an image's header, and raises an error to refuse the image.
 CheckHeader = Callable[[Header], None]
 
 
@@ -23,9 +23,9 @@ def any_header(header: Header) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """A source that arrived whole, with its facts, and the fields that came along with it.
+    """A source that has arrived completely, with its facts, and the fields that came in the same body.
 
-    `keep` makes the source permanent together with a job's record; until then, nothing of it is kept.
+    `keep` stores the source permanently, together with a job's record. Until then, nothing is permanent.
     """
 
     source: Source
@@ -34,7 +34,7 @@ class TakenIn:
 
 
 class SourceIntake:
-    """Takes sources in, within the limits of this deployment."""
+    """Takes in sources, within the limits of this deployment."""
 
     def __init__(self, storage: Storage, intake_limits: intake.IntakeLimits, limits: Limits) -> None:
         self._storage = storage
@@ -42,17 +42,17 @@ class SourceIntake:
         self._limits = limits
 
     def refuse_early(self, content_type: str, content_length: int | None) -> None:
-        """Raises what the request's head alone is refused for: UnsupportedMediaType or TooManyBytes."""
+        """Refuses a request by its head alone. Raises UnsupportedMediaType or TooManyBytes."""
         intake.refuse_declared_length(content_length, content_type, self._intake_limits)
 
     @asynccontextmanager
     async def take_in(
         self, job_id: str, body: AsyncIterator[bytes], content_type: str, check: CheckHeader = any_header
     ) -> AsyncIterator[TakenIn]:
-        """Reads the body to its end. When the block is left, what was not kept by then is gone.
+        """Reads the body to its end. At the end of the block, discards the source unless `keep` was called.
 
-        The header is read, and `check` called, as soon as it has arrived. Raises what `intake.receive` and `check`
-        raise, UnsupportedImage, BrokenImage and TooManyPixels, and the errors of the storage.
+        Reads the image's header, and calls `check` with it, as soon as it has arrived. Raises what `intake.receive` and
+        `check` raise, UnsupportedImage, BrokenImage and TooManyPixels, and the errors of the storage.
         """
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
@@ -84,7 +84,7 @@ class SourceIntake:
         return None if header is None else self._checked(header, check)
 
     async def _header_of(self, arrival: Arrival, check: CheckHeader) -> Header:
-        """The header of one of the few images that tell their size further back than the first bytes."""
+        """The header from the whole file, for the few images that have their size too far behind their first bytes."""
         async with arrival.written() as path:
             return self._checked(await asyncio.to_thread(read_header_of_file, path), check)
 

@@ -1,4 +1,4 @@
-"""Submitting an image: its source is taken in, and its order accepted."""
+"""Submitting an image: takes in its source, and accepts its order."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A request's body, as it comes in, and what was said beside it.
+    """A request's body as it arrives, and what came with it in the head and the query of the request.
 
-    With `preset`, the door has settled what is to be made: other fields of the request are not looked at.
+    With `preset`, the endpoint decides which outputs to make, and all fields of the request are ignored.
     """
 
     body: AsyncIterator[bytes]
@@ -28,7 +28,7 @@ class Upload:
 
 
 class Submission:
-    """The verb of submitting an image. `order` is the kind of order that clients may give."""
+    """The verb that submits an image. `order` is the class of the orders that clients may give."""
 
     def __init__(
         self, sources: SourceIntake, acceptance: Acceptance, presets: Presets, order: type[Order] = Order
@@ -39,12 +39,12 @@ class Submission:
         self._order_kind = order
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
-        """Takes an image in and queues its job. When this returns, the job is kept: in the storage and in the queue.
+        """Takes in an image and queues its job. When this returns, the job is in the storage and in the queue.
 
-        With an Idempotency-Key that has made a job before, that job is the answer, and no other is made. `check` is
-        called as soon as the image's header has arrived.
+        If an earlier request with the same Idempotency-Key made a job, returns that job and makes no other. Calls
+        `check` as soon as the image's header has arrived.
 
-        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise. Then nothing stays behind.
+        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise; then nothing is left behind.
         """
         self._sources.refuse_early(upload.content_type, upload.content_length)
         if not intake.brings_fields(upload.content_type):

@@ -1,4 +1,4 @@
-"""Whose jobs are whose. A caller sees and changes the jobs of their tenant; those of others do not exist for them."""
+"""Which jobs belong to whom. Callers see and change only their tenant's jobs; to them, no other jobs exist."""
 
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.job import Job, is_id
@@ -12,12 +12,12 @@ def owns(caller: Caller, job: Job) -> bool:
 
 
 def unknown_job() -> UnknownJob:
-    """The refusal of an id that leads to none of the caller's jobs, whether or not it leads to another tenant's."""
+    """The error for an id that is not one of the caller's jobs, whether or not another tenant's job has it."""
     return UnknownJob("There is no job with this id; it may have expired.")
 
 
 async def find_job(store: JobStore, caller: Caller, job_id: str) -> Job:
-    """The caller's job as it stands. Raises UnknownJob, also for a text that cannot be an id."""
+    """The caller's job in its current state. Raises UnknownJob, also for text that cannot be an id."""
     job = await store.get(job_id) if is_id(job_id) else None
     if job is None or not owns(caller, job):
         raise unknown_job()
@@ -25,9 +25,9 @@ async def find_job(store: JobStore, caller: Caller, job_id: str) -> Job:
 
 
 def key_of_tenant(caller: Caller, idempotency_key: str) -> str:
-    """The Idempotency-Key as it is looked up: each tenant has keys of their own.
+    """The form in which to look up an Idempotency-Key: each tenant has its own keys.
 
-    The default tenant's are unchanged, so that those which earlier releases kept still count. A key arrives in a
-    header, which cannot hold a line break, so no key of one tenant can look like another's.
+    The default tenant's keys are unchanged, so that the idempotency records of earlier releases still count. A key
+    arrives in a request header, which cannot contain a line break, so one tenant's key can never look like another's.
     """
     return idempotency_key if caller.tenant == DEFAULT_TENANT else f"{caller.tenant}\n{idempotency_key}"

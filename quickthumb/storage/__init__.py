@@ -1,4 +1,4 @@
-"""Where the bytes live: sources with their records, and results. Knows no Redis, no HTTP and no images."""
+"""Stores the bytes: sources, records, outcomes and results. Knows nothing of Redis, HTTP or images."""
 
 from quickthumb.storage.contract import Arrival, Blob, Kept, RetentionAges, Storage, SweepReport
 from quickthumb.storage.files import FileStorage

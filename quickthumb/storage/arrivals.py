@@ -1,7 +1,6 @@
-"""New jobs as folders: the source and the record of each are written aside, and one rename makes them visible."""
+"""Creates the folders of new jobs: source and record are written aside, and one rename makes both visible."""
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -12,15 +11,21 @@ from typing import BinaryIO, cast
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from quickthumb.storage.durability import claim, make_folder, open_folder, sync, to_its_end, translated, write_file
+from quickthumb.storage.durability import (
+    NO_LINK,
+    claim,
+    make_folder,
+    open_folder,
+    sync,
+    to_its_end,
+    translated,
+    write_file,
+)
 from quickthumb.storage.layout import RECORD, SOURCE
-
-# What a file system answers that has no hard links, none for this file, or no more of them for it.
-NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class NewJob:
-    """The folder of a new job on its way to `place`. The methods block; call them in threads."""
+    """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads."""
 
     def __init__(self, folder: Path, place: Path) -> None:
         self._folder = folder
@@ -30,7 +35,7 @@ class NewJob:
         self.source = folder / SOURCE
 
     def open(self) -> BinaryIO:
-        """Makes the folder, and in it an empty source to write to."""
+        """Creates the folder with an empty source in it; returns that file, open for writing."""
         self._make()
         try:
             file = self.source.open("xb")
@@ -41,9 +46,9 @@ class NewJob:
         return file
 
     def share(self, source: Path) -> BinaryIO | None:
-        """Makes the folder, and in it the same source as another job's; None if that is gone.
+        """Creates the folder with another job's source in it; returns None if that source no longer exists.
 
-        While the file that it returns is open, no sweep takes the folder for one whose process has died.
+        While the returned file is open, no sweep mistakes the folder for the leftover of a dead process.
         """
         try:
             file = source.open("rb")
@@ -62,7 +67,7 @@ class NewJob:
         return None
 
     def keep(self, record: bytes) -> None:
-        """Brings the folder to its place. The source must be synced already."""
+        """Writes the record and moves the folder to its place. The source must be synced already."""
         write_file(self._folder / RECORD, record)
         sync(self._folder)
         make_folder(self._place.parent)
@@ -71,7 +76,7 @@ class NewJob:
         sync(self._place.parent)
 
     def discard(self) -> None:
-        """Removes the folder from wherever it is, even from its place if the last step of keeping it failed."""
+        """Removes the folder wherever it is: even from its place, if `keep` failed after moving it."""
         if self._made:
             shutil.rmtree(self._place if self._moved else self._folder, ignore_errors=True)
 
@@ -95,7 +100,7 @@ class NewJob:
 
 
 class FileArrival:
-    """A source that is being written."""
+    """A source that is being uploaded."""
 
     def __init__(self, job: NewJob, file: BinaryIO) -> None:
         self._job = job
@@ -124,11 +129,11 @@ class FileArrival:
         self._job.keep(record)
 
     async def close(self) -> None:
-        """Closes the file, and removes everything unless it was kept."""
+        """Closes the file, and removes the new job unless it was kept."""
         await to_its_end(self._close)
 
     def _close(self) -> None:
-        # Nobody wants the bytes any more that could not be written before.
+        # Closing tries again to write bytes that could not be written before; nobody needs them any more.
         with contextlib.suppress(OSError):
             self._file.close()
         if not self._kept:
@@ -136,7 +141,7 @@ class FileArrival:
 
 
 async def arriving(job: NewJob) -> FileArrival:
-    """Begins to take a source in. Leaves nothing behind if this fails or is cancelled."""
+    """Starts an upload. Leaves nothing behind if this fails or is cancelled."""
     opened: list[FileArrival] = []
     try:
         await to_its_end(lambda: opened.append(FileArrival(job, job.open())))
@@ -148,7 +153,10 @@ async def arriving(job: NewJob) -> FileArrival:
 
 
 async def share(job: NewJob, source: Path, record: bytes) -> bool:
-    """Stores the new job with another job's source; False if that is gone. Failed or cancelled, it stores nothing."""
+    """Stores the new job with another job's source; returns False if that source no longer exists.
+
+    Stores nothing if it fails or is cancelled.
+    """
 
     def place() -> bool:
         file = job.share(source)

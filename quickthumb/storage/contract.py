@@ -4,7 +4,7 @@ A storage keeps blobs: bytes under a key. Only `layout` makes keys; job ids are 
 the service's own, so no text from a client ever reaches a storage. Nothing here is a path, with two exceptions for code
 that can only work on local files: `Storage.local` and `Storage.workspace`.
 
-Every method raises DiskFull when there is no space left, and StorageUnavailable for any other trouble.
+Every method raises DiskFull when there is no space left, and StorageUnavailable for any other failure.
 """
 
 import builtins
@@ -34,7 +34,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is stored of a job: its record, its source and its outcome. A part that is not stored is None."""
+    """What the storage holds of a job: its record, its source and its outcome. None stands for a part it lacks."""
 
     record: bytes | None
     source: Blob | None
@@ -43,8 +43,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class RetentionAges:
-    """How many seconds to keep things: a job after its end, a job's source after the job's end, a job that never
-    ends, and uploads and workspaces that nobody finished."""
+    """Retention times in seconds: of a job and of its source, both counted from the job's end; of a job that never
+    ends, counted from its acceptance; and of uploads and workspaces that were never finished."""
 
     ended_seconds: float
     source_seconds: float
@@ -92,13 +92,13 @@ class Storage(Protocol):
         """
 
     async def get(self, key: str) -> bytes | None:
-        """Reads a small object; None if there is none."""
+        """Reads a small object; returns None if it does not exist."""
 
     async def delete(self, key: str) -> None:
         """Deletes a small object if it exists."""
 
     async def find(self, key: str) -> Blob | None:
-        """Looks a blob up without reading it; None if there is none."""
+        """Looks up a blob without reading it; returns None if it does not exist."""
 
     def read(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Streams the bytes from `start` up to but not including `end` (default: the blob's length), in blocks.
@@ -111,7 +111,7 @@ class Storage(Protocol):
         """
 
     def local(self, blob: Blob) -> AbstractAsyncContextManager[Path]:
-        """The blob as a local file, to read until the block ends. A storage that keeps local files gives its own.
+        """The blob as a local file, to read until the block ends. A storage on local files yields its own file.
 
         If the blob is gone, entering the block raises BlobGone, or opening the file raises FileNotFoundError.
         """
@@ -120,62 +120,65 @@ class Storage(Protocol):
         """Finds every blob under `prefix` (a folder, with its slash), in batches of at most BATCH and in any order.
 
         Each blob that exists throughout is listed exactly once. A blob that is created or deleted meanwhile may be
-        listed or not. What is still arriving or being made is never listed.
+        listed or not. Unfinished uploads and workspaces are never listed.
         """
 
     async def identity(self) -> str:
-        """The id of this store. The first process to ask makes it; everyone gets the same one from then on.
+        """The id of this store. The first caller creates it; every later caller gets the same one.
 
-        Another store has another id, and so has this one after it was emptied.
+        Every store has an id of its own, and a store that was emptied gets a new one.
         """
 
     # Jobs
 
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
-        """Takes in a new source. When the block ends, whatever was not kept is gone."""
+        """Receives a new source. If the block ends without `Arrival.keep`, the upload is discarded."""
 
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         """Makes the source of `job_id` the source of a new job too, and stores the new job's record with it.
 
         Copies no bytes where the storage can avoid it. Afterwards the jobs are independent: either job, or either
         source, can be removed without the other noticing, and removing the last one frees the bytes. Returns False
-        and stores nothing if `job_id` has no source. Otherwise it promises what `Arrival.keep` promises, and a caller
-        that is cancelled stores nothing.
+        and stores nothing if `job_id` has no source. Otherwise the promises of `Arrival.keep` hold. A cancelled call
+        stores nothing.
         """
 
     async def source(self, job_id: str) -> Blob | None:
-        """Finds a job's source; None if there is none."""
+        """Finds a job's source; returns None if it does not exist."""
 
     async def result(self, job_id: str, filename: str) -> Blob | None:
-        """Finds one of a job's results; None if there is none."""
+        """Finds one of a job's results; returns None if it does not exist."""
 
     async def look_up(self, job_id: str) -> Kept:
-        """Everything that is stored of a job, except its results, in one go."""
+        """Reads a job's record and outcome and finds its source, in one call."""
 
     def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
-        """An empty local folder for the results of one attempt. It is gone when the block ends."""
+        """An empty local folder for the results of one attempt. It is removed when the block ends."""
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
         """Stores the files of a workspace as the job's results together with the outcome, all or nothing.
 
         A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
-        that stands. Once this returns, it survives a crash of the machine.
+        that is stored now. Once this returns, that outcome survives a crash of the machine.
         """
 
-    async def reopen(self, job_id: str) -> None:
-        """Removes the outcome and the results, so that the job can end again."""
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
+        """Removes the outcome and the results, so that the job can end again, if `outcome` is the one that stands.
+
+        Returns False, with nothing changed, if another outcome stands or none. Of several callers, one is told True.
+        """
 
     async def remove_source(self, job_id: str) -> None:
         """Removes a job's source if it exists; record, results and outcome stay."""
 
     async def remove(self, job_id: str) -> None:
-        """Removes whatever exists of a job: source, record, results and outcome."""
+        """Removes everything of a job that exists: source, record, results and outcome."""
 
     def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         """The ids of all jobs whose record is stored, in batches."""
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        """Removes what is older than `ages` allow, and nothing else."""
+        """Removes what has outlived its retention time, and nothing else."""
 
     async def probe(self) -> None:
         """Checks that the storage takes writes and has room.

@@ -1,4 +1,4 @@
-"""Writing files so that a crash of the machine loses nothing, and locking those that are still being written."""
+"""Writes files so that a crash of the machine loses nothing, and locks those that are still being written."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
+# Errors of a file system that has no hard links, or that allows none, or no more, for this file.
+NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -31,13 +34,13 @@ def translated() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise DiskFull("There is no space left on the server to keep the image.") from error
-        raise StorageUnavailable("The server cannot use its storage just now.") from error
+            raise DiskFull("The server has no disk space left.") from error
+        raise StorageUnavailable("The server cannot use its storage right now.") from error
 
 
 async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `work` in a thread. A caller that is cancelled still waits until the thread has finished: a thread cannot
-    be stopped, and whatever it writes must not come after the caller's cleaning up."""
+    """Runs `work` in a thread. A cancelled caller still waits until the thread has finished: a thread cannot be
+    stopped, and it must not write anything after the caller has cleaned up."""
     working = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     cancelled = False
     while not working.done():
@@ -71,7 +74,7 @@ def sync(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and its parents, so that their names survive a crash."""
+    """Creates a folder and its parents so that they survive a crash."""
     if path.is_dir():
         return
     make_folder(path.parent)
@@ -80,7 +83,7 @@ def make_folder(path: Path) -> None:
 
 
 def open_folder(path: Path) -> None:
-    """Makes a new folder that need not survive a crash."""
+    """Creates a new folder that need not survive a crash."""
     try:
         path.mkdir()
     except FileNotFoundError:
@@ -89,7 +92,7 @@ def open_folder(path: Path) -> None:
 
 
 def remove_folder(folder: Path, aside: Path) -> None:
-    """Removes a folder if it exists. Moves it to `aside` first, so that nobody ever sees half of it."""
+    """Removes a folder if it exists. Moves it into `aside` first, so that nobody ever sees it half removed."""
     aside.mkdir(parents=True, exist_ok=True)
     moved = aside / f"{folder.name}.removed.{secrets.token_hex(8)}"
     try:
@@ -102,7 +105,7 @@ def remove_folder(folder: Path, aside: Path) -> None:
 def claim(file: BinaryIO, *, shared: bool = False) -> None:
     """Marks the file as being written by this process, until the process closes it or dies.
 
-    The mark is a lock of the kernel, which goes with the process. `shared` lets others hold the mark too.
+    The mark is a kernel lock, which ends with the process. `shared` lets other processes hold the mark too.
     """
     if fcntl is not None:
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -110,10 +113,24 @@ def claim(file: BinaryIO, *, shared: bool = False) -> None:
             fcntl.flock(file.fileno(), mode | fcntl.LOCK_NB)
 
 
-def is_claimed(path: Path) -> bool:
-    """Whether a living process may still be writing the file. False if the file does not exist.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a lock of the kernel on a folder, which all processes that call this respect."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
-    Where there are no such locks, as on Windows and some network file systems, every file counts as being written.
+
+def is_claimed(path: Path) -> bool:
+    """Whether a running process may still be writing the file. False if the file does not exist.
+
+    Without kernel locks, as on Windows and some network file systems, every file counts as being written.
     """
     if fcntl is None:
         return True

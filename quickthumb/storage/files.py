@@ -1,4 +1,4 @@
-"""The storage on a file system: every key is a path below the data folder."""
+"""Stores blobs as files: every key is a path below the data folder."""
 
 import asyncio
 import builtins
@@ -39,17 +39,17 @@ from quickthumb.storage.layout import (
 )
 
 LAYOUT_VERSION = 1
-# With less than this, no upload of any size has a chance.
+# With less free space than this, not even a small upload fits.
 NO_ROOM_BYTES = 64 * 1024
-# A job's results may be removed at the moment in which new ones are put in their place.
+# Another process may remove a job's results at the very moment when new ones are moved to their place.
 PLACING_TRIES = 3
 
 
 class FileStorage:
-    """Blobs as files below one folder, which must lie on one file system."""
+    """Keeps blobs as files below one folder, which must lie on one file system."""
 
     def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
-        """`min_free_bytes` is the room that uploads leave for the results of what was accepted before."""
+        """`probe` fails with less than `min_free_bytes` free: room for the results of jobs accepted before."""
         self._min_free_bytes = min_free_bytes
         self._folder = folder
         self._arriving = folder / UPLOADS / ARRIVING
@@ -108,7 +108,7 @@ class FileStorage:
                 return str(store["id"])
         except (ValueError, TypeError, KeyError) as error:
             raise StorageUnavailable("The data folder's store.json is damaged.") from error
-        raise StorageUnavailable("The data folder was written by a release that this one does not understand.")
+        raise StorageUnavailable("The data folder was written by another release, whose layout this one cannot read.")
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
@@ -157,9 +157,9 @@ class FileStorage:
         with translated():
             return await to_its_end(_conclude, self._folder / result_folder(job_id), workspace, outcome)
 
-    async def reopen(self, job_id: str) -> None:
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
         with translated():
-            await to_its_end(remove_folder, self._folder / result_folder(job_id), self._making)
+            return await to_its_end(_reopen, self._folder / result_folder(job_id), self._making, outcome)
 
     async def remove_source(self, job_id: str) -> None:
         with translated():
@@ -194,7 +194,7 @@ class FileStorage:
         if free_bytes < self._min_free_bytes:
             raise StorageUnavailable("The server's disk is almost full.")
         if not os.access(self._arriving, os.W_OK):
-            raise StorageUnavailable("The storage cannot be written to.")
+            raise StorageUnavailable("The server cannot write to its storage.")
 
 
 def _conclude(place: Path, workspace: Path, outcome: bytes) -> bytes:
@@ -204,17 +204,34 @@ def _conclude(place: Path, workspace: Path, outcome: bytes) -> bytes:
     sync(workspace)
     make_folder(place.parent)
     standing = _put_or_read(place, workspace, outcome)
-    # Even if another outcome stood already: whoever put it there may have died before this.
+    # Even if an outcome was there already: the process that stored it may have died before it synced the folder.
     sync(place.parent)
     return standing
 
 
+def _reopen(place: Path, making: Path, outcome: bytes) -> bool:
+    """Removes the results if `outcome` is the one that stands. They are taken aside before they are looked at, so that
+    of several callers only one can remove them, and none removes what was concluded in the meantime."""
+    making.mkdir(parents=True, exist_ok=True)
+    aside = making / f"{place.name}.reopened.{secrets.token_hex(8)}"
+    try:
+        place.rename(aside)
+    except FileNotFoundError:
+        return False
+    if objects.read(aside / OUTCOME) != outcome:
+        _put_or_read(place, aside, b"")
+        return False
+    sync(place.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
 def _put_or_read(place: Path, workspace: Path, outcome: bytes) -> bytes:
-    """Puts the workspace in its place, or reads the outcome that stands there."""
+    """Moves the workspace to its place and returns its outcome, or returns the outcome that is there already."""
     failure = OSError()
     for _ in range(PLACING_TRIES):
         try:
-            # Renaming a folder onto one that is not empty fails, so the first outcome stands.
+            # Renaming a folder onto one that is not empty fails, so the first outcome stays.
             workspace.rename(place)
         except OSError as error:
             standing = objects.read(place / OUTCOME)

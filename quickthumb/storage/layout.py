@@ -10,8 +10,8 @@
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
 
-A file storage uses the keys as paths below its data folder. Nothing in a dotted folder is stored yet: renaming the
-folder into its place makes all of it appear at once. The first three digits of the id spread the jobs over 4,096
+A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
+folder to its place makes everything in it appear at once. The first three digits of the id spread the jobs over 4,096
 folders, so a million jobs make about 250 entries in each.
 """
 
@@ -33,12 +33,12 @@ JOB_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def upload_folder(job_id: str) -> str:
-    """Where a job's source and record are."""
+    """The folder of a job's source and record."""
     return _folder(UPLOADS, job_id)
 
 
 def result_folder(job_id: str) -> str:
-    """Where a job's results and outcome are."""
+    """The folder of a job's results and outcome."""
     return _folder(PROCESSED, job_id)
 
 

@@ -1,4 +1,4 @@
-"""Blobs as files: created once, found, read in blocks, listed and deleted. All of it blocks: call it in threads."""
+"""Blobs as files: created once, found, read in blocks, listed and deleted. Everything blocks: call it in threads."""
 
 import contextlib
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from quickthumb.storage.contract import BATCH, Blob
-from quickthumb.storage.durability import make_folder, sync, write_file
+from quickthumb.storage.durability import NO_LINK, locked, make_folder, sync, write_file
 
-# Large enough that handing a block from thread to thread costs little beside reading it.
+# Large enough that passing a block between threads costs little compared to reading it.
 BLOCK_BYTES = 128 * 1024
-# `delete` removes an empty folder, perhaps at the moment in which a new file is put into it.
+# `delete` may remove an empty folder just when `create` is about to write a file there; `create` then tries again.
 CREATING_TRIES = 3
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Writes a new file and syncs it; False if there is one already."""
+    """Writes a new file and syncs it; returns False if the file exists already."""
     failure = FileNotFoundError()
     for _ in range(CREATING_TRIES):
         try:
@@ -37,7 +37,7 @@ def _create(path: Path, data: bytes) -> bool:
         created = _link(written, path)
     finally:
         written.unlink(missing_ok=True)
-    # Even if the file was there already: its creator may have died before syncing the folder.
+    # Even if the file existed already: its creator may have died before syncing the folder.
     sync(path.parent)
     return created
 
@@ -47,11 +47,24 @@ def _link(written: Path, path: Path) -> bool:
         os.link(written, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+        return _rename(written, path)
+    return True
+
+
+def _rename(written: Path, path: Path) -> bool:
+    """What `_link` does, on a file system without hard links."""
+    with locked(path.parent):
+        if path.exists():
+            return False
+        written.rename(path)
     return True
 
 
 def read(path: Path) -> bytes | None:
-    """The content of a file; None if there is none."""
+    """The content of a file; None if it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -59,14 +72,14 @@ def read(path: Path) -> bytes | None:
 
 
 def delete(path: Path) -> None:
-    """Deletes a file if it exists, and its folder if that is empty then."""
+    """Deletes a file if it exists, and its folder if that is then empty."""
     path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
 
 
 def find(root: Path, key: str) -> Blob | None:
-    """The blob of this key; None if there is no such file."""
+    """The blob under this key; None if there is no such file."""
     try:
         status = (root / key).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -88,7 +101,7 @@ def batches(root: Path, prefix: str) -> Iterator[list[Blob]]:
 
 
 def _files(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    """Every file below a folder. What has a dotted name is not stored yet."""
+    """Every file below a folder. Skips dotted names, which do not count as stored."""
     try:
         with os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
@@ -108,12 +121,12 @@ def _blob(key: str, status: os.stat_result) -> Blob:
 
 
 def _version(status: os.stat_result) -> str:
-    # Clocks of file systems tick every few milliseconds: nobody replaces a result or a source faster than that.
+    # File systems update their clock every few milliseconds; no source or result is replaced faster than that.
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
 class Reading:
-    """One pass over a part of a blob's file."""
+    """Reads a part of a blob's file, once."""
 
     def __init__(self, root: Path, blob: Blob, start: int, end: int) -> None:
         self._path = root / blob.key
@@ -123,7 +136,7 @@ class Reading:
         self.left_bytes = end - start
 
     def next_block(self) -> bytes | None:
-        """The next bytes, at least one. None if the blob is gone. Closes the file after the last block."""
+        """The next bytes, at least one; None if the blob is gone. Closes the file after the last block."""
         if self._file is None:
             self._file = self._open()
         block = self._file.read(min(BLOCK_BYTES, self.left_bytes)) if self._file else b""
@@ -133,7 +146,7 @@ class Reading:
         return block or None
 
     def close(self) -> None:
-        """Closes the file, wherever the reading stands. Call it only while no thread is reading."""
+        """Closes the file, even before the last block. Call it only while no thread is reading."""
         if self._file is not None:
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""The retention sweep: removes what has been kept long enough. It only ever looks at names that `layout` makes."""
+"""The retention sweep: removes what has outlived its retention time. It touches only names that `layout` makes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,23 +22,23 @@ from quickthumb.storage.layout import (
     upload_folder,
 )
 
-# The sweep leaves alone what is younger: the process that takes a source in may not have claimed it yet, and the one
-# that kept it may not have queued its job yet.
+# The sweep skips anything younger: a process may have created an upload but not locked it yet, or stored a job but not
+# queued it yet.
 BEGUN_SECONDS = 3.0
 
 
 def shards(area: Path) -> list[Path]:
-    """The folders over which the jobs of an area are spread."""
+    """The folders over which an area spreads its jobs."""
     return sorted(_children(area, SHARD_NAME.fullmatch))
 
 
 def jobs(shard: Path) -> list[str]:
-    """The ids of the jobs in one of those folders."""
+    """The ids of the jobs in one shard."""
     return sorted(job.name for job in _children(shard, JOB_NAME.fullmatch))
 
 
 def sweep(root: Path, ages: RetentionAges) -> SweepReport:
-    """Removes the jobs, sources and unfinished folders that are older than `ages` allow."""
+    """Removes the jobs, sources and unfinished folders that are older than `ages` allow, and reports them."""
     sweeper = _Sweeper(root, ages)
     for shard in shards(root / UPLOADS):
         for job_id in jobs(shard):
@@ -76,7 +76,7 @@ class _Sweeper:
             self.sources += 1
 
     def sweep_leftover(self, job_id: str) -> None:
-        """Removes results without an upload: the process that was removing the job died half way."""
+        """Removes results that have no upload: a process died while it was removing the job."""
         ended = _age_seconds(self.root / result_folder(job_id))
         abandoned = ended is not None and ended > self.ages.unfinished_seconds
         if abandoned and not (self.root / upload_folder(job_id)).exists():
@@ -99,7 +99,7 @@ class _Sweeper:
 
 
 def _is_abandoned(folder: Path, age_seconds: float) -> bool:
-    """Whether this is a source that was arriving when the process that took it in died."""
+    """Whether this is an upload whose process died before the upload was complete."""
     return folder.parent.name == ARRIVING and age_seconds > BEGUN_SECONDS and not is_claimed(folder / SOURCE)
 
 

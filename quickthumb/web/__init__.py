@@ -1,1 +1,1 @@
-"""The HTTP door: reads requests, calls the service's verbs, presents the answers. Touches neither Redis nor disk."""
+"""The native HTTP API: reads requests, calls the service's verbs, presents the results. Uses neither Redis nor disk."""

@@ -1,4 +1,4 @@
-"""The Starlette application, put together from parts that the root has made."""
+"""Assembles the Starlette application from the services that the root `app` has made."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -34,7 +34,10 @@ def application(
     max_wait_seconds: float,
     lifespan: Lifespan,
 ) -> Starlette:
-    """The application that serves these verbs, through the native API and through the `older` endpoints."""
+    """The application: the native API, the `older` endpoints and the pages, which call these services.
+
+    A client may wait for a job for at most `max_wait_seconds` in one request.
+    """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
     app = Starlette(
@@ -55,7 +58,7 @@ def application(
         },
         lifespan=lifespan,
     )
-    # Each path is routed with and without its last slash, so there is nothing to redirect to.
+    # Each path has a route with and without a trailing slash, so there is nothing to redirect to.
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.mail = mail
@@ -67,7 +70,7 @@ def application(
 
 
 def _routes(endpoint: Endpoint) -> Iterator[Route]:
-    """A path means the same with and without a slash at its end; a redirect would make many clients lose the body."""
+    """Routes for the path with and without a trailing slash. After a redirect, many clients would not send the body."""
     path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     for spelling in filter(None, (path, twin)):

@@ -1,4 +1,4 @@
-"""Results and originals as downloads."""
+"""Downloads of results and originals."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from quickthumb.http.requests import caller_of, service_of
 
 
 async def result(request: Request) -> Response:
-    """One result of a job, under a name made of the source's and its own."""
+    """Downloads one result of a job. Its file name combines the names of the source and of the result."""
     wanted = request.path_params
     job, made, download = await service_of(request).result(caller_of(request), wanted["job_id"], wanted["name"])
     media_type, extension = MEDIA_TYPES[made.format]
@@ -19,7 +19,7 @@ async def result(request: Request) -> Response:
 
 
 async def original(request: Request) -> Response:
-    """The source, under the name that the client gave it; always as a download."""
+    """Downloads the source under the client's file name, with the extension of its real format; never shown inline."""
     job, download = await service_of(request).original(caller_of(request), request.path_params["job_id"])
     media_type, extension = media_of(job.source.format)
     return serve(request, download, media_type, "attachment", f"{_stem(job.source.filename)}.{extension}")

@@ -1,4 +1,4 @@
-"""`POST /images/` and `GET /presets`: taking an image in, and describing everything that may be sent along with it."""
+"""`POST /images/` and `GET /presets`: accepts images, and describes everything that may be sent along with one."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -18,15 +18,15 @@ from quickthumb.web.openapi import REFERENCE
 from quickthumb.web.presentation import present_accepted
 
 LONGEST_KEY = 255
-# What a default of no value looks like in a schema.
+# How a schema states that leaving out the field means no value.
 NOTHING: tuple[tuple[str, Any], ...] = (("default", None), ("default", []))
 
-# What differs from a parameter's default; the schema of outputs says what that is.
+# Only the parameters that differ from their defaults; the schema of Output has the defaults.
 OutputView = Annotated[dict[str, Any], WithJsonSchema({"$ref": REFERENCE.format(model="Output")})]
 
 
 class PresetsView(BaseModel):
-    """The presets by name, each as the outputs that it makes."""
+    """The presets by name, each with the outputs that it makes."""
 
     presets: dict[str, list[OutputView]] = Field(
         examples=[{"thumbnail": [{"name": "thumbnail", "width": 128, "height": 128}]}]
@@ -34,7 +34,7 @@ class PresetsView(BaseModel):
 
 
 async def submit(request: Request) -> Response:
-    """Answers 202 with the job, once it is kept."""
+    """Accepts an image. Answers 202 with the job once the image is stored and the job is queued."""
     upload = upload_from(request, request.query_params.multi_items(), idempotency_key=_idempotency_key(request))
     job = await service_of(request).submit(caller_of(request), upload)
     metrics_of(request).accepted(job.source.bytes or 0)
@@ -43,7 +43,7 @@ async def submit(request: Request) -> Response:
 
 
 async def presets(request: Request) -> Response:
-    """The presets that `preset=` takes, those of the deployment's settings included."""
+    """Lists every preset that `preset=` accepts: the built-in ones and those of the deployment's settings."""
     known = service_of(request).presets
     view = PresetsView(presets={name: [written_output(output) for output in known[name]] for name in known})
     return json_answer(view, headers={"Cache-Control": "no-cache"})
@@ -52,7 +52,7 @@ async def presets(request: Request) -> Response:
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise MalformedRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", field="Idempotency-Key")
+        raise MalformedRequest(f"The Idempotency-Key must have 1 to {LONGEST_KEY} characters.", field="Idempotency-Key")
     return key
 
 
@@ -60,20 +60,20 @@ _PICTURE = {"type": "string", "format": "binary", "description": "The image."}
 _DATA = {
     "type": "string",
     "contentEncoding": "base64",
-    "description": "The image, in base64; a data: URL is taken, too.",
+    "description": "The image in base64; a data: URL is accepted, too.",
 }
-_FILENAME = {"type": "string", "description": "The image's name, to be shown."}
-# One grey pixel, so that the example can be sent as it stands.
+_FILENAME = {"type": "string", "description": "The image's file name, for display and downloads."}
+# A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 _OUTPUT: dict[str, Any] = Output.model_json_schema()["properties"]
 
 
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
-    """The request body that takes an image together with an order, for OpenAPI."""
+    """The request body of an upload, for OpenAPI: an image together with an order."""
     fields = order_fields(order, REFERENCE)
     form = {"image": _PICTURE, **_flat(_OUTPUT), **{field.name: _in_form(field) for field in fields}}
     body = {"data": _DATA, "filename": _FILENAME, **_OUTPUT, **{field.name: _in_json(field) for field in fields}}
-    # Each value of a repeatable field is a part of its own; Swagger UI would put commas between them.
+    # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
         "required": True,
@@ -90,16 +90,16 @@ def upload_body(order: type[Order] = Order) -> dict[str, Any]:
 
 
 def upload_parameters(order: type[Order] = Order) -> tuple[Parameter, ...]:
-    """The query parameters of an upload, for when the body is the bare image.
+    """The query parameters of an upload whose body is the bare image, for OpenAPI.
 
-    The parameters of an output are described as one object whose keys stand in the query by themselves, so that they
-    are not all listed once more above the form. Fields that are JSON text are left to the body.
+    The parameters of an output are described as one object, whose keys are separate query parameters; otherwise the
+    page would list them all a second time, above the form. Fields that are JSON text are described for the body only.
     """
     flat = Parameter(
         "parameters",
         "query",
-        "The same parameters, for when the body is the bare image. Each is a query parameter by itself: "
-        "`?width=300&height=300`.",
+        "The same parameters as in the form, for when the body is the bare image. Each key is a query parameter of its "
+        "own: `?width=300&height=300`.",
         {"type": "object", "properties": _flat(_OUTPUT)},
         example={},
     )
@@ -134,7 +134,7 @@ def _flat(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field as a form or a query sends it: left out instead of null, or instead of an empty list."""
+    """The schema of a field in a form or a query, where the client leaves it out instead of sending null or a list."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     choice = kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
     given = {key: said for key, said in schema.items() if key != "anyOf" and (key, said) not in NOTHING}

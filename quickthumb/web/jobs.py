@@ -1,4 +1,4 @@
-"""`/jobs`: the status of jobs, and their removal."""
+"""`/jobs`: lists, shows, cancels, retries and removes jobs."""
 
 import re
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])"
 
 
 async def show(request: Request) -> Response:
-    """The job as it stands, or, with `?wait=` or `Prefer: wait=`, once it has ended."""
+    """Returns the job at once or, with `?wait=` or `Prefer: wait=`, when it has ended or the time is up."""
     job_id = request.path_params["job_id"]
     wanted, preferred = _wait_seconds(request)
     service, caller = service_of(request), caller_of(request)
@@ -33,7 +33,7 @@ async def show(request: Request) -> Response:
 
 
 def _wait_seconds(request: Request) -> tuple[float, bool]:
-    """For how long to hold the answer, and whether it was asked for by `Prefer`."""
+    """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
     asked = request.query_params.get("wait")
     if asked is not None:
         return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
@@ -44,7 +44,7 @@ def _wait_seconds(request: Request) -> tuple[float, bool]:
 
 
 async def list_all(request: Request) -> Response:
-    """A page of jobs, newest first."""
+    """Returns a page of jobs, newest first."""
     query = request.query_params
     limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
     status = _status(query.get("status"))
@@ -57,19 +57,19 @@ async def list_all(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """Stops a job that has not ended; its results never appear."""
+    """Cancels a job that has not ended; its results will never appear. Cancelling it again changes nothing."""
     job = await service_of(request).cancel(caller_of(request), request.path_params["job_id"])
     return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def retry(request: Request) -> Response:
-    """Lets a FAILED job be tried again, from its source."""
+    """Queues a FAILED job again. A worker renders it from its source."""
     job = await service_of(request).retry(caller_of(request), request.path_params["job_id"])
     return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def remove(request: Request) -> Response:
-    """Removes the job, its record and its files, cancelling it if need be."""
+    """Removes the job, its record and its files. A job that has not ended is cancelled."""
     await service_of(request).remove(caller_of(request), request.path_params["job_id"])
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -80,7 +80,7 @@ def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:
         if lowest <= number and (highest is None or number <= highest):
             return number
     bounds = f"from {lowest} to {highest}" if highest is not None else f"of at least {lowest}"
-    raise InvalidParameter(f"It must be a whole number {bounds}.", field=field)
+    raise InvalidParameter(f"{field} must be a whole number {bounds}.", field=field)
 
 
 def _status(text: str | None) -> Status | None:
@@ -90,7 +90,7 @@ def _status(text: str | None) -> Status | None:
         return Status(text.upper())
     except ValueError:
         names = ", ".join(Status)
-        raise InvalidParameter(f"It must be one of {names}.", field="status") from None
+        raise InvalidParameter(f"status must be one of {names}.", field="status") from None
 
 
 def _cursor(text: str | None) -> str | None:
@@ -98,5 +98,5 @@ def _cursor(text: str | None) -> str | None:
         return None
     moment, colon, job_id = text.partition(":")
     if not (colon and moment.isascii() and moment.isdigit() and is_id(job_id)):
-        raise InvalidParameter("It must be a cursor from an earlier page.", field="cursor")
+        raise InvalidParameter("cursor is not valid; use the `next` URL of an earlier page.", field="cursor")
     return text

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1, made from the list of endpoints and the models that validate and present."""
+"""Builds the OpenAPI 3.1 document from the endpoints, and from the models that validate requests and present jobs."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ REFERENCE = "#/components/schemas/{model}"
 
 
 def describe(endpoints: Sequence[Endpoint]) -> bytes:
-    """The description of the endpoints, as JSON."""
+    """The OpenAPI document of the endpoints, as JSON."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -26,7 +26,7 @@ def describe(endpoints: Sequence[Endpoint]) -> bytes:
         "info": {
             "title": "QuickThumb",
             "version": __version__,
-            "description": "Upload an image, get a job at once, download its thumbnails and variants when it is DONE.",
+            "description": "Upload an image and get a job at once. Download its results when the job is DONE.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
@@ -42,7 +42,7 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in shown]
     _, definitions = models_json_schema([*models, (Order, "validation")], ref_template=REFERENCE)
     schemas: dict[str, Any] = definitions["$defs"]
-    # Its fields stand in the bodies and queries of requests themselves; what they consist of is named there.
+    # Request bodies and queries list the fields of the order themselves; they only refer to the models inside it.
     del schemas[Order.__name__]
     return schemas
 

@@ -1,6 +1,6 @@
-"""For the people who run and try the service: `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and `/docs`.
+"""For operators and developers: `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and `/docs`.
 
-The pages are served from this package's own files; nothing is loaded from elsewhere.
+The pages are files of this package, and load nothing from other servers.
 """
 
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from quickthumb.model.errors import NotServing
 from quickthumb.queue.errors import QueueUnavailable
 
 STATIC = Path(__file__).parent / "static"
-# Swagger UI sets styles from its script and draws its icons from data: URLs; it needs nothing else.
+# Swagger UI's script sets inline styles and draws icons from data: URLs; nothing else is allowed.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,25 +27,25 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: str = Field(examples=["ok"])
 
 
 class Readiness(BaseModel):
-    """Images can be taken and worked on."""
+    """The service can accept and process images."""
 
     status: str = Field(examples=["ready"])
     checks: dict[str, str] = Field(examples=[{"redis": "ok", "disk": "ok", "workers": "ok"}])
 
 
 async def alive(request: Request) -> Response:
-    """Answers as long as the process does; looks at nothing else."""
+    """Answers 200 while the process is alive. Checks nothing else."""
     return json_answer(Health(status="ok"), headers={"Cache-Control": "no-store"})
 
 
 async def ready(request: Request) -> Response:
-    """Answers 200 when Redis and the disk take writes and a worker is alive, else 503 with what is missing."""
+    """Answers 200 if Redis and the disk accept writes and a worker is alive; otherwise 503, which says what failed."""
     checks = await health_of(request).readiness()
     if all(state == "ok" for state in checks.values()):
         return json_answer(Readiness(status="ready", checks=checks), headers={"Cache-Control": "no-store"})
@@ -54,7 +54,7 @@ async def ready(request: Request) -> Response:
 
 
 async def scrape(request: Request) -> Response:
-    """The metrics in Prometheus' text format."""
+    """Metrics in Prometheus' text format. While Redis is unavailable, the metrics of jobs are missing."""
     try:
         tally = await health_of(request).tally()
     except QueueUnavailable:
@@ -70,7 +70,7 @@ async def scrape(request: Request) -> Response:
 
 
 async def home(request: Request) -> Response:
-    """Leads to the docs."""
+    """Redirects to the docs."""
     return RedirectResponse(urls_of(request).docs())
 
 
@@ -81,5 +81,5 @@ async def docs(request: Request) -> Response:
 
 
 async def openapi(request: Request) -> Response:
-    """The description of every route, OpenAPI 3.1."""
+    """The OpenAPI 3.1 document of every endpoint."""
     return Response(request.app.state.openapi, headers={"Cache-Control": "no-cache"}, media_type="application/json")

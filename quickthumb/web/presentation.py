@@ -1,4 +1,4 @@
-"""How a job looks over HTTP. OpenAPI is derived from these models."""
+"""How responses show a job. The schemas in OpenAPI derive from these models."""
 
 import hashlib
 from datetime import datetime
@@ -21,18 +21,18 @@ Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
 
 
 class Links(BaseModel):
-    """Where else to go from here."""
+    """URLs of the job itself and of its original."""
 
     self: str = Field(examples=["/jobs/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
     original: str
 
 
 class ResultView(BaseModel):
-    """One result: where its bytes are, what they are, and how they were made. Sizes are in pixels and bytes."""
+    """One result: the URL of its file, its format and size, and how it was made. Sizes are in pixels and bytes."""
 
     model_config = ConfigDict(extra="allow")
 
-    url: str = Field(description="Where to download the file.")
+    url: str = Field(description="URL to download the file from.")
     format: str = Field(examples=["jpeg"])
     width: int = Field(examples=[128])
     height: int = Field(examples=[105])
@@ -78,7 +78,7 @@ _EXAMPLE_JOB: dict[str, Any] = {
 
 
 class JobView(BaseModel):
-    """A job. `results` is filled when it is DONE, `error` when it FAILED."""
+    """A job. It has `results` once it is DONE, and an `error` once it is FAILED."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_JOB]})
 
@@ -87,7 +87,7 @@ class JobView(BaseModel):
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
-    attempts: int = Field(description="How often the job was begun.")
+    attempts: int = Field(description="How many attempts have been started.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
@@ -95,7 +95,7 @@ class JobView(BaseModel):
 
 
 class AcceptedView(JobView):
-    """The answer to an upload: the job as it was queued."""
+    """The response to an upload: the job that was queued."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE_ACCEPTED, "message": ACCEPTED_MESSAGE}]})
 
@@ -103,19 +103,19 @@ class AcceptedView(JobView):
 
 
 class PageView(BaseModel):
-    """Some jobs, newest first."""
+    """One page of jobs, newest first."""
 
     jobs: list[JobView]
-    next: str | None = Field(description="Where the next page is, if there is one.")
+    next: str | None = Field(description="URL of the next page; null if there is none.")
 
 
 def present(job: Job, urls: Urls) -> JobView:
-    """The job as it is shown."""
+    """The job as responses show it."""
     return JobView(**_shown(job, urls))
 
 
 def present_accepted(job: Job, urls: Urls) -> AcceptedView:
-    """The job as its upload is answered."""
+    """The job as the response to its upload shows it."""
     return AcceptedView(**_shown(job, urls), message=ACCEPTED_MESSAGE)
 
 

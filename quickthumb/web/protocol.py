@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol with bounds that it lacks: on how long a request's head is, how long it takes, and how much
-may stand around the chunks of its body. `quickthumb serve` uses it.
+"""uvicorn's HTTP protocol with the limits that it lacks. `quickthumb serve` uses it.
 
-Without it, a client may send headers without end, which are kept in memory, before a body and also behind it, and a
-connection that stops in the middle of its head stays open for as long as the client likes. Bodies are bounded by the
-intake, whichever protocol is used.
+It limits the size of a request head, the time in which it must arrive, and the bytes around the chunks of a body.
+Without these limits, a client could send endless headers or trailers, which uvicorn keeps in memory, and a connection
+that stops in the middle of a head would stay open for as long as the client likes. The intake limits bodies, whichever
+protocol is used.
 """
 
 import asyncio
@@ -16,26 +16,27 @@ from quickthumb.http.problems import problem
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 
-# What other servers allow for, too; the longest head that is of use here has one long query.
+# Other servers allow about as much. The longest useful head of this service is one with a long query.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
-# A close right behind the answer to a head would, where the client is still sending, take the answer back.
+# Closing right after the response would reset the connection if the client is still sending, and it would lose the
+# response.
 LINGER_SECONDS = 0.5
 
 
 class HeadTimedOut(QuickThumbError):
-    code, status, title = "head_timed_out", 408, "The request's head did not arrive in time"
+    code, status, title = "head_timed_out", 408, "The request head did not arrive in time"
 
 
 class HeadTooLarge(QuickThumbError):
-    code, status, title = "head_too_large", 431, "The request's head is too large"
+    code, status, title = "head_too_large", 431, "The request head is too large"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. A head that is too long or too slow is answered with a problem, and the connection closed."""
+    """One connection. It answers a request head that is too long or too slow with a problem, and then closes."""
 
     head_seconds = HEAD_SECONDS
-    # Of the head; in the body, what has come since there was last some of it.
+    # In a head, its bytes so far; in a body, the bytes received since the last ones that were content.
     _framing_bytes = 0
     _in_head = True
     _refused = False
@@ -55,7 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._framing_bytes += len(data)
         super().data_received(data)
         if self._framing_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(HeadTooLarge(f"The request's line and headers may have {MOST_HEAD_BYTES} bytes together."))
+            self._refuse(HeadTooLarge(f"The request line and headers may have at most {MOST_HEAD_BYTES} bytes."))
 
     def on_message_begin(self) -> None:
         if not self._in_head:
@@ -63,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # those behind a body mean nothing here, and are not kept
+        if self._in_head:  # nothing here uses trailers, so they are not kept
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -71,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self._forget_deadline()
         if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
-            raise ValueError("RFC 9112, section 3.2: exactly one Host")  # answered as what is not HTTP is
+            raise ValueError("RFC 9112, section 3.2: exactly one Host")  # answered with 400, like a syntax error
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -93,10 +94,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         if not self.transport.is_closing():
-            self._refuse(HeadTimedOut(f"The request's line and headers must arrive within {self.head_seconds:g} s."))
+            self._refuse(HeadTimedOut(f"The request line and headers must arrive within {self.head_seconds:g} s."))
 
     def _refuse(self, error: QuickThumbError) -> None:
-        """Answers with the problem and closes; only closes where an answer is on its way already."""
+        """Answers with the problem and closes the connection; only closes it if another response has already begun."""
         if self._refused:
             return
         self._forget_deadline()

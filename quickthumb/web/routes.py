@@ -1,4 +1,4 @@
-"""Every route, on one screen; OpenAPI is derived from the same list."""
+"""Every route of the native API, on one screen. OpenAPI derives from the same list."""
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import RangeNotSatisfiable
@@ -14,25 +14,29 @@ from quickthumb.web.presentation import AcceptedView, JobView, PageView
 # fmt: off
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 NAME = Parameter("name", "path", "The result's name.", {"type": "string", "examples": ["thumbnail"]})
-WAIT = Parameter("wait", "query", "Hold the answer until the job ends, for at most so many seconds.",
+WAIT = Parameter("wait", "query", "Wait for the job to end, for at most this many seconds.",
                  {"type": "integer", "minimum": 0})
-PREFER = Parameter("Prefer", "header", "`wait=20` does the same (RFC 7240).", {"type": "string"})
+PREFER = Parameter("Prefer", "header", "`wait=20` has the same effect as `?wait=20` (RFC 7240).", {"type": "string"})
 IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",
-                            "Any text of your own: sent again within a day, the request answers with the first one's "
-                            "job.", {"type": "string", "maxLength": images.LONGEST_KEY})
-STATUS = Parameter("status", "query", "Only jobs of this status.", {"type": "string", "enum": list(Status)})
-LIMIT = Parameter("limit", "query", "How many jobs at most.",
+                            "Text of your choice that is unique to this upload. A retry with the same key within a day "
+                            "returns the job of the first request.",
+                            {"type": "string", "maxLength": images.LONGEST_KEY})
+STATUS = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": list(Status)})
+LIMIT = Parameter("limit", "query", "Maximum number of jobs on the page.",
                   {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE, "default": jobs.DEFAULT_PAGE})
-CURSOR = Parameter("cursor", "query", "Where the page begins; `next` of the page before has it.", {"type": "string"})
-RANGE = Parameter("Range", "header", "Only a part of the file.", {"type": "string", "examples": ["bytes=0-1023"]})
-IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of a copy that the client has.", {"type": "string"})
+CURSOR = Parameter("cursor", "query", "Where the page begins; the previous page's `next` URL contains it.",
+                   {"type": "string"})
+RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
+                  {"type": "string", "examples": ["bytes=0-1023"]})
+IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's copy.", {"type": "string"})
 
 DOWNLOAD = (
-    Answer(200, "The file.", media_types=PICTURES, headers=(("ETag", "Tells this file from any other."),)),
-    Answer(206, "A part of the file.", media_types=PICTURES),
-    Answer(304, "The client's copy is still good."),
+    Answer(200, "The file.", media_types=PICTURES, headers=(("ETag", "Identifies this version of the file."),)),
+    Answer(206, "The requested part of the file.", media_types=PICTURES),
+    Answer(304, "The client's copy is current."),
 )
-ACCEPTED = Answer(202, "The image and its job are kept.", AcceptedView, headers=(("Location", "The job's URL."),))
+ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedView,
+                  headers=(("Location", "The job's URL."),))
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, DiskFull)
@@ -41,40 +45,41 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
              (ACCEPTED,), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, *images.upload_parameters()), images.upload_body()),
-    Endpoint("GET", "/presets", images.presets, "Images", "List the named recipes",
+    Endpoint("GET", "/presets", images.presets, "Images", "List the presets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), operation_id="presets_show"),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
-             (Answer(200, "Some jobs.", PageView),), (InvalidParameter, QueueUnavailable),
+             (Answer(200, "One page of jobs.", PageView),), (InvalidParameter, QueueUnavailable),
              (STATUS, LIMIT, CURSOR)),
-    Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Ask how a job stands",
+    Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
              (JOB, WAIT, PREFER)),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files",
-             (Answer(204, "It is gone."),), (*LOOKUP_ERRORS, StorageUnavailable), (JOB,)),
+             (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable), (JOB,)),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job",
-             (Answer(202, "It is cancelled.", JobView),), CHANGE_ERRORS, (JOB,)),
-    Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Try a FAILED job again",
-             (Answer(202, "It waits for its next attempt.", JobView),), CHANGE_ERRORS, (JOB,)),
+             (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,)),
+    Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job",
+             (Answer(202, "The job waits for its next attempt.", JobView),), CHANGE_ERRORS, (JOB,)),
     Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result",
              DOWNLOAD, (*FILE_ERRORS, UnknownResult, NotReady),
              (JOB, NAME, RANGE, IF_NONE_MATCH)),
     Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source",
              DOWNLOAD, (*FILE_ERRORS, SourceMissing), (JOB, RANGE, IF_NONE_MATCH)),
-    Endpoint("GET", "/healthz", operation.alive, "Operation", "Is the process alive?",
-             (Answer(200, "It is.", operation.Health),), operation_id="health_alive"),
-    Endpoint("GET", "/readyz", operation.ready, "Operation", "Can images be taken and worked on?",
-             (Answer(200, "They can.", operation.Readiness),), (NotServing,), operation_id="health_ready"),
+    Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive",
+             (Answer(200, "The process is alive.", operation.Health),), operation_id="health_alive"),
+    Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready",
+             (Answer(200, "The service can accept and process images.", operation.Readiness),), (NotServing,),
+             operation_id="health_ready"),
     Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus",
              (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),),
              operation_id="health_scrape"),
-    Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "This description",
+    Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document",
              (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),),
              operation_id="documentation_openapi"),
 ]
 # fmt: on
 
-# Pages for people, which OpenAPI does not describe.
+# Pages for people; OpenAPI does not describe them.
 PAGES = [
-    Endpoint("GET", "/", operation.home, "Pages", "Leads to the docs", ()),
+    Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", ()),
     Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", ()),
 ]

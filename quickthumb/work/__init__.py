@@ -1,1 +1,1 @@
-"""What a worker does: it claims what is due, runs the handler for it, and settles what came of it."""
+"""What a worker does: it claims items that are due, runs their handlers, and settles the attempts."""

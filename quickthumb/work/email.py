@@ -1,4 +1,4 @@
-"""The handler of emails: it sends one."""
+"""The handler that sends emails."""
 
 import asyncio
 import logging
@@ -23,12 +23,15 @@ SEND_SECONDS = 60.0
 
 
 class EmailHandler:
-    """Sends emails, at least once: a worker that dies between sending one and noting it has it sent again."""
+    """Sends emails at least once: if a worker dies after it sent an email and before it stored the outcome, the email
+    is sent again."""
 
-    # A slow mail server is not to take the places of images.
+    # A slow mail server must not take up the places that images need.
     at_once: int | None = 1
     longest_pause_seconds = 900.0
-    unexpected: QuickThumbError = MailUnavailable("The email could not be sent, for a reason that has been logged.")
+    unexpected: QuickThumbError = MailUnavailable(
+        "The email could not be sent because of an unexpected error; see the worker's log."
+    )
 
     def __init__(self, emails: EmailStore, storage: Storage, mailer: Mailer, sender: str, *, max_attempts: int) -> None:
         self.kind = emails.kind
@@ -42,7 +45,7 @@ class EmailHandler:
         standing = await self._storage.get(mail_outcome(attempt.id))
         if standing is not None:
             return _verdict(standing)
-        # An email of the first release has no record.
+        # Emails from the first release have no record.
         if is_recorded(attempt.fields) and await self._storage.get(mail_record(attempt.id)) is None:
             await self._emails.remove(attempt.id)
             raise LeaseLost
@@ -57,10 +60,10 @@ class EmailHandler:
         return await self._end(attempt, outcome)
 
     async def abandoned(self, attempt: Attempt) -> None:
-        """Leaves nothing behind."""
+        """Does nothing: an attempt to send an email leaves nothing behind."""
 
     async def _send(self, email: Email) -> None:
-        """Raises MailRefused or MailUnavailable, whatever went wrong."""
+        """Sends the email. Raises only MailRefused or MailUnavailable, whatever goes wrong."""
         message = greeting(email.id, self._sender, email.address, email.created_at)
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -74,7 +77,7 @@ class EmailHandler:
             raise MailUnavailable(self.unexpected.detail) from error
 
     async def _end(self, attempt: Attempt, outcome: EmailOutcome) -> Verdict:
-        """Makes the outcome durable, unless another one stands already."""
+        """Stores the outcome, unless the storage already has one. Returns the verdict for the stored outcome."""
         key, written = mail_outcome(attempt.id), outcome.model_dump_json().encode()
         standing = None if await self._storage.put(key, written) else await self._storage.get(key)
         return _verdict(standing or written)

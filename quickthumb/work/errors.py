@@ -1,15 +1,16 @@
-"""How an attempt may end that no handler ended."""
+"""Why an attempt may end without a verdict from its handler's `run`."""
 
 from quickthumb.model.errors import QuickThumbError
 
 
 class TooManyAttempts(QuickThumbError):
-    code, status, title = "too_many_attempts", 500, "The job was tried too often"
+    code, status, title = "too_many_attempts", 500, "Too many failed attempts"
 
 
 class LeaseLost(Exception):
-    """The item is no longer this worker's: it was cancelled, removed or taken over. Nothing of it is to be touched."""
+    """The item no longer belongs to this worker: it was cancelled, removed or taken over by another worker. This worker
+    must not touch it any more."""
 
 
 class Busy(Exception):
-    """This worker makes as many attempts of the kind as it may at once; the item was not claimed."""
+    """This worker is already making as many attempts of this kind as it may; it did not claim the item."""

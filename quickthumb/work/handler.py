@@ -1,4 +1,4 @@
-"""What a handler owes the runner, and the verdicts with which it answers."""
+"""The contract between handlers and the runner, and the verdicts that handlers return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from quickthumb.queue.keys import Kind
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The item is DONE. `fields` go into its record; `summary` is for the log."""
+    """The item is DONE. `fields` go into its record in Redis, `summary` goes into the log."""
 
     status: ClassVar[Status] = Status.DONE
     fields: Mapping[str, str]
@@ -21,7 +21,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The item is FAILED, for `error`. `fields` go into its record."""
+    """The item FAILED because of `error`. `fields` go into its record in Redis."""
 
     status: ClassVar[Status] = Status.FAILED
     fields: Mapping[str, str]
@@ -30,7 +30,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The item was cancelled before it ended otherwise. `fields` go into its record."""
+    """The item was cancelled before it was DONE or FAILED. `fields` go into its record in Redis."""
 
     status: ClassVar[Status] = Status.CANCELLED
     fields: Mapping[str, str]
@@ -38,10 +38,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """The item waits for another attempt, for `error`.
+    """The item waits for another attempt, because of `error` if there is one. `fields` go into its record in Redis.
 
-    It is due again after `seconds`; None leaves that to the runner, which doubles the pauses. An attempt that is not
-    `blameless` is a strike against the item: after the last one that it may have, the item fails with the error.
+    It is due again after `seconds`; with None, the runner applies exponential backoff. An attempt that is not
+    `blameless` is a strike against the item. At the last strike that its handler allows, the item fails with `error`.
     """
 
     status: ClassVar[Status] = Status.WAITING
@@ -57,9 +57,10 @@ Verdict = Done | Failed | Cancelled | Snooze
 class Handler(Protocol):
     """Makes attempts at the items of one kind.
 
-    `at_once` is how many attempts one worker may run at the same time (None: as many as it has places). An item fails
-    after `max_attempts` strikes. The pauses between its attempts double from 1 s up to `longest_pause_seconds`.
-    `unexpected` is what a user is told when the last attempt ended with an exception that nobody knows.
+    `at_once` is how many attempts one worker may make at the same time (None: no limit beyond arq's own). An item fails
+    after `max_attempts` strikes. Between its attempts there is exponential backoff, starting at 1 s and limited to
+    `longest_pause_seconds`. `unexpected` is the error that users see when the last attempt ended with an exception that
+    is not a QuickThumbError.
     """
 
     kind: Kind
@@ -69,20 +70,22 @@ class Handler(Protocol):
     unexpected: QuickThumbError
 
     async def run(self, attempt: Attempt) -> Verdict:
-        """Makes one attempt. What it answers other than Snooze is in the storage when it returns.
+        """Makes one attempt. When it returns any verdict but Snooze, the outcome is in the storage.
 
-        An end that stands in the storage already is the answer. A permanent error that it raises makes the item fail;
-        one that may pass makes it wait and is no strike; any other exception makes it wait and is one. It raises
-        LeaseLost when the item is not to be touched any more. It may be cancelled at any time, and then leaves nothing.
+        If the storage already has an outcome, the verdict follows from that. When `run` raises a permanent
+        QuickThumbError, the item fails; any other QuickThumbError makes the item wait, without a strike; any other
+        exception makes it wait, with a strike. Raises LeaseLost when this worker must not touch the item any more.
+        `run` may be cancelled at any time, and then leaves nothing behind.
         """
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
-        """Writes to the storage that the item has failed, and answers the end that stands there. Raises as `run`."""
+        """Stores that the item has failed, unless the storage already has an outcome. Returns the verdict for the
+        stored outcome. Raises as `run` does."""
 
     async def abandoned(self, attempt: Attempt) -> None:
-        """Clears away what an attempt left whose lease was lost, as far as nobody else wants it."""
+        """Removes what an attempt left behind when its lease was lost, unless it is still needed."""
 
 
 def failure_of(error: QuickThumbError) -> Failure:
-    """An error as records keep it."""
+    """The error in the form that records keep."""
     return Failure(code=error.code, title=error.title, detail=error.detail)

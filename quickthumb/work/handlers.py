@@ -1,4 +1,4 @@
-"""Every handler of attempts, one line each, and how arq is told what came of an attempt.
+"""All handlers, one line each, and the functions that arq calls to have attempts made.
 
 To have workers do another kind of work, add its handler here.
 """
@@ -26,19 +26,19 @@ from quickthumb.work.runner import Runner
 
 log = logging.getLogger("quickthumb.worker")
 
-# Where arq's context has the runner and, by the name of their kind, the handlers.
+# Keys of arq's context: the runner, and the handlers by the name of their kind.
 RUNNER = "runner"
 HANDLERS_BY_KIND = "handlers"
 
-# When an id is asked for again whose kind has no place free on this worker.
+# The delay before a retry when this worker had no place free for the item's kind.
 BUSY_SECONDS = 1.0
-# When an attempt is made again that Redis itself, or a bug, kept from being settled.
+# The delay before a retry when Redis itself, or a bug, kept the attempt from being settled.
 UNSETTLED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a worker has for its handlers to work with."""
+    """Everything that a worker's handlers are made from."""
 
     jobs: JobStore
     emails: EmailStore
@@ -83,13 +83,13 @@ def handlers_of(parts: Parts) -> dict[str, Handler]:
 
 
 def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]:
-    """The function that arq calls to have an attempt made at an item of the kind."""
+    """The function that arq calls to make an attempt at an item of this kind."""
 
     async def run(context: dict[str, Any], item_id: str) -> None:
-        """Makes one attempt, and tells arq to come again unless the item has ended.
+        """Makes one attempt, and raises Retry when the item has not ended.
 
-        Once an attempt was settled, released or lost, the queue is as it should be, and arq leaves it alone. arq would
-        take any exception but Retry for the item's end.
+        Once an attempt was settled or released, or its lease was lost, the queue is already right, and arq must leave
+        it alone. arq would take any exception except Retry and a cancellation for the item's end.
         """
         runner: Runner = context[RUNNER]
         pool: WakingPool = context["redis"]
@@ -102,10 +102,10 @@ def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]
             pool.leave_alone(item_id)
             raise Retry from lost
         except Busy as busy:
-            raise _asked_again(pool, item_id, BUSY_SECONDS) from busy
+            raise _retry_later(pool, item_id, BUSY_SECONDS) from busy
         except Exception as error:
             log.exception("%s %s: the attempt could not be settled", kind.name, item_id)
-            raise _asked_again(pool, item_id, UNSETTLED_SECONDS) from error
+            raise _retry_later(pool, item_id, UNSETTLED_SECONDS) from error
         pool.leave_alone(item_id)
         if isinstance(verdict, Snooze):
             raise Retry(defer=verdict.seconds)
@@ -113,7 +113,7 @@ def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]
     return run
 
 
-def _asked_again(pool: WakingPool, item_id: str, seconds: float) -> Retry:
-    """Nothing was settled: arq puts the id back itself."""
+def _retry_later(pool: WakingPool, item_id: str, seconds: float) -> Retry:
+    """For an attempt that was not settled: arq itself puts the id back into the queue."""
     pool.postpone(item_id, seconds)
     return Retry(defer=seconds)

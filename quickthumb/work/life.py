@@ -1,4 +1,4 @@
-"""A worker's life beside its attempts: heartbeats and leases, the watchdog, and the end of one whose threads hang."""
+"""A worker's life apart from its attempts: heartbeats and leases, the watchdog, and shutdown when threads hang."""
 
 import asyncio
 import faulthandler
@@ -25,18 +25,21 @@ EXIT_CODE = 1
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Does `action` at once and then every `interval_seconds`; does `at_end` when it is over. Logs what goes wrong."""
+    """Does `action` at once and then every `interval_seconds`, and `at_end` when it is cancelled. Logs the errors that
+    these raise, and goes on. With `finishes`, an action that has begun is completed before the loop ends."""
 
     name: str
     action: Callable[[], Awaitable[object]]
     interval_seconds: float
     at_end: Callable[[], Awaitable[object]] | None = None
+    finishes: bool = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled."""
+        """Runs until it is cancelled."""
         try:
             while True:
-                await self._try(self.action)
+                with anyio.CancelScope(shield=self.finishes):
+                    await self._try(self.action)
                 await anyio.sleep(self.interval_seconds)
         finally:
             if self.at_end is not None:
@@ -49,15 +52,15 @@ class Loop:
         except QuickThumbError as error:
             log.warning("%s: %s", self.name, error.detail)
         except Exception:
-            log.exception("%s went wrong", self.name)
+            log.exception("%s failed", self.name)
 
 
 @asynccontextmanager
 async def background(*loops: Loop) -> AsyncIterator[None]:
-    """Runs the loops while the block lasts, in one task group.
+    """Runs the loops in one task group while the block lasts.
 
-    A task of its own hosts the group: arq begins and ends its workers in different tasks, and a task group must be
-    entered and left in the same one.
+    The task group lives in a task of its own: arq starts and stops its workers in different tasks, but a task group
+    must be entered and left in the same task.
     """
     ending = asyncio.Event()
 
@@ -77,21 +80,22 @@ async def background(*loops: Loop) -> AsyncIterator[None]:
 
 
 def heartbeat(jobs: JobStore, runner: Runner, worker: str, interval_seconds: float) -> Loop:
-    """Shows that `worker` is alive, and renews the leases of what it runs."""
+    """Shows that `worker` is alive, and renews the leases of its running attempts."""
 
     async def beat() -> None:
         await jobs.heartbeat(worker)
         await runner.renew_leases()
 
-    # At the end, since another heartbeat would sign it on again.
-    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker))
+    # Sign off at the end of the loop, since another heartbeat would register the worker again: even one that was
+    # cancelled after it had been sent, which Redis may carry out after the signing off.
+    return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker), finishes=True)
 
 
 def watchdog(seconds: float) -> Loop:
-    """Ends the process, with exit code 1 and a traceback of all threads, when the event loop is stuck for `seconds`.
+    """Ends the process, with exit code 1 and a traceback of all threads, when the event loop is blocked for `seconds`.
 
-    A decoder that hangs while it holds Python's lock freezes everything: the event loop, the leases, and every thread
-    that could do something about it. `faulthandler` keeps its time in a thread that needs no lock.
+    A decoder that hangs while it holds the GIL freezes everything: the event loop, the renewal of leases, and every
+    thread that could do something about it. `faulthandler` watches the time in a thread that does not need the GIL.
     """
 
     async def rearm() -> None:
@@ -104,17 +108,20 @@ def watchdog(seconds: float) -> Loop:
 
 
 def begin_shutdown() -> None:
-    """Asks arq to stop, as an operator would: it takes no more jobs, and its others go back to the queue."""
-    log.critical("all threads of this worker hang: it takes no more jobs, and ends to be replaced")
+    """Asks arq to stop, as an operator would: the worker takes no more jobs, and its running jobs go back to the
+    queue."""
+    log.critical("all threads of this worker hang; it takes no more jobs and shuts down, so that it can be replaced")
     signal.raise_signal(signal.SIGTERM)
 
 
 def complete_shutdown(threads: DaemonThreads) -> None:
-    """Ends the process at once, when everything else is closed, if a thread is still at work: Python would take its own
-    machinery apart around it."""
+    """Ends the process at once if a thread is still working. Call it when everything else is closed.
+
+    A normal exit would tear down Python's interpreter while that thread still uses it.
+    """
     if not threads.busy:
         return
-    log.warning("%d threads are still at work, and end with the worker", threads.busy)
+    log.warning("%d threads are still working and end with the process", threads.busy)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

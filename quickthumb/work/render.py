@@ -1,7 +1,7 @@
-"""The handler of jobs: it makes the pictures that were ordered of a source."""
+"""The handler that renders jobs: it makes the ordered outputs from a source."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,19 +19,21 @@ from quickthumb.storage.errors import StorageUnavailable
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failure_of
 
-# Makes pictures of a source in a folder, off the event loop; raises JobTimedOut when that takes too long.
+# Renders outputs from a source into a folder, off the event loop. Raises JobTimedOut when that takes too long.
 Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 
 
 class RenderHandler:
-    """Makes the pictures of jobs with `render`, and those of a job that has a strike with `confined`, where it is safe.
+    """Renders jobs with `render`, and jobs that already have a strike with `confined`, in the safety of the sandbox.
 
-    With `removes_source` a job's source goes when the job ends.
+    With `removes_source`, removes a job's source when the job ends.
     """
 
     at_once: int | None = None
     longest_pause_seconds = 30.0
-    unexpected: QuickThumbError = InternalError("The image could not be processed, for a reason that has been logged.")
+    unexpected: QuickThumbError = InternalError(
+        "The image could not be processed because of an unexpected error; see the worker's log."
+    )
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class RenderHandler:
         try:
             return await self._ended(job, await self._rendered(attempt, job, kept))
         except JobTimedOut as error:
-            # A first attempt may have been slow for its neighbours' sake; confined, a picture has only itself to blame.
+            # Other jobs may have slowed down the first attempt. In the sandbox, only the picture itself is to blame.
             if attempt.strike > 1:
                 raise
             return Snooze(blameless=False, error=error)
@@ -77,28 +79,30 @@ class RenderHandler:
         return await self._ended(job, standing)
 
     async def abandoned(self, attempt: Attempt) -> None:
-        # Results that were put in place while the job was being removed. A job that only Redis lost keeps its record.
+        # If the job was removed while its results were put in place, remove the results, too. A job that was lost only
+        # in Redis still has its record.
         if (await self._storage.look_up(attempt.id)).record is None:
             await self._storage.remove(attempt.id)
 
     async def _look_up(self, attempt: Attempt) -> tuple[Job, Kept]:
         kept = await self._storage.look_up(attempt.id)
         if kept.record is None:
-            # The job was never accepted, or it has been removed: Redis is to forget it.
+            # The job was never accepted, or it has been removed: have Redis forget it.
             await self._jobs.remove(attempt.id)
             raise LeaseLost
         return Job.from_record(kept.record), kept
 
     async def _rendered(self, attempt: Attempt, job: Job, kept: Kept) -> bytes:
-        """Makes the pictures and puts them in their place. The outcome that stands there, which may be another's."""
+        """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
+        cancellation may have stored first."""
         source = kept.source
         if source is None:
-            raise SourceMissing("The source of the job is no longer kept.")
+            raise SourceMissing("The source image of the job is no longer stored.")
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         render = self._render if attempt.strike == 1 else self._confined
         async with self._storage.workspace(job.id, attempt.token) as folder:
-            # A full disk is no fault of the image; neither is a source that is just being removed.
-            with translated():
+            # A full disk is not the image's fault, and neither is a source that is just being removed.
+            with _machine_errors_translated():
                 async with self._storage.local(source) as path:
                     rendering = await render(path, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
@@ -109,9 +113,9 @@ class RenderHandler:
         return await self._storage.conclude(attempt.id, folder, outcome.model_dump_json().encode())
 
     async def _ended(self, job: Job, standing: bytes) -> Verdict:
-        """The verdict for the outcome that stands in the storage."""
+        """The verdict for the outcome in the storage."""
         if self._removes_source:
-            # Before anyone is told of the end; what fails here the sweep does later.
+            # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
             with contextlib.suppress(StorageUnavailable):
                 await self._storage.remove_source(job.id)
         outcome = Outcome.model_validate_json(standing)
@@ -122,6 +126,20 @@ class RenderHandler:
             return Cancelled(fields)
         files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
         return Done(fields, f"image resized and saved: {files}")
+
+
+@contextlib.contextmanager
+def _machine_errors_translated() -> Iterator[None]:
+    """Translates what the operating system refuses. An OSError without an errno is raised by an image library, so the
+    image may be to blame."""
+    try:
+        with translated():
+            yield
+    except StorageUnavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is None:
+            raise RuntimeError("an image library failed") from cause
+        raise
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:

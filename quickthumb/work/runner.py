@@ -1,4 +1,4 @@
-"""The one engine of attempts: it claims an item, runs its handler, keeps the lease, and settles what came of it."""
+"""The one engine of attempts: it claims an item, runs its handler, keeps the lease, and settles the attempt."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,15 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.job import new_id
+from quickthumb.model.job import new_id, now, to_milliseconds
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.queue.codec import failure_text
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
-from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict
+from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failure_of
 
 log = logging.getLogger("quickthumb.job")
 
-# What is cancelled once may swallow it, as `wait_for` of Python 3.11 does.
+# How long to wait before cancelling a task again: it may swallow one cancellation, as `wait_for` of Python 3.11 does.
 CANCEL_AGAIN_SECONDS = 0.5
 
 
@@ -27,7 +28,7 @@ class _Running:
 
 
 class Runner:
-    """Runs attempts at items of every kind, each left to this worker for `lease_seconds` at a time."""
+    """Runs attempts at items of every kind, each under a lease of `lease_seconds`, which `renew_leases` renews."""
 
     def __init__(self, attempts: Attempts, *, lease_seconds: float) -> None:
         self._attempts = attempts
@@ -36,10 +37,11 @@ class Runner:
         self._at_work: Counter[str] = Counter()
 
     async def run(self, handler: Handler, item_id: str) -> Verdict | None:
-        """Makes one attempt at an item, and settles it. The verdict; None when there is nothing to run (any more).
+        """Makes one attempt at an item and settles it. Returns the verdict; None if the item has ended or is unknown.
 
-        Raises Busy when the worker makes enough attempts of this kind already, and LeaseLost when the item is no longer
-        this worker's. When it is cancelled it puts the item back, without blame.
+        Raises Busy when this worker is already making as many attempts of this kind as it may, and LeaseLost when the
+        item no longer belongs to this worker. When cancelled, releases the item: it goes back into the queue, without a
+        strike.
         """
         kind = handler.kind
         if handler.at_once is not None and self._at_work[kind.name] >= handler.at_once:
@@ -48,21 +50,24 @@ class Runner:
         try:
             attempt = await self._attempts.claim(kind, item_id, new_id(), lease_seconds=self._lease_seconds)
             if isinstance(attempt, NoAttempt):
-                log.info("%s %s is not run: %s", kind.name, item_id, attempt.value)
+                log.info("%s %s: not run, because %s", kind.name, item_id, attempt.value)
                 return None
             return await self._attempt(handler, attempt)
         finally:
             self._at_work[kind.name] -= 1
 
     async def renew_leases(self) -> None:
-        """Renews the leases of all that runs here, and cancels what is lost. Call it well within a lease's time."""
+        """Renews the leases of all running attempts, and cancels the attempts whose lease is lost.
+
+        Call it well before `lease_seconds` have passed since the last call.
+        """
         running = list(self._running.values())
         held = [each for each in running if not each.lost]
         lost = await self._attempts.renew([each.attempt for each in held], lease_seconds=self._lease_seconds)
         for each in running:
             each.lost |= each.attempt.token in lost
             if each.lost:
-                # At each renewal again, as below.
+                # Cancel again at each renewal, since the task may swallow a single cancellation.
                 each.task.cancel()
 
     async def _attempt(self, handler: Handler, attempt: Attempt) -> Verdict:
@@ -81,7 +86,7 @@ class Runner:
             while not task.done():
                 task.cancel()
                 await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
-            # Where the lease is lost there is nothing to put back.
+            # If the lease is lost, there is nothing to release.
             with contextlib.suppress(LeaseLost):
                 released = Snooze(blameless=True, seconds=0)
                 await asyncio.shield(self._settle(handler, attempt, released, started))
@@ -91,16 +96,16 @@ class Runner:
 
     @staticmethod
     async def _ended(running: _Running) -> Verdict:
-        """What the handler's task has answered or raised. Raises LeaseLost when it was cancelled for that."""
+        """The verdict that the handler's task returns. Raises what the task raises; LeaseLost if the lease was lost."""
         await asyncio.wait([running.task])
         if running.lost:
             if not running.task.cancelled():
-                running.task.exception()  # looked at, so that nobody warns of it
+                running.task.exception()  # retrieve it, so that asyncio does not warn about it
             raise LeaseLost
         return running.task.result()
 
     async def _verdict(self, handler: Handler, attempt: Attempt) -> Verdict:
-        """What is to become of the item, whatever the handler raises."""
+        """The verdict on the item, also when the handler raises an error. Raises LeaseLost, and no other error."""
         try:
             verdict = await self._first_verdict(handler, attempt)
             is_last = isinstance(verdict, Snooze) and not verdict.blameless and attempt.strike >= handler.max_attempts
@@ -110,10 +115,10 @@ class Runner:
         except LeaseLost:
             raise
         except QuickThumbError as error:
-            return Snooze(blameless=not error.permanent, error=error)
+            return _unended(handler, attempt, error, blameless=not error.permanent)
         except Exception:
             log.exception("%s %s: attempt %d failed unexpectedly", attempt.kind.name, attempt.id, attempt.number)
-            return Snooze(blameless=False, error=handler.unexpected)
+            return _unended(handler, attempt, handler.unexpected, blameless=False)
 
     @staticmethod
     async def _first_verdict(handler: Handler, attempt: Attempt) -> Verdict:
@@ -133,7 +138,7 @@ class Runner:
             return Snooze(blameless=False, error=handler.unexpected)
 
     async def _settle(self, handler: Handler, attempt: Attempt, verdict: Verdict, started: float) -> Verdict:
-        """Tells Redis. The verdict, with the time after which the item is due again. Raises LeaseLost."""
+        """Settles the attempt in Redis. Returns the verdict, a Snooze with its actual delay. Raises LeaseLost."""
         busy_seconds, seconds = time.monotonic() - started, 0.0
         if isinstance(verdict, Snooze):
             seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
@@ -148,8 +153,21 @@ class Runner:
         )
         if not settled:
             raise LeaseLost
-        _tell(attempt, verdict, busy_seconds)
+        _log_verdict(attempt, verdict, busy_seconds)
         return verdict
+
+
+def _unended(handler: Handler, attempt: Attempt, error: QuickThumbError, *, blameless: bool) -> Verdict:
+    """The verdict on an item whose end the handler could not write to the storage.
+
+    After the last attempt, Redis alone is told that the item FAILED: otherwise an item with an unreadable record, for
+    example, would be tried for ever.
+    """
+    if blameless or attempt.strike <= handler.max_attempts:
+        return Snooze(blameless=blameless, error=error)
+    failure = failure_of(error)
+    fields = {"error": failure_text(failure), "finished_ms": str(to_milliseconds(now()))}
+    return Failed(fields, failure)
 
 
 def _pause_seconds(handler: Handler, attempt: Attempt) -> float:
@@ -157,15 +175,15 @@ def _pause_seconds(handler: Handler, attempt: Attempt) -> float:
     return min(handler.longest_pause_seconds, 2.0 ** min(attempt.number - 1, 30))
 
 
-def _tell(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> None:
-    """One line in the log for each attempt."""
+def _log_verdict(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> None:
+    """Logs one line for each attempt."""
     item = f"{attempt.kind.name} {attempt.id}"
     match verdict:
         case Done(summary=summary):
-            log.info("%s: %s in %.0f ms, at attempt %d", item, summary, busy_seconds * 1000, attempt.number)
+            log.info("%s: %s in %.0f ms (attempt %d)", item, summary, busy_seconds * 1000, attempt.number)
         case Failed(error=error):
-            log.warning("%s FAILED at attempt %d: %s", item, attempt.number, error.detail)
+            log.warning("%s: FAILED at attempt %d: %s", item, attempt.number, error.detail)
         case Snooze(error=error, seconds=seconds) if error is not None:
-            log.warning("%s waits %g s for another attempt: %s", item, seconds, error.detail)
+            log.warning("%s: retrying in %g s: %s", item, seconds, error.detail)
         case _:
-            log.info("%s is %s after attempt %d", item, verdict.status, attempt.number)
+            log.info("%s: %s after attempt %d", item, verdict.status, attempt.number)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs the limit
 
 @dataclass(frozen=True)
 class Fault:
-    """What a picture does, and what is to come of it. `deaths` are those of workers, `seconds` what an attempt has."""
+    """What a picture does, and what must come of it: how many workers die. An attempt may take `seconds`."""
 
     height: int
     code: str
@@ -44,10 +44,10 @@ class Fault:
 POISONS = {
     "abort": Fault(13, "decoder_crashed", "The decoder crashed (signal 6).", 1, seconds=30),
     "segfault": Fault(17, "decoder_crashed", "The decoder crashed (signal 11).", 1, seconds=30),
-    "memory": Fault(16, "memory_exceeded", "It needed more than 512 MiB of memory.", 1, seconds=30),
-    "hang": Fault(14, "job_timed_out", "It took longer than 2 s.", 0),
-    "hang of the only thread": Fault(14, "job_timed_out", "It took longer than 2 s.", 1, threads=1),
-    "hang with the GIL": Fault(15, "job_timed_out", "It took longer than 2 s.", 1),
+    "memory": Fault(16, "memory_exceeded", "Processing needed more than 512 MiB of memory.", 1, seconds=30),
+    "hang": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 0),
+    "hang of the only thread": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 1, threads=1),
+    "hang with the GIL": Fault(15, "job_timed_out", "Processing took longer than 2 s.", 1),
 }
 
 

@@ -100,9 +100,9 @@ async def test_recover_rebuilds_a_wiped_redis_at_once_and_says_so(
         await recover.start()
         assert await recover.ended() == 0, recover.said
         report.took("quickthumb recover", time.time() - began)
-        assert f"{len(finished) + len(unfinished)} jobs looked at" in recover.said
+        assert f"{len(finished) + len(unfinished)} records checked" in recover.said
         assert f"{len(unfinished)} queued again" in recover.said
-        assert f"{len(finished)} results made known again" in recover.said
+        assert f"{len(finished)} outcomes restored" in recover.said
         for job_id in finished:
             job = await fleet.job(job_id)
             assert (job["status"], job["results"]) == ("DONE", before[job_id]["results"])

@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def quickthumb(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end, in the environment without the project's own variables."""
+    """Run the command to its end, without the project's own variables in the environment."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
     return subprocess.run(
         [sys.executable, "-m", "quickthumb", *words],

@@ -22,8 +22,8 @@ async def test_it_queues_what_redis_has_lost_and_says_so(tmp_path: Path) -> None
             for _ in range(2)
         ]
         assert await redis.zscore(KEYS.queue, job.id) is not None
-    assert said[0].startswith("1 jobs looked at, 1 queued again, 0 results made known again")
-    assert said[1].startswith("1 jobs looked at, 0 queued again, 0 results made known again")
+    assert said[0].startswith("1 records checked, 1 queued again, 0 outcomes restored")
+    assert said[1].startswith("1 records checked, 0 queued again, 0 outcomes restored")
 
 
 def test_without_redis_it_says_so(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_presets_of_the_settings_and_outputs_are_made_together(photo: Path) -> N
         str(out / name) for name in ("card.jpg", "square-32.jpg", "square-64.jpg", "wide.webp")
     ]
     # A warning ends the line of its result.
-    assert told[3].split("  ")[4] == "The source has too few pixels for 900x90; made 640x64 of it."
+    assert told[3].split("  ")[4] == "The source has too few pixels for 900x90; the result is 640x64."
 
 
 def test_a_result_of_an_earlier_run_is_replaced(photo: Path) -> None:
@@ -84,9 +84,9 @@ def test_a_result_of_an_earlier_run_is_replaced(photo: Path) -> None:
         (("--preset", "nonsense"), ("preset: There is no such preset",)),
         (("--outputs", "{"), ("outputs: It must be a JSON list",)),
         (("--outputs", '[{"width": "x"}]'), ("outputs.0.width",)),
-        (("--preset", "thumbnail", "-p", "width=5"), ("width", "beside `preset`")),
+        (("--preset", "thumbnail", "-p", "width=5"), ("width", "cannot be combined with `preset`")),
         (("-p", "crop=600,400,100,100"), ("crop reaches outside",)),
-        (("-p", "name=photo"), ("is the image itself",)),
+        (("-p", "name=photo"), ("would replace the image itself",)),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_field(photo: Path, words: tuple[str, ...], parts: tuple[str]) -> None:
@@ -96,8 +96,8 @@ def test_a_mistake_is_one_sentence_that_names_the_field(photo: Path, words: tupl
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert_one_sentence(quickthumb("render", str(tmp_path / "none.jpg")), str(tmp_path / "none.jpg"), "cannot be read")
-    assert_one_sentence(quickthumb("render", str(tmp_path)), str(tmp_path), "cannot be read")
+    assert_one_sentence(quickthumb("render", str(tmp_path / "none.jpg")), str(tmp_path / "none.jpg"), "Cannot read")
+    assert_one_sentence(quickthumb("render", str(tmp_path)), str(tmp_path), "Cannot read")
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7", picture()[:500]], ids=["empty", "a PDF", "half of a picture"])
@@ -114,7 +114,7 @@ def test_the_limits_of_the_settings_hold(photo: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(photo: Path) -> None:
-    assert_one_sentence(quickthumb("render", str(photo), "--out", str(photo)), "cannot be written", str(photo))
+    assert_one_sentence(quickthumb("render", str(photo), "--out", str(photo)), "Cannot write", str(photo))
 
 
 def test_what_is_no_parameter_is_shown_the_usage(photo: Path) -> None:

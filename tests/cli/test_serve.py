@@ -1,4 +1,4 @@
-"""`quickthumb serve`: the bounded web server, started as an operator does."""
+"""`quickthumb serve`, started as an operator starts it."""
 
 import signal
 import socket
@@ -14,12 +14,12 @@ from tests.waiting import wait_until
 from tests.web.test_protocol import code, exchange
 from tests.web_process import WebProcess, running_web
 
-# Larger than what a server reads at once, so that the bound is met before the end of the head.
+# Larger than what the server reads at once, so it reaches the limit before the end of the head.
 LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Padding: %s\r\n\r\n" % (b"x" * 1_000_000)
 
 
 def no_redis(folder: Path) -> str:
-    """The URL of a Redis that is not there; the web server starts without."""
+    """The URL of a Redis that does not exist; the web server starts without it."""
     return f"unix://{folder}/none"
 
 

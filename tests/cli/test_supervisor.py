@@ -50,7 +50,7 @@ def child(script: str, mark: Path, *, grace_seconds: float = 10, ready: bool = T
 
 @pytest.fixture(autouse=True, scope="module")
 def _others_than_ours() -> None:
-    """Notes the processes that other tests have left running on purpose, such as the service that they share."""
+    """Notes the processes that run on purpose, such as the service that other tests share."""
     OTHERS.update(psutil.Process().children(recursive=True))
 
 

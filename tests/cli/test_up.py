@@ -32,14 +32,14 @@ class Up:
         self._reading = asyncio.create_task(self._read())
 
     async def ready(self) -> int:
-        """The port, once it is told that the service is ready there."""
+        """The port, once the service has announced that it is ready."""
         await wait_until(lambda: bool(READY.search(self.printed)) or self._reading.done(), seconds=60)
         found = READY.search(self.printed)
         assert found, self.printed
         return int(found[1])
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
-        """Its exit code after the signal, when all of its output has been read."""
+        """Sends the signal, reads the output to its end, and returns the exit code."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
         async with asyncio.timeout(60):

@@ -1,4 +1,4 @@
-"""What the contract tests share: the running service as a client sees it, and as its owner sees it on the disk."""
+"""What the tests of the older APIs share: a running service, seen by a client and, on the disk, by its operator."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from tests.conftest import http_client, running_service
 
 @dataclass(frozen=True)
 class Site:
-    """A running service: its address, its data folder, and what its processes have said so far."""
+    """A running service: its URL, its data folder, and the output of its processes so far."""
 
     address: str
     data: Path
@@ -22,7 +22,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The service as it comes."""
+    """The service with its default settings."""
     folder = tmp_path_factory.mktemp("site")
     with running_service(folder) as address:
         yield Site(address, folder / "data", folder / "up.log")
@@ -30,14 +30,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def post_office() -> Iterator[socket.socket]:
-    """Where a mail server is to listen; a test serves it."""
+    """The port for a mail server, which a test starts."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 
 
 @pytest.fixture(scope="session")
 def mailing_site(tmp_path_factory: pytest.TempPathFactory, post_office: socket.socket) -> Iterator[Site]:
-    """A service that knows a mail server, and that keeps no upload longer than it needs it."""
+    """A service that has a mail server, and removes each upload when its job ends."""
     folder = tmp_path_factory.mktemp("mailing-site")
     _, port = post_office.getsockname()
     settings = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_tls": "none", "source_retention_seconds": 0}

@@ -1,4 +1,4 @@
-"""A client of the first QuickThumb: it posts an image, and its owner finds the thumbnail on the disk."""
+"""A client of the first QuickThumb: it posts an image, and the operator finds the thumbnail on the disk."""
 
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ async def post(http: httpx.AsyncClient, data: bytes) -> dict[str, object]:
 
 
 def files(folder: Path, data: bytes) -> list[Path]:
-    """The files below the folder that are the data."""
+    """The files in the folder with exactly these contents."""
     return [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == data]
 
 

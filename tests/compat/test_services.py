@@ -59,9 +59,11 @@ def test_some_are_answered() -> None:
 
 
 def test_a_misspelt_name_is_a_mistake_with_a_suggestion() -> None:
-    with pytest.raises(ConfigError, match=r"^COMPAT: 'image-resize' is not .* Did you mean image-resizer\?$"):
+    with pytest.raises(
+        ConfigError, match=r"^COMPAT: there is no older API named 'image-resize'\. Did you mean image-resizer\?$"
+    ):
         endpoints_of(["image-resize"])
-    with pytest.raises(ConfigError, match="There are all, none, task-queue"):
+    with pytest.raises(ConfigError, match="Choose from all, none, task-queue"):
         endpoints_of(["zzz"])
 
 

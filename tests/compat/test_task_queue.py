@@ -1,4 +1,4 @@
-"""A client of the task queue demo: it has an email sent, and asks how that went."""
+"""A client of the task queue demo: it has an email sent, and polls its status."""
 
 import asyncio
 import email
@@ -43,7 +43,7 @@ class TaskQueueClient:
 
 
 class PostOffice:
-    """What a mail server received; it refuses the first try of `busy@`, and `gone@` for good."""
+    """A mail server's messages. It defers the first attempt at `busy@`, and rejects `gone@` permanently."""
 
     def __init__(self) -> None:
         self.tries: list[str] = []

@@ -1,4 +1,4 @@
-"""Files as answers, from any storage: what is sent, and what happens when the file or the client goes away."""
+"""Files as responses, from any storage: what is sent, and what happens when the file or the client disappears."""
 
 import asyncio
 import base64
@@ -137,7 +137,7 @@ async def test_json_has_the_file_and_the_length_that_is_told(storage: Storage, s
 
 @pytest.mark.parametrize("path", ["/file", "/json"])
 async def test_a_client_that_goes_away_leaves_no_file_open(tmp_path: Path, path: str) -> None:
-    """Spoken in ASGI: the client takes the first block, reads no more, and then hangs up."""
+    """Plays a client, at the level of ASGI, that reads only the first block and then disconnects."""
     app = app_of(await download_of(FileStorage(tmp_path / "data"), b"data" * 500_000))
     hung_up = asyncio.Event()
     sent: list[Message] = []

@@ -1,4 +1,4 @@
-"""Broken, hostile and cut-off files: a typed error, at once, and nothing left behind."""
+"""Broken, hostile and truncated files: each gives a typed error at once, and leaves nothing behind."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Who renders is asked at every step whether to go on, and can stop by raising."""
+"""The engine calls a checkpoint at every step; the checkpoint can stop the rendering by raising."""
 
 import gc
 import sys
@@ -51,7 +51,7 @@ def animation(folder: Path) -> Path:
 
 
 def calls(source: Path, folder: Path, *wanted: dict[str, Any], last: int = 0) -> int:
-    """How often a rendering asks."""
+    """How often a rendering calls its checkpoint."""
     checkpoint = StopAt(last)
     render(source, [parse_output(output) for output in wanted], folder, LIMITS, checkpoint)
     return checkpoint.calls
@@ -99,7 +99,7 @@ def test_it_stops_at_any_call_and_leaves_nothing_open(tmp_path: Path, made: Call
         assert checkpoint.calls == last
     gc.collect()
     assert open_files() == before
-    for path in folder.iterdir():  # whatever is there is whole
+    for path in folder.iterdir():  # every file that exists is complete
         with Image.open(path) as image:
             image.load()
 

@@ -1,4 +1,4 @@
-"""docs/imaging.md has the parameter list as it is in code. To write it anew: `python -m tests.imaging.test_docs`."""
+"""docs/imaging.md has the parameter list of the code. To rewrite it: `python -m tests.imaging.test_docs`."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is told about a source."""
+"""The facts that a rendering reports about its source."""
 
 import base64
 import json

@@ -1,6 +1,6 @@
-"""Golden pictures: results that somebody looked at and found right, held against those of today by SSIM.
+"""Golden pictures: results that a person has checked by eye, compared with those of today by SSIM.
 
-To make them anew, after a change that is meant: `python -m tests.imaging.test_golden`, and look at them.
+After an intended change, make them again with `python -m tests.imaging.test_golden`, and check them by eye.
 """
 
 import tempfile

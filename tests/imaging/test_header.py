@@ -18,7 +18,7 @@ from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedIma
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
-# What Pillow does not open (bombs, a color space it lacks), and what the files say of themselves.
+# Files that Pillow does not open (bombs, a color space it lacks), and the headers that they claim.
 UNREADABLE = {
     "65536x65536.png": Header("png", 65536, 65536),
     "bomb.gif": Header("gif", 65535, 66601),
@@ -99,7 +99,7 @@ def told_by_pillow(path: Path) -> Header | None:
     try:
         with Image.open(path) as image:
             orientation = 1
-            with contextlib.suppress(OSError):  # of a PNG that breaks off, whose EXIF could follow the pixels
+            with contextlib.suppress(OSError):  # from a truncated PNG, whose EXIF could follow the pixels
                 orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             return Header((image.format or "").lower().replace("mpo", "jpeg"), *image.size, orientation)
     except Exception:  # decoders raise nearly anything

@@ -1,4 +1,4 @@
-"""`position=smart` finds what there is to see."""
+"""`position=smart` finds the interesting part of a picture."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ from tests.imaging.pictures import gradient
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 ORIENTATIONS = range(1, 9)
-# Of these the engine takes the orientation from EXIF, XMP, tags or the boxes of ISO media.
+# Formats whose orientation the engine takes from EXIF, XMP, tags or the boxes of ISO media.
 TURNED = ["jpg", "png", "webp", "tiff", "avif"]
 
 

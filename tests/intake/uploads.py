@@ -61,7 +61,7 @@ class Opener:
 
 
 def inspect(prefix: bytes, complete: bool) -> str | None:
-    """Knows an image by its first three letters, and BIG by its ninth."""
+    """Recognizes an image by its first three letters, and BIG by its ninth."""
     if not b"IMG".startswith(prefix[:3]) and not b"BIG".startswith(prefix[:3]):
         raise UnsupportedImage("This is no image.")
     if prefix[:3] == b"BIG" and len(prefix) >= 9:

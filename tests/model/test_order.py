@@ -1,4 +1,4 @@
-"""From what a client sends to the outputs of a job."""
+"""From a client's fields to the outputs of a job."""
 
 import json
 from datetime import UTC, datetime
@@ -173,7 +173,7 @@ class Owner(BaseModel):
 
 
 class Extended(Order):
-    """An order with further fields, one of each kind, each declared in one place: here."""
+    """An order with further fields, one of each type, each declared only here."""
 
     priority: Literal["high", "normal", "low"] = Field("normal", description="Which jobs are done first.")
     tag: tuple[Annotated[str, Field(max_length=5)], ...] = Field((), description="Words to find the job by.")

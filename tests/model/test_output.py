@@ -1,4 +1,4 @@
-"""The parameter list: every written form it takes, and every combination it refuses."""
+"""The parameters of an output: every text form that is accepted, and every combination that is refused."""
 
 import subprocess
 import sys

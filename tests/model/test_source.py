@@ -1,4 +1,4 @@
-"""What is known of a source, and when."""
+"""Which facts about a source are known, and when."""
 
 import pytest
 

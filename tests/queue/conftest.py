@@ -18,7 +18,7 @@ NEVER_EXPIRES = -1
 
 @pytest.fixture(autouse=True)
 def every_key_passes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Looks at what a test left in the shared Redis."""
+    """Checks what a test left behind in the shared Redis."""
     if "redis_url" not in request.fixturenames:
         yield
         return

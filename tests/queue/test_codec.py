@@ -1,4 +1,4 @@
-"""How jobs are written in Redis: readable by anyone, and harmful to nobody."""
+"""How jobs are written in Redis: as JSON, which cannot run code when it is read."""
 
 import json
 

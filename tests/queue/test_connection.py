@@ -1,4 +1,4 @@
-"""From a URL to Redis, or to QueueUnavailable."""
+"""Connecting to Redis by URL, and translating its errors to QueueUnavailable."""
 
 import asyncio
 import ssl

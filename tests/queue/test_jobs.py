@@ -1,4 +1,4 @@
-"""What the store promises, on a real Redis."""
+"""The promises of JobStore, on a real Redis."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def ending(job: Job, status: Status = Status.DONE) -> Outcome:
 
 
 async def everything(redis: Redis) -> dict[bytes, Any]:
-    """All that Redis holds."""
+    """Everything that Redis holds."""
     return {key: await redis.dump(key) for key in await redis.keys("*")}
 
 
@@ -194,7 +194,7 @@ async def test_pages_go_from_the_newest_to_the_oldest(store: JobStore) -> None:
         cursor = page.cursor
         if cursor is None:
             break
-        # What is added meanwhile is newer, so it disturbs nobody who is on his way to the oldest.
+        # Jobs added meanwhile are newer, so they do not disturb a client that is paging towards the oldest.
         await store.add(a_job())
     wanted = [job.id for job in jobs]
     assert pages == [wanted[:2], wanted[2:4], wanted[4:]]

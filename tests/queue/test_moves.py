@@ -1,4 +1,4 @@
-"""The words of the job, and the moves of its status as Redis lets them happen."""
+"""The statuses of a job, and the moves between them that Redis allows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,9 +42,9 @@ async def test_redis_lets_through_the_listed_moves_and_no_other(
 
 
 async def _move(attempts: Attempts, job_id: str, target: Status, mark: str) -> bool:
-    """Asks the script that makes this move; the two that lead into IN_PROGRESS and out of it make them all."""
+    """Runs the script that makes this move: `claim` for a move to IN_PROGRESS, `settle` for every other move."""
     if target is Status.IN_PROGRESS:
-        return isinstance(await attempts.claim(JOB, job_id, mark, lease_seconds=1), Attempt)
+        return isinstance(await attempts.claim(JOB, job_id, token(), lease_seconds=1), Attempt)
     attempt = Attempt(JOB, job_id, mark, 1, 1, {})
     return await attempts.settle(attempt, target, fields={"error": ""}, busy_seconds=0)
 

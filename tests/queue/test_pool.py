@@ -1,4 +1,4 @@
-"""What arq is answered by its pool: in time, and never with an exception."""
+"""How the pool answers arq: in time, and never with an exception."""
 
 import asyncio
 import time
@@ -68,7 +68,7 @@ async def test_a_new_job_wakes_it(pool: WakingPool, store: JobStore, redis: Redi
     await wait_until(lambda: sleeping(redis))
     begun = time.monotonic()
     job = await added(store)
-    assert await reading == []  # arq looks whether it is to stop, and reads again
+    assert await reading == []  # arq checks whether it must stop, and reads again
     assert await read(pool) == [job.id.encode()]
     assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 4
 
@@ -122,7 +122,7 @@ async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: Jo
 async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, redis: Redis) -> None:
     due = time.time() + 0.3
     await redis.zadd(KEYS.queue, {"later": due * 1000})
-    assert await read(pool) == []  # the sleep; arq reads again behind it
+    assert await read(pool) == []  # the sleep, after which arq reads again
     assert await read(pool) == [b"later"]
     assert due - 0.01 <= time.time() < due + LONGEST_SLEEP_SECONDS / 2
 
@@ -189,7 +189,7 @@ def quick_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
     redis_url: str, store: JobStore, redis: Redis, moment: str
 ) -> None:
-    """Between any two steps with which arq starts a job."""
+    """The connection breaks between any two of the steps with which arq starts a job."""
     said: list[bytes] = []
     done: list[str] = []
 
@@ -237,7 +237,7 @@ async def test_cut_connections_lose_no_job_and_end_no_worker(pool: WakingPool, s
 async def test_a_redis_that_takes_no_writes_is_waited_for(
     pool: WakingPool, store: JobStore, redis: Redis, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Jobs are waiting, running and to be run again when it begins."""
+    """When Redis stops accepting writes, jobs are running, and one of them is about to be retried."""
     started, go_on = asyncio.Event(), asyncio.Event()
     done: list[str] = []
 
@@ -254,7 +254,7 @@ async def test_a_redis_that_takes_no_writes_is_waited_for(
         await (redis.replicaof("127.0.0.1", "1") if trouble == "read-only" else redis.config_set("maxmemory", "1"))
         try:
             go_on.set()
-            await wait_until(lambda: "in trouble" in caplog.text)
+            await wait_until(lambda: "Redis failed; waiting" in caplog.text)
         finally:
             await redis.replicaof("NO", "ONE")
             await redis.config_set("maxmemory", "0")
@@ -304,7 +304,7 @@ async def test_without_redis_it_gives_up_only_once_the_worker_is_to_end(tmp_path
 async def test_what_was_taken_over_ends_once_though_the_first_comes_back(
     pool: WakingPool, store: JobStore, attempts: Attempts, redis: Redis
 ) -> None:
-    """The store's fence, seen from arq's end: the queue entry stays with the one who has the job."""
+    """Fencing as arq sees it: the queue entry belongs to the worker that took the job over."""
     job = await added(store)
     slow = await claimed(attempts, job.id, lease_seconds=5)
     quick = await claimed(attempts, job.id, lease_seconds=5)

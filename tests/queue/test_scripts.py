@@ -11,7 +11,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.queue.script import FOLDER, RegisteredScript, load
-from tests.redis_fixtures import a_job, claimed, put_back
+from tests.redis_fixtures import a_job, claimed, put_back, token
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.lua"))
 OFF_SECONDS = 15
@@ -25,7 +25,7 @@ async def now_ms(redis: Redis) -> float:
 
 @pytest.fixture(params=[-OFF_SECONDS, OFF_SECONDS], ids=["a slow clock", "a fast clock"])
 def off(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
-    """The caller's clock is off by so many seconds."""
+    """Shifts the caller's clock by this many seconds."""
     real, seconds = time.time, float(request.param)
     monkeypatch.setattr(time, "time", lambda: real() + seconds)
     return seconds
@@ -59,7 +59,8 @@ def test_wrong_names_are_refused(named: dict[str, Any]) -> None:
 
 async def test_a_script_takes_the_keys_that_it_declares(redis: Redis) -> None:
     requeue = RegisteredScript(redis, "requeue")
-    assert await requeue(KEYS.places(JOB, "x"), id="x", entry="", waiting_seconds=1, wake_seconds=1) == 0
+    places = KEYS.places(JOB, "x")
+    assert await requeue(places, id="x", created_ms=1, entry="", waiting_seconds=1, wake_seconds=1) == 0
 
 
 async def test_a_key_that_may_be_left_out_is_nil(redis: Redis, store: JobStore) -> None:
@@ -183,3 +184,31 @@ async def test_renewing_tells_which_attempts_are_lost(
     assert lost == {removed.token, cancelled.token}
     assert await redis.pttl(KEYS.lease(kept.id)) > 50_000
     assert await attempts.renew([], lease_seconds=60) == frozenset()
+
+
+async def test_a_claim_that_is_sent_again_is_the_same_attempt(
+    store: JobStore, attempts: Attempts, redis: Redis
+) -> None:
+    """Redis carried the first one out, and only its answer was lost."""
+    job = a_job()
+    await store.add(job)
+    holder = token()
+    first = await attempts.claim(JOB, job.id, holder, lease_seconds=5)
+    again = await attempts.claim(JOB, job.id, holder, lease_seconds=50)
+    assert again == first
+    assert await redis.ttl(KEYS.lease(job.id)) > 40
+
+
+async def test_an_idempotency_claim_that_is_sent_again_is_the_same_claim(redis: Redis) -> None:
+    acquire = RegisteredScript(redis, "acquire")
+    for _ in range(2):
+        assert await acquire(key="k", value="ours", seconds=5) is None
+    assert await acquire(key="k", value="theirs", seconds=5) == b"ours"
+
+
+async def test_replacing_a_value_that_has_changed_does_nothing(redis: Redis) -> None:
+    replace = RegisteredScript(redis, "replace")
+    await redis.set("k", "a", ex=5)
+    assert not await replace(key="k", old="b", new="c")
+    assert await replace(key="k", old="a", new="c")
+    assert await redis.getdel("k") == b"c"

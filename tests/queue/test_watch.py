@@ -1,4 +1,4 @@
-"""Who waits for a job is told when it changes."""
+"""Waiting requests are notified when their job changes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ async def test_it_outlives_a_redis_that_is_killed_and_comes_back(tmp_path: Path)
         job = a_job()
         async with watch.watching(job.id) as changed:
             await server.kill()
-            # Nobody can say what was missed meanwhile, so everyone is to look again.
+            # Notifications may have been lost meanwhile, so every waiting request must read its job again.
             await is_told(changed)
             async with watch.watching("another") as other:
                 assert not other.is_set()

@@ -35,7 +35,7 @@ Way = Callable[[Renderer, Path, Sequence[Output], Path], Coroutine[Any, Any, Ren
 
 
 class WatchedBudget(Budget):
-    """Counts the requests."""
+    """A budget that counts the requests for shares."""
 
     asked = 0
 
@@ -45,7 +45,7 @@ class WatchedBudget(Budget):
 
 
 class Workshop:
-    """A renderer, and the parts that must not be lost."""
+    """A renderer, with the threads and the budget that a cancelled rendering must give back."""
 
     def __init__(self, threads: int = 1, budget_bytes: int = 10**9) -> None:
         self.threads = DaemonThreads(threads, lambda: None)

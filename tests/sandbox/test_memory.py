@@ -1,4 +1,4 @@
-"""Memory that is shared out."""
+"""The memory budget that renderings share."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from quickthumb.sandbox.memory import Budget, Share
 
 
 async def waiting(budget: Budget, size_bytes: int) -> "asyncio.Task[Share]":
-    """Someone who has asked."""
+    """A pending request for a share."""
     task = asyncio.create_task(budget.acquire(size_bytes))
     await asyncio.sleep(0)
     await asyncio.sleep(0)

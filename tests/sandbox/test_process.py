@@ -1,4 +1,4 @@
-"""Pictures made in a process of their own: as good as at home, and harmless."""
+"""The sandbox process: it renders what the engine renders, and its crashes, hangs and memory harm nobody."""
 
 import os
 import signal
@@ -16,8 +16,10 @@ from quickthumb.imaging.engine import render
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
+from quickthumb.sandbox import process
 from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut, MemoryExceeded
 from quickthumb.sandbox.process import SandboxFailed, SandboxProcess
+from quickthumb.sandbox.protocol import Answer, Refusal
 from tests.conftest import picture
 from tests.processes import is_alive
 
@@ -50,7 +52,7 @@ def poison(folder: Path, width: int, height: int) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """The sandbox processes; a test session may have others."""
+    """The running sandbox processes; a test session may have other children."""
     found = psutil.Process().children(recursive=True)
     return [child for child in found if is_alive(child) and "quickthumb.sandbox.child" in child.cmdline()]
 
@@ -96,7 +98,7 @@ def test_a_crash_is_told(tmp_path: Path, height: int, number: int) -> None:
 def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
     with pytest.raises(JobTimedOut) as late:
         SandboxProcess(1.5, 512 * MEBIBYTE).render(poison(tmp_path, 13, height), OUTPUTS, tmp_path, LIMITS)
-    assert late.value.detail == "It took longer than 1.5 s."
+    assert late.value.detail == "Processing took longer than 1.5 s."
     assert children() == []
 
 
@@ -105,7 +107,7 @@ def test_a_hang_ends_by_the_clock(tmp_path: Path, height: int) -> None:
 def test_swelling_ends_at_the_limit(tmp_path: Path) -> None:
     with pytest.raises(MemoryExceeded) as full:
         SANDBOX.render(poison(tmp_path, 13, 16), OUTPUTS, tmp_path, LIMITS)
-    assert full.value.detail == "It needed more than 512 MiB of memory."
+    assert full.value.detail == "Processing needed more than 512 MiB of memory."
 
 
 @linux_only
@@ -195,3 +197,15 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(found, timeout=5)
     assert found
     assert not alive
+
+
+@pytest.mark.parametrize("code", ["no_such_error", "disk_full"])
+def test_an_answer_with_an_error_that_no_image_can_have_is_not_believed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """An unknown error would leave its caller without an answer, a transient one would be tried again for ever."""
+    forged = Answer(refusal=Refusal(code=code, detail="The child says so.")).model_dump_json().encode()
+    exchange = process._exchange
+    monkeypatch.setattr(process, "_exchange", lambda child, request: (exchange(child, request), forged)[1])
+    with pytest.raises(SandboxFailed):
+        SANDBOX.render(source, OUTPUTS, tmp_path, LIMITS)

@@ -1,4 +1,4 @@
-"""Where a picture is made, and what it leaves behind."""
+"""The renderer: in a thread or in a process, within its limits, and without keeping memory."""
 
 import asyncio
 import threading
@@ -69,7 +69,7 @@ async def test_a_picture_that_hangs_takes_too_long(
         go_on.wait(20)
 
     monkeypatch.setattr(engine, "render", hang)
-    with pytest.raises(JobTimedOut, match=r"It took longer than 0\.1 s\."):
+    with pytest.raises(JobTimedOut, match=r"Processing took longer than 0\.1 s\."):
         await renderer_with(Budget(10**9), seconds=0.1).in_thread(source, OUTPUTS, tmp_path)
     go_on.set()
 

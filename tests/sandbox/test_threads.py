@@ -1,4 +1,4 @@
-"""Threads, of which some never finish; and how many there should be."""
+"""The pool of threads, some of which never finish; and the number of cores that a process may use."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 
 class Gate:
-    """Work that goes on until it is let go."""
+    """Work that runs until the test opens the gate."""
 
     def __init__(self) -> None:
         self.open = threading.Event()

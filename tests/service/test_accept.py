@@ -21,7 +21,7 @@ from quickthumb.storage import FileStorage
 from tests.model.test_order import Extended
 
 ORDER = Order.parse([], read_presets(BUILT_IN_PRESETS))
-# As of a picture that is still to be fetched.
+# The source of a picture that has yet to be fetched.
 EXPECTED = Source(filename="cat.jpg")
 
 
@@ -31,7 +31,7 @@ def acceptance(client: Redis, store: JobStore, storage: FileStorage) -> Acceptan
 
 
 class Records:
-    """Keeps records of jobs whose sources are elsewhere."""
+    """Stores the records of jobs whose sources are stored elsewhere."""
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The verbs of the doors."""
+"""The job verbs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -40,7 +40,7 @@ from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
 from quickthumb.service.presets import read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
-from quickthumb.storage import FileStorage, Storage
+from quickthumb.storage import FileStorage, Kept, Storage
 from quickthumb.storage.errors import DiskFull
 from tests.conftest import picture
 from tests.redis_fixtures import claimed, finished, is_held
@@ -70,7 +70,7 @@ async def service(client: Redis, store: JobStore, storage: FileStorage) -> Async
 
 @pytest.fixture
 def kept(folder: Path) -> Callable[[], list[Path]]:
-    """Every file there is, and every folder on its way."""
+    """All stored files, and all folders of unfinished uploads and workspaces."""
     return lambda: [
         path for path in folder.rglob("*") if path.is_file() or path.parent.name in (".arriving", ".making")
     ]
@@ -459,3 +459,41 @@ async def test_a_wrong_parameter_of_a_raw_image_is_refused_before_its_body(servi
 
     with pytest.raises(InvalidParameter):
         await service.submit(ANONYMOUS, Upload(body(), "image/jpeg", None, [("width", "wide")]))
+
+
+async def test_a_late_second_retry_does_not_remove_what_the_first_has_made(
+    service: ImageService, attempts: Attempts, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    await has_failed(attempts, storage, job)
+    look_up = storage.look_up
+
+    async def look_up_late(job_id: str) -> Kept:
+        monkeypatch.setattr(storage, "look_up", look_up)
+        await service.retry(ANONYMOUS, job.id)
+        await ended(attempts, storage, job)
+        return await look_up(job_id)
+
+    monkeypatch.setattr(storage, "look_up", look_up_late)
+    with pytest.raises(WrongState):
+        await service.retry(ANONYMOUS, job.id)
+    _, _, download = await service.result(ANONYMOUS, job.id, "thumbnail")
+    assert await read(download) == b"result"
+
+
+async def test_cancelling_a_job_that_redis_has_just_lost_removes_nothing(
+    service: ImageService, storage: FileStorage, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await service.submit(ANONYMOUS, upload(picture()))
+    conclude = storage.conclude
+
+    async def conclude_and_wipe(job_id: str, workspace: Path, outcome: bytes) -> bytes:
+        standing = await conclude(job_id, workspace, outcome)
+        await redis.flushall()
+        return standing
+
+    monkeypatch.setattr(storage, "conclude", conclude_and_wipe)
+    with pytest.raises(UnknownJob):
+        await service.cancel(ANONYMOUS, job.id)
+    kept = await storage.look_up(job.id)
+    assert (kept.record is not None, kept.source is not None, kept.outcome is not None) == (True, True, True)

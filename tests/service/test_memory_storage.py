@@ -1,4 +1,4 @@
-"""A job's whole life with a storage that keeps no files: nothing in the service may need the path of what is stored."""
+"""A job's whole life on a storage without files: nothing in the service may need the path of a stored blob."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -46,7 +46,7 @@ async def service(client: Redis, store: JobStore, storage: MemoryStorage) -> Asy
 
 
 class Worker:
-    """A runner with the handler of jobs, which makes real pictures."""
+    """A runner with the handler of jobs, which renders real pictures."""
 
     def __init__(self, store: JobStore, attempts: Attempts, storage: MemoryStorage) -> None:
         self._runner = Runner(attempts, lease_seconds=5.0)

@@ -30,7 +30,7 @@ def test_an_output_without_a_name_gets_the_preset_s() -> None:
         ({"card": []}, "PRESETS: the preset 'card' must have 1 to 32 outputs, not 0."),
         ({"card": [{}] * 33}, "PRESETS: the preset 'card' must have 1 to 32 outputs, not 33."),
         ({"card": [{"name": "a"}, {"name": "a"}]}, "PRESETS: the preset 'card' gives the name 'a' to 2 outputs."),
-        ({"My card": [{}]}, "PRESETS: the name 'My card' must be of small letters, "),
+        ({"My card": [{}]}, "PRESETS: the name 'My card' must consist of lowercase letters, "),
     ],
 )
 def test_a_mistake_is_one_sentence_with_the_preset_and_the_field(

@@ -1,4 +1,4 @@
-"""Rebuilding Redis from the disk, putting back what the queue lost, and removing what was kept long enough."""
+"""Rebuilding Redis from the storage, queueing what arq's queue lost, and removing what has expired."""
 
 import os
 import time
@@ -15,13 +15,13 @@ from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, 
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import EMAIL_SECONDS, JOB, KEYS
+from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, JOB, KEYS
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
-from quickthumb.service.errors import UnknownJob
+from quickthumb.service.errors import QueueFull, UnknownJob
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import FileStorage, RetentionAges
-from quickthumb.storage.layout import mail_outcome, mail_record
+from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claimed, finished, is_held, token
@@ -88,7 +88,7 @@ async def test_an_emptied_redis_is_rebuilt_once(
     page = await store.page(status=None, limit=10, cursor=None)
     assert {job.id for job in page.jobs} == {waiting.id, done.id}
 
-    # The second round has nothing to go through: Redis is the same run, and was not emptied.
+    # The second round has no records to check: it is the same run of Redis, and Redis was not wiped.
     await redis.delete(KEYS.record(JOB, waiting.id))
     await repairer.round("a worker")
     assert await store.get(waiting.id) is None
@@ -124,9 +124,10 @@ async def test_a_failed_job_whose_outcome_is_gone_is_tried_again(
     job = await on_disk(storage, a_job())
     await store.add(job)
     attempt = await claimed(attempts, job.id, lease_seconds=5)
-    await finished(attempts, attempt, await concluded(storage, job, Status.FAILED), busy_seconds=0)
+    outcome = await concluded(storage, job, Status.FAILED)
+    await finished(attempts, attempt, outcome, busy_seconds=0)
     assert (await repairer.rebuild()).queued == 0
-    await storage.reopen(job.id)
+    assert await storage.reopen(job.id, outcome.model_dump_json().encode())
     assert (await repairer.rebuild()).queued == 1
     reopened = await store.get(job.id)
     assert reopened is not None
@@ -202,7 +203,7 @@ async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
 
 
 class Post:
-    """A mail server that takes everything."""
+    """A mail server that accepts everything."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -276,3 +277,60 @@ async def test_emails_are_swept_a_day_after_their_end(
     for email in (old, given_up):
         with pytest.raises(UnknownJob):
             await mail.find(ANONYMOUS, email.id)
+
+
+async def test_one_unreadable_record_does_not_keep_the_others_from_being_repaired(
+    repairer: Repairer, lead: RepairLead, store: JobStore, storage: FileStorage, redis: Redis, folder: Path
+) -> None:
+    jobs = sorted([await on_disk(storage, a_job()) for _ in range(3)], key=lambda job: job.id)
+    (folder / record_key(jobs[0].id)).write_bytes(b"")
+    await redis.flushall()
+    await repairer.round("a worker")
+    assert [await store.get(job.id) is not None for job in jobs] == [False, True, True]
+    assert await lead.rebuilt_for() == await lead.run_id()
+
+
+async def test_a_redis_that_is_emptied_during_a_rebuild_is_rebuilt_again(
+    repairer: Repairer, lead: RepairLead, store: JobStore, storage: FileStorage, redis: Redis
+) -> None:
+    done = await on_disk(storage, a_job())
+    await concluded(storage, done)
+
+    async def wipe() -> None:
+        await redis.flushall()
+
+    token = await lead.begin_rebuild()
+    await repairer.rebuild(wipe)
+    assert not await lead.mark_rebuilt(await lead.run_id(), token)
+    await repairer.round("a worker")
+    assert await store.get(done.id) is not None
+
+
+@pytest.mark.parametrize("left", ["an expired record", "an end that a worker of the first release wrote"])
+async def test_an_index_entry_that_nobody_removed_is_removed(
+    repairer: Repairer, emails: EmailStore, storage: FileStorage, redis: Redis, left: str
+) -> None:
+    mail = MailService(emails, storage, allowed=["*"], max_queued=1)
+    email = await mail.queue(ANONYMOUS, "ada@example.com")
+    await redis.zrem(KEYS.queue, email.id)
+    if left == "an expired record":
+        await redis.delete(KEYS.record(EMAIL, email.id))
+    else:
+        await redis.hset(KEYS.record(EMAIL, email.id), "status", "DONE")  # type: ignore[misc]
+    with pytest.raises(QueueFull):
+        await mail.queue(ANONYMOUS, "bob@example.com")
+    await repairer.reconcile()
+    await mail.queue(ANONYMOUS, "bob@example.com")
+
+
+async def test_an_email_that_a_worker_of_the_first_release_sent_is_not_sent_again(
+    repairer: Repairer, emails: EmailStore, storage: FileStorage, redis: Redis
+) -> None:
+    mail = MailService(emails, storage, allowed=["*"], max_queued=9)
+    email = await mail.queue(ANONYMOUS, "ada@example.com")
+    await redis.hset(KEYS.record(EMAIL, email.id), "status", "DONE")  # type: ignore[misc]
+    await repairer.rebuild()
+    await redis.flushall()
+    await repairer.rebuild()
+    assert (await mail.find(ANONYMOUS, email.id)).status is Status.DONE
+    assert await redis.zscore(KEYS.queue, email.id) is None

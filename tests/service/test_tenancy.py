@@ -1,4 +1,4 @@
-"""A tenant's jobs are its own: for others they do not exist."""
+"""Tenants see only their own jobs; other tenants' jobs do not exist for them."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -106,5 +106,5 @@ async def test_idempotency_keys_are_the_tenant_s_own(service: ImageService, redi
     ]
     assert [jobs[0].id == other.id for other in jobs] == [True, True, False, False]
     assert [job.tenant for job in jobs] == ["ada", "ada", "bob", "default"]
-    # Where earlier releases, which knew no tenants, have put it.
+    # Earlier releases, which had no tenants, put it there.
     assert jobs[3].id.encode() in await redis.get(KEYS.idempotency("one"))

@@ -1,4 +1,4 @@
-"""The obligations to blobs of any kind: found, read, created once, listed, deleted. And the identity of the store."""
+"""What a storage owes for blobs of any kind: find, read, create once, list, delete. And the identity of the store."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from tests.storage.jobs import (
 
 
 class BlobContract:
-    """Every obligation to blobs, once."""
+    """One test for each obligation that concerns blobs."""
 
     async def test_a_blob_tells_what_is_known_of_it(self, storage: Storage) -> None:
         begun = datetime.now(UTC)
@@ -63,7 +63,7 @@ class BlobContract:
         for data in (b"first", b"second"):
             await end(storage, job_id, {"a.jpg": data}, b"outcome")
             versions.add((await found(storage, result_key(job_id, "a.jpg"))).version)
-            await storage.reopen(job_id)
+            assert await storage.reopen(job_id, b"outcome")
         assert len(versions) == 2
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def storage(folder: Path) -> FileStorage:
 
 @pytest.fixture
 def left(folder: Path) -> Left:
-    """Every file there is, and every folder on its way."""
+    """Lists every stored file and every unfinished upload or workspace."""
 
     def found() -> list[str]:
         files = {path for path in folder.rglob("*") if path.is_file()}
@@ -33,7 +33,7 @@ def left(folder: Path) -> Left:
 
 @pytest.fixture
 def break_it(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """Where the kernel is asked to bring something to the disk, it answers that it can't."""
+    """Makes every fsync fail with an errno."""
 
     def break_it(number: int) -> None:
         def fsync(_: int) -> None:

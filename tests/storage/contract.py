@@ -1,13 +1,13 @@
-"""What `quickthumb/storage/contract.py` asks of any storage, as tests.
+"""The obligations of `quickthumb/storage/contract.py` as tests.
 
-A storage passes when a subclass of `StorageContract` does, whose fixtures give it:
+To test a storage, subclass `StorageContract` and provide these fixtures:
 
-- `storage`: an empty one;
-- `left`: a function that lists whatever it holds, of anyone, for good or on its way;
-- `break_it`: a function that makes its next writing fail with an OSError of the given number;
-- `grow_older`: a function that makes everything it holds that many seconds older.
+- `storage`: an empty storage;
+- `left`: a function that lists everything the storage holds, whether stored or unfinished;
+- `break_it`: a function that makes the storage's next writes fail with an OSError of the given number;
+- `grow_older`: a function that makes everything in the storage that many seconds older.
 
-No test here knows where a storage keeps its blobs: they are read through the contract, or as local files that it gives.
+No test here knows where a storage keeps its blobs: they are read through the contract, or as local files it yields.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ AGES = RetentionAges(ended_seconds=1_000, source_seconds=100, unended_seconds=10
 
 
 class StorageContract(BlobContract, SharingContract):
-    """Every obligation: those to jobs are here."""
+    """Every obligation of a storage. The tests of this class are about jobs; the rest are inherited."""
 
     async def test_what_was_kept_is_there_whole(self, storage: Storage) -> None:
         job_id = new_id()
@@ -229,11 +229,22 @@ class StorageContract(BlobContract, SharingContract):
     async def test_a_job_that_was_reopened_can_end_again(self, storage: Storage) -> None:
         job_id = await keep(storage)
         await end(storage, job_id, {"a.jpg": b"a"}, b"FAILED")
-        await storage.reopen(job_id)
+        assert await storage.reopen(job_id, b"FAILED")
         assert (await storage.look_up(job_id)).outcome is None
         assert await storage.result(job_id, "a.jpg") is None
         assert await end(storage, job_id, {"b.jpg": b"b"}, b"DONE") == b"DONE"
         assert await bytes_of(storage, job_id, "b.jpg") == b"b"
+
+    async def test_only_the_outcome_that_the_caller_knows_is_reopened(self, storage: Storage, left: Left) -> None:
+        job_id = await keep(storage)
+        assert not await storage.reopen(job_id, b"FAILED")
+        await end(storage, job_id, {"a.jpg": b"a"}, b"DONE")
+        before = left()
+        assert not await storage.reopen(job_id, b"FAILED")
+        assert left() == before
+        assert await bytes_of(storage, job_id, "a.jpg") == b"a"
+        reopened = await asyncio.gather(*(storage.reopen(job_id, b"DONE") for _ in range(8)))
+        assert sorted(reopened) == [*[False] * 7, True]
 
     async def test_every_job_is_known_by_its_id(self, storage: Storage) -> None:
         ids = [await keep(storage) for _ in range(12)]

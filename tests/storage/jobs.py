@@ -1,4 +1,4 @@
-"""What the tests of every storage do: keep jobs, end them, and read what is stored."""
+"""Steps that the tests of every storage share: they keep jobs, end them, and read what is stored."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,11 +14,11 @@ GrowOlder = Callable[[float], None]
 
 
 class GoneAway(Exception):
-    """What happens to an upload in the middle."""
+    """The client of an upload has gone away."""
 
 
 def nothing() -> None:
-    """What happens in the middle, unless a test has something in mind."""
+    """The default for `in_the_middle`: nothing happens there."""
 
 
 def go_away() -> None:
@@ -32,7 +32,7 @@ async def keep(
     job_id: str | None = None,
     in_the_middle: Callable[[], None] = nothing,
 ) -> str:
-    """The id of a new job that is kept."""
+    """Stores a new job and returns its id. Calls `in_the_middle` after the source is written."""
     job_id = job_id or new_id()
     async with storage.receive(job_id) as arrival:
         for start in range(0, len(source), 50_000):
@@ -49,7 +49,7 @@ async def end(
     outcome: bytes,
     in_the_middle: Callable[[], None] = nothing,
 ) -> bytes:
-    """One attempt at the job, and the outcome that stands after it."""
+    """Makes one attempt at the job; returns the outcome that is stored after it."""
     async with storage.workspace(job_id, new_id()) as folder:
         for name, data in results.items():
             (folder / name).write_bytes(data)
@@ -58,7 +58,7 @@ async def end(
 
 
 async def content(storage: Storage, blob: Blob | None, start: int = 0, end: int | None = None) -> bytes:
-    """What a blob holds, or a part of it."""
+    """The bytes of a blob, or of a part of it."""
     assert blob is not None
     return b"".join([block async for block in storage.read(blob, start, end)])
 
@@ -69,14 +69,14 @@ async def bytes_of(storage: Storage, job_id: str, name: str) -> bytes | None:
 
 
 async def found(storage: Storage, key: str) -> Blob:
-    """The blob of a key that is taken."""
+    """The blob under a key that must exist."""
     blob = await storage.find(key)
     assert blob is not None
     return blob
 
 
 async def listed(storage: Storage, prefix: str) -> list[Blob]:
-    """Everything below a prefix, once it is sure that it came in proper batches."""
+    """Every blob below a prefix; checks that the batches are neither empty nor too large."""
     batches = [batch async for batch in storage.list(prefix)]
     assert all(0 < len(batch) <= BATCH for batch in batches)
     return [blob for batch in batches for blob in batch]

@@ -27,7 +27,7 @@ from quickthumb.storage.layout import (
     upload_folder,
 )
 
-# Small, so that tests see several.
+# Small, so that tests get several blocks and batches.
 BLOCK_BYTES = 4 * 1024
 BATCH = 10
 
@@ -42,7 +42,7 @@ def _temporary_file(data: bytes | bytearray) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object: jobs that share a source have the same one."""
+    """One stored object; jobs that share a source share the entry."""
 
     data: bytes
     version: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -50,7 +50,7 @@ class Entry:
 
 
 class MemoryArrival:
-    """A source that is being written."""
+    """A source that is being uploaded."""
 
     def __init__(self, storage: "MemoryStorage", job_id: str) -> None:
         self._storage = storage
@@ -71,9 +71,9 @@ class MemoryArrival:
 
 
 class MemoryStorage:
-    """`entries` is all that is stored, by key; `arriving` and `making` count what is on its way.
+    """`entries` holds every stored object, by key; `arriving` and `making` list unfinished uploads and workspaces.
 
-    With `failing` set to the number of an OSError, every write fails with it.
+    If `failing` is set to the number of an OSError, every write fails with that error.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class MemoryStorage:
         self.failing: int | None = None
 
     def take_write(self) -> None:
-        """Raises what a write fails with just now."""
+        """Raises the error that writes are set to fail with, if any."""
         if self.failing is not None:
             with translated():
                 raise OSError(self.failing, os.strerror(self.failing))
@@ -175,9 +175,12 @@ class MemoryStorage:
             self.entries |= {**results, outcome_key(job_id): Entry(outcome)}
         return standing or outcome
 
-    async def reopen(self, job_id: str) -> None:
+    async def reopen(self, job_id: str, outcome: bytes) -> bool:
+        if await self.get(outcome_key(job_id)) != outcome:
+            return False
         for key in self._below(result_folder(job_id)):
             del self.entries[key]
+        return True
 
     async def remove_source(self, job_id: str) -> None:
         await self.delete(source_key(job_id))

@@ -1,4 +1,4 @@
-"""The obligations to sources that several jobs share."""
+"""What a storage owes for sources that several jobs share."""
 
 import asyncio
 import errno
@@ -20,7 +20,7 @@ from tests.storage.jobs import (
 
 
 class SharingContract:
-    """Every obligation to shared sources, once."""
+    """One test for each obligation that concerns shared sources."""
 
     async def test_jobs_share_a_source(self, storage: Storage) -> None:
         first, second, third = await keep(storage, b"the source", b"first"), new_id(), new_id()

@@ -168,7 +168,7 @@ async def test_the_sweep_tells_what_has_not_ended(storage: FileStorage, folder: 
     assert (await storage.expire(ages)).unended == (job_id,)
 
 
-# What the first release has written, and would read.
+# The files as the first release wrote them and expects to read them.
 JOB = "5f0" + "c" * 29
 LAID_OUT = {
     f"uploads/5f0/{JOB}/source": b"source",

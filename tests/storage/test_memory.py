@@ -1,4 +1,4 @@
-"""The storage in memory passes the same contract: what is above it can do without files."""
+"""The storage in memory passes the same contract, so nothing above the contract needs files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of the HTTP door share: a client, jobs to look at, and a web process that has no worker."""
+"""What the tests of the native HTTP API share: a client, finished jobs, and a web process without a worker."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ MAX_UPLOAD_BYTES = 4 * 1024 * 1024
 
 @pytest.fixture
 async def client(service: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the service that all tests share."""
+    """A client of the service that all these tests share."""
     async with http_client(service) as client:
         yield client
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebProcess]:
-    """A web process without a worker: what it accepts stays WAITING. It takes at most MAX_UPLOAD_BYTES."""
+    """A web process without a worker, so accepted jobs stay WAITING. It accepts at most MAX_UPLOAD_BYTES."""
     folder = tmp_path_factory.mktemp("alone")
     async with (
         RedisServer(folder) as redis,
@@ -35,14 +35,14 @@ async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebPr
 
 @pytest.fixture
 async def waiting(alone: WebProcess) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the web process that has no worker."""
+    """A client of the web process without a worker."""
     async with http_client(alone.address) as client:
         yield client
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a problem says, in the order in which the tests care."""
+    """The fields of a problem that the tests check."""
 
     status: int
     code: str
@@ -50,7 +50,7 @@ class Refusal:
 
 
 def refusal(answer: httpx.Response) -> Refusal:
-    """The problem that the answer is, once it is sure that it is one in form."""
+    """Checks that the response is a well-formed problem, and returns it."""
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["type"] == "about:blank"
@@ -61,7 +61,7 @@ def refusal(answer: httpx.Response) -> Refusal:
 
 
 async def upload(client: httpx.AsyncClient, name: str = "cat.jpg", data: bytes | None = None) -> dict[str, Any]:
-    """The job of an upload as a form."""
+    """Uploads an image as a form, and returns its job."""
     answer = await client.post("/images/", files={"image": (name, data or picture())})
     assert answer.status_code == 202, answer.text
     job: dict[str, Any] = answer.json()
@@ -69,7 +69,7 @@ async def upload(client: httpx.AsyncClient, name: str = "cat.jpg", data: bytes |
 
 
 async def done(client: httpx.AsyncClient, name: str = "cat.jpg", data: bytes | None = None) -> dict[str, Any]:
-    """The job of an upload, once it is DONE."""
+    """Uploads an image, waits until its job is DONE, and returns the job."""
     accepted = await upload(client, name, data)
     job: dict[str, Any] = (await client.get(accepted["links"]["self"], params={"wait": 30})).json()
     assert job["status"] == "DONE", job

@@ -57,7 +57,7 @@ WAYS: dict[str, Callable[[int], tuple[str, Iterator[bytes]]]] = {
 
 
 async def growth_bytes(web: WebProcess, way: str, size: int) -> int:
-    """By how much an upload of `size` bytes lets the web process grow: its highest point above where it was before."""
+    """By how much the web process grows during an upload of `size` bytes: its peak memory less its memory before."""
     _forget_highest(web)
     before = _memory_bytes(web, "VmRSS")
     status = await asyncio.to_thread(upload, web.port, way, size)
@@ -66,7 +66,7 @@ async def growth_bytes(web: WebProcess, way: str, size: int) -> int:
 
 
 def upload(port: int, way: str, size: int) -> int:
-    """Sends the upload, chunked; the status of the answer."""
+    """Sends the upload with chunked encoding, and returns the response's status."""
     content_type, body = WAYS[way](size)
     head = f"POST /images/ HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:

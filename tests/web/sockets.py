@@ -1,4 +1,4 @@
-"""HTTP spoken by hand, for what no client library does: stopping in the middle, sending after an early answer."""
+"""HTTP over plain sockets, for what no client library does: stop in the middle, or send after an early response."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ ANSWER_SECONDS = 10.0
 
 
 class Connection:
-    """One connection to a web process; answers are read whole, by their Content-Length."""
+    """One connection to a web process. It reads whole responses, by their Content-Length."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -23,7 +23,7 @@ class Connection:
         return self
 
     async def head(self, request: str, **headers: object) -> Self:
-        """Sends a request's head; an underscore in a header's name stands for a hyphen."""
+        """Sends a request head. An underscore in the name of a header stands for a hyphen."""
         lines = [f"{request} HTTP/1.1", "Host: test"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         return await self.send(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -32,7 +32,7 @@ class Connection:
         return await self.send(b"%x\r\n" % len(data) + data + b"\r\n")
 
     async def answer(self) -> httpx.Response:
-        """The next answer."""
+        """The next response."""
         async with asyncio.timeout(ANSWER_SECONDS):
             status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines)
@@ -40,7 +40,7 @@ class Connection:
         return httpx.Response(int(status.split()[1]), headers=headers, content=body)
 
     async def is_closed(self) -> bool:
-        """Whether the other side closes the connection now, without saying anything more."""
+        """Whether the server closes the connection now, without sending anything more."""
         async with asyncio.timeout(ANSWER_SECONDS):
             with contextlib.suppress(ConnectionError):
                 return await self._reader.read() == b""

@@ -1,4 +1,4 @@
-"""The page for people, in the browser that they use."""
+"""The page `/docs`, in a real browser."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ playwright = pytest.importorskip("playwright.async_api", reason="needs playwrigh
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-# As root there is no sandbox; the rest keeps the browser from talking to its maker.
+# Root must run Chromium without its sandbox; the other options stop it from calling its vendor's servers.
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '
 
 
 class Visit:
-    """A page, with whatever it complained about and asked for."""
+    """A page, with the errors it logged and the URLs it requested."""
 
     def __init__(self, page: "Page") -> None:
         self.page = page
@@ -66,7 +66,7 @@ async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str
     operation = page.locator("#operations-Images-images_submit")
     chooser = operation.locator("input[type=file]")
     await chooser.wait_for()
-    assert await chooser.count() == 1  # the image's; nothing else is a file
+    assert await chooser.count() == 1  # for the image; no other field is a file
     await chooser.set_input_files(photo)
     await operation.locator("tr[data-property-name=width] input[type=text]").fill("64")
     await operation.locator("button.execute").click()
@@ -78,7 +78,7 @@ async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str
     assert '"filename": "photo.jpg"' in shown
     command = await operation.locator(".curl-command").inner_text()
     assert "image=@photo.jpg" in command
-    assert "height" not in command  # what was left empty is not sent
+    assert "height" not in command  # empty fields are not sent
 
     location = next(line for line in shown.splitlines() if "location:" in line).split(": ")[1].strip()
     async with httpx.AsyncClient(base_url=service) as client:
@@ -98,7 +98,7 @@ async def test_the_other_ways_of_sending_work_from_the_page(visit: Visit, servic
         body = operation.locator(".opblock-section-request-body")
         await body.locator("select").first.select_option(media_type)
         if media_type == "application/json":
-            await body.locator("textarea").wait_for()  # its example is good as it stands
+            await body.locator("textarea").wait_for()  # its example works without changes
         else:
             await body.locator("input[type=file]").set_input_files(photo)
             await operation.locator(".parameters textarea").first.fill('{"width": 77}')

@@ -33,7 +33,7 @@ def raw(data: bytes, content_type: str = "image/jpeg") -> dict[str, Any]:
 
 
 async def sizes(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, tuple[int, int]]:
-    """The results' sizes by name, once they are made."""
+    """The sizes of the job's results by name, once the job is DONE."""
     assert answer.status_code == 202, answer.text
     job = (await client.get(answer.headers["location"], params={"wait": 30})).json()
     assert job["status"] == "DONE", job
@@ -247,7 +247,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(alone: WebProcess, 
         if length > 1024 * 1024:
             await wait_until(lambda: any(arriving.iterdir()))
         sending.break_off()
-    told = "POST /images/: the client went away"
+    told = "POST /images/: the client disconnected"
     await wait_until(lambda: told in alone.log.read_text() and not any(arriving.iterdir()))
     assert len(alone.kept()) == kept
     assert "Traceback" not in alone.log.read_text()

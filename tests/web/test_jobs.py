@@ -169,7 +169,7 @@ async def test_a_finished_job_can_be_removed_with_its_results(client: httpx.Asyn
 )
 async def test_an_unknown_or_malformed_id_is_no_job(waiting: httpx.AsyncClient, method: str, name: str) -> None:
     answer = refusal(await waiting.request(method, f"/jobs/{name}"))
-    # An encoded slash is a slash to the router, so that such an address leads nowhere at all.
+    # The router decodes an encoded slash, so no route matches such a URL.
     assert answer == (Refusal(404, "not_found") if "%2f" in name else UNKNOWN)
     assert refusal(await waiting.get(f"/jobs/{name}/original")).status == 404
     assert refusal(await waiting.get(f"/jobs/{name}/results/thumbnail")).status == 404

@@ -29,7 +29,7 @@ def operations(description: Description) -> list[Description]:
 
 
 def check(description: Description, answer: httpx.Response, method: str, path: str) -> None:
-    """Compares an answer with what is said of it."""
+    """Checks a response against its OpenAPI description."""
     operation = description["paths"][path][method.lower()]
     said = operation["responses"][str(answer.status_code)]
     media_type = answer.headers.get("content-type", "").partition(";")[0]

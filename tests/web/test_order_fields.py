@@ -1,4 +1,4 @@
-"""A field that is declared in an order is taken by every way of sending an image, described, and kept."""
+"""A field declared in `Order` is accepted by every way of sending an image, described in OpenAPI, and kept."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ def store(redis: Redis) -> JobStore:
 
 @pytest.fixture
 async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application whose clients may give an Extended order; all else is as it is wired in `app`."""
+    """A client of an application that accepts Extended orders; everything else is wired as in `app`."""
     limits = IntakeLimits(
         max_upload_bytes=1_000_000, max_fields=30, max_fields_bytes=10_000, idle_seconds=5, total_seconds=5
     )

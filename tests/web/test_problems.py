@@ -20,7 +20,7 @@ SECRET = "redis://:hush@example/0"
 
 
 class FailingService:
-    """Fails in whatever it is asked, with the error it was made with."""
+    """Raises the given error from every method."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -47,7 +47,7 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets caplog hear QuickThumb's log, whatever has set it up before."""
+    """Lets caplog see QuickThumb's log, even if another test has already configured logging."""
     monkeypatch.setattr(logging.getLogger("quickthumb"), "propagate", True)
 
 
@@ -62,7 +62,7 @@ async def test_a_bug_is_a_problem_that_tells_nothing(caplog: pytest.LogCaptureFi
             assert "Traceback" not in answer.text
             assert all(answer.headers[name] == value for name, value in DEFAULT_HEADERS.items())
             assert answer.headers["cache-control"] == "no-store"
-    assert caplog.text.count("GET /jobs went wrong") == 1
+    assert caplog.text.count("GET /jobs failed") == 1
     assert caplog.text.count(f"RuntimeError: {SECRET}") >= 2
 
 

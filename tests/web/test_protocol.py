@@ -1,4 +1,4 @@
-"""What a connection may send before its request has a body."""
+"""The limits on what a connection may send before the body of a request."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from quickthumb.web import protocol
 
 
 async def exchange(address: str, *parts: bytes) -> bytes:
-    """What the service answers to the parts; it must close the connection by itself."""
+    """Sends the parts, and returns everything that the service sends until it closes the connection."""
     place = urlsplit(address)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     try:

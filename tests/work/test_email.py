@@ -1,4 +1,4 @@
-"""Sending emails: the verbs of the doors, and the worker's, on a real Redis. Only the mail server is made up."""
+"""Sending emails: the verbs and the worker's handler, on a real Redis. Only the mail server is fake."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ LEASE_SECONDS = 2.0
 
 
 class Post:
-    """A way of sending that does, one after the other, what it is told; in the end it takes what comes."""
+    """A mailer that raises the given errors, one after the other, and then accepts everything."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -45,7 +45,7 @@ class Post:
 
 
 class Slow(Post):
-    """One that takes its time."""
+    """A slow mailer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Worker:
         return await self.runner.run(self.handler, email_id)
 
     async def pause_seconds(self, email_id: str) -> float | None:
-        """Runs an attempt after which the email is to be tried again, and tells when."""
+        """Runs an attempt that ends in a retry. Returns the delay until the retry."""
         verdict = await self.run(email_id)
         assert isinstance(verdict, Snooze)
         return verdict.seconds
@@ -222,7 +222,7 @@ async def test_a_worker_that_is_told_to_stop_lets_it_wait(
 
 
 def kept(folder: Path) -> list[str]:
-    """What the storage has of emails."""
+    """The names of all files that the storage has."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
@@ -244,7 +244,7 @@ async def test_one_that_is_not_accepted_leaves_nothing(service: MailService, red
 async def test_one_that_was_refused_though_redis_took_it_is_not_sent(
     service: MailService, mail: Email, worker_of: WorkerOf, folder: Path
 ) -> None:
-    """Redis' answer was lost: the record is gone, the queue's entry is not."""
+    """Redis' answer was lost: the record was deleted, but the queue entry is still there."""
     (folder / "mail" / mail.id[:3] / mail.id / "record.json").unlink()
     post = Post()
     with pytest.raises(LeaseLost):
@@ -257,7 +257,7 @@ async def test_one_that_was_refused_though_redis_took_it_is_not_sent(
 async def test_an_end_that_stands_in_the_storage_is_adopted(
     service: MailService, mail: Email, worker_of: WorkerOf, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker died after the email was sent and before Redis knew."""
+    """The worker died after it sent the email and before it settled the attempt in Redis."""
     with monkeypatch.context() as patch:
 
         async def dies(*_: object, **__: object) -> bool:

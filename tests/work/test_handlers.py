@@ -1,4 +1,4 @@
-"""What came of an attempt, in arq's words."""
+"""How arq learns the result of an attempt."""
 
 import asyncio
 from typing import Any
@@ -45,7 +45,7 @@ def context(verdict: Verdict | BaseException | None) -> dict[str, Any]:
 
 
 async def retry_for(given: dict[str, Any]) -> int | None:
-    """After how many milliseconds arq is to come again."""
+    """The delay, in milliseconds, after which arq retries."""
     with pytest.raises(Retry) as caught:
         await process(given, "job")
     return caught.value.defer_score
@@ -66,14 +66,14 @@ async def test_each_kind_has_its_handler() -> None:
 async def test_an_attempt_in_order_is_the_end(verdict: Verdict | None) -> None:
     given = context(verdict)
     await process(given, "job")
-    # The script that settled it has taken it from the queue.
+    # The script that settled the attempt took the item out of the queue.
     assert given["redis"].left_alone == ["job"]
 
 
 async def test_what_may_pass_is_tried_again_in_time() -> None:
     given = context(Snooze(blameless=True, seconds=4.0))
     assert await retry_for(given) == 4_000
-    # The script that settled it has put it back.
+    # The script that settled the attempt put the item back into the queue.
     assert given["redis"].left_alone == ["job"]
 
 

@@ -1,4 +1,4 @@
-"""A worker's heartbeats; and the end of one that stands still, or whose threads hang, in a process that may end."""
+"""A worker's heartbeats; and, in a process of its own, the end of a worker that is blocked or whose threads hang."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ asyncio.run(main())
 
 
 class Leases:
-    """Counts how often its leases are renewed, and may have trouble with that."""
+    """In place of a runner: counts how often leases are renewed, and can be made to fail."""
 
     def __init__(self) -> None:
         self.renewed = 0

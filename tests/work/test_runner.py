@@ -1,4 +1,4 @@
-"""One attempt at a job, whatever happens to it. Only the pictures are made up."""
+"""Attempts at jobs, whatever happens to them. Only the rendering is fake."""
 
 import asyncio
 import errno
@@ -21,6 +21,7 @@ from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.layout import record_key
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.life import background, heartbeat
@@ -35,7 +36,7 @@ MAX_ATTEMPTS = 3
 
 
 async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-    """Makes every output, with something in it."""
+    """Writes a file with some bytes for every output."""
     made = []
     for output in outputs:
         (folder / f"{output.name}.jpg").write_bytes(source.read_bytes()[:4])
@@ -51,7 +52,7 @@ def failing(error: Exception) -> Render:
 
 
 class Held:
-    """A render function that waits, half done, until it is let go."""
+    """A render function that waits, half done, until the test lets it go on."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
@@ -65,7 +66,7 @@ class Held:
 
 
 class Worker:
-    """A runner with the handler of jobs; `confined` is where it makes those that have a strike."""
+    """A runner with the handler of jobs; `confined` renders the jobs that have a strike."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Worker:
         return await self.runner.run(self.handler, job_id)
 
     async def pause_seconds(self, job_id: str) -> float:
-        """Runs an attempt after which the job is to be run again, and tells when."""
+        """Runs an attempt that ends in a retry. Returns the delay until the retry."""
         verdict = await self.run(job_id)
         assert isinstance(verdict, Snooze)
         assert verdict.seconds is not None
@@ -131,7 +132,7 @@ async def found(store: JobStore, job: Job) -> Job:
 
 
 def results(folder: Path) -> list[str]:
-    """Everything that was made or is on its way."""
+    """All files that were made, finished or not."""
     area = folder / "processed"
     return sorted(str(path.relative_to(area)) for path in area.rglob("*") if path.is_file())
 
@@ -353,7 +354,7 @@ async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
 async def test_an_outcome_that_stands_is_adopted(
     worker_of: WorkerOf, store: JobStore, attempts: Attempts, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker died after the files were in place and before Redis knew."""
+    """The worker died after it put the files in place and before it settled the attempt in Redis."""
     with monkeypatch.context() as patch:
 
         async def dies(*_: object, **__: object) -> bool:
@@ -486,7 +487,7 @@ class Endless:
 
 
 async def cancelled_by_a_user(store: JobStore, storage: FileStorage, job: Job) -> None:
-    """As the verb does it: storage first."""
+    """Cancels the job as the verb does: in the storage first."""
     outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
     async with storage.workspace(job.id, token()) as folder:
         await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
@@ -574,3 +575,26 @@ async def test_a_job_that_waits_for_another_attempt_is_due_by_redis_clock(
     due_seconds = await redis.zscore(KEYS.queue, job.id) / 1000
     assert due_seconds - (await redis.time())[0] == pytest.approx(seconds, abs=1.5)
     assert not await redis.exists(KEYS.lease(job.id))
+
+
+async def test_a_job_whose_record_cannot_be_read_ends(
+    worker_of: WorkerOf, store: JobStore, job: Job, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / record_key(job.id)).write_bytes(b"")
+    worker = worker_of(draw)
+    for _ in range(MAX_ATTEMPTS):
+        assert isinstance(await worker.run(job.id), Snooze)
+    await worker.run(job.id)
+    failed = await found(store, job)
+    assert failed.status is Status.FAILED
+    assert failed.error is not None
+    assert failed.error.code == "internal_error"
+
+
+async def test_an_image_library_that_fails_without_an_errno_is_a_strike(
+    worker_of: WorkerOf, store: JobStore, job: Job
+) -> None:
+    worker = worker_of(failing(OSError("broken data stream when writing image file")))
+    for _ in range(MAX_ATTEMPTS):
+        await worker.run(job.id)
+    assert (await found(store, job)).status is Status.FAILED

@@ -1,7 +1,7 @@
-"""The formats of images, one row each: everything that is particular to a format stands in its own file.
+"""The table of image formats, one row each: everything particular to a format is in the format's own file.
 
-To add a format, write its file and add its row to `FORMATS`. The web process asks this table for signatures, header
-readers and media types, so nothing here imports Pillow, nor does any row until the engine calls what needs it.
+To add a format, write its file and add its row to `FORMATS`. The web process uses this table for signatures, header
+readers and media types, so no module here imports Pillow until the engine calls a function that needs it.
 """
 
 from quickthumb.imaging.formats.avif import AVIF
@@ -17,8 +17,8 @@ from quickthumb.imaging.formats.webp import WEBP
 
 __all__ = ["FORMATS", "WRITTEN", "Encoder", "Format", "named", "opened_as"]
 
-# Signatures and Pillow's decoders are tried in this order. It matters once: an AVIF with a long list of brands begins
-# like an ICO.
+# Signatures and Pillow's decoders are tried in this order. It matters in one case: an AVIF with a long list of brands
+# begins like an ICO.
 FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, GIF, AVIF, HEIF, TIFF, BMP, ICO)
 
 _BY_NAME = {row.name: row for row in FORMATS}
@@ -29,10 +29,10 @@ WRITTEN: dict[str, Format] = {row.name: row for row in FORMATS if row.encoder is
 
 
 def named(name: str) -> Format:
-    """The format of that name; raises KeyError where there is none."""
+    """The format of that name. Raises KeyError if there is none."""
     return _BY_NAME[name]
 
 
 def opened_as(pillow_name: str | None) -> Format:
-    """The format of a file that Pillow opened under that name; raises KeyError for a decoder that no row allows."""
+    """The format of a file that Pillow opened under that name. Raises KeyError for a decoder that no row allows."""
     return _BY_PILLOW_NAME[pillow_name or ""]

@@ -1,11 +1,11 @@
-"""AVIF: pictures and animations encoded by AV1, in the boxes of ISO media."""
+"""AVIF: pictures and animations encoded with AV1, in ISO media boxes."""
 
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options, count_with_pillow
 
 
 def _set_up() -> None:
-    """A job has one thread; more would only take the cores from its neighbors."""
+    """Limits the decoder to one thread: more would only take cores from other jobs."""
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1

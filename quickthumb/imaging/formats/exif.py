@@ -1,7 +1,7 @@
-"""The orientation of a picture, as EXIF blocks and XMP packets tell it.
+"""The orientation of a picture, from EXIF blocks and XMP packets.
 
-Like Pillow, which the engine asks, this looks into EXIF first and into XMP where EXIF says nothing. Whatever is damaged
-tells no orientation: the picture is then taken to lie as it is stored.
+Like Pillow, which the engine uses, this reads EXIF first, and XMP if EXIF gives no orientation. Damaged data gives no
+orientation: the picture then counts as stored upright.
 """
 
 import re
@@ -16,9 +16,9 @@ Order = Literal["little", "big"]
 UPRIGHT = 1
 PREFIX = b"Exif\0\0"
 ORIENTATION_TAG = 274
-# Bytes of one value, for the types of TIFF that hold a whole number of at least two bytes: SHORT, LONG, LONG8.
+# The TIFF types that hold a whole number of at least two bytes (SHORT, LONG, LONG8), and their sizes in bytes.
 WHOLE_NUMBERS = {3: 2, 4: 4, 16: 8}
-# A JPEG segment holds no more, and an orientation stands at the start.
+# A JPEG segment holds no more than this, and the orientation is near the start.
 MOST_BYTES = 64 * 1024
 ENTRY_BYTES = 12
 
@@ -27,9 +27,9 @@ _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def told_by_exif(block: bytes) -> int | None:
-    """The orientation of an EXIF block, 1 … 8 (Exif 2.32, tag 0x0112).
+    """The orientation in an EXIF block, 1 … 8 (Exif 2.32, tag 0x0112).
 
-    None where the block says nothing of it, so that XMP decides; 1 where it makes no sense.
+    None if the block gives no orientation, so that XMP decides; 1 if the block or its orientation is invalid.
     """
     data = block[:MOST_BYTES].removeprefix(PREFIX).removeprefix(PREFIX)
     if not data:
@@ -39,20 +39,21 @@ def told_by_exif(block: bytes) -> int | None:
 
 
 def told_by_xmp(packet: bytes) -> int:
-    """The orientation that an XMP packet tells, 1 … 8; 1 where it tells none."""
+    """The orientation in an XMP packet, 1 … 8; 1 if it gives none."""
     match = _XMP_ORIENTATION.search(packet[:MOST_BYTES])
     return sensible([int(match[1])]) if match else UPRIGHT
 
 
 def sensible(told: list[int]) -> int:
-    """The first of these values if it is an orientation, 1 … 8; 1 for anything else, as browsers have it."""
+    """The first of these values if it is an orientation, 1 … 8; 1 for anything else, as in browsers."""
     return told[0] if told and 1 <= told[0] <= 8 else UPRIGHT
 
 
 def if_arrived(read: Callable[[], int]) -> int:
-    """The orientation that `read` finds, or 1 where its bytes have not arrived yet or make no sense.
+    """The orientation that `read` finds, or 1 if its bytes have not arrived yet or are damaged.
 
-    For formats that tell the orientation behind the size: an image must be refused as soon as its size is known.
+    For formats that store the orientation behind the size. The size must not wait for the orientation: an image that is
+    too large is refused as soon as its size is known.
     """
     try:
         return read()
@@ -63,8 +64,8 @@ def if_arrived(read: Callable[[], int]) -> int:
 def whole_numbers(entry: bytes, order: Order, widths: dict[int, int]) -> list[int]:
     """The values of one entry of a TIFF directory: two bytes of tag, two of type, the count, the values.
 
-    Empty where the entry holds anything but whole numbers, or so many that they stand elsewhere. `widths` are the
-    allowed types, with the bytes of a value.
+    Empty if the entry holds anything but whole numbers, or so many that they are stored elsewhere. `widths` maps the
+    allowed types to the size of a value in bytes.
     """
     count_bytes = (len(entry) - 4) // 2
     width = widths.get(int.from_bytes(entry[2:4], order), 0)

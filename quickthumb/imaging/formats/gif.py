@@ -1,8 +1,8 @@
-"""GIF (89a). A still or an animation of at most 256 colors, one of which can be transparent.
+"""GIF (89a): stills and animations of at most 256 colors, one of which can be transparent.
 
-Its size is the logical screen, widened to the first frame where that is larger, as decoders do. Frames are counted
-here, without decoding any and no further than asked: Pillow seeks through the whole file, which a file of a million
-empty frames makes slow, and takes a file that breaks off for one that ends.
+The size is that of the logical screen, extended to the first frame if that is larger, as in decoders. This module
+counts frames itself, without decoding any and no further than asked: Pillow would seek through the whole file, which is
+slow for a file of a million empty frames, and would accept a file that ends within a frame.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ EXTENSION = 0x21
 FRAME = 0x2C
 TRAILER = 0x3B
 
-# Of the palette's 256, one color is for what is transparent.
+# One of the palette's 256 colors is reserved for transparent pixels.
 _COLORS = 255
-# Alpha below this is transparent in a GIF, which knows no half.
+# Alpha below this becomes transparent: a GIF has no partial transparency.
 _OPAQUE = 128
 
 
@@ -57,7 +57,7 @@ def _first_frame(window: Window, offset: int) -> int:
         elif block == TRAILER:
             raise BrokenImage("The image is damaged: the GIF has no frame.")
         else:
-            offset += 1  # decoders pass over stray bytes between blocks
+            offset += 1  # decoders skip stray bytes between blocks
     raise BrokenImage("The image is damaged: the GIF has too many blocks before its first frame.")
 
 
@@ -66,9 +66,9 @@ def _numbers(fields: bytes) -> list[int]:
 
 
 def _count_frames(_: Image.Image, source: Path, stop: int) -> int:
-    """The number of frames, or `stop` where there are at least that many (GIF89a specification, appendix B).
+    """The number of frames, or `stop` if there are at least that many (GIF89a specification, appendix B).
 
-    A missing trailer is let pass, as browsers do. Raises BrokenImage where the file breaks off within a block.
+    Accepts a missing trailer, as browsers do. Raises BrokenImage if the file ends within a block.
     """
     frames = 0
     with source.open("rb") as file:
@@ -78,7 +78,7 @@ def _count_frames(_: Image.Image, source: Path, stop: int) -> int:
             kind = file.read(1)
             if kind == b",":
                 _skip_colors(file, _read(file, 9)[8])
-                _read(file, 1)  # the size of the first codes
+                _read(file, 1)  # the initial size of the LZW codes
                 _skip_blocks(file)
                 frames += 1
             elif kind == b"!":
@@ -102,12 +102,12 @@ def _skip_blocks(file: BinaryIO) -> None:
 def _read(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
-        raise BrokenImage("The GIF breaks off before its end.")
+        raise BrokenImage("The image is damaged: the GIF ends too early.")
     return data
 
 
 def _plays(loop: Any) -> int:
-    """How often the animation is shown: a GIF counts the repetitions after the first showing, and has none unasked."""
+    """How often the animation is shown: a GIF stores the repetitions after the first showing; by default, none."""
     return 1 if loop is None else 0 if loop == 0 else int(loop) + 1
 
 
@@ -116,8 +116,8 @@ def _loop(plays: int) -> int | None:
 
 
 def _with_palette(picture: Image.Image, alone: bool) -> Image.Image:
-    """The picture with a palette of its own, by median cut. A still is dithered; in an animation the dots would seem
-    to crawl."""
+    """The picture with a palette of its own, by median cut. Only a still is dithered: in an animation the dots would
+    seem to crawl."""
     if picture.mode == "L":
         return picture
     from PIL import Image
@@ -140,7 +140,7 @@ def _cut_out(picture: Image.Image, alpha: Image.Image) -> None:
 
 
 def _disposal(frames: list[Image.Image]) -> Options:
-    """A frame that is transparent somewhere must not show the one before it."""
+    """Where a frame is transparent, the frame before it must not show through."""
     return {"disposal": 2 if any("transparency" in frame.info for frame in frames) else 1}
 
 

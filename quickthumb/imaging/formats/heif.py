@@ -1,4 +1,4 @@
-"""HEIF, the pictures of Apple's phones, read with the extra `heif`: pillow-heif brings the decoder."""
+"""HEIF, the image format of Apple's phones. Reading it needs the extra `heif`: pillow-heif brings the decoder."""
 
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Decoder, Format

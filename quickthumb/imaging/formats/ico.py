@@ -1,4 +1,4 @@
-"""ICO, the icons of Windows: several pictures in one file, each a PNG or a bitmap."""
+"""ICO: Windows icons, several pictures in one file, each a PNG or a bitmap."""
 
 from quickthumb.imaging.formats.bmp import bitmap_size
 from quickthumb.imaging.formats.png import SIGNATURE, read_size
@@ -10,7 +10,10 @@ ENTRY_BYTES = 16
 
 
 def read_header(window: Window) -> Header:
-    """The largest of the icons, which is the one that decoders take; where several are, the largest in truth."""
+    """The size of the icon that decoders take: the largest one by the directory.
+
+    If several icons share the largest listed size, this is the one whose own header says the largest.
+    """
     count = int.from_bytes(window.at(4, 2), "little")
     if not 1 <= count <= MOST_ICONS:
         raise BrokenImage("The image is damaged: the ICO's directory is empty or far too long.")
@@ -22,13 +25,13 @@ def read_header(window: Window) -> Header:
 
 
 def _icon_size(window: Window, entry: bytes) -> tuple[int, int]:
-    """The size of the icon itself, which can be more than what the directory says of it."""
+    """The size of one icon by its own header or by the directory, whichever is larger."""
     offset = int.from_bytes(entry[12:16], "little")
     if window.at(offset, len(SIGNATURE)) == SIGNATURE:
         held = read_size(window, offset)
     else:
         width, doubled = bitmap_size(window, offset)
-        held = (width, doubled // 2)  # an icon's bitmap has its mask below it
+        held = (width, doubled // 2)  # an icon's bitmap holds its mask too, in the lower half
     return max(_listed_size(entry), held, key=_area)
 
 

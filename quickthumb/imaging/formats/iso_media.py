@@ -1,7 +1,7 @@
-"""AVIF and HEIF: boxes within boxes (ISO 14496-12), and in them the sizes of all the items (ISO 23008-12).
+"""AVIF and HEIF: nested boxes (ISO 14496-12) that hold, among others, the sizes of all items (ISO 23008-12).
 
-A picture may be put together of tiles, so the largest item counts. How it lies is told by properties of the primary
-item; like the decoders, this takes no notice of EXIF, which must not contradict them.
+A picture may consist of tiles, so the largest item counts. Properties of the primary item give the orientation; like
+the decoders, this ignores EXIF, which must not contradict them.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ LONGEST_BRANDS_BYTES = 1024
 MOST_BOXES = 1024
 MOST_TRACKS = 16
 MOST_ASSOCIATIONS = 1024
-# A box that begins with a version and flags has its children, or its values, after these bytes.
+# In a box that begins with a version and flags, children or values start after these bytes.
 FLAGS_BYTES = 4
 
-# The EXIF orientation that turns a picture upright as do a rotation (quarters against the clock) and, after it, a
-# mirroring: none, top to bottom (axis 0), or left to right (axis 1). As Pillow and libavif have it.
+# The EXIF orientation that equals a rotation (in quarter turns, counterclockwise) followed by a mirroring: none, top to
+# bottom (axis 0), or left to right (axis 1). As in Pillow and libavif.
 ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 
 
@@ -48,13 +48,13 @@ def read_header(window: Window) -> Header:
             return Header(name, *size, if_arrived(partial(_orientation, window, meta)))
         if box.kind == b"moov":
             return Header(name, *_largest(_track_sizes(window, box)))
-    raise BrokenImage("The image is damaged: it says nothing of its items.")
+    raise BrokenImage("The image is damaged: it does not describe its content.")
 
 
 def _format_name(window: Window) -> str:
     length = int.from_bytes(window.at(0, 4), "big")
     if not 16 <= length <= LONGEST_BRANDS_BYTES:
-        raise UnsupportedImage("The file is of the family of AVIF and HEIF, but not an image.")
+        raise UnsupportedImage("The file is related to AVIF and HEIF, but it is not an image.")
     content = window.at(8, length - 8)
     major = content[:4]
     # After the major brand and a version number come the brands that the file is compatible with.
@@ -63,7 +63,7 @@ def _format_name(window: Window) -> str:
         return "avif"
     if brands & HEIF_BRANDS:
         return "heif"
-    raise UnsupportedImage("The file is a video or another medium, not an image.")
+    raise UnsupportedImage("The file is a video or other media, not an image.")
 
 
 def _item_sizes(window: Window, meta: Box) -> Iterator[tuple[int, int]]:
@@ -75,7 +75,7 @@ def _item_sizes(window: Window, meta: Box) -> Iterator[tuple[int, int]]:
 
 
 def _orientation(window: Window, meta: Box) -> int:
-    """How the primary item is to be turned, by its properties `irot` and `imir`."""
+    """The orientation of the primary item, from its properties `irot` and `imir`."""
     properties = _child(window, meta, b"iprp")
     held = list(_children(window, _child(window, properties, b"ipco")))
     quarters, mirrored = 0, 0
@@ -95,7 +95,7 @@ def _primary_item(window: Window, meta: Box) -> int:
 
 
 def _associated(window: Window, box: Box, item: int) -> list[int]:
-    """The indices, from 1, of the properties that an item has."""
+    """The indices, counted from 1, of an item's properties."""
     version_and_flags = window.at(box.content, FLAGS_BYTES)
     id_bytes, index_bytes = 4 if version_and_flags[0] else 2, 2 if version_and_flags[3] & 1 else 1
     offset = box.content + FLAGS_BYTES + 4
@@ -115,7 +115,7 @@ def _track_sizes(window: Window, moov: Box) -> Iterator[tuple[int, int]]:
     tracks = (box for box in _children(window, moov) if box.kind == b"trak")
     for track in islice(tracks, MOST_TRACKS):
         header = _child(window, track, b"tkhd")
-        # Version 1 has longer times; both end with width and height as 16.16 fixed-point numbers.
+        # Version 1 has wider time fields; both versions end with width and height as 16.16 fixed-point numbers.
         sides = window.at(header.content + (88 if window.at(header.content, 1) == b"\x01" else 76), 8)
         yield int.from_bytes(sides[:2], "big"), int.from_bytes(sides[4:6], "big")
 

@@ -1,4 +1,4 @@
-"""JPEG (ITU T.81, annex B): any number of metadata segments, then the frame header, which tells the size."""
+"""JPEG (ITU T.81, annex B): any number of metadata segments, then the frame header, which holds the size."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from quickthumb.model.errors import BrokenImage
 if TYPE_CHECKING:
     from PIL import Image
 
-# A large profile takes 64 KiB a segment, so even 100 MB of metadata stays below this.
+# A segment holds up to 64 KiB, so even 100 MB of metadata takes fewer steps than this.
 MOST_STEPS = 4096
-# Start of frame; C4, C8 and CC are tables and an extension.
+# Start-of-frame markers; C4, C8 and CC are tables and an extension.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Markers that stand alone, without a length: TEM and the restarts.
 ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -23,7 +23,7 @@ END_OF_IMAGE = 0xD9
 APP1 = 0xE1
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
-# With more pixels than this, a JPEG takes the standard's Huffman tables.
+# With more pixels than this, a JPEG gets the standard Huffman tables instead of optimized ones.
 OWN_TABLES_PIXELS = 150_000
 
 
@@ -46,12 +46,12 @@ def read_header(window: Window) -> Header:
 
 
 def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
-    """The marker of each segment, and the place and length of its content."""
+    """The marker of each segment, and the offset and length of its content."""
     offset = 2
     for _ in range(MOST_STEPS):
         lead, marker = window.at(offset, 2)
         if lead != 0xFF or marker in (0x00, 0xFF):
-            offset += 1  # fill bytes, and junk between segments, which decoders pass over too
+            offset += 1  # fill bytes, and junk between segments, which decoders skip too
         elif marker in ALONE:
             offset += 2
         elif marker in (START_OF_SCAN, END_OF_IMAGE):
@@ -69,15 +69,20 @@ def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
     if draft > 1:
         image.draft(None, (width // draft, height // draft))
     if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes every CMYK JPEG for Adobe's, which stores ink inverted; without Adobe's marker it is not.
+        # Pillow treats every CMYK JPEG as Adobe's, which stores ink inverted. Without Adobe's marker, ink is not
+        # inverted.
         image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]  # type: ignore[attr-defined]
     image.load()
     return 1 / draft, 1 / draft
 
 
+# libjpeg's own limit (JPEG_MAX_DIMENSION), a little below what the format could hold.
+MAX_SIDE = 65_500
+
+
 def _options(asked: Asked) -> Options:
-    # From 90 on, whoever asks wants the colors at full resolution too. Huffman tables of its own save a thumbnail
-    # 8 % of its bytes, but a picture of a megapixel 1 %, and double its encoding time.
+    # From quality 90 on, colors keep their full resolution too. Optimized Huffman tables save a thumbnail 8 % of its
+    # bytes, but a picture of a megapixel only 1 %, and double its encoding time.
     subsampling = 0 if (asked.quality or 0) >= 90 else 2
     return {"quality": asked.quality, "optimize": asked.pixels <= OWN_TABLES_PIXELS, "subsampling": subsampling}
 
@@ -88,7 +93,7 @@ JPEG = Format(
     extensions=("jpg", "jpeg", "jpe", "jfif"),
     signatures=(b"\xff\xd8\xff",),
     read_header=read_header,
-    # Pillow opens Ultra HDR and stereo files as MPO, by way of its JPEG decoder.
+    # Pillow opens Ultra HDR and stereo files as MPO, through its JPEG decoder.
     decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale),
-    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80),
+    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80, max_side=MAX_SIDE),
 )

@@ -1,4 +1,4 @@
-"""PNG (ISO 15948) and its animated kind, whose frames all lie within the size of the first chunk."""
+"""PNG (ISO 15948) and APNG, whose frames all lie within the size given in the first chunk."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
-# Behind the signature and the first chunk: its length and name, 13 bytes, a checksum.
+# The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
 XMP = "XML:com.adobe.xmp"
 
 
 def read_header(window: Window) -> Header:
-    """The size from the first chunk; the orientation if what tells it stands before the pixels, and has arrived."""
+    """The size from the first chunk; the orientation if its chunk comes before the pixels and has arrived."""
     return Header("png", *read_size(window, 0), if_arrived(partial(_orientation, window)))
 
 
@@ -56,7 +56,7 @@ def _orientation(window: Window) -> int:
 
 
 def _key_color(image: Image.Image) -> object:
-    """The color that stands for transparent, in 8 bits; Pillow leaves that of 16-bit pictures as it is."""
+    """The color that stands for transparent, in 8 bits; Pillow leaves it in 16 bits for 16-bit pictures."""
     key = image.info.get("transparency")
     sixteen = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     if sixteen and isinstance(key, tuple):
@@ -71,7 +71,7 @@ def _options(_: Asked) -> Options:
 
 
 def _xmp(block: bytes) -> Options:
-    """A PNG holds its XMP in a text of that name (XMP specification, part 3)."""
+    """A PNG stores XMP in a text chunk of that name (XMP specification, part 3)."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()

@@ -1,7 +1,7 @@
-"""What a format is, and what its header reader looks through.
+"""The row of a format, and the window through which its header reader reads a file.
 
-A reader asks for bytes by their place in the file and never knows whether it reads a finished file or the beginning of
-one that is still arriving: the window it is given knows what to do where bytes are missing.
+A reader asks for bytes by their offset, and never knows whether the file is complete or still arriving: its window
+handles missing bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from quickthumb.model.errors import BrokenImage
 
 
 class NeedMore(Exception):
-    """The bytes that decide have not arrived yet."""
+    """The bytes that a header reader needs have not arrived yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image says of itself: its format, its size in pixels as stored, and its orientation.
+    """What an image's header says: the format, the size in pixels as stored, and the orientation.
 
-    `orientation` is EXIF's, 1 … 8; 1 where none is told, or where it had not arrived when the size had. Formats that
-    tell it before the size (JPEG, TIFF) always have it.
+    `orientation` is EXIF's, 1 … 8; 1 if the image gives none, or if the orientation had not arrived when the size had.
+    It is never missed in formats that store it before or beside the size (JPEG, TIFF).
     """
 
     format: str
@@ -48,8 +48,8 @@ class Window(Protocol):
     def at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`.
 
-        Raises NeedMore if they may still arrive and BrokenImage if they never will. `length` comes from the reader,
-        not from the file, so that it is bounded.
+        Raises NeedMore if they may still arrive, and BrokenImage if they never will. The reader bounds `length`; it
+        never passes a length from the file unchecked.
         """
 
     def ends_before(self, offset: int) -> bool:
@@ -57,7 +57,7 @@ class Window(Protocol):
 
 
 class Prefix:
-    """A window on the bytes that have arrived; `complete` says that there will be no more."""
+    """A window on the bytes that have arrived so far; `complete` says that no more will come."""
 
     def __init__(self, data: bytes | bytearray | memoryview, complete: bool) -> None:
         self._data = data
@@ -83,7 +83,7 @@ class Seeking:
         self._size = file.seek(0, os.SEEK_END)
 
     def at(self, offset: int, length: int) -> bytes:
-        # Compared first: a 64-bit offset out of a file can be more than the system lets one seek to.
+        # Checked first: a 64-bit offset from a file can be larger than the system can seek to.
         if offset + length > self._size:
             raise _ends_early()
         self._file.seek(offset)
@@ -97,7 +97,7 @@ class Seeking:
 
 
 def _ends_early() -> BrokenImage:
-    return BrokenImage("The image is damaged: it ends before its size is told.")
+    return BrokenImage("The image is damaged: it ends before its size is given.")
 
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ Options = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an encoder's options depend on: the quality, whether to be lossless, and the pixels of one frame."""
+    """What an encoder's options depend on: quality, whether to be lossless, and the number of pixels of one frame."""
 
     quality: int | None
     lossless: bool
@@ -120,7 +120,7 @@ class Asked:
 
 
 def _nothing() -> None:
-    """Most formats need nothing set up."""
+    """Most formats need no setup."""
 
 
 def _showings(loop: Any) -> int:
@@ -136,7 +136,7 @@ def _xmp(block: bytes) -> Options:
 
 
 def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
-    """The number of frames as Pillow tells it, without a picture that is shown in place of the animation."""
+    """The number of frames that Pillow reports, less a default image that is shown in place of the animation."""
     count: int = getattr(image, "n_frames", 1)
     return count - (1 if getattr(image, "default_image", False) else 0)
 
@@ -145,9 +145,9 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
 class Decoder:
     """How Pillow reads a format.
 
-    `pillow` are the names Pillow has for it: the decoder's own first, then those of files it opens under another name.
-    `set_up` changes what must be changed in Pillow once per process; it raises ImportError where `package`, which the
-    decoder comes from, is not installed.
+    `pillow` are Pillow's names for it: the decoder's own first, then those of files that it opens under another name.
+    `set_up` makes the changes to Pillow that are needed once per process; it raises ImportError if `package`, which
+    brings the decoder, is not installed.
     """
 
     pillow: tuple[str, ...]
@@ -155,29 +155,29 @@ class Decoder:
     set_up: Callable[[], None] = _nothing
     # Signatures that the header reader knows and Pillow does not.
     undecodable: tuple[bytes, ...] = ()
-    # Opening a file already takes memory for its pixels, so its size is checked before that.
+    # Opening a file already allocates memory for its pixels, so the size must be checked before.
     allocates_on_open: bool = False
-    # Pillow reads the file whole and takes it apart in memory.
+    # Pillow reads the whole file into memory and parses it there.
     reads_whole: bool = False
-    # How many times the picture is in memory while it is decoded: the decoder's own copy or the frame before, the one
-    # that is made of it, and one that is premultiplied or without its palette. A decoder that hands its picture over
-    # as bytes has one more.
+    # How many copies of the picture are in memory while it is decoded: the decoder's own or the frame before, the one
+    # made from it, and one that is premultiplied or without a palette. A decoder that hands over its picture as bytes
+    # adds one more.
     copies: int = 3
-    # Counts the frames of the opened file at that path, up to the given number. None: only the first picture is read.
+    # Counts the frames of the opened file at that path, up to the given number. None: only the first picture is used.
     count_frames: Callable[[Image.Image, Path, int], int] | None = None
-    # How often an animation is shown, by what Pillow calls `loop`; 0 is for ever.
+    # How often an animation is shown, given Pillow's `loop`; 0 is forever.
     plays: Callable[[Any], int] = _showings
-    # Decodes an opened file at about 1/draft of its size, and tells the scale it chose, across and down.
+    # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
     load_at_scale: Callable[[Image.Image, int], tuple[float, float]] | None = None
-    # The one color of the opened file that stands for transparent in all frames. None: each frame tells its own.
+    # The one color of the opened file that stands for transparent in all frames. None: each frame has its own.
     key_color: Callable[[Image.Image], object] | None = None
-    # The color space of an opened file, where Pillow leaves it to us to convert its samples; else empty.
+    # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.
     color_space: Callable[[Image.Image], str] | None = None
-    # EXIF and text may follow the pixels, and are known only after decoding.
+    # EXIF and text may come after the pixels, and are known only after decoding.
     late_metadata: bool = False
-    # Pillow turns the picture upright by itself while loading.
+    # Pillow turns the picture upright itself while loading it.
     turns_upright: bool = False
-    # What Pillow takes for frames are pages: only the first is used, with a warning.
+    # What Pillow calls frames are pages: only the first is used, with a warning.
     has_pages: bool = False
 
 
@@ -185,8 +185,8 @@ class Decoder:
 class Encoder:
     """How Pillow writes a format, and what the format can hold.
 
-    `pillow` is Pillow's name for it; `options` are what Pillow's encoder is given; `quality` is the default, None where
-    there is no such thing; `max_side` is in pixels.
+    `pillow` is Pillow's name for it; `options` returns the options for Pillow's encoder; `quality` is the default, None
+    if the format has no quality; `max_side` is in pixels.
     """
 
     pillow: str
@@ -199,14 +199,14 @@ class Encoder:
     metadata: bool = True
     tick_milliseconds: int = 1
     max_side: int = 65_535
-    # What Pillow's option `loop` is for an animation shown so many times (0: for ever); a result of None leaves the
-    # option out. None in place of the function: such files always repeat for ever.
+    # Pillow's option `loop` for an animation that is shown this many times (0: forever); a result of None leaves the
+    # option out. None in place of the function: such files always repeat forever.
     loop: Callable[[int], int | None] | None = _same
-    # What the encoder is given in place of a picture, and whether that is the only frame.
+    # Converts a picture to what the encoder takes; the flag says whether it is the only frame.
     prepare: Callable[[Image.Image, bool], Image.Image] | None = None
-    # More options, by the frames of an animation.
+    # More options that depend on the frames of an animation.
     animation_options: Callable[[list[Image.Image]], Options] | None = None
-    # The option that carries XMP.
+    # The options that carry XMP.
     xmp: Callable[[bytes], Options] = _xmp
 
 
@@ -214,8 +214,8 @@ class Encoder:
 class Format:
     """One format: a row of the table.
 
-    `signatures` are how a file may begin, where `?` stands for any byte. `read_header` looks through a window on the
-    file, and raises NeedMore, BrokenImage or UnsupportedImage. Without an `encoder` the format is only read.
+    `signatures` are the ways a file may begin; `?` stands for any byte. `read_header` reads through a window on the
+    file, and raises NeedMore, BrokenImage or UnsupportedImage. A format without an `encoder` can only be read.
     """
 
     name: str
@@ -228,7 +228,7 @@ class Format:
 
     @property
     def extension(self) -> str:
-        """The usual extension of a file's name, without the dot."""
+        """The usual file name extension, without the dot."""
         return self.extensions[0]
 
     @property

@@ -1,4 +1,4 @@
-"""TIFF 6.0 and BigTIFF: size and orientation are among the tags of the first directory, wherever in the file it is."""
+"""TIFF 6.0 and BigTIFF: size and orientation are tags of the first directory, which can be anywhere in the file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257
-# A side can be a BYTE, too.
+# A side can also be a BYTE.
 SIDES = {1: 1, **WHOLE_NUMBERS}
 MOST_TAGS = 4096
 _PHOTOMETRIC, _CIELAB = 262, 8
 
 
 def read_header(window: Window) -> Header:
-    """What the tags of the first directory say."""
+    """Size and orientation from the tags of the first directory."""
     start = window.at(0, 4)
     order: Order = "little" if start[:2] == b"II" else "big"
-    # Widths of the fields that BigTIFF doubled: offsets, the directory's count, one entry.
+    # The sizes in bytes of what BigTIFF widened: offsets, the directory's count, one entry.
     big = int.from_bytes(start[2:4], order) == 43
     first, offset_bytes, count_bytes, entry_bytes = (8, 8, 8, 20) if big else (4, 4, 2, 12)
     directory = int.from_bytes(window.at(first, offset_bytes), order)
@@ -43,7 +43,7 @@ def _told_by(entries: list[bytes], order: Order) -> Header:
             values = whole_numbers(entry, order, SIDES)
             if len(values) != 1:
                 raise BrokenImage("The image is damaged: the TIFF's size is not a number.")
-            # Of a tag that is repeated the larger counts: a decoder may take either.
+            # If a tag is repeated, the larger value counts: a decoder may take either.
             sides[tag] = max(sides[tag], values[0])
         elif tag == ORIENTATION_TAG and not turned:
             turned = whole_numbers(entry, order, WHOLE_NUMBERS)
@@ -51,7 +51,7 @@ def _told_by(entries: list[bytes], order: Order) -> Header:
 
 
 def _set_up() -> None:
-    """Has Pillow open 16-bit CIELAB, which it lacks: as three plain channels, of which it takes the high bytes."""
+    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes."""
     from PIL import TiffImagePlugin
 
     for order, rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):

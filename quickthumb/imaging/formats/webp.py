@@ -8,15 +8,15 @@ from quickthumb.model.errors import BrokenImage
 
 CHUNKS_START = 12
 CONTENT_START = 20
-# Behind the chunk that tells the canvas; one chunk for each frame, and a few more.
+# The offset behind the chunk that holds the canvas size. One chunk per frame follows, and a few more.
 NEXT_CHUNK = CONTENT_START + 10
 MOST_CHUNKS = 4096
-# Flags of the extended kind: it holds EXIF, or XMP.
+# Flags of the extended format: the file holds EXIF, or XMP.
 METADATA_FLAGS = 0x08 | 0x04
 
 
 def read_header(window: Window) -> Header:
-    """The size from the first chunk; the orientation if the metadata, which stand behind the pixels, have arrived."""
+    """The size from the first chunk; the orientation if the metadata, which come after the pixels, have arrived."""
     chunk = window.at(CHUNKS_START, 4)
     length = int.from_bytes(window.at(CHUNKS_START + 4, 4), "little")
     if chunk == b"VP8X" and length >= 10:

@@ -1,1 +1,1 @@
-"""The steps of the pipeline. `imaging.pipeline` lists them in their order."""
+"""The steps of the pipeline. `imaging.pipeline` lists them in order."""

@@ -1,4 +1,4 @@
-"""Adjusting colors: into sRGB, to gray, and brightness, contrast and saturation as in CSS."""
+"""Adjusts colors: conversion to sRGB, grayscale, and brightness, contrast and saturation as in CSS."""
 
 from PIL import Image
 
@@ -9,25 +9,25 @@ _RED, _GREEN, _BLUE = 0.213, 0.715, 0.072
 
 
 def convert(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """To sRGB through the source's profile."""
-    if rendition.keeps_profile or rendition.slanted:  # what is slanted was converted before it was turned
+    """Converts to sRGB through the source's profile, unless the result keeps that profile."""
+    if rendition.keeps_profile or rendition.slanted:  # a slanted picture was converted before its rotation
         return picture
     return rendition.color.to_srgb(picture)
 
 
 def grayscale(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """Luma of ITU-R BT.601; transparency is left alone."""
+    """Converts to luma (ITU-R BT.601); keeps transparency."""
     if not rendition.output.grayscale or picture.mode == "L":
         return picture
-    grey = picture.convert("L")
+    gray = picture.convert("L")
     if picture.mode != "RGBA":
-        return grey
+        return gray
     alpha = picture.getchannel("A")
-    return Image.merge("RGBA", (grey, grey, grey, alpha))
+    return Image.merge("RGBA", (gray, gray, gray, alpha))
 
 
 def tone(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """Changes brightness, then contrast, then saturation, as the filter functions of CSS; leaves transparency alone."""
+    """Changes brightness, then contrast, then saturation, like the filter functions of CSS; keeps transparency."""
     output = rendition.output
     if (output.brightness, output.contrast) != (1, 1):
         picture = _scaled(picture, output.brightness, output.contrast)

@@ -1,4 +1,4 @@
-"""Filters, which make each pixel of what is around it: blur and sharpening."""
+"""Filters that compute each pixel from its surroundings: blurring and sharpening."""
 
 from PIL import Image, ImageFilter
 
@@ -8,7 +8,10 @@ _UNSHARP = ImageFilter.GaussianBlur(1)
 
 
 def blur(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """Blurs by `sigma` pixels of the result; premultiplied, so that no color bleeds out of what is transparent."""
+    """Gaussian blur; the parameter is sigma in pixels of the result.
+
+    Premultiplies transparent pictures, so that no color bleeds out of transparent areas.
+    """
     if rendition.output.blur is None:
         return picture
     gaussian = ImageFilter.GaussianBlur(rendition.output.blur)
@@ -18,9 +21,9 @@ def blur(picture: Image.Image, rendition: Rendition) -> Image.Image:
 
 
 def sharpen(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """Sharpens by an unsharp mask of radius 1: moves every pixel away from the mean around it, by so many percent.
+    """Unsharp mask of radius 1: moves each pixel away from the mean around it, by the parameter's percentage.
 
-    What is transparent has no part in the mean, so that edges get no fringes, and alpha stays.
+    Transparent pixels do not count in the mean, so that edges get no fringes. Alpha stays unchanged.
     """
     if rendition.output.sharpen is None:
         return picture

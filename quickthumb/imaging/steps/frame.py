@@ -1,4 +1,4 @@
-"""The last step: the background, as padding of `contain` and behind what a format cannot keep transparent."""
+"""The last step: the background, as padding for `contain` and behind what a format cannot keep transparent."""
 
 from PIL import Image
 
@@ -9,7 +9,7 @@ _WHITE, _CLEAR = (255, 255, 255, 255), (0, 0, 0, 0)
 
 
 def apply(picture: Image.Image, rendition: Rendition) -> Image.Image:
-    """Pads to the canvas; flattens where the format has no transparency, or where corners of the background show."""
+    """Pads to the canvas. Flattens if the format has no transparency, or if a given background must fill corners."""
     ground = _ground(rendition)
     if rendition.plan.canvas != picture.size:
         picture = _padded(picture, rendition, ground)

@@ -1,4 +1,4 @@
-"""Orienting, cropping and resizing: one resampling of the wanted region, then a turn of what came out of it."""
+"""Orients, crops and resizes: one resampling of the wanted region, then a turn of the small result."""
 
 from PIL import Image
 
@@ -7,10 +7,10 @@ from quickthumb.imaging.rendition import Rendition
 
 
 def cut(levels: Levels, rendition: Rendition) -> Image.Image:
-    """The output's region at its size, upright, in the source's colors.
+    """The output's region at its size and upright, in the source's colors (a slanted picture: in sRGB).
 
-    The plan is in upright pixels; it is carried back into the picture as stored, so that only the small result is
-    turned. A turn by other than quarters is made first, as it changes what there is to cut.
+    The plan is in upright pixels. It is mapped back to the picture as stored, so that only the small result is turned.
+    A rotation by anything other than a multiple of 90 degrees is made first, as it changes what there is to cut.
     """
     if rendition.slanted:
         return _cut_slanted(levels, rendition)

@@ -1,6 +1,6 @@
--- Adds a new item and queues it, both or neither; with `idempotency`, what that key was used for is kept along with it.
--- The item is due at once: a creation time that lies in the future is taken for now.
--- Returns 1 when it was added, 0 when it was known already, -1 when `most` items have not ended yet (0: no limit).
+-- Adds a new item and queues it, both or neither. With `idempotency`, also stores `used_for` under that key.
+-- The item is due at once, even if its creation time is in the future.
+-- Returns 1 when it was added, 0 when it was already known, -1 when `most` items have not ended yet (0: no limit).
 -- USES: now, move, list, enqueue
 -- KEYS: record, index, call, queue, wake, events
 -- KEYS?: idempotency

@@ -1,4 +1,4 @@
--- Cancels an item that has not ended, and takes it from the queue. A worker that runs it loses its attempt.
+-- Cancels an item that has not ended, and takes it out of the queue. A worker that is running it loses its lease.
 -- Returns 1 when it was cancelled, 0 when it has ended or is unknown.
 -- USES: move, dequeue
 -- KEYS: record, index, call, queue, tries, events

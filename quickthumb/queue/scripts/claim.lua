@@ -1,11 +1,18 @@
--- Claims an item for one attempt: from WAITING, or from IN_PROGRESS when the worker that had it fell silent. The attempt
--- counts as a strike until it is settled as blameless. What has ended or is unknown leaves the queue.
+-- Claims an item for one attempt: from WAITING, or from IN_PROGRESS when the lease of its worker has lapsed, which arq
+-- checks beforehand. The attempt counts as a strike until it is settled as blameless. An item that has ended or is
+-- unknown leaves the queue.
 -- Returns the number of the attempt, its strike and the record's fields; {0} when the item has ended, {-1} when it is
 -- unknown.
 -- USES: now, move, dequeue
 -- KEYS: record, lease, index, call, queue, tries, events
 -- ARGV: id, token, lease_ms
-local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
+if holder == token and status == IN_PROGRESS then
+  -- The same claim again: only Redis' answer to it was lost.
+  redis.call('SET', lease, token, 'PX', lease_ms)
+  local attempts, strikes = unpack(redis.call('HMGET', record, 'attempts', 'strikes'))
+  return {tonumber(attempts), tonumber(strikes), redis.call('HGETALL', record)}
+end
 if not allowed(status, IN_PROGRESS) then
   dequeue(queue, call, tries, id)
   redis.call('DEL', lease)

@@ -1,6 +1,6 @@
--- Reads up to `most` ids that are due and that no worker is running, oldest first. arq itself would read the head of the
--- queue, running jobs included, and starve what stands behind them. When nothing is due the wake-up tokens are stale,
--- and go; what is queued after this leaves a new one.
+-- Reads up to `most` ids that are due and that no worker is running, earliest first. arq itself would read the head of
+-- the queue, running jobs included, and starve the items behind them. When nothing is due, the wake-up tokens are stale
+-- and are deleted; an item that is queued later leaves a new one.
 -- Returns {{id, score, id, score …}, the milliseconds until the next id is due, or -1}.
 -- USES: now
 -- KEYS: queue, wake

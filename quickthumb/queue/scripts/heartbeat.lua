@@ -1,4 +1,4 @@
--- Notes that a worker is alive now, and forgets those that have been silent for `silent_seconds`. Returns nothing.
+-- Records that a worker is alive now, and forgets workers without a heartbeat for `silent_seconds`. Returns nothing.
 -- KEYS: workers
 -- ARGV: worker, silent_seconds
 local moment = redis.call('TIME')

@@ -1,4 +1,4 @@
--- Gives a key up. Returns 1 when it held the value, else 0.
+-- Deletes a key, if it still holds the value. Returns 1 if it did, else 0.
 -- KEYS: key
 -- ARGV: value
 if redis.call('GET', key) ~= value then return 0 end

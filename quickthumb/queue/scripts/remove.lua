@@ -1,4 +1,4 @@
--- Forgets an item, whatever its status, and takes it from the queue. A worker that runs it loses its attempt.
+-- Forgets an item, whatever its status, and takes it out of the queue. A worker that is running it loses its lease.
 -- Returns 1 when there was one, else 0.
 -- USES: move, dequeue
 -- KEYS: record, index, call, queue, tries, events

@@ -1,5 +1,5 @@
--- Renews the leases of running attempts, each given by its record, its lease and its token.
--- Returns the tokens of those that are lost: their items were cancelled, removed or taken over.
+-- Renews the leases of running attempts, each given by the key of its record, the key of its lease, and its token.
+-- Returns the tokens whose lease is lost: their items were settled, cancelled, removed or taken over.
 -- KEYS*: places
 -- ARGV: lease_ms
 -- ARGV*: tokens

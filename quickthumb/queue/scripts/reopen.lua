@@ -1,6 +1,6 @@
--- Lets an item that has FAILED wait for another attempt, with a clean slate. One that had more than one strike keeps one,
--- and so goes to the sandbox at once: else whoever asked for it again and again would kill a worker each time.
--- Returns 1 when it waits, 0 when it has not FAILED.
+-- Queues a FAILED item again, without its strikes. An item that had more than one strike keeps one, and so goes to the
+-- sandbox at once: otherwise a client that retries it again and again could kill a worker each time.
+-- Returns 1 when the item is WAITING now, 0 when it was not FAILED.
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake, events
 -- ARGV: id, entry, waiting_seconds, wake_seconds

@@ -1,10 +1,15 @@
--- Queues an item that has not ended but is missing in arq's queue: arq drops what it cannot call without telling anyone.
--- Returns 1 when it was missing, else 0.
--- USES: now, enqueue
--- KEYS: record, call, queue, wake
--- ARGV: id, entry, waiting_seconds, wake_seconds
+-- Queues an item that has not ended but is missing in arq's queue: arq silently drops entries that it cannot call.
+-- If the item has expired or has another status, removes its stale entry from the indexes of items that have not ended.
+-- Returns 1 if the item was missing from the queue, else 0.
+-- USES: now, move, enqueue
+-- KEYS: record, index, call, queue, wake
+-- ARGV: id, created_ms, entry, waiting_seconds, wake_seconds
 local status = redis.call('HGET', record, 'status')
+local place = created_ms .. ':' .. id
+if status ~= WAITING then redis.call('ZREM', index_of(index, WAITING), place) end
+if status ~= IN_PROGRESS then redis.call('ZREM', index_of(index, IN_PROGRESS), place) end
 if status ~= WAITING and status ~= IN_PROGRESS then return 0 end
+redis.call('ZADD', index_of(index, status), 0, place)
 if redis.call('ZSCORE', queue, id) and redis.call('EXISTS', call) == 1 then return 0 end
 enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
 return 1

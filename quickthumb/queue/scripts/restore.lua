@@ -1,5 +1,5 @@
--- Makes an item known again that has ended, for what is left of its retention time.
--- Returns 1 when Redis did not know it, else 0; also 0 when its retention time is over.
+-- Restores an item that has ended, for the rest of its retention time.
+-- Returns 1 when it was restored, 0 when Redis knows it already or its retention time is over.
 -- USES: now, move, list
 -- KEYS: record, index, events
 -- ARGV: id, created_ms, status, finished_ms, retention_seconds, index_seconds

@@ -1,6 +1,6 @@
--- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder of
--- the running attempt's token can do so. `forgiven` is 1 when the attempt is no strike against the item.
--- Returns 1 when it was settled, 0 when the lease is lost.
+-- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder
+-- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item.
+-- Returns 1 when the attempt was settled, 0 when its lease is lost.
 -- USES: now, move, enqueue, dequeue
 -- KEYS: record, lease, index, call, queue, tries, wake, totals, events
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, busy_ms, totals_prefix
@@ -19,7 +19,7 @@ if target ~= WAITING then
 elseif tonumber(delay_ms) > 0 then
   redis.call('ZADD', queue, now_ms() + delay_ms, id)
 else
-  -- It keeps its place in the queue.
+  -- The item keeps its place in the queue.
   redis.call('ZADD', queue, 'NX', now_ms(), id)
   wake_one(wake, wake_seconds)
 end

@@ -1,1 +1,1 @@
-"""ASGI middleware: what goes around every answer."""
+"""ASGI middleware around every response."""

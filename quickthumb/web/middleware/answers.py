@@ -1,4 +1,4 @@
-"""What goes around every answer: it is counted and timed, it gets the security headers, and a bug becomes a problem."""
+"""Middleware around every response: metrics, security headers, and a problem in place of an unhandled exception."""
 
 import logging
 import time
@@ -12,14 +12,14 @@ from quickthumb.metrics import WebMetrics
 from quickthumb.model.errors import InternalError
 
 UNKNOWN_ROUTE = "unknown"
-# What nginx notes for a request that nobody waits for any more.
+# The status that nginx logs when the client closes the connection before the response.
 CLIENT_WENT_AWAY = 499
-# Methods are the client's to choose, so only the known ones become a series of their own.
+# Clients can send any method, so only these get a metrics series each; all others share one.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Measuring:
-    """ASGI middleware: counts requests by method, route and status."""
+    """ASGI middleware: counts requests by method, route and status, and times them."""
 
     def __init__(self, app: ASGIApp, metrics: WebMetrics) -> None:
         self._app = app
@@ -55,7 +55,7 @@ DEFAULT_HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds the default headers to every answer."""
+    """ASGI middleware: adds those of DEFAULT_HEADERS that a response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,9 +79,9 @@ log = logging.getLogger("quickthumb.web")
 
 
 class ServerErrors:
-    """ASGI middleware: answers a bug with a problem that tells the client nothing of it, and logs it.
+    """ASGI middleware: logs an unhandled exception, and answers 500 with a problem that does not reveal it.
 
-    Starlette's own ServerErrorMiddleware lies outside of every other middleware, so their headers would be missing.
+    Starlette's own ServerErrorMiddleware runs outside all other middleware, so its response would lack their headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -101,10 +101,10 @@ class ServerErrors:
         try:
             await self._app(scope, receive, send_noting)
         except ClientDisconnect:
-            log.info("%s: the client went away", asked(scope))
+            log.info("%s: the client disconnected", asked(scope))
         except Exception as error:
             if begun:
-                raise  # uvicorn logs it and closes the connection: it is too late for another answer
-            log.exception("%s went wrong", asked(scope), exc_info=error)
-            answer = problem(InternalError("The request could not be answered, for a reason that has been logged."))
+                raise  # too late for another response: uvicorn logs the error and closes the connection
+            log.exception("%s failed", asked(scope), exc_info=error)
+            answer = problem(InternalError("The server could not answer the request; it has logged the cause."))
             await answer(scope, receive, send)

@@ -1,9 +1,9 @@
-"""Answers that come before the request's body is at its end.
+"""Delivers responses that are sent before the whole request body has arrived.
 
-An upload is refused as soon as its bytes allow. The client is then still sending, and most clients lose an answer
-when the connection is cut under them. So the answer goes out whole, with `Connection: close`, and what still
-arrives is read and dropped for a short while before its last, empty part ends it (the way nginx's
-`lingering_close` works).
+The service refuses an upload as soon as it has read enough to decide. The client is then still sending, and most
+clients lose the response if the server closes the connection at that moment. So this middleware sends the whole
+response with `Connection: close`, then reads and discards the rest of the body for a short while, and only then ends
+the response with a last, empty part. nginx's `lingering_close` works in the same way.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LINGER_BYTES = 4 * 1024 * 1024
 
 
 class _Body:
-    """The request's body, as far as the application has read it."""
+    """The request's body. It knows whether all of it has been read."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -29,7 +29,7 @@ class _Body:
         return message
 
     async def drop(self) -> None:
-        """Reads on and forgets, for a bounded time and a bounded number of bytes."""
+        """Reads and discards the rest of the body, for at most LINGER_SECONDS and about LINGER_BYTES."""
         dropped = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
@@ -38,7 +38,7 @@ class _Body:
 
 
 class LingeringClose:
-    """ASGI middleware that lets an early answer reach a client which is still sending."""
+    """ASGI middleware: makes sure that a client which is still sending its body receives an early response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,6 +66,6 @@ class LingeringClose:
 
 
 def _has_body(scope: Scope) -> bool:
-    """Whether the request's head announces a body (RFC 9112, section 6.3)."""
+    """Whether the request head announces a body (RFC 9112, section 6.3)."""
     names = dict(scope["headers"])
     return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"

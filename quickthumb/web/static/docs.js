@@ -1,8 +1,8 @@
-// Swagger UI on this service's own description. Nothing is loaded from elsewhere.
+// Shows this service's OpenAPI document in Swagger UI. Loads nothing from other servers.
 
 let described = false;
 
-// Lets the fields of forms begin empty: Swagger UI fills each with a sample, and would send them all.
+// Empties the fields of forms at the start: Swagger UI fills each with a sample, and would send all of them.
 function emptyFields(response) {
   if (described || !response.ok) return response;
   described = true;
@@ -20,14 +20,14 @@ function emptyFields(response) {
 function emptyField(field) {
   if (field.format === "binary") return;
   if (field.default !== undefined) field.description = `${field.description ?? ""} Default: ${field.default}.`;
-  if (field.examples) field.description = `${field.description ?? ""} For instance: ${field.examples.join(" or ")}.`;
+  if (field.examples) field.description = `${field.description ?? ""} For example: ${field.examples.join(" or ")}.`;
   delete field.default;
   delete field.examples;
-  delete field.contentMediaType; // which would make it a file chooser
+  delete field.contentMediaType; // Swagger UI would show a file chooser for it
   field.example = field.type === "array" ? [] : "";
 }
 
-// What was left empty is not sent, so that the shown command is as short as what was filled in.
+// Removes empty fields from a request, so that the curl command shown has only the fields that the user filled in.
 function withoutEmptyFields(request) {
   if (request.body instanceof FormData) {
     for (const [name, value] of [...request.body]) {
@@ -37,7 +37,8 @@ function withoutEmptyFields(request) {
   return request;
 }
 
-// Another way of sending begins with its own example: Swagger UI would show what the form held, as JSON.
+// When the user chooses another content type, starts with the example of that type: Swagger UI would show the form's
+// values as JSON. Keeps a chosen file if the new content type is a file as well.
 function freshBodies() {
   const setRequestContentType = (original, { oas3Actions, oas3Selectors }) => (choice) => {
     const { value, pathMethod } = choice;

@@ -1,4 +1,4 @@
-"""What goes around every answer: counting, the security headers, and what a bug becomes."""
+"""The middleware around every response: metrics, security headers, and the response to an unhandled exception."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Early answers: the client reads them even when it goes on sending, and nothing it sends later is a request."""
+"""Early responses: a client that goes on sending still reads them, and what it sends later is no new request."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
--- Takes an id from arq's queue, with all that arq keeps for it but the lease.
+-- Takes an id out of arq's queue, and deletes everything that arq keeps for it except the lease.
 local function dequeue(queue, call, tries, id)
   redis.call('DEL', call, tries)
   redis.call('ZREM', queue, id)

@@ -1,10 +1,10 @@
--- Wakes one worker that sleeps.
+-- Wakes one sleeping worker.
 local function wake_one(wake, wake_seconds)
   redis.call('RPUSH', wake, 1)
   redis.call('EXPIRE', wake, wake_seconds)
 end
 
--- Puts an id into arq's queue, with what arq is to call for it, and wakes a worker.
+-- Puts an id into arq's queue, stores the entry that tells arq what to call for it, and wakes a worker.
 local function enqueue(queue, call, wake, id, due_ms, entry, entry_seconds, wake_seconds)
   redis.call('SET', call, entry, 'EX', entry_seconds)
   redis.call('ZADD', queue, due_ms, id)

@@ -1,5 +1,5 @@
--- Lists an item in the index of its kind, and drops the entries whose items must have expired. All entries,
--- `{created_ms}:{id}`, have the score 0, so that they sort by age and a page can begin behind any of them.
+-- Adds an item to the index of its kind, and drops index entries whose items must have expired. All entries,
+-- `{created_ms}:{id}`, have the score 0, so that they sort by age and a page can begin after any of them.
 local function list(index, id, created_ms, index_seconds)
   local oldest_ms = string.format('%.0f', now_ms() - index_seconds * 1000)
   redis.call('ZADD', index, 0, created_ms .. ':' .. id)

@@ -3,13 +3,13 @@ local function index_of(index, status)
   return index .. ':' .. status
 end
 
--- Whether an item may change from one status to another. MOVES lists every such change.
+-- Whether an item may change from one status to another. MOVES lists every allowed change.
 local function allowed(old, new)
   return MOVES[old] ~= nil and MOVES[old][new] == true
 end
 
--- Moves an item from the index of one status to that of another, and tells the listeners. `old` is nil for a new item,
--- `new` for one that is gone.
+-- Moves an item from the index of one status to that of another, and publishes the change. `old` is nil for a new item,
+-- `new` is nil for an item that was removed.
 local function move(index, events, id, created_ms, old, new)
   local entry = created_ms .. ':' .. id
   if old then redis.call('ZREM', index_of(index, old), entry) end
