@@ -20,28 +20,9 @@ CHECKOUT = Path(__file__).parent.parent
 CORPUS = CHECKOUT.parent / "shared" / "corpus"
 START_SECONDS = 60.0
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-# What many tests share and is slow to start, by the fixture that starts it and where it is used. pytest-xdist (`make
-# test`) gives all tests of one such fleet to the same process; whatever else there is goes to the next free one.
-SHARED_FLEETS = {
-    "alone": ("web",),
-    "service": ("web", "test_documents.py"),
-    "site": ("compat",),
-    "mailing_site": ("compat",),
-    "upgraded": ("upgrade",),
-}
-
-pytest_plugins = ["tests.chaos.plugin"]
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        used = getattr(item, "fixturenames", ())
-        room = item.path.relative_to(CHECKOUT / "tests").parts[0]
-        for fixture, rooms in SHARED_FLEETS.items():
-            if fixture in used and room in rooms:
-                item.add_marker(pytest.mark.xdist_group(fixture))
-                break
+# uvicorn closes a connection that was idle for 5 s. One that is idle for less is safe to use again.
+KEEP_ALIVE_SECONDS = 2.0
+pytest_plugins = ["tests.chaos.plugin", "tests.scheduling"]
 
 
 def picture(width: int = 400, height: int = 300, kind: str = "JPEG") -> bytes:
@@ -67,8 +48,9 @@ def clean_environment(**settings: object) -> dict[str, str]:
 
 
 def http_client(url: str, *, timeout: float = 30) -> httpx.AsyncClient:
-    """A client for plain HTTP. It trusts no certificate: to load those of the system takes longer than most tests."""
-    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=NO_CERTIFICATES)
+    """A client for plain HTTP. It loads no certificates, because loading them takes longer than most tests."""
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
+    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=NO_CERTIFICATES, limits=limits)
 
 
 @contextlib.contextmanager

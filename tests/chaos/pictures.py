@@ -53,8 +53,12 @@ def small_picture(chance: random.Random) -> Picture:
 
 
 def large_picture(chance: random.Random) -> Picture:
-    """A bitmap of some megabytes: its upload takes long enough to be broken off."""
-    return _picture(chance, "BMP", chance.randint(900, 1300), chance.randint(900, 1300))
+    """A bitmap of some megabytes: its upload takes long enough to be broken off.
+
+    It is smaller than what the service still reads after it has refused an upload (LINGER_BYTES in
+    `web/middleware/lingering.py`). Otherwise the client may lose the answer with the connection.
+    """
+    return _picture(chance, "BMP", chance.randint(900, 1150), chance.randint(900, 1150))
 
 
 def any_picture(chance: random.Random) -> Picture:

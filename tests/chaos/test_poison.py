@@ -22,8 +22,6 @@ INNOCENTS = 20
 SETTINGS = {
     "lease_seconds": 2,
     "freeze_seconds": 5,
-    "job_timeout_seconds": 2,
-    "quarantine_seconds": 2,
     "quarantine_memory_bytes": 512 * 1024 * 1024,
     "worker_threads": 2,
 }
@@ -33,19 +31,20 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs the limit
 
 @dataclass(frozen=True)
 class Fault:
-    """What a picture does, and what is to come of it. `deaths` are those of workers."""
+    """What a picture does, and what must come of it: how many workers die. An attempt may take `seconds`."""
 
     height: int
     code: str
     detail: str
     deaths: int
     threads: int = 2
+    seconds: int = 2
 
 
 POISONS = {
-    "abort": Fault(13, "decoder_crashed", "The decoder crashed (signal 6).", 1),
-    "segfault": Fault(17, "decoder_crashed", "The decoder crashed (signal 11).", 1),
-    "memory": Fault(16, "memory_exceeded", "Processing needed more than 512 MiB of memory.", 1),
+    "abort": Fault(13, "decoder_crashed", "The decoder crashed (signal 6).", 1, seconds=30),
+    "segfault": Fault(17, "decoder_crashed", "The decoder crashed (signal 11).", 1, seconds=30),
+    "memory": Fault(16, "memory_exceeded", "Processing needed more than 512 MiB of memory.", 1, seconds=30),
     "hang": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 0),
     "hang of the only thread": Fault(14, "job_timed_out", "Processing took longer than 2 s.", 1, threads=1),
     "hang with the GIL": Fault(15, "job_timed_out", "Processing took longer than 2 s.", 1),
@@ -82,7 +81,8 @@ async def poisoned(address: str, poison: bytes) -> tuple[dict[str, Any], list[di
 
 @pytest.mark.parametrize("fault", POISONS.values(), ids=list(POISONS))
 def test_it_fails_with_its_reason_and_the_others_are_done(fault: Fault, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "worker_threads": fault.threads}
+    seconds = {"job_timeout_seconds": fault.seconds, "quarantine_seconds": fault.seconds}
+    settings = {**SETTINGS, **seconds, "worker_threads": fault.threads}
     with running_service(tmp_path, modules=(FAULTS,), **settings) as address:
         began = time.monotonic()
         poison, others = asyncio.run(poisoned(address, picture(13, fault.height)))

@@ -1,0 +1,54 @@
+"""Which tests `make test` runs in the same process, and which of them it starts first.
+
+Tests that share a service stay together, so that it starts once. Tests that mostly wait for processes of their own go
+out one by one. All other tests stay together by file.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# By the beginning of a test's id; the first entry that matches counts.
+GROUPS = {
+    "tests/web/test_memory.py": None,  # one by one
+    "tests/web/": "web",
+    "tests/test_documents.py": "web",
+    "tests/test_processes.py": "processes",
+    "tests/chaos/": None,
+    "tests/cli/": None,
+    "tests/compat/": "compat",
+}
+# What takes longest starts first, or one process would still be busy with it when the others have ended.
+FIRST = ("web", "processes", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
+
+
+def group_of(test: str) -> str:
+    """The name of the group of a test, which one process runs as a whole; by the test's id."""
+    for start, group in GROUPS.items():
+        if test.startswith(start):
+            return group or test
+    return test.partition("::")[0]
+
+
+def place_of(test: str) -> int:
+    """Tests with lower places start earlier."""
+    group = group_of(test)
+    return next((place for place, start in enumerate(FIRST) if group.startswith(start)), len(FIRST))
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out the groups in the order of the tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_of(item.nodeid))
