@@ -1,6 +1,7 @@
 """Decodes base64 (RFC 4648) inside a JSON string as it arrives."""
 
 import binascii
+import contextlib
 
 from quickthumb.model.errors import MalformedRequest
 
@@ -9,6 +10,8 @@ WHITESPACE = b" \t\r\n"
 DATA_URL = b"data:"
 MAX_DATA_URL_BYTES = 256
 MAX_ESCAPE_BYTES = 6
+# The alphabet for URLs (RFC 4648, section 5) differs from the usual one in two characters.
+FROM_URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 # What may follow a backslash: the slash (PHP escapes it) and whitespace (MIME encoders break lines), which is dropped.
 SHORT_ESCAPES = {b"/": b"/", b"n": b"", b"r": b"", b"t": b""}
 # What may follow `\u`: any ASCII character. .NET escapes the plus this way; other encoders escape more.
@@ -18,8 +21,8 @@ LONG_ESCAPES = {f"{code:04x}".encode(): bytes([code]) for code in range(128)}
 class Base64Text:
     """Decodes the inside of a base64 JSON string, fed in pieces of any size.
 
-    Allows whitespace anywhere, a data URL's prefix at the start, and missing padding at the end. Any other character
-    outside the alphabet of RFC 4648, section 4, raises MalformedRequest.
+    Allows whitespace anywhere, a data URL's prefix at the start, and missing padding at the end. Both alphabets of
+    RFC 4648 count; any other character raises MalformedRequest.
     """
 
     def __init__(self) -> None:
@@ -108,11 +111,15 @@ def _strip_whitespace(text: bytes) -> bytes:
 def _decode_whole(text: bytes) -> bytes:
     """Decodes whole groups of four characters.
 
-    The lenient decoder is faster. It skips bad characters, so its result is then too short, and the strict one decides.
+    The lenient decoder is faster. It skips bad characters, so its result is then too short or it fails, and the strict
+    one decides.
     """
-    try:
+    with contextlib.suppress(binascii.Error):
         decoded = binascii.a2b_base64(text)
-        return decoded if 4 * len(decoded) == 3 * len(text) else binascii.a2b_base64(text, strict_mode=True)
+        if 4 * len(decoded) == 3 * len(text):
+            return decoded
+    try:
+        return binascii.a2b_base64(text.translate(FROM_URL_ALPHABET), strict_mode=True)
     except binascii.Error:
         raise _invalid() from None
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 # Without its closing quotation mark, a value runs to the end.
@@ -27,6 +28,11 @@ def decode_extended(text: str) -> str | None:
     """The text of an extended parameter, as in `filename*=UTF-8''na%C3%AFve.jpg`; None if it is not one."""
     match = _EXTENDED.fullmatch(text)
     return unquote(match[2], encoding=match[1], errors="replace") if match else None
+
+
+def given_filename(parameters: Mapping[str, str]) -> str | None:
+    """The cleaned file name among the parameters of a Content-Disposition header; None if there is none."""
+    return clean_filename(decode_extended(parameters.get("filename*", "")) or parameters.get("filename", ""))
 
 
 def clean_filename(given: str) -> str | None:

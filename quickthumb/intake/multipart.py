@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 
-from quickthumb.intake.headers import clean_filename, decode_extended, split_header_value
+from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
 from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
@@ -109,7 +109,7 @@ class MultipartBodyParser:
         name = parameters.get("name")
         if kind != "form-data" or not name:
             raise MalformedRequest("A part of the form has no name.")
-        filename = clean_filename(decode_extended(parameters.get("filename*", "")) or parameters.get("filename", ""))
+        filename = given_filename(parameters)
         if name in IMAGE_PARTS:
             self._begin_image(filename)
         elif filename:

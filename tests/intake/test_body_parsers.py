@@ -77,6 +77,16 @@ BODIES: dict[str, tuple[str, bytes, list[BodyPart | bytes]]] = {
     "json-shell": (JSON, b'{"data": "' + base64.encodebytes(IMAGE) + b'"}', [ImageStart(), IMAGE]),
     "json-url": (JSON, b'{"data":" data:image\\/png;base64,' + BASE64.encode() + b'"}', [ImageStart(), IMAGE]),
     "json-unpadded": (JSON, json_body(data=BASE64.rstrip("=")), [ImageStart(), IMAGE]),
+    "json-url-alphabet": (
+        JSON,
+        json_body(data=base64.urlsafe_b64encode(b"\xfb\xef\xbe\xff\xff" * 100).decode().rstrip("=")),
+        [ImageStart(), b"\xfb\xef\xbe\xff\xff" * 100],
+    ),
+    "json-data-url-in-lines": (
+        JSON,
+        json_body(data="\nDATA:image/png;charset=utf-8;base64,\n" + base64.encodebytes(IMAGE).decode().rstrip("=\n")),
+        [ImageStart(), IMAGE],
+    ),
     "json-empty": (JSON, json_body(data=""), [ImageStart()]),
     "json-none": (JSON, json_body(width=5), [Field("width", 5)]),
 }
