@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -20,10 +21,13 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
+from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
+from quickthumb.web.connection import SHUTDOWN
+from quickthumb.web.server import adapt_server, give_last_answers
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
 REDIS_ATTEMPTS = 3
@@ -40,19 +44,30 @@ def build(config: Config) -> Starlette:
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
     submission = Submission(sources, acceptance, read_presets(config.presets))
-    service = ImageService(store, storage, watch, submission)
+    shutdown = Shutdown()
+    service = ImageService(store, storage, watch, submission, shutdown)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         logs.configure()
-        yield
+        server = adapt_server()
+        yield {SHUTDOWN: shutdown}
+        await give_last_answers(server)
         await watch.close()
         await redis.aclose()
 
     emails = EmailStore(redis)
     mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
     health = Health(store, storage)
-    return application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
+    return application(
+        service,
+        mail,
+        health,
+        older,
+        max_wait_seconds=config.web.max_wait_seconds,
+        lifespan=lifespan,
+        root_path=config.web.root_path,
+    )
 
 
 try:

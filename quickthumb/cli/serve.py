@@ -23,6 +23,11 @@ GRACEFUL_SECONDS = 10
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_listening_options(parser)
     parser.add_argument(
+        "--root-path",
+        metavar="PATH",
+        help="path prefix under which a reverse proxy serves QuickThumb (default: the setting ROOT_PATH, none)",
+    )
+    parser.add_argument(
         "--workers",
         type=at_least_one,
         metavar="N",
@@ -35,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     With more than one worker, this process listens, starts the web processes and replaces those that die.
     """
-    config = load({**os.environ, **as_environment(HOST=arguments.host, PORT=arguments.port)})
+    options = as_environment(HOST=arguments.host, PORT=arguments.port, ROOT_PATH=arguments.root_path)
+    config = load({**os.environ, **options})
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
     read_presets(config.presets)
     endpoints_of(config.compat)
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         host=config.web.host,
         port=config.web.port,
         http=PROTOCOL,
+        root_path=config.web.root_path,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         workers=arguments.workers,

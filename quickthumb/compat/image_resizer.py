@@ -28,6 +28,8 @@ JSON = "application/json"
 
 
 class NotSquare(QuickThumbError):
+    """The Image Resizer takes square images only. `POST /images/` takes images of any shape."""
+
     code, status, title = "not_square", 422, "The image is not square"
 
 

@@ -5,6 +5,7 @@ setting has the name of its field, in capitals. Where the field has a shorter na
 `Called` gives the name of the setting.
 """
 
+import re
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -73,6 +74,20 @@ class WebSettings:
         ge=0,
         description="Longest time that a request may wait with `?wait=` or `Prefer: wait=`, in seconds.",
     )
+    root_path: str = Field(
+        default="",
+        description="Path prefix under which a reverse proxy serves QuickThumb, such as `/thumbs`; none by default.",
+    )
+
+    @field_validator("root_path")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        path = value.strip("/")
+        if not path:
+            return ""
+        if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII) or {".", ".."} & set(path.split("/")):
+            raise ValueError("must be a path such as /thumbs, of letters, digits, and the characters . _ ~ -")
+        return f"/{path}"
 
 
 @dataclass(frozen=True, config=STRICT)

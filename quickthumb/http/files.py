@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
 from quickthumb.http.ranges import ByteRanges, Span, content_range, spans_of
+from quickthumb.http.urls import urls_of
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.service.downloads import Download
 
@@ -54,9 +55,10 @@ def serve(request: Request, download: Download, media_type: str, disposition: st
         kept = {key: headers[key] for key in _KEPT_WHEN_NOT_MODIFIED}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
     try:
-        spans = _wanted_spans(request.headers, headers, download.blob.length)
+        # Only GET knows ranges (RFC 9110, section 14.2).
+        spans = None if request.method == "HEAD" else _wanted_spans(request.headers, headers, download.blob.length)
     except RangeNotSatisfiable as error:
-        answer = problem(error)
+        answer = problem(error, urls_of(request))
         answer.headers["Content-Range"] = f"bytes */{download.blob.length}"
         return answer
     return _answer(download, spans, headers, media_type)

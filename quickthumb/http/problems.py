@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from quickthumb.http.errors import MethodNotAllowed, NotFound
+from quickthumb.http.urls import NO_PREFIX, Urls, urls_of
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
 log = logging.getLogger("quickthumb.web")
@@ -23,7 +24,11 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(BaseModel):
     """What went wrong. `code` is for programs; `title` and `detail` are for people."""
 
-    type: str = Field("about:blank", description="Always about:blank. Use `code` to tell problems apart.")
+    type: str = Field(
+        description="URL of the explanation of `code`, relative to the request's URL.",
+        examples=[NO_PREFIX.error("unsupported_image")],
+        json_schema_extra={"format": "uri-reference"},
+    )
     status: int = Field(description="The HTTP status.", examples=[415])
     code: str = Field(description="A stable name for the kind of problem.", examples=["unsupported_image"])
     title: str = Field(description="The kind of problem, in a few words.")
@@ -32,10 +37,16 @@ class Problem(BaseModel):
     checks: dict[str, str] | None = Field(None, description="Only from /readyz: each check with its result.")
 
 
-def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> JSONResponse:
+def problem(error: QuickThumbError, urls: Urls, *, checks: dict[str, str] | None = None) -> JSONResponse:
     """The response for an error of the catalogue. `checks` are the checks of /readyz."""
     body = Problem(
-        status=error.status, code=error.code, title=error.title, detail=error.detail, field=error.field, checks=checks
+        type=urls.error(error.code),
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        field=error.field,
+        checks=checks,
     )
     headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:
@@ -45,7 +56,13 @@ def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> 
 
 def example(kind: type[QuickThumbError]) -> dict[str, Any]:
     """An example of an error of the catalogue, for OpenAPI."""
-    body = Problem(status=kind.status, code=kind.code, title=kind.title, detail="One sentence about what went wrong.")
+    body = Problem(
+        type=NO_PREFIX.error(kind.code),
+        status=kind.status,
+        code=kind.code,
+        title=kind.title,
+        detail="One sentence about what went wrong.",
+    )
     return body.model_dump(exclude_none=True)
 
 
@@ -54,19 +71,19 @@ async def known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this only for QuickThumbError
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("%s: %s", asked(request.scope), error.detail, exc_info=error.__cause__)
-    return problem(error)
+    return problem(error, urls_of(request))
 
 
 async def of_starlette(request: Request, error: Exception) -> JSONResponse:
     """Renders an error that Starlette itself raises, for an unknown path or a method that the path does not allow."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this only for HTTPException
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem(NotFound("This service has no such URL."))
+        return problem(NotFound("This service has no such URL."), urls_of(request))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = problem(MethodNotAllowed(f"This URL does not allow {request.method}."))
+        answer = problem(MethodNotAllowed(f"This URL does not allow {request.method}."), urls_of(request))
         answer.headers["Allow"] = _methods_at(request) or (error.headers or {}).get("Allow", "")
         return answer
-    return problem(MalformedRequest(str(error.detail)))
+    return problem(MalformedRequest(str(error.detail)), urls_of(request))
 
 
 def asked(scope: Scope) -> str:

@@ -1,9 +1,11 @@
-"""Builds every URL in a response: links, `Location`, `Link`, the next page. No other module builds URLs."""
+"""Builds every URL in a response: links, `Location`, `Link`, the next page, the docs. No other module builds URLs."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.datastructures import URL
 from starlette.requests import Request
+from starlette.types import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,18 @@ class Urls:
 
     def next_page(self, this_page: URL, cursor: str) -> str:
         """The page that begins at `cursor`; its other query parameters are those of this page."""
-        following = this_page.include_query_params(cursor=cursor).replace(scheme="", netloc="")
-        return f"{self.base}{following}"
+        return f"{self.base}/jobs?{this_page.include_query_params(cursor=cursor).query}"
 
     def docs(self) -> str:
         return f"{self.base}/docs"
+
+    def asset(self, path: str) -> str:
+        """A file that the docs need."""
+        return f"{self.docs()}/assets/{path}"
+
+    def error(self, code: str) -> str:
+        """Where the page about errors explains this one."""
+        return f"{self.docs()}/errors#{code}"
 
     def task(self, task_id: str) -> str:
         """A task of the Image Resizer."""
@@ -39,5 +48,17 @@ class Urls:
 
 
 def urls_of(request: Request) -> Urls:
-    """The URLs for the client of this request: paths without a host, so they work on the host that the client used."""
-    return Urls()
+    """The URLs for the client of this request."""
+    return urls_in(request.scope)
+
+
+def urls_in(scope: Scope) -> Urls:
+    """The URLs for a client: paths without a host, so they work on the host that the client used.
+
+    They begin with the path prefix of the deployment, if it has one (`web/middleware/root_path.py`).
+    """
+    root_path = scope.get("app_root_path", scope.get("root_path", ""))
+    return Urls(quote(root_path)) if root_path else NO_PREFIX
+
+
+NO_PREFIX = Urls()

@@ -2,8 +2,9 @@
 
 Each class is a row: a stable `code`, the HTTP `status`, a human-readable `title`, and `permanent`: whether a retry is
 pointless. The web renders every error as problem+json; the worker reads `permanent` to decide whether to fail a job or
-to retry it. Code that calls a library translates the library's errors into these on the spot, so nothing above has to
-match message texts. This module knows neither HTTP libraries nor Redis.
+to retry it. The docstring of a class explains the error to users, on the page `/docs/errors`: when it arises, and what
+to do. Code that calls a library translates the library's errors into these on the spot, so nothing above has to match
+message texts. This module knows neither HTTP libraries nor Redis.
 """
 
 from typing import ClassVar
@@ -29,38 +30,56 @@ class QuickThumbError(Exception):
 
 
 class MalformedRequest(QuickThumbError):
+    """The request breaks the rules of HTTP, of its content type or of a header; `detail` says which."""
+
     code, status, title = "malformed_request", 400, "The request could not be understood"
 
 
 class SourceMissing(QuickThumbError):
+    """The source was removed: `SOURCE_RETENTION_SECONDS` after the end of its job, or with the job."""
+
     code, status, title = "source_missing", 404, "The source image is no longer available"
 
 
 class UnsupportedImage(QuickThumbError):
+    """The bytes are not an image in a format that the service reads, whatever the name or type says."""
+
     code, status, title = "unsupported_image", 415, "The image format is not supported"
 
 
 class InvalidParameter(QuickThumbError):
+    """A parameter is unknown or has a value that is not allowed; `field` names it."""
+
     code, status, title = "invalid_parameter", 422, "A parameter is invalid"
 
 
 class TooManyPixels(QuickThumbError):
+    """The image has more pixels than `MAX_PIXELS`. Send a smaller one."""
+
     code, status, title = "too_many_pixels", 422, "The image has too many pixels"
 
 
 class TooManyFrames(QuickThumbError):
+    """The animation has more frames than `MAX_FRAMES`."""
+
     code, status, title = "too_many_frames", 422, "The animation has too many frames"
 
 
 class BrokenImage(QuickThumbError):
+    """The image is damaged or cut off, so it cannot be decoded. Send it again from the original."""
+
     code, status, title = "broken_image", 422, "The image is damaged"
 
 
 class InternalError(QuickThumbError):
+    """The service has a fault, or a dependency behaves unexpectedly. The cause is in the service's log."""
+
     code, status, title = "internal_error", 500, "Internal server error"
 
 
 class NotServing(QuickThumbError):
+    """A part that the service needs is missing, or the service is shutting down. Try again a little later."""
+
     code, status, title, permanent = "not_serving", 503, "The service is not ready", False
     retry_after_seconds = 2
 

@@ -4,8 +4,12 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class MailRefused(QuickThumbError):
+    """The mail server rejected the message or the address for good."""
+
     code, status, title = "mail_refused", 502, "The mail server rejected the email"
 
 
 class MailUnavailable(QuickThumbError):
+    """The mail server could not be reached or put the message off. The service tries again by itself."""
+
     code, status, title, permanent = "mail_unavailable", 503, "The email could not be sent", False

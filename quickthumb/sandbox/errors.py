@@ -4,12 +4,18 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class JobTimedOut(QuickThumbError):
+    """The image took longer than the time limits, in a sandbox process as well. Another try rarely helps."""
+
     code, status, title = "job_timed_out", 422, "The image took too long to process"
 
 
 class DecoderCrashed(QuickThumbError):
+    """The library that decodes the image crashed, so the file is probably damaged or hostile."""
+
     code, status, title = "decoder_crashed", 422, "The image crashed its decoder"
 
 
 class MemoryExceeded(QuickThumbError):
+    """Rendering the image needs more memory than `QUARANTINE_MEMORY_BYTES`. Send a smaller image."""
+
     code, status, title = "memory_exceeded", 422, "The image needs too much memory"

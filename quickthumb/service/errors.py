@@ -7,32 +7,46 @@ from quickthumb.storage.errors import DiskFull, StorageUnavailable
 
 
 class UnknownJob(QuickThumbError):
+    """No job has this id, or the job was removed: by a client, or some time after its end."""
+
     code, status, title = "unknown_job", 404, "There is no such job"
 
 
 class UnknownResult(QuickThumbError):
+    """The job makes no result of this name, or the result was not made or is no longer kept."""
+
     code, status, title = "unknown_result", 404, "The job has no such result"
 
 
 class NotReady(QuickThumbError):
+    """The results exist once the job is DONE. Ask for the job with `?wait=` to learn when it has ended."""
+
     code, status, title = "not_ready", 409, "The job has not finished"
     retry_after_seconds = 1
 
 
 class WrongState(QuickThumbError):
+    """Only a job that has not ended can be cancelled, and only a FAILED job with a source can be retried."""
+
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
 
 
 class KeyReused(QuickThumbError):
+    """The key came with another image, file name or parameters before. Use a new key for a new request."""
+
     code, status, title = "idempotency_key_reused", 422, "The Idempotency-Key was used for a different request"
 
 
 class QueueFull(QuickThumbError):
+    """As many jobs or emails as allowed are waiting. Try again later."""
+
     code, status, title, permanent = "queue_full", 503, "The queue is full", False
     retry_after_seconds = 10
 
 
 class AddressNotAllowed(QuickThumbError):
+    """The setting `EMAIL_ALLOWED` does not admit the address."""
+
     code, status, title = "address_not_allowed", 403, "Sending to this address is not allowed"
 
 

@@ -9,6 +9,7 @@ from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import NotReady, UnknownResult, WrongState
+from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
@@ -23,11 +24,19 @@ PASSED_OVER = 1000
 class ImageService:
     """What callers can do with jobs. Every verb raises UnknownJob for another tenant's job."""
 
-    def __init__(self, store: JobStore, storage: Storage, watch: JobWatch, submission: Submission) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        storage: Storage,
+        watch: JobWatch,
+        submission: Submission,
+        shutdown: Shutdown | None = None,
+    ) -> None:
         self._store = store
         self._storage = storage
         self._watch = watch
         self._submission = submission
+        self._shutdown = shutdown or Shutdown()
         self.presets = submission.presets
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
@@ -39,17 +48,18 @@ class ImageService:
         return await find_job(self._store, caller, job_id)
 
     async def wait(self, caller: Caller, job_id: str, seconds: float) -> Job:
-        """The job once it has ended, or in its current state after `seconds`. Raises UnknownJob."""
+        """The job once it has ended, or in its current state after `seconds` or on shutdown. Raises UnknownJob."""
         job = await self.find(caller, job_id)
         deadline = asyncio.get_running_loop().time() + seconds
         async with self._watch.watching(job_id) as changed:
-            while not job.status.ended:
-                changed.clear()
-                job = await self.find(caller, job_id)
-                remaining = deadline - asyncio.get_running_loop().time()
-                if job.status.ended or remaining <= 0:
-                    break
-                await _any_of(changed, min(remaining, LOOK_AGAIN_SECONDS))
+            with self._shutdown.wakes(changed):
+                while not job.status.ended:
+                    changed.clear()
+                    job = await self.find(caller, job_id)
+                    remaining = deadline - asyncio.get_running_loop().time()
+                    if job.status.ended or remaining <= 0 or self._shutdown.begun:
+                        break
+                    await _any_of(changed, min(remaining, LOOK_AGAIN_SECONDS))
         return job
 
     async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:

@@ -4,11 +4,15 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class StorageUnavailable(QuickThumbError):
+    """The service cannot read or write its files. The cause is in the service's log; try again."""
+
     code, status, title, permanent = "storage_unavailable", 503, "The storage is unavailable", False
     retry_after_seconds = 5
 
 
 class DiskFull(QuickThumbError):
+    """The disk that holds the images has no room left. Try again when the operator has made some."""
+
     code, status, title, permanent = "disk_full", 507, "The server's disk is full", False
     retry_after_seconds = 30
 

@@ -1,7 +1,8 @@
 """Assembles the Starlette application from the services that the root `app` has made."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,11 +19,16 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.middleware.answers import Measuring, SecurityHeaders, ServerErrors
 from quickthumb.web.middleware.lingering import LingeringClose
+from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
 from quickthumb.web.routes import ENDPOINTS, PAGES
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+# What it yields becomes the state of each request, `request.state`.
+Lifespan = (
+    Callable[[Starlette], AbstractAsyncContextManager[None]]
+    | Callable[[Starlette], AbstractAsyncContextManager[Mapping[str, Any]]]
+)
 
 
 def application(
@@ -33,10 +39,11 @@ def application(
     *,
     max_wait_seconds: float,
     lifespan: Lifespan,
+    root_path: str = "",
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
-    A client may wait for a job for at most `max_wait_seconds` in one request.
+    A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
     """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
@@ -47,6 +54,7 @@ def application(
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
+            Middleware(RootPath, prefix=root_path),
             Middleware(Measuring, metrics=metrics),
             Middleware(SecurityHeaders),
             Middleware(LingeringClose),

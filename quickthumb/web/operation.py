@@ -1,14 +1,17 @@
-"""For operators and developers: `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and `/docs`.
+"""For operators and developers: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs` and `/docs/errors`.
 
 The pages are files of this package, and load nothing from other servers.
 """
 
+import html
+import json
 from http import HTTPStatus
 from pathlib import Path
+from string import Template
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from quickthumb import metrics
 from quickthumb.http.endpoints import json_answer
@@ -17,6 +20,7 @@ from quickthumb.http.requests import health_of, metrics_of
 from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import NotServing
 from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.web.error_page import error_page
 
 STATIC = Path(__file__).parent / "static"
 # Swagger UI's script sets inline styles and draws icons from data: URLs; nothing else is allowed.
@@ -24,6 +28,9 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# For pages without scripts.
+PLAIN_PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_DOCS = Template((STATIC / "docs.html").read_text(encoding="utf-8"))
 
 
 class Health(BaseModel):
@@ -50,7 +57,7 @@ async def ready(request: Request) -> Response:
     if all(state == "ok" for state in checks.values()):
         return json_answer(Readiness(status="ready", checks=checks), headers={"Cache-Control": "no-store"})
     missing = " ".join(state for state in checks.values() if state != "ok")
-    return problem(NotServing(missing), checks=checks)
+    return problem(NotServing(missing), urls_of(request), checks=checks)
 
 
 async def scrape(request: Request) -> Response:
@@ -77,9 +84,20 @@ async def home(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """Swagger UI."""
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
-    return FileResponse(STATIC / "docs.html", headers=headers, media_type="text/html")
+    page = _DOCS.substitute(base=html.escape(urls_of(request).base))
+    return Response(page, headers=headers, media_type="text/html")
+
+
+async def errors(request: Request) -> Response:
+    """Explains every error."""
+    headers = {"Content-Security-Policy": PLAIN_PAGE_POLICY, "Cache-Control": "no-cache"}
+    return Response(error_page(urls_of(request)), headers=headers, media_type="text/html")
 
 
 async def openapi(request: Request) -> Response:
     """The OpenAPI 3.1 document of every endpoint."""
-    return Response(request.app.state.openapi, headers={"Cache-Control": "no-cache"}, media_type="application/json")
+    document: bytes = request.app.state.openapi
+    base = urls_of(request).base
+    if base:
+        document = document.replace(b"{", b'{"servers": [{"url": %s}], ' % json.dumps(base).encode(), 1)
+    return Response(document, headers={"Cache-Control": "no-cache"}, media_type="application/json")

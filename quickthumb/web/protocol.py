@@ -10,10 +10,12 @@ import asyncio
 from http import HTTPStatus
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from quickthumb.http.problems import problem
+from quickthumb.http.urls import Urls
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
+from quickthumb.web.connection import IgnoresUpgrades
 from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 
 # Other servers allow about as much. The longest useful head of this service is one with a long query.
@@ -25,14 +27,18 @@ LINGER_SECONDS = 0.5
 
 
 class HeadTimedOut(QuickThumbError):
+    """The client did not send the whole request line and all headers in time."""
+
     code, status, title = "head_timed_out", 408, "The request head did not arrive in time"
 
 
 class HeadTooLarge(QuickThumbError):
+    """The request line and the headers are longer than the service allows."""
+
     code, status, title = "head_too_large", 431, "The request head is too large"
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(IgnoresUpgrades):
     """One connection. It answers a request head that is too long or too slow with a problem, and then closes."""
 
     head_seconds = HEAD_SECONDS
@@ -67,13 +73,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:  # nothing here uses trailers, so they are not kept
             super().on_header(name, value)
 
-    def on_headers_complete(self) -> None:
+    def take_head(self) -> None:
         self._in_head = False
         self._framing_bytes = 0
         self._forget_deadline()
         if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
             raise ValueError("RFC 9112, section 3.2: exactly one Host")  # answered with 400, like a syntax error
-        super().on_headers_complete()
+        super().take_head()
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes = 0
@@ -105,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.close()
             return
-        answer = problem(error)
+        answer = problem(error, Urls(self.root_path.rstrip("/")))
         headers = {**DEFAULT_HEADERS, **answer.headers, "connection": "close"}
         lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -82,4 +82,5 @@ ENDPOINTS = [
 PAGES = [
     Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", ()),
     Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", ()),
+    Endpoint("GET", "/docs/errors", operation.errors, "Pages", "Explanations of the errors", ()),
 ]

@@ -4,6 +4,8 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class TooManyAttempts(QuickThumbError):
+    """Each of `MAX_ATTEMPTS` attempts ended unexpectedly. The workers' logs say why."""
+
     code, status, title = "too_many_attempts", 500, "Too many failed attempts"
 
 

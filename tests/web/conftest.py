@@ -53,7 +53,7 @@ def refusal(answer: httpx.Response) -> Refusal:
     """Checks that the response is a well-formed problem, and returns it."""
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert problem["type"] == "about:blank"
+    assert problem["type"] == f"/docs/errors#{problem['code']}"
     assert problem["status"] == answer.status_code
     assert problem["title"]
     assert problem["detail"].endswith(".")

@@ -107,6 +107,13 @@ async def test_a_range_is_a_part_of_the_file(client: httpx.AsyncClient, address:
     assert answer.content == whole[begin : end + 1]
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=9999999-", "bytes=0-3, 10-13"])
+async def test_a_range_on_head_is_ignored(client: httpx.AsyncClient, address: str, wanted: str) -> None:
+    answer = await client.head(address, headers={"Range": wanted})
+    assert answer.status_code == 200
+    assert {**answer.headers, "date": ""} == {**(await client.head(address)).headers, "date": ""}
+
+
 async def test_several_ranges_come_in_parts(client: httpx.AsyncClient, address: str) -> None:
     whole = (await client.get(address)).content
     answer = await client.get(address, headers={"Range": "bytes=0-3, 10-13"})

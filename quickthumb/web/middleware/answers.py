@@ -1,5 +1,6 @@
 """Middleware around every response: metrics, security headers, and a problem in place of an unhandled exception."""
 
+import asyncio
 import logging
 import time
 
@@ -8,8 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quickthumb.http.problems import asked, problem
+from quickthumb.http.urls import urls_in
 from quickthumb.metrics import WebMetrics
-from quickthumb.model.errors import InternalError
+from quickthumb.model.errors import InternalError, NotServing, QuickThumbError
 
 UNKNOWN_ROUTE = "unknown"
 # The status that nginx logs when the client closes the connection before the response.
@@ -79,9 +81,10 @@ log = logging.getLogger("quickthumb.web")
 
 
 class ServerErrors:
-    """ASGI middleware: logs an unhandled exception, and answers 500 with a problem that does not reveal it.
+    """ASGI middleware: answers an unhandled exception with a problem that does not reveal it, and logs it.
 
-    Starlette's own ServerErrorMiddleware runs outside all other middleware, so its response would lack their headers.
+    uvicorn cancels requests that are still open at the end of its grace; they are answered with 503. Starlette's own
+    ServerErrorMiddleware runs outside all other middleware, so its response would lack their headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -102,9 +105,17 @@ class ServerErrors:
             await self._app(scope, receive, send_noting)
         except ClientDisconnect:
             log.info("%s: the client disconnected", asked(scope))
+        except asyncio.CancelledError:
+            log.warning("%s: cut off, because the server is shutting down", asked(scope))
+            if not begun:  # else uvicorn closes the connection, so that the client sees that the answer is not whole
+                await _answer(NotServing("The server shut down before the request was complete."), scope, receive, send)
         except Exception as error:
             if begun:
                 raise  # too late for another response: uvicorn logs the error and closes the connection
             log.exception("%s failed", asked(scope), exc_info=error)
-            answer = problem(InternalError("The server could not answer the request; it has logged the cause."))
-            await answer(scope, receive, send)
+            told = InternalError("The server could not answer the request; it has logged the cause.")
+            await _answer(told, scope, receive, send)
+
+
+async def _answer(error: QuickThumbError, scope: Scope, receive: Receive, send: Send) -> None:
+    await problem(error, urls_in(scope))(scope, receive, send)

@@ -31,7 +31,7 @@ class _Body:
     async def drop(self) -> None:
         """Reads and discards the rest of the body, for at most LINGER_SECONDS and about LINGER_BYTES."""
         dropped = 0
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):  # cancelled if the server does not wait
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.ended and dropped < LINGER_BYTES:
                     dropped += len((await self.receive()).get("body", b""))

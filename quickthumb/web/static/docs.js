@@ -51,7 +51,7 @@ function freshBodies() {
 }
 
 window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: document.getElementById("swagger-ui").dataset.openapi,
   dom_id: "#swagger-ui",
   deepLinking: true,
   defaultModelsExpandDepth: 0,

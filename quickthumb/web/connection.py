@@ -1,0 +1,84 @@
+"""uvicorn's HTTP protocol as every server of this application should have it: it ignores offers to upgrade.
+
+A client may offer to go on in another protocol (`Connection: Upgrade` with `Upgrade: h2c` or `websocket`). Java's
+HttpClient does so by default, and so does `curl --http2`. A server may ignore the offer (RFC 9110, section 7.8), and
+QuickThumb does. But httptools takes an offer for the end of HTTP: it reads no body and no further request. So the head
+is parsed a second time, without the offer, and the rest of the connection after it.
+
+Connections also tell the application when the server shuts down. uvicorn itself tells it only once all answers are out,
+which is too late for answers that are being held.
+"""
+
+import asyncio
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from quickthumb.service.shutdown import Shutdown
+
+# Where the lifespan state holds the application's `Shutdown`.
+SHUTDOWN = "shutdown"
+
+
+class AnnouncesShutdown(asyncio.Protocol):
+    """Mixed into a protocol of uvicorn: begins the application's `Shutdown` as soon as the server shuts down."""
+
+    def shutdown(self) -> None:
+        announced = getattr(self, "app_state", {}).get(SHUTDOWN)
+        if isinstance(announced, Shutdown):
+            announced.begin()
+        super().shutdown()  # type: ignore[misc]
+
+
+class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
+    """One connection. Subclasses override `take_head` instead of `on_headers_complete`."""
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._parse(data)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
+    def on_headers_complete(self) -> None:
+        if not self._has_offer():
+            self.take_head()
+
+    def take_head(self) -> None:
+        """Starts the request, whose head is complete."""
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._has_offer():
+            super().on_message_complete()
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parses the data. After an offer to upgrade, returns what is left to parse."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                self.cycle.keep_alive = False
+                return b""
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            # As uvicorn does: data after the last request of a connection is no error.
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
+            return data[upgrade.args[0] :]
+        return b""
+
+    def _has_offer(self) -> bool:
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
