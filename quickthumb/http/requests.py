@@ -1,5 +1,6 @@
 """What the HTTP APIs take from a request: its caller, the services to call, the upload, the preferred media type."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.metrics import WebMetrics
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.errors import MalformedRequest
@@ -17,7 +19,7 @@ from quickthumb.service.jobs import ImageService
 from quickthumb.service.submit import Upload
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
-ONCE = ("content-type", "content-encoding", "idempotency-key")
+ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -52,9 +54,10 @@ def upload_from(
     parameters: Iterable[tuple[str, Any]] = (),
     *,
     idempotency_key: str | None = None,
+    filename: str | None = None,
     preset: str | None = None,
 ) -> Upload:
-    """The upload in the request: its body, which is not read yet, and the given parameters.
+    """The upload in the request: its body, which is not read yet, and what is given beside it.
 
     Raises MalformedRequest for a repeated header of `ONCE` or a Content-Length that is no number, and
     UnsupportedMediaType for a body with a Content-Encoding.
@@ -66,8 +69,17 @@ def upload_from(
         content_length=_content_length(request),
         parameters=parameters,
         idempotency_key=idempotency_key,
+        filename=filename,
         preset=preset,
     )
+
+
+def filename_in(request: Request) -> str | None:
+    """The cleaned file name in the request's Content-Disposition header, in UTF-8 or Latin-1; None if there is none."""
+    sent = request.headers.get("content-disposition", "")
+    with contextlib.suppress(UnicodeDecodeError):
+        sent = sent.encode("latin-1").decode()
+    return given_filename(split_header_value(sent)[1])
 
 
 def _check_head(request: Request) -> None:

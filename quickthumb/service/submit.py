@@ -16,7 +16,8 @@ from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 class Upload:
     """A request's body as it arrives, and what came with it in the head and the query of the request.
 
-    With `preset`, the endpoint decides which outputs to make, and all fields of the request are ignored.
+    `filename` is the image's name, unless the body has one. With `preset`, the endpoint decides which outputs to make,
+    and all fields of the request are ignored.
     """
 
     body: AsyncIterator[bytes]
@@ -24,6 +25,7 @@ class Upload:
     content_length: int | None
     parameters: Iterable[tuple[str, Any]]
     idempotency_key: str | None = None
+    filename: str | None = None
     preset: str | None = None
 
 
@@ -53,7 +55,10 @@ class Submission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
                 order = self._order(upload, taken.fields)
-                return await admission.accept(job_id, taken.source, order, taken.keep)
+                source = taken.source
+                if source.filename is None and upload.filename is not None:
+                    source = source.model_copy(update={"filename": upload.filename})
+                return await admission.accept(job_id, source, order, taken.keep)
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:

@@ -1,5 +1,6 @@
 """`POST /images/` and `GET /presets`: accepts images, and describes everything that may be sent along with one."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,15 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import Parameter, json_answer
-from quickthumb.http.requests import caller_of, metrics_of, service_of, upload_from
+from quickthumb.http.requests import caller_of, filename_in, metrics_of, service_of, upload_from
 from quickthumb.http.urls import urls_of
-from quickthumb.model.errors import MalformedRequest
+from quickthumb.intake.headers import clean_filename
+from quickthumb.model.errors import InvalidParameter, MalformedRequest
 from quickthumb.model.order import Order, OrderField, order_fields, written_output
 from quickthumb.model.output import Output
 from quickthumb.web.openapi import REFERENCE
 from quickthumb.web.presentation import present_accepted
 
 LONGEST_KEY = 255
+FILENAME = "filename"
+# A string among structured field values (RFC 9651, section 3.3.3).
+_STRUCTURED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 # How a schema states that leaving out the field means no value.
 NOTHING: tuple[tuple[str, Any], ...] = (("default", None), ("default", []))
 
@@ -35,7 +40,13 @@ class PresetsView(BaseModel):
 
 async def submit(request: Request) -> Response:
     """Accepts an image. Answers 202 with the job once the image is stored and the job is queued."""
-    upload = upload_from(request, request.query_params.multi_items(), idempotency_key=_idempotency_key(request))
+    given = request.query_params.multi_items()
+    upload = upload_from(
+        request,
+        [(name, value) for name, value in given if name != FILENAME],
+        idempotency_key=_idempotency_key(request),
+        filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
+    )
     job = await service_of(request).submit(caller_of(request), upload)
     metrics_of(request).accepted(job.source.bytes or 0)
     view = present_accepted(job, urls_of(request))
@@ -50,10 +61,22 @@ async def presets(request: Request) -> Response:
 
 
 def _idempotency_key(request: Request) -> str | None:
+    """The key of the request. In quotation marks, as in the IETF draft, it is the same key as without them."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+    if key is None:
+        return None
+    quoted = _STRUCTURED_STRING.fullmatch(key)
+    if quoted:
+        key = re.sub(r"\\(.)", r"\1", quoted[1])
+    if not 0 < len(key) <= LONGEST_KEY:
         raise MalformedRequest(f"The Idempotency-Key must have 1 to {LONGEST_KEY} characters.", field="Idempotency-Key")
     return key
+
+
+def _filename(given: list[str]) -> str | None:
+    if len(given) > 1:
+        raise InvalidParameter("filename may be given only once.", field=FILENAME)
+    return clean_filename(given[0]) if given else None
 
 
 _PICTURE = {"type": "string", "format": "binary", "description": "The image."}

@@ -21,6 +21,10 @@ IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",
                             "Text of your choice that is unique to this upload. A retry with the same key within a day "
                             "returns the job of the first request.",
                             {"type": "string", "maxLength": images.LONGEST_KEY})
+FILENAME = Parameter(images.FILENAME, "query", "The image's file name, if the body does not have it.",
+                     {"type": "string"})
+DISPOSITION = Parameter("Content-Disposition", "header", "Its `filename` has the same effect as `?filename=`.",
+                        {"type": "string"})
 STATUS = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": list(Status)})
 LIMIT = Parameter("limit", "query", "Maximum number of jobs on the page.",
                   {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE, "default": jobs.DEFAULT_PAGE})
@@ -44,7 +48,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable)
 
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
-             (ACCEPTED,), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, *images.upload_parameters()), images.upload_body()),
+             (ACCEPTED,), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, *images.upload_parameters(), FILENAME, DISPOSITION),
+             images.upload_body()),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), operation_id="presets_show"),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",

@@ -282,7 +282,51 @@ async def test_a_request_sent_again_under_its_key_answers_with_the_first_job(cli
     assert refusal(too_long) == Refusal(400, "malformed_request", "Idempotency-Key")
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding", "Idempotency-Key"])
+@pytest.mark.parametrize(
+    ("quoted", "bare"), [('"{key}"', "{key}"), ('"{key} \\"x\\" \\\\"', '{key} "x" \\'), ('"{key}', '"{key}')]
+)
+async def test_a_key_in_quotation_marks_is_the_same_key(client: httpx.AsyncClient, quoted: str, bare: str) -> None:
+    key, image = token_hex(), {"image": ("cat.jpg", picture())}
+    answers = [
+        await client.post("/images/", files=image, headers={"Idempotency-Key": spelling.format(key=key)})
+        for spelling in (quoted, bare, quoted)
+    ]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    for empty in ("", '""'):
+        answer = await client.post("/images/", files=image, headers={"Idempotency-Key": empty})
+        assert refusal(answer) == Refusal(400, "malformed_request", "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    ("query", "disposition", "name"),
+    [
+        ({"filename": "cat.jpg"}, None, "cat.jpg"),
+        ({"filename": "C:\\pictures\\naïve 猫.jpg"}, None, "naïve 猫.jpg"),
+        ({}, b'attachment; filename="cat.jpg"', "cat.jpg"),
+        ({}, b"attachment; filename=x.jpg; filename*=UTF-8''na%C3%AFve.jpg", "naïve.jpg"),
+        ({}, 'inline; filename="naïve 猫.jpg"'.encode(), "naïve 猫.jpg"),
+        ({}, 'inline; filename="naïve.jpg"'.encode("latin-1"), "naïve.jpg"),
+        ({"filename": "cat.jpg"}, b'attachment; filename="dog.jpg"', "cat.jpg"),
+        ({"filename": ".."}, b"attachment", None),
+    ],
+)
+async def test_a_bare_image_brings_its_name(
+    waiting: httpx.AsyncClient, query: dict[str, str], disposition: bytes | None, name: str | None
+) -> None:
+    headers = {b"Content-Type": b"image/jpeg", **({} if disposition is None else {b"Content-Disposition": disposition})}
+    answer = await waiting.post("/images/", content=picture(), params=query, headers=httpx.Headers(headers))
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["source"]["filename"] == name
+
+
+async def test_the_name_in_the_body_counts_before_any_other(waiting: httpx.AsyncClient) -> None:
+    answer = await waiting.post("/images/", files={"image": ("cat.jpg", picture())}, params={"filename": "dog.jpg"})
+    assert answer.json()["source"]["filename"] == "cat.jpg"
+    twice = await waiting.post("/images/?filename=a&filename=b", **raw(picture()))
+    assert refusal(twice) == Refusal(422, "invalid_parameter", "filename")
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding", "Content-Disposition", "Idempotency-Key"])
 async def test_what_is_said_twice_is_refused(waiting: httpx.AsyncClient, name: str) -> None:
     headers = [("Content-Type", "image/jpeg"), (name, "image/jpeg"), (name, "image/png")]
     answer = await waiting.post("/images/", content=PICTURE, headers=headers)

@@ -83,9 +83,10 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
         assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
-    flat, preset = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
+    flat, preset, filename = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
     assert flat["schema"]["properties"].keys() == parameters
     assert preset["schema"]["type"] == "array"
+    assert filename["name"] == "filename"
     assert "null" not in str(content["multipart/form-data"])
 
 
