@@ -45,7 +45,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize("name", ["settings", "errors", "keys"])
+@pytest.mark.parametrize("name", script("tables").TABLES)
 def test_a_table_is_what_the_code_says(name: str) -> None:
     tables = script("tables")
     page, table = tables.TABLES[name]
