@@ -60,12 +60,12 @@ def answer_to(method, path, **options):
         answer = quickthumb.request(method, path, **options)
     except httpx.TransportError as error:  # it is restarting, for example
         raise Unavailable(retry_after=1) from error
-    if answer.is_success:
-        return answer.json()
     if answer.status_code == 404:
         return None
     if answer.status_code in (413, 415, 422):
         # A proxy in between may refuse a large upload, too; it sends no JSON.
         is_json = answer.headers.get("Content-Type", "").endswith("json")
         raise Refused(answer.status_code, answer.json()["detail"] if is_json else "The picture is too large.")
-    raise Unavailable(retry_after=int(answer.headers.get("Retry-After", 1)))
+    if answer.is_server_error or answer.status_code in (408, 409, 429):
+        raise Unavailable(retry_after=int(answer.headers.get("Retry-After", 1)))
+    return answer.raise_for_status().json()

@@ -187,3 +187,12 @@ async def test_while_quickthumb_takes_nothing_users_are_asked_to_come_back(
     assert page.status_code == 503
     assert int(page.headers["Retry-After"]) >= 1
     assert "Please try again in a moment" in page.text
+
+
+def test_the_page_starts_them_as_the_tests_do() -> None:
+    page = (CHECKOUT / "docs" / "from-celery.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ PYTHONPATH=\.\. (.+) 5000$", page, re.MULTILINE)
+    flask, django = (" ".join(app.serve).removesuffix(" {port}") for app in (FLASK, DJANGO))
+    assert commands == [flask.removeprefix("-m "), f"python {django}".replace(" --noreload", "")]
+    for app in (FLASK, DJANGO):
+        assert f"$ cd examples/{app.name}\n" in page

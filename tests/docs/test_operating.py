@@ -1,8 +1,9 @@
 """docs/operating.md, typed command by command: what was accepted is there after each of its procedures."""
 
+import asyncio
 import hashlib
+import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.conftest import CHECKOUT, http_client, picture, running_service
 from tests.docs.terminal import Terminal, section
 
 PAGE = "operating.md"
+TYPED = ("Backing up", "Restoring", "Upgrading", "From the embedded Redis to your own", "A second machine")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,7 @@ async def thumbnail(web: httpx.AsyncClient, job_id: str) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def accepted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accepted]:
-    import asyncio
-
+def accepted(tmp_path_factory: pytest.TempPathFactory) -> Accepted:
     folder = tmp_path_factory.mktemp("accepted")
 
     async def use(url: str) -> Accepted:
@@ -63,8 +63,7 @@ def accepted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accepted]:
             return Accepted(folder, ended, under_way)
 
     with running_service(folder, worker_threads=1) as url:
-        made = asyncio.run(use(url))
-    yield made
+        return asyncio.run(use(url))
 
 
 async def assert_all_there(web: httpx.AsyncClient, accepted: Accepted) -> None:
@@ -109,3 +108,8 @@ def test_the_commands_for_compose_name_its_services() -> None:
     assert [words[:3] for words in commands] == [["docker", "compose", "build"], *[["docker", "compose", "up"]] * 2]
     assert [words[-1] for words in commands[1:]] == ["worker", "web"]
     assert {"worker", "web"} <= services.keys()
+
+
+def test_no_section_is_left_out() -> None:
+    titles = re.findall(r"^## (.+)$", (CHECKOUT / "docs" / PAGE).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [title for title in titles if section(PAGE, title)] == list(TYPED)
