@@ -14,11 +14,11 @@ README = Path(__file__).parent.parent / "README.md"
 SHOWN_ADDRESS = "localhost:8000"
 BEGIN, END = "<!-- session -->\n", "<!-- /session -->\n"
 
-UPLOAD = f"curl -s -F image=@photo.jpg {SHOWN_ADDRESS}/images/ | python3 -m json.tool"
+UPLOAD = f"curl --fail-with-body -s -F image=@photo.jpg {SHOWN_ADDRESS}/images/ | python3 -m json.tool"
 FOLLOWING = [
-    f"curl -s '{SHOWN_ADDRESS}/jobs/ID?wait=10' | python3 -m json.tool",
-    f"curl -s -OJ -w '%{{size_download}} bytes\\n' {SHOWN_ADDRESS}/jobs/ID/results/thumbnail",
-    f"printf '%%PDF-1.7' | curl -s -F image=@- {SHOWN_ADDRESS}/images/ | python3 -m json.tool",
+    f"curl --fail-with-body -s '{SHOWN_ADDRESS}/jobs/ID?wait=10' | python3 -m json.tool",
+    f"curl --fail-with-body -s -OJ -w '%{{size_download}} bytes\\n' {SHOWN_ADDRESS}/jobs/ID/results/thumbnail",
+    f"printf '%%PDF-1.7' | curl --fail-with-body -s -F image=@- {SHOWN_ADDRESS}/images/ | python3 -m json.tool",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Rewrites the tables in the docs from the code, which declares each row once.
+"""Rewrites the tables in the docs from the code, which declares each row once, and the code of the examples.
 
 python scripts/tables.py
 """
@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import quickthumb
@@ -55,10 +56,21 @@ def redis_keys() -> str:
     return text
 
 
+LANGUAGES = {".py": "python", ".js": "javascript", ".html": "html", ".conf": "nginx"}
+
+
+def example(path: str) -> str:
+    """A file of the examples, as a code block."""
+    text = (CHECKOUT / path).read_text(encoding="utf-8")
+    return f"```{LANGUAGES[Path(path).suffix]}\n{text}```"
+
+
+EXAMPLES = re.findall(r"<!-- (examples/\S+) -->", (CHECKOUT / "docs/from-celery.md").read_text(encoding="utf-8"))
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("README.md", settings),
     "errors": ("docs/http.md", errors),
     "keys": ("docs/design.md", redis_keys),
+    **{path: ("docs/from-celery.md", partial(example, path)) for path in EXAMPLES},
 }
 
 

@@ -15,12 +15,13 @@ GROUPS = {
     "tests/web/": "web",
     "tests/test_documents.py": "web",
     "tests/test_processes.py": "processes",
+    "tests/docs/test_examples.py": "examples",
     "tests/chaos/": None,
     "tests/cli/": None,
     "tests/compat/": "compat",
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
-FIRST = ("web", "processes", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
+FIRST = ("web", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
 
 
 def group_of(test: str) -> str:

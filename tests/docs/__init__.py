@@ -1,0 +1,1 @@
+"""The commands, applications and log lines that the documents show."""
