@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
-from quickthumb.cli.command import Command, UserMistake, lock_data_folder
+from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_data_folder
 from quickthumb.cli.log import Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, load
+from quickthumb.config import Config, load, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.service.presets import read_presets
 
@@ -80,8 +80,13 @@ async def _run(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
     log = Log(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
+    found = settings_file(plan.environment)
+    if found is not None:
+        log.tell(f"settings from {found}")
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # After `nohup`, the end of the terminal is ignored, and must stay so.
+    hangup = [] if ignores_hangup() else [signal.SIGHUP]
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
     async with _prepared_redis(plan.config):
         await supervisor.run()

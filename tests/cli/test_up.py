@@ -56,9 +56,10 @@ class Up:
 
 
 @contextlib.asynccontextmanager
-async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIterator[Up]:
+async def running(data_dir: Path, *options: str, before: tuple[str, ...] = (), **environment: str) -> AsyncIterator[Up]:
+    """`quickthumb up`, started by the command `before`, if any."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
-    words = [sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(data_dir), *options]
+    words = [*before, sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(data_dir), *options]
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd=CHECKOUT,
@@ -146,6 +147,27 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
         await wait_until(lambda: not any(is_alive(child) for child in children))
     async with running(tmp_path) as again:
         await again.ready()
+
+
+async def test_after_nohup_all_of_it_outlives_its_terminal(tmp_path: Path) -> None:
+    async with running(tmp_path, before=("nohup",)) as service:
+        port = await service.ready()
+        worker = _find(service, "arq")
+        assert worker is not None
+        before = set(service.children())
+        for process in (*before, psutil.Process(service.process.pid)):
+            process.send_signal(signal.SIGHUP)
+        worker.kill()  # it is replaced only if nothing is stopping
+        await wait_until(lambda: "worker was killed by SIGKILL; restarting" in service.printed, seconds=30)
+        assert before - {worker} <= set(service.children())
+        assert await listener.answers("127.0.0.1", port, "/healthz")
+        assert await service.stop() == 0
+
+
+async def test_without_nohup_it_stops_with_its_terminal(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        await service.ready()
+        assert await service.stop(signal.SIGHUP) == 0
 
 
 async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_path: Path) -> None:
