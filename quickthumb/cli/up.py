@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run everything until Ctrl-C or SIGTERM, then return 0. Raises UserMistake on Windows."""
     if sys.platform == "win32":
         raise UserMistake(
-            "`quickthumb up` runs on Linux and macOS; on Windows start `quickthumb serve` and "
+            "`quickthumb up` runs on Linux, macOS and WSL; on Windows start `quickthumb serve` and "
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)

@@ -128,7 +128,7 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
 async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         port = await service.ready()
-        for name in ("redis-server", "quickthumb serve", "arq"):
+        for name in ("unixsocket", "quickthumb serve", "arq"):
             victim = _find(service, name)
             assert victim is not None
             victim.kill()
