@@ -24,6 +24,12 @@ REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
 
 REDIS_LOG_PREFIX = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
+# Greetings, and advice on tuning the kernel for large databases, while the embedded Redis holds a few megabytes.
+REDIS_NOISE = re.compile(
+    r"oO0OoO0OoO0Oo |(Redis|Valkey) version=|Configuration loaded$|Server initialized$"
+    r"|WARNING:? (Memory overcommit must be enabled|overcommit_memory is set to 0|The TCP backlog setting)"
+    r"|WARNING:? You have Transparent Huge Pages"
+)
 ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 
@@ -116,7 +122,8 @@ def _embedded(config: Config) -> EmbeddedRedis:
 
 def _redis(plan: Plan) -> Child:
     redis = _embedded(plan.config)
-    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_LOG_PREFIX)
+    words, grace_seconds = redis.command(), REDIS_GRACE_SECONDS
+    return Child("redis", words, plan.environment, grace_seconds, redis.is_ready, REDIS_LOG_PREFIX, REDIS_NOISE)
 
 
 def _worker(plan: Plan, number: int) -> Child:

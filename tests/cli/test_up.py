@@ -107,6 +107,24 @@ def test_what_the_log_says_already_is_left_out(prefix: re.Pattern[str], line: st
     assert prefix.sub("", line) == "hello"
 
 
+@pytest.mark.parametrize(
+    ("line", "is_noise"),
+    [
+        ("oO0OoO0OoO0Oo Valkey is starting oO0OoO0OoO0Oo", True),
+        ("Redis version=6.2.14, bits=64, commit=40305114, modified=0, pid=2202, just started", True),
+        ("WARNING overcommit_memory is set to 0! Background save may fail under low memory condition.", True),
+        ("WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail", True),
+        ("WARNING You have Transparent Huge Pages (THP) support enabled in your kernel.", True),
+        ("WARNING: The TCP backlog setting of 511 cannot be enforced", True),
+        ("WARNING The Server is running with less memory than it needs", False),
+        ("Asynchronous AOF fsync is taking too long (disk is busy?).", False),
+        ("Fatal error loading the DB, check server logs. Exiting.", False),
+    ],
+)
+def test_redis_greetings_are_left_out_and_its_troubles_are_not(line: str, is_noise: bool) -> None:
+    assert bool(up.REDIS_NOISE.match(line)) is is_noise
+
+
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UserMistake, match=r"on Windows start `quickthumb serve`"):
@@ -122,6 +140,8 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
         assert await service.stop(signal.SIGINT) == 0
     assert not any(is_alive(child) for child in children)
     assert "\x1b[" not in service.printed
+    assert not re.search(r"oO0O|WARNING", service.printed)
+    assert f"settings from {CHECKOUT / 'settings.py'}" in service.printed
     assert service.printed.rstrip().endswith("stopped")
 
 
