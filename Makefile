@@ -5,7 +5,6 @@ ARGS ?=
 
 venv := .venv
 python := $(venv)/bin/python
-pip := $(python) -m pip install -qq --disable-pip-version-check --require-hashes
 running := $(venv)/.requirements
 developing := $(venv)/.requirements-dev
 
@@ -68,14 +67,14 @@ clean:  ## Remove the environment and all caches, but keep the data
 # A stamp file is newer than the lock file that was installed last. Running the service needs no build: it runs from
 # the checkout.
 $(running): requirements.lock | $(python)
-	@echo "Installing the dependencies into $(venv) ..."
-	@$(pip) -r requirements.lock
+	@echo "Installing the dependencies into $(venv). This takes a minute, the first time only."
+	@scripts/install-locked $(python) requirements.lock
 	@touch $@
 
 # requirements-dev.lock includes everything in requirements.lock.
 $(developing): requirements-dev.lock requirements.lock pyproject.toml | $(python)
-	@echo "Installing the development dependencies into $(venv) ..."
-	@$(pip) -r requirements-dev.lock
+	@echo "Installing the development dependencies into $(venv). This takes a minute or two, the first time only."
+	@scripts/install-locked $(python) requirements-dev.lock
 	@$(python) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(running) $@
 

@@ -17,9 +17,10 @@ from tests.waiting import wait_until
 
 
 class RedisServer:
-    """`url` is its address, good before it is started, and the same after a restart."""
+    """`url` is its address, good before it is started, and the same after a restart. `program` is another server."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, program: Path | None = None) -> None:
+        self._program = program
         config = Config.of(data_dir=data_dir)
         self.url = config.redis_connection_url
         self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.storage.data_dir / "redis")
@@ -36,8 +37,9 @@ class RedisServer:
     async def start(self) -> None:
         """Start it and wait until it answers; what it printed is told if it does not."""
         await self.embedded.prepare()
+        found, *options = self.embedded.command()
         with tempfile.TemporaryFile() as log:
-            process = await asyncio.create_subprocess_exec(*self.embedded.command(), stdout=log, stderr=log)
+            process = await asyncio.create_subprocess_exec(self._program or found, *options, stdout=log, stderr=log)
             self.process = process
 
             async def answers_or_ended() -> bool:

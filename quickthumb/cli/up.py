@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
-from quickthumb.cli.command import Command, UserMistake, lock_data_folder
+from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_data_folder
 from quickthumb.cli.log import Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, load
+from quickthumb.config import Config, load, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.service.presets import read_presets
 
@@ -24,6 +24,12 @@ REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
 
 REDIS_LOG_PREFIX = re.compile(r"^\d+:(signal-handler \(\d+\)|\w \d+ \w+ \d+ [\d:.]+ [.*#-]) ")
+# Greetings, and advice on tuning the kernel for large databases, while the embedded Redis holds a few megabytes.
+REDIS_NOISE = re.compile(
+    r"oO0OoO0OoO0Oo |(Redis|Valkey) version=|Configuration loaded$|Server initialized$"
+    r"|WARNING:? (Memory overcommit must be enabled|overcommit_memory is set to 0|The TCP backlog setting)"
+    r"|WARNING:? You have Transparent Huge Pages"
+)
 ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
 
 
@@ -50,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run everything until Ctrl-C or SIGTERM, then return 0. Raises UserMistake on Windows."""
     if sys.platform == "win32":
         raise UserMistake(
-            "`quickthumb up` runs on Linux and macOS; on Windows start `quickthumb serve` and "
+            "`quickthumb up` runs on Linux, macOS and WSL; on Windows start `quickthumb serve` and "
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
@@ -80,8 +86,13 @@ async def _run(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
     log = Log(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
+    found = settings_file(plan.environment)
+    if found is not None:
+        log.tell(f"settings from {found}")
     supervisor = Supervisor(groups, log, lambda: _announce(plan, log))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # After `nohup`, the end of the terminal is ignored, and must stay so.
+    hangup = [] if ignores_hangup() else [signal.SIGHUP]
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
     async with _prepared_redis(plan.config):
         await supervisor.run()
@@ -111,7 +122,8 @@ def _embedded(config: Config) -> EmbeddedRedis:
 
 def _redis(plan: Plan) -> Child:
     redis = _embedded(plan.config)
-    return Child("redis", redis.command(), plan.environment, REDIS_GRACE_SECONDS, redis.is_ready, REDIS_LOG_PREFIX)
+    words, grace_seconds = redis.command(), REDIS_GRACE_SECONDS
+    return Child("redis", words, plan.environment, grace_seconds, redis.is_ready, REDIS_LOG_PREFIX, REDIS_NOISE)
 
 
 def _worker(plan: Plan, number: int) -> Child:

@@ -3,7 +3,7 @@
 Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive their own section, or plain values.
 """
 
-from quickthumb.config.load import ENVIRONMENT_PREFIX, ConfigError, load
+from quickthumb.config.load import ENVIRONMENT_PREFIX, ConfigError, load, settings_file
 from quickthumb.config.sections import IntakeLimits, SmtpServer
 from quickthumb.config.settings import BUILT_IN_PRESETS, LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, Setting
 
@@ -18,4 +18,5 @@ __all__ = [
     "Setting",
     "SmtpServer",
     "load",
+    "settings_file",
 ]

@@ -4,8 +4,10 @@ the defaults, the deployment's `settings.py` (`NAME = value`), and the environme
 `QUICKTHUMB_NAME_FILE=/path` for a secret in a file).
 """
 
+import ast
 import difflib
 import os
+import re
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,23 @@ from quickthumb.config.settings import SETTINGS, Config
 
 ENVIRONMENT_PREFIX = "QUICKTHUMB_"
 SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
+SETTINGS_FILE = "settings.py"
+
+# Kubernetes sets these variables in every container, for each Service of the namespace. If a Service is named
+# `quickthumb` or `quickthumb-redis`, they look like settings: QUICKTHUMB_PORT=tcp://10.0.0.1:8000.
+SERVICE_LINK = re.compile(
+    r"""
+    QUICKTHUMB_ (\w+_)? (
+        SERVICE_HOST = [0-9A-Fa-f.:]+
+      | SERVICE_PORT (_\w+)? = \d+
+      | PORT (_\d+_(TCP|UDP|SCTP))? = (tcp|udp|sctp)://\S+:\d+
+      | PORT_\d+_(TCP|UDP|SCTP)_PROTO = (tcp|udp|sctp)
+      | PORT_\d+_(TCP|UDP|SCTP)_PORT = \d+
+      | PORT_\d+_(TCP|UDP|SCTP)_ADDR = [0-9A-Fa-f.:]+
+    )
+    """,
+    re.VERBOSE,
+)
 
 
 class ConfigError(Exception):
@@ -27,21 +46,29 @@ class ConfigError(Exception):
 def load(environment: Mapping[str, str] | None = None) -> Config:
     """The configuration of this process, from the defaults, `settings.py` and the environment.
 
-    `settings.py` is the file named by `QUICKTHUMB_SETTINGS`, otherwise the one in the working directory, if any.
-    Raises ConfigError for an unknown setting (with a suggestion) and for an invalid value.
+    Raises ConfigError for an unknown setting (with a suggestion), for an invalid value, and for a `settings.py` in the
+    working directory that is not QuickThumb's: such a file is not run.
     """
     environment = os.environ if environment is None else environment
-    named = environment.get(SETTINGS_FILE_VARIABLE)
-    path = Path(named or "settings.py").absolute()
+    path = settings_file(environment)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    if named or path.is_file():
+    if path is not None:
+        if not environment.get(SETTINGS_FILE_VARIABLE):
+            _refuse_foreign(path)
         _merge(values, origins, _from_file(path), path.name)
     _merge(values, origins, _from_environment(environment), "the environment")
     try:
         return Config.of(**values)
     except ValidationError as error:
         raise ConfigError(_sentence(error.errors()[0], origins)) from None
+
+
+def settings_file(environment: Mapping[str, str]) -> Path | None:
+    """The settings file: the one named by `QUICKTHUMB_SETTINGS`, otherwise the one in the working directory, if any."""
+    named = environment.get(SETTINGS_FILE_VARIABLE)
+    path = Path(named or SETTINGS_FILE).absolute()
+    return path if named or path.is_file() else None
 
 
 def _sentence(error: ErrorDetails, origins: Mapping[str, str]) -> str:
@@ -62,11 +89,53 @@ def _merge(values: dict[str, Any], origins: dict[str, str], found: Mapping[str, 
         origins[name] = origin
 
 
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a file from the working directory that has names which are no settings, or code but no setting.
+
+    It may belong to another project, so it is only parsed, not run.
+    """
+    names, statements = _assigned(path)
+    unknown = next((name for name in names if name.lower() not in SETTINGS), None)
+    if unknown is None and (names or not statements):
+        return
+    found = _unknown(unknown, str(path)) if unknown else f"{path} sets nothing that is a setting."
+    raise ConfigError(
+        f"{found} If that file belongs to another project, set {SETTINGS_FILE_VARIABLE} to QuickThumb's own settings "
+        f"file, or to {os.devnull} for none."
+    )
+
+
+def _assigned(path: Path) -> tuple[list[str], int]:
+    """The names in capitals that the file assigns outside of functions and classes, and its number of statements."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    statements = [statement for statement in body if not _is_docstring(statement)]
+    names: list[str] = []
+    rest: list[ast.AST] = [*reversed(statements)]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id.isupper():
+            names.append(node.id)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            rest.extend(reversed([*ast.iter_child_nodes(node)]))
+    return names, len(statements)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"Could not read {path.name}: {type(error).__name__}: {error}.")
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         defined = runpy.run_path(str(path))
     except Exception as error:
-        raise ConfigError(f"Could not read {path.name}: {type(error).__name__}: {error}.") from error
+        raise _unreadable(path, error) from error
     return {_known(name, path.name): value for name, value in defined.items() if name.isupper()}
 
 
@@ -74,6 +143,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for variable, value in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable == SETTINGS_FILE_VARIABLE:
+            continue
+        if SERVICE_LINK.fullmatch(f"{variable}={value}"):
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX)
         if name.endswith("_FILE") and name.lower() not in SETTINGS:
@@ -92,6 +163,10 @@ def _secret(variable: str, path: Path) -> str:
 def _known(name: str, origin: str) -> str:
     if name.lower() in SETTINGS:
         return name.lower()
+    raise ConfigError(_unknown(name, origin))
+
+
+def _unknown(name: str, origin: str) -> str:
     nearest = difflib.get_close_matches(name.lower(), SETTINGS, n=1, cutoff=0.6)
     suggestion = f" Did you mean {nearest[0].upper()}?" if nearest else ""
-    raise ConfigError(f"{name} (from {origin}) is not a setting.{suggestion}")
+    return f"{name} (from {origin}) is not a setting.{suggestion}"

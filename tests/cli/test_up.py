@@ -56,9 +56,10 @@ class Up:
 
 
 @contextlib.asynccontextmanager
-async def running(data_dir: Path, *options: str, **environment: str) -> AsyncIterator[Up]:
+async def running(data_dir: Path, *options: str, before: tuple[str, ...] = (), **environment: str) -> AsyncIterator[Up]:
+    """`quickthumb up`, started by the command `before`, if any."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
-    words = [sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(data_dir), *options]
+    words = [*before, sys.executable, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(data_dir), *options]
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd=CHECKOUT,
@@ -106,6 +107,24 @@ def test_what_the_log_says_already_is_left_out(prefix: re.Pattern[str], line: st
     assert prefix.sub("", line) == "hello"
 
 
+@pytest.mark.parametrize(
+    ("line", "is_noise"),
+    [
+        ("oO0OoO0OoO0Oo Valkey is starting oO0OoO0OoO0Oo", True),
+        ("Redis version=6.2.14, bits=64, commit=40305114, modified=0, pid=2202, just started", True),
+        ("WARNING overcommit_memory is set to 0! Background save may fail under low memory condition.", True),
+        ("WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail", True),
+        ("WARNING You have Transparent Huge Pages (THP) support enabled in your kernel.", True),
+        ("WARNING: The TCP backlog setting of 511 cannot be enforced", True),
+        ("WARNING The Server is running with less memory than it needs", False),
+        ("Asynchronous AOF fsync is taking too long (disk is busy?).", False),
+        ("Fatal error loading the DB, check server logs. Exiting.", False),
+    ],
+)
+def test_redis_greetings_are_left_out_and_its_troubles_are_not(line: str, is_noise: bool) -> None:
+    assert bool(up.REDIS_NOISE.match(line)) is is_noise
+
+
 def test_on_windows_a_sentence_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UserMistake, match=r"on Windows start `quickthumb serve`"):
@@ -121,13 +140,15 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
         assert await service.stop(signal.SIGINT) == 0
     assert not any(is_alive(child) for child in children)
     assert "\x1b[" not in service.printed
+    assert not re.search(r"oO0O|WARNING", service.printed)
+    assert f"settings from {CHECKOUT / 'settings.py'}" in service.printed
     assert service.printed.rstrip().endswith("stopped")
 
 
 async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         port = await service.ready()
-        for name in ("redis-server", "quickthumb serve", "arq"):
+        for name in ("unixsocket", "quickthumb serve", "arq"):
             victim = _find(service, name)
             assert victim is not None
             victim.kill()
@@ -146,6 +167,27 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
         await wait_until(lambda: not any(is_alive(child) for child in children))
     async with running(tmp_path) as again:
         await again.ready()
+
+
+async def test_after_nohup_all_of_it_outlives_its_terminal(tmp_path: Path) -> None:
+    async with running(tmp_path, before=("nohup",)) as service:
+        port = await service.ready()
+        worker = _find(service, "arq")
+        assert worker is not None
+        before = set(service.children())
+        for process in (*before, psutil.Process(service.process.pid)):
+            process.send_signal(signal.SIGHUP)
+        worker.kill()  # it is replaced only if nothing is stopping
+        await wait_until(lambda: "worker was killed by SIGKILL; restarting" in service.printed, seconds=30)
+        assert before - {worker} <= set(service.children())
+        assert await listener.answers("127.0.0.1", port, "/healthz")
+        assert await service.stop() == 0
+
+
+async def test_without_nohup_it_stops_with_its_terminal(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        await service.ready()
+        assert await service.stop(signal.SIGHUP) == 0
 
 
 async def test_a_worker_that_is_told_another_data_folder_and_port_gets_them(tmp_path: Path) -> None:
