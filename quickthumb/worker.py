@@ -5,6 +5,7 @@ import os
 import platform
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, cast
@@ -69,9 +70,18 @@ async def start(context: dict[str, Any], config: Config) -> None:
             watchdog(config.worker.freeze_seconds),
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
-            Loop("repairs", partial(repairs.round, name), config.worker.housekeeping_seconds),
+            Loop(
+                "repairs",
+                partial(_unless_paused, pool, partial(repairs.round, name)),
+                config.worker.housekeeping_seconds,
+            ),
         )
     )
+
+
+async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object]]) -> None:
+    if pool.paused_for is None:
+        await action()
 
 
 async def _guarded(storage: Storage, pool: WakingPool, main: "asyncio.Task[None]") -> StorageGuard:
