@@ -64,17 +64,13 @@ async def start(context: dict[str, Any], config: Config) -> None:
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
     context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = repairer(config, pool, storage)
+    repairs = partial(_unless_paused, pool, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
-            Loop(
-                "repairs",
-                partial(_unless_paused, pool, partial(repairs.round, name)),
-                config.worker.housekeeping_seconds,
-            ),
+            Loop("repairs", repairs, config.worker.housekeeping_seconds),
         )
     )
 

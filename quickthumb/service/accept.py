@@ -70,10 +70,12 @@ class Acceptance:
         except BaseException:
             # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
             # process dies before it can tell Redis, the tombstone that `remove` leaves tells the worker.
-            await asyncio.shield(self._storage.remove(job.id))
-            forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
-            self._forgetting.add(forgetting)
-            forgetting.add_done_callback(self._forgetting.discard)
+            try:
+                await asyncio.shield(self._storage.remove(job.id))
+            finally:
+                forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
+                self._forgetting.add(forgetting)
+                forgetting.add_done_callback(self._forgetting.discard)
             raise
 
     async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
