@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
@@ -15,9 +16,11 @@ from quickthumb.queue.connection import connect
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.repair import StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
+from quickthumb.service.guard import LOOK_SECONDS, StorageGuard
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
@@ -28,10 +31,12 @@ from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.server import adapt_server, give_last_answers
+from quickthumb.work.life import Loop, background
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
 REDIS_ATTEMPTS = 3
 REDIS_ANSWER_SECONDS = 3.0
+FIRST_LOOK_SECONDS = 2.0
 
 
 def build(config: Config) -> Starlette:
@@ -41,6 +46,7 @@ def build(config: Config) -> Starlette:
     older = endpoints_of(config.compat)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
+    guard = StorageGuard(storage, StorageMark(redis))
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
     submission = Submission(sources, acceptance, read_presets(config.presets))
@@ -51,8 +57,13 @@ def build(config: Config) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         logs.configure()
         server = adapt_server()
-        yield {SHUTDOWN: shutdown}
-        await give_last_answers(server)
+        # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
+        # right one.
+        with anyio.move_on_after(FIRST_LOOK_SECONDS):
+            await guard.watch()
+        async with background(Loop("storage", guard.watch, LOOK_SECONDS)):
+            yield {SHUTDOWN: shutdown}
+            await give_last_answers(server)
         await watch.close()
         await redis.aclose()
 

@@ -10,7 +10,7 @@ from quickthumb.queue.keys import WAITING_SECONDS
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger
 from quickthumb.service.repair import JobLedger, Repairer
-from quickthumb.storage import FileStorage, RetentionAges
+from quickthumb.storage import RetentionAges, Storage
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
@@ -23,7 +23,7 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
-def repairer(config: Config, redis: Redis) -> Repairer:
+def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
     ages = RetentionAges(
@@ -32,7 +32,6 @@ def repairer(config: Config, redis: Redis) -> Repairer:
         unended_seconds=WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
     )
-    storage = FileStorage(config.storage.data_dir)
     ledgers = (
         JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds), storage, ages),
         EmailLedger(EmailStore(redis), storage),

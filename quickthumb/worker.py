@@ -5,6 +5,7 @@ import os
 import platform
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, cast
@@ -14,6 +15,7 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
+from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import FOREVER, connect, settings_of
@@ -21,12 +23,15 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
 from quickthumb.queue.pool import WakingPool
+from quickthumb.queue.repair import StorageMark
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import Renderer
 from quickthumb.sandbox.threads import DaemonThreads, available_cores
+from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
 from quickthumb.service.presets import read_presets
-from quickthumb.storage import FileStorage
+from quickthumb.storage import FileStorage, Storage
+from quickthumb.storage.errors import WrongStorage
 from quickthumb.wiring import mailer, repairer
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
@@ -50,24 +55,51 @@ async def start(context: dict[str, Any], config: Config) -> None:
     # arq calls this within its main task. Once that task is over, no command may wait for Redis forever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
+    storage = FileStorage(config.storage.data_dir)
+    guard = await _guarded(storage, pool, main)
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
     jobs = JobStore(pool, retention_seconds=config.retention.job_seconds)
     attempts = Attempts(pool)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
-    context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, threads, jobs, attempts))
+    context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
     name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = repairer(config, pool)
+    repairs = partial(_unless_paused, pool, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
-            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4),
-            Loop("repairs", partial(repairs.round, name), config.worker.housekeeping_seconds),
+            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
+            Loop("storage", guard.watch, LOOK_SECONDS),
+            Loop("repairs", repairs, config.worker.housekeeping_seconds),
         )
     )
 
 
-def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobStore, attempts: Attempts) -> Parts:
+async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object]]) -> None:
+    if pool.paused_for is None:
+        await action()
+
+
+async def _guarded(storage: Storage, pool: WakingPool, main: "asyncio.Task[None]") -> StorageGuard:
+    """The guard of the worker's storage, which pauses the worker while it cannot use the storage. Ends the process if
+    the storage is the wrong one from the beginning."""
+    guard = StorageGuard(storage, StorageMark(pool), on_trouble=pool.pause, on_recovery=pool.resume)
+    pool.pause("its storage was not checked yet")
+    try:
+        await guard.check()
+    except WrongStorage as error:
+        # asyncio would log an exception that nobody retrieves.
+        main.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        sys.exit(f"quickthumb: {told(error)}")
+    except QuickThumbError:
+        return guard  # the loop tells about it
+    pool.resume()
+    return guard
+
+
+def _parts(
+    config: Config, pool: WakingPool, storage: Storage, threads: DaemonThreads, jobs: JobStore, attempts: Attempts
+) -> Parts:
     renderer = Renderer(
         threads,
         Budget(config.sandbox.decode_budget_bytes),
@@ -79,7 +111,7 @@ def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobSt
         jobs=jobs,
         emails=EmailStore(pool),
         attempts=attempts,
-        storage=FileStorage(config.storage.data_dir),
+        storage=storage,
         render=renderer.in_thread,
         confined=renderer.in_process,
         mailer=mailer(config),
@@ -94,7 +126,8 @@ def _parts(config: Config, pool: WakingPool, threads: DaemonThreads, jobs: JobSt
 async def stop(context: dict[str, Any]) -> None:
     """Closes what `start` opened. Ends the process if threads are still working."""
     await context[STACK].aclose()
-    complete_shutdown(context[THREADS])
+    if THREADS in context:
+        complete_shutdown(context[THREADS])
 
 
 def settings(config: Config) -> type:

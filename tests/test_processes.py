@@ -68,16 +68,20 @@ class Site:
         self.redis = redis
         self._programs: list[Program] = []
 
-    async def start(self, *words: str, **settings: object) -> Program:
+    async def start(
+        self, *words: str, folder: Path = CHECKOUT, bounds: tuple[str, ...] = (), **settings: object
+    ) -> Program:
+        """`python -m` with the words, in this working directory; `bounds` are words to put in front."""
         given = {"data_dir": self.data, "redis_url": self.redis.url, "worker_threads": 1, **settings}
         log = self.folder / f"{len(self._programs)}.log"
         with log.open("w") as output:
             process = await asyncio.create_subprocess_exec(
+                *bounds,
                 sys.executable,
                 "-m",
                 *words,
-                cwd=CHECKOUT,
-                env=clean_environment(**given),
+                cwd=folder,
+                env=clean_environment(**given) | {"PYTHONPATH": str(CHECKOUT)},
                 stdout=output,
                 stderr=output,
             )
@@ -85,17 +89,21 @@ class Site:
         self._programs.append(program)
         return program
 
-    async def web(self, words: tuple[str, ...] = SERVE) -> httpx.AsyncClient:
+    async def web(self, words: tuple[str, ...] = SERVE, **settings: Any) -> httpx.AsyncClient:
         """A client of a new web process."""
-        program = await self.start(*words)
+        return await self.client_of(await self.start(*words, **settings))
+
+    @staticmethod
+    async def client_of(program: Program) -> httpx.AsyncClient:
+        """A client of a web process, once it listens."""
         said = await program.says("Uvicorn running on")
         found = re.search(r"running on (http://\S+)", said)
         assert found is not None
         return http_client(found[1])
 
-    async def worker(self) -> Program:
+    async def worker(self, **settings: Any) -> Program:
         """A new worker that looks for jobs."""
-        program = await self.start(*WORKER)
+        program = await self.start(*WORKER, **settings)
         await program.says("redis_version")
         return program
 
@@ -270,7 +278,7 @@ async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -
 
 
 async def test_a_bad_configuration_ends_each_with_one_sentence(site: Site) -> None:
-    settings = {"redis_url": "redis://:secret@localhost:port"}
+    settings: dict[str, Any] = {"redis_url": "redis://:secret@localhost:port"}
     for program in [await site.start(*words, **settings) for words in (SERVE, PLAIN, WORKER, (*WORKER, "--check"))]:
         assert await program.exit_code() != 0
         (sentence,) = program.said.strip().splitlines()

@@ -9,7 +9,7 @@ from quickthumb.http.requests import caller_of, mail_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
-from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
 TAG = "Older API: task queue demo"
 QUEUED = "Email sending task has been queued."
@@ -59,7 +59,8 @@ ENDPOINTS = (
     # This GET sends an email, so HEAD must not call it.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
              (Answer(200, "The email is queued.", EmailQueuedView),),
-             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable, DiskFull),
+             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable,
+              WrongStorage, DiskFull),
              (_EMAIL,), safe=False),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email",
              (Answer(200, "The status.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from quickthumb.http.errors import MethodNotAllowed, NotFound
 from quickthumb.http.urls import NO_PREFIX, Urls, urls_of
-from quickthumb.model.errors import MalformedRequest, QuickThumbError
+from quickthumb.model.errors import MalformedRequest, QuickThumbError, for_operators
 
 log = logging.getLogger("quickthumb.web")
 
@@ -67,10 +67,11 @@ def example(kind: type[QuickThumbError]) -> dict[str, Any]:
 
 
 async def known(request: Request, error: Exception) -> JSONResponse:
-    """Renders an error of the catalogue. Logs it if it is a server error."""
+    """Renders an error of the catalogue. Logs it with its cause if it is a server error."""
     assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this only for QuickThumbError
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s: %s", asked(request.scope), error.detail, exc_info=error.__cause__)
+        unexpected = error.__cause__ if error.permanent else None
+        log.warning("%s: %s", asked(request.scope), for_operators(error), exc_info=unexpected)
     return problem(error, urls_of(request))
 
 

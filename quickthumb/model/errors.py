@@ -7,6 +7,7 @@ to do. Code that calls a library translates the library's errors into these on t
 message texts. This module knows neither HTTP libraries nor Redis.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -27,6 +28,26 @@ class QuickThumbError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.field = field
+
+
+class Cause(Exception):
+    """Why an error happened, in words for operators only: it may name paths. Raise the error `from` it."""
+
+
+def for_operators(error: QuickThumbError) -> str:
+    """An error and its cause in one line for the log: with the path and the errno, or with the words of Redis.
+
+    Never show it to clients.
+    """
+    cause = error.__cause__
+    return error.detail if cause is None else f"{error.detail.removesuffix('.')}: {_words_of(cause)}"
+
+
+def _words_of(cause: BaseException) -> str:
+    if isinstance(cause, OSError) and cause.errno is not None:
+        place = f" at {cause.filename}" if cause.filename else ""
+        return f"{errno.errorcode.get(cause.errno, cause.errno)} ({cause.strerror}){place}"
+    return str(cause) or type(cause).__name__
 
 
 class MalformedRequest(QuickThumbError):

@@ -117,23 +117,34 @@ class JobStore:
             _, queued = await pipeline.execute()
         return int(queued)
 
-    async def heartbeat(self, worker: str) -> None:
-        """Records that `worker` is alive."""
+    async def heartbeat(self, worker: str, *, paused: bool = False) -> None:
+        """Records that `worker` is alive; a `paused` one takes no jobs, and does not count as live."""
+        lists = (self._keys.workers, self._keys.paused_workers)
+        workers, others = reversed(lists) if paused else lists
         async with translated():
-            await self._heartbeat(workers=self._keys.workers, worker=worker, silent_seconds=WORKERS_SECONDS)
+            await self._heartbeat(workers=workers, others=others, worker=worker, silent_seconds=WORKERS_SECONDS)
 
     async def sign_off(self, worker: str) -> None:
         """Records that `worker` has stopped."""
-        async with translated():
-            await self._redis.zrem(self._keys.workers, worker)
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zrem(self._keys.workers, worker)
+            pipeline.zrem(self._keys.paused_workers, worker)
+            await pipeline.execute()
 
     async def live_workers(self) -> int:
-        """How many workers had a heartbeat within the last WORKER_SILENCE_SECONDS."""
+        """How many workers take jobs and had a heartbeat within the last WORKER_SILENCE_SECONDS."""
+        return await self._heard_of(self._keys.workers)
+
+    async def paused_workers(self) -> int:
+        """How many workers take no jobs but showed within the last WORKER_SILENCE_SECONDS that they are alive."""
+        return await self._heard_of(self._keys.paused_workers)
+
+    async def _heard_of(self, workers: str) -> int:
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
-            pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
-            moment, workers = await pipeline.execute()
-        return _live(moment, workers)
+            pipeline.zrange(workers, 0, -1, withscores=True)
+            moment, found = await pipeline.execute()
+        return _live(moment, found)
 
     async def tally(self) -> Tally:
         """The numbers for the metrics."""

@@ -9,6 +9,7 @@ arq accepts a custom pool. This one corrects arq's behaviour through what the po
 - arq updates the queue after every run of a job. This pool drops the update when a script has already done it (see
   `attempts`), or when the lease is lost.
 - When Redis answers with an error, arq exits, or retries at once and forever. This pool logs the error and waits.
+- arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ class WakingPool(ArqRedis):
         self._keys = keys
         self._orders = Orders(lease_ms=int(lease_seconds * 1000))
         self._due = RegisteredScript(self, "due")
+        self.paused_for: str | None = None
 
     def leave_alone(self, item_id: str) -> None:
         """Makes arq leave the queue unchanged when its run of the item ends: for an attempt that was settled, or whose
@@ -71,6 +73,15 @@ class WakingPool(ArqRedis):
     def postpone(self, item_id: str, seconds: float) -> None:
         """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq retries it."""
         self._orders.postponed[item_id] = round(seconds * 1000)
+
+    def pause(self, reason: str) -> None:
+        """From now on, hands no job to arq and writes no health line, so that `arq --check` fails. `paused_for` is the
+        reason."""
+        self.paused_for = reason
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self.paused_for = None
 
     def stop_waiting(self) -> None:
         """From now on, commands give up soon when Redis is unreachable. For a worker that is shutting down."""
@@ -87,6 +98,9 @@ class WakingPool(ArqRedis):
         After an empty answer arq reads again at once, unless it was told to stop during the sleep. So a worker that is
         shutting down starts no new job.
         """
+        if self.paused_for is not None:
+            await asyncio.sleep(LONGEST_SLEEP_SECONDS)
+            return []
         try:
             ids, due_in_ms = await self._read_due(name, num or 1)
             if not ids:
@@ -108,7 +122,9 @@ class WakingPool(ArqRedis):
                 await _wait_out(error)
 
     async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
-        """Writes arq's health line. An error does not end the worker."""
+        """Writes arq's health line, unless the worker is paused. An error does not end the worker."""
+        if self.paused_for is not None:
+            return None
         try:
             return await cast("Awaitable[Any]", super().psetex(name, time_ms, value))
         except (RedisError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Which worker does the repairs, and for which run of Redis the workers last checked all records."""
+"""Which storage this Redis belongs to, which worker does repairs, and for which run of Redis all records were read."""
 
 import secrets
 
@@ -7,6 +7,34 @@ from redis.asyncio import Redis
 from quickthumb.queue.connection import translated
 from quickthumb.queue.keys import KEYS, REPAIR_LEAD_SECONDS, Keys
 from quickthumb.queue.script import RegisteredScript
+
+
+class StorageMark:
+    """The id of the storage that has the records of what is in this Redis. Methods raise QueueUnavailable when Redis is
+    unreachable."""
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    async def read(self) -> str | None:
+        """The id; None if no process has written it yet, or Redis was wiped since."""
+        async with translated():
+            found = await self._redis.get(self._keys.storage)
+        return found.decode() if found else None
+
+    async def agree(self, identity: str) -> str:
+        """The id that Redis has; writes this one if it has none. One round trip."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(self._keys.storage, identity, nx=True)
+            pipeline.get(self._keys.storage)
+            _, standing = await pipeline.execute()
+        return str(standing.decode())
+
+    async def replace(self, identity: str) -> None:
+        """Makes Redis belong to another storage."""
+        async with translated():
+            await self._redis.set(self._keys.storage, identity)
 
 
 class RepairLead:

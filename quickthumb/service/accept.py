@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, now
 from quickthumb.model.order import Order
 from quickthumb.model.source import Source
@@ -45,7 +45,7 @@ class Acceptance:
     async def admit(self, caller: Caller, idempotency_key: str | None = None) -> AsyncIterator["Admission"]:
         """Admits one request, and holds the claim on its Idempotency-Key while the block lasts.
 
-        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable and RequestInProgress.
+        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage and RequestInProgress.
         """
         queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
         if queued >= self._max_queued:
@@ -68,11 +68,14 @@ class Acceptance:
         try:
             await self._store.add(job, use)
         except BaseException:
-            # Redis may have added the job although its answer was lost, and a worker may already be running it.
-            await asyncio.shield(self._storage.remove(job.id))
-            forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
-            self._forgetting.add(forgetting)
-            forgetting.add_done_callback(self._forgetting.discard)
+            # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
+            # process dies before it can tell Redis, the tombstone that `remove` leaves tells the worker.
+            try:
+                await asyncio.shield(self._storage.remove(job.id))
+            finally:
+                forgetting = asyncio.create_task(self._forget(job, use), name=f"forget {job.id}")
+                self._forgetting.add(forgetting)
+                forgetting.add_done_callback(self._forgetting.discard)
             raise
 
     async def _forget(self, job: Job, use: IdempotencyRecord | None) -> None:
@@ -87,7 +90,9 @@ class Acceptance:
                 return
             except QuickThumbError as error:
                 log.info(
-                    "job %s was not accepted, but is not removed from Redis yet; retrying: %s", job.id, error.detail
+                    "job %s was not accepted, but is not removed from Redis yet; retrying: %s",
+                    job.id,
+                    for_operators(error),
                 )
                 await asyncio.sleep(FORGET_AGAIN_SECONDS)
 

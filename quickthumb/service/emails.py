@@ -1,16 +1,17 @@
 """The email verbs, each on behalf of a caller: queue an email, find an email. And the ledger of emails, for repairs."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.email import Email, EmailOutcome
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Status, is_id, new_id, now
 from quickthumb.notify.message import checked_address, is_allowed
-from quickthumb.queue.emails import EmailStore, is_recorded
+from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL_SECONDS
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
@@ -45,13 +46,21 @@ class MailService:
             await self._storage.put(mail_record(email.id), email.record())
             added = await self._store.add(email, most=self._max_queued)
         except BaseException:
-            # Redis may have added the email although its answer was lost: a worker drops an email without a record.
-            await asyncio.shield(self._forget(email))
+            await asyncio.shield(self._withdraw(email))
             raise
         if added is Added.FULL:
             await asyncio.shield(self._forget(email))
             raise QueueFull(f"{self._max_queued} emails are already waiting.")
         return email
+
+    async def _withdraw(self, email: Email) -> None:
+        """Makes sure that the email is not sent: Redis may have added it although its answer was lost. The outcome
+        CANCELLED, which no other email has, tells a worker to have Redis forget it."""
+        outcome = EmailOutcome(status=Status.CANCELLED, finished_at=now())
+        # On a full disk there is no room for it. Then the email, which has no record, FAILED for Redis.
+        with contextlib.suppress(QuickThumbError):
+            await self._storage.put(mail_outcome(email.id), outcome.model_dump_json().encode())
+        await self._forget(email)
 
     async def _forget(self, email: Email) -> None:
         try:
@@ -60,7 +69,7 @@ class MailService:
             log.warning(
                 "email %s was not accepted, but deleting its record failed, so it may still be sent: %s",
                 email.id,
-                error.detail,
+                for_operators(error),
             )
 
     async def find(self, caller: Caller, mail_id: str) -> Email:
@@ -109,9 +118,8 @@ class EmailLedger:
             await self._storage.put(mail_outcome(item_id), outcome.model_dump_json().encode())
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
-        fields = await self.index.fields(item_id)
-        # Emails from the first release have no record.
-        if is_recorded(fields) and await self._storage.get(mail_record(item_id)) is None:
+        outcome = await self._storage.get(mail_outcome(item_id))
+        if outcome is not None and EmailOutcome.model_validate_json(outcome).status is Status.CANCELLED:
             await self._store.remove(item_id)
         return await self.index.requeue(item_id, created_ms)
 

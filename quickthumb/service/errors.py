@@ -3,7 +3,7 @@
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
 
 class UnknownJob(QuickThumbError):
@@ -62,5 +62,6 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,
+    WrongStorage,
     DiskFull,
 )

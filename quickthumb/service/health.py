@@ -18,7 +18,7 @@ class Health:
     async def readiness(self) -> dict[str, str]:
         """Everything that is needed to accept and run jobs, each with "ok" or a sentence that says what is wrong."""
         redis, disk, workers = await asyncio.gather(
-            _checked(self._store.probe()), _checked(self._storage.probe()), self._workers()
+            _checked(self._store.probe()), _checked(self._storage.probe(writing=True)), self._workers()
         )
         return {"redis": redis, "disk": disk, "workers": workers}
 
@@ -28,7 +28,11 @@ class Health:
 
     async def _workers(self) -> str:
         try:
-            return "ok" if await self._store.live_workers() else "No worker is running."
+            if await self._store.live_workers():
+                return "ok"
+            if paused := await self._store.paused_workers():
+                return f"No worker is able to run jobs ({paused} cannot use the storage)."
+            return "No worker is running."
         except QuickThumbError as error:
             return error.detail
 

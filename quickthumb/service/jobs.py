@@ -116,7 +116,7 @@ class ImageService:
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is already {standing.status}.")
         await self._store.cancel(job_id, standing.finished_at)
-        if (await self._storage.look_up(job_id)).record is None:
+        if await self._storage.was_removed(job_id):
             # The job was removed in the meantime, so the outcome that was just written must be removed, too.
             await self._storage.remove(job_id)
         return await self.find(caller, job_id)

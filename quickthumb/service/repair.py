@@ -55,7 +55,8 @@ class Ledger(Protocol):
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that is missing in arq's queue.
 
-        Returns False if it has no record or is not missing. Stale index entries of such an item are removed.
+        Returns False if it was removed or is not missing. Stale index entries of such an item are removed. An item
+        without a record is queued all the same: the worker that claims it finds the record, or lets the item fail.
         """
 
     async def sweep(self) -> Sequence[str]:
@@ -183,7 +184,7 @@ class JobLedger:
             queued = await (self._store.add(job) if status is None else self._store.reopen(job))
             return Repaired.QUEUED if queued else Repaired.NOTHING
         if status is None and await self._store.restore(job, Outcome.model_validate_json(kept.outcome)):
-            if (await self._storage.look_up(item_id)).record is None:
+            if await self._storage.was_removed(item_id):
                 # The job was removed while it was being restored.
                 await self._store.remove(item_id)
                 return Repaired.NOTHING
@@ -191,7 +192,7 @@ class JobLedger:
         return Repaired.NOTHING
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
-        if (await self._storage.look_up(item_id)).record is None:
+        if (await self._storage.look_up(item_id)).record is None and await self._storage.was_removed(item_id):
             await self._store.remove(item_id)
         return await self.index.requeue(item_id, created_ms)
 

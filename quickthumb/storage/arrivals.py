@@ -21,15 +21,20 @@ from quickthumb.storage.durability import (
     translated,
     write_file,
 )
+from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import RECORD, SOURCE
 
 
 class NewJob:
-    """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads."""
+    """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads.
 
-    def __init__(self, folder: Path, place: Path) -> None:
+    Stores nothing unless `store` is the right one.
+    """
+
+    def __init__(self, folder: Path, place: Path, store: StoreFile) -> None:
         self._folder = folder
         self._place = place
+        self._store = store
         self._made = False
         self._moved = False
         self.source = folder / SOURCE
@@ -68,9 +73,10 @@ class NewJob:
 
     def keep(self, record: bytes) -> None:
         """Writes the record and moves the folder to its place. The source must be synced already."""
+        self._store.check()
         write_file(self._folder / RECORD, record)
         sync(self._folder)
-        make_folder(self._place.parent)
+        make_folder(self._place.parent, self._store.top)
         self._folder.rename(self._place)
         self._moved = True
         sync(self._place.parent)
@@ -81,7 +87,8 @@ class NewJob:
             shutil.rmtree(self._place if self._moved else self._folder, ignore_errors=True)
 
     def _make(self) -> None:
-        open_folder(self._folder)
+        self._store.check()
+        open_folder(self._folder, self._store.top)
         self._made = True
 
     def _link_or_copy(self, source: Path, file: BinaryIO) -> bool:
@@ -109,17 +116,17 @@ class FileArrival:
         self._kept = False
 
     async def write(self, data: bytes) -> None:
-        with translated():
+        with translated(self._job.source):
             await self._stream.write(data)
 
     @asynccontextmanager
     async def written(self) -> AsyncIterator[Path]:
-        with translated():
+        with translated(self._job.source):
             await to_its_end(self._file.flush)
         yield self._job.source
 
     async def keep(self, record: bytes) -> None:
-        with translated():
+        with translated(self._job.source):
             await to_its_end(self._keep, record)
         self._kept = True
 

@@ -4,7 +4,9 @@ A storage keeps blobs: bytes under a key. Only `layout` makes keys; job ids are 
 the service's own, so no text from a client ever reaches a storage. Nothing here is a path, with two exceptions for code
 that can only work on local files: `Storage.local` and `Storage.workspace`.
 
-Every method raises DiskFull when there is no space left, and StorageUnavailable for any other failure.
+Every method raises DiskFull when there is no space left, and StorageUnavailable for any other failure. Once `expect`
+was called, methods raise WrongStorage instead of changing another store than the expected one, or of reporting that
+something is missing there.
 """
 
 import builtins
@@ -82,6 +84,10 @@ class Arrival(Protocol):
 class Storage(Protocol):
     """The sources, records, outcomes and results of jobs, and small objects of other kinds."""
 
+    @property
+    def place(self) -> str:
+        """Where this store is, for operators: for example the absolute path of a folder."""
+
     # Blobs of any kind
 
     async def put(self, key: str, data: bytes) -> bool:
@@ -129,6 +135,12 @@ class Storage(Protocol):
         Every store has an id of its own, and a store that was emptied gets a new one.
         """
 
+    async def find_identity(self) -> str | None:
+        """The id of this store; None if it has none. Creates nothing."""
+
+    def expect(self, identity: str | None) -> None:
+        """Says which id this store should have. None: it is not known yet, so nothing may be changed."""
+
     # Jobs
 
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
@@ -172,16 +184,23 @@ class Storage(Protocol):
         """Removes a job's source if it exists; record, results and outcome stay."""
 
     async def remove(self, job_id: str) -> None:
-        """Removes everything of a job that exists: source, record, results and outcome."""
+        """Removes everything of a job that exists: source, record, results and outcome.
+
+        If the job had a record, leaves a tombstone: at every moment there is the record or the tombstone.
+        """
+
+    async def was_removed(self, job_id: str) -> bool:
+        """Whether there is a tombstone of the job. Only that proves that a job without a record was removed."""
 
     def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         """The ids of all jobs whose record is stored, in batches."""
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        """Removes what has outlived its retention time, and nothing else."""
+        """Removes what has outlived its retention time, and nothing else. A tombstone lives `unended_seconds`: no item
+        that has not ended lives longer in Redis."""
 
-    async def probe(self) -> None:
-        """Checks that the storage takes writes and has room.
+    async def probe(self, *, writing: bool = False) -> None:
+        """Checks that the storage takes writes and has room; with `writing`, by writing something and removing it.
 
         Raises DiskFull if no space is left, and StorageUnavailable if too little is left or writes are refused.
         """

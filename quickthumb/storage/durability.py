@@ -28,11 +28,14 @@ NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errn
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turns an OSError into DiskFull or StorageUnavailable."""
+def translated(path: Path | None = None) -> Iterator[None]:
+    """Turns an OSError into DiskFull or StorageUnavailable. If the OSError has no path, as from a write to an open
+    file, it gets this one, for the log."""
     try:
         yield
     except OSError as error:
+        if error.filename is None and error.errno is not None and path is not None:
+            error.filename = str(path)
         if error.errno in NO_ROOM:
             raise DiskFull("The server has no disk space left.") from error
         raise StorageUnavailable("The server cannot use its storage right now.") from error
@@ -73,27 +76,32 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> None:
-    """Creates a folder and its parents so that they survive a crash."""
+def make_folder(path: Path, top: Path | None = None) -> None:
+    """Creates a folder and its parents so that they survive a crash. Raises FileNotFoundError rather than create `top`:
+    a data folder that is gone must not come back empty."""
     if path.is_dir():
         return
-    make_folder(path.parent)
+    if path == top:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    make_folder(path.parent, top)
     path.mkdir(exist_ok=True)
     sync(path.parent)
 
 
-def open_folder(path: Path) -> None:
-    """Creates a new folder that need not survive a crash."""
+def open_folder(path: Path, top: Path | None = None) -> None:
+    """Creates a new folder that need not survive a crash, but not `top`."""
     try:
         path.mkdir()
     except FileNotFoundError:
-        make_folder(path.parent)
+        make_folder(path.parent, top)
         path.mkdir()
 
 
-def remove_folder(folder: Path, aside: Path) -> None:
+def remove_folder(folder: Path, aside: Path, top: Path | None = None) -> None:
     """Removes a folder if it exists. Moves it into `aside` first, so that nobody ever sees it half removed."""
-    aside.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        return
+    make_folder(aside, top)
     moved = aside / f"{folder.name}.removed.{secrets.token_hex(8)}"
     try:
         folder.rename(moved)

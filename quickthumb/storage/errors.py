@@ -17,6 +17,13 @@ class DiskFull(QuickThumbError):
     retry_after_seconds = 30
 
 
+class WrongStorage(QuickThumbError):
+    """The storage is not the one that this service's jobs are in, or is not known to be. Its cause says more."""
+
+    code, status, title, permanent = "wrong_storage", 503, "The server sees the wrong storage", False
+    retry_after_seconds = 5
+
+
 class BlobGone(FileNotFoundError):
     """A blob was removed, or replaced by other bytes, after it was found.
 

@@ -2,33 +2,34 @@
 
 import asyncio
 import builtins
-import json
+import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from quickthumb.storage import arrivals, objects, sweeping
+from quickthumb.model.errors import Cause
+from quickthumb.storage import arrivals, objects, removal, sweeping
 from quickthumb.storage.arrivals import FileArrival, NewJob
 from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
     make_folder,
     open_folder,
-    remove_folder,
     sync,
     to_its_end,
     translated,
     write_file,
 )
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
+from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import (
     ARRIVING,
     MAKING,
     OUTCOME,
     PROCESSED,
-    STORE,
     UPLOADS,
     outcome_key,
     record_key,
@@ -38,44 +39,75 @@ from quickthumb.storage.layout import (
     upload_folder,
 )
 
-LAYOUT_VERSION = 1
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # With less free space than this, not even a small upload fits.
 NO_ROOM_BYTES = 64 * 1024
 # Another process may remove a job's results at the very moment when new ones are moved to their place.
 PLACING_TRIES = 3
+# What a probe writes: a block, which takes room on every file system.
+PROBE = bytes(4096)
 
 
 class FileStorage:
-    """Keeps blobs as files below one folder, which must lie on one file system."""
+    """Keeps blobs as files below one folder, which must lie on one file system.
+
+    Once `expect` was called, every change first looks whether the folder still has the expected id, in the thread that
+    makes the change. So does every read that finds nothing: a file is missing only if the right folder lacks it.
+    """
 
     def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
         """`probe` fails with less than `min_free_bytes` free: room for the results of jobs accepted before."""
         self._min_free_bytes = min_free_bytes
         self._folder = folder
+        self._store = StoreFile(folder)
         self._arriving = folder / UPLOADS / ARRIVING
         self._making = folder / PROCESSED / MAKING
 
+    @property
+    def place(self) -> str:
+        return str(self._folder.absolute())
+
     async def put(self, key: str, data: bytes) -> bool:
-        with translated():
-            return await to_its_end(objects.create, self._folder / key, data)
+        return await self._change(objects.create, self._folder / key, data, self._store.top)
 
     async def get(self, key: str) -> bytes | None:
-        with translated():
-            return await asyncio.to_thread(objects.read, self._folder / key)
+        return await self._look(objects.read, self._folder / key)
 
     async def delete(self, key: str) -> None:
-        with translated():
-            await to_its_end(objects.delete, self._folder / key)
+        await self._change(objects.delete, self._folder / key)
 
     async def find(self, key: str) -> Blob | None:
-        with translated():
-            return await asyncio.to_thread(objects.find, self._folder, key)
+        return await self._look(objects.find, self._folder, key)
+
+    async def _change(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Changes the folder, in a thread and to the end, if it is the right one."""
+
+        def checked() -> T:
+            self._store.check()
+            return work(*args, **kwargs)
+
+        with translated(self._folder):
+            return await to_its_end(checked)
+
+    async def _look(self, work: Callable[P, T | None], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Reads in the folder, in a thread; returns None only if it is the right one."""
+
+        def checked() -> T | None:
+            found = work(*args, **kwargs)
+            if found is None:
+                self._store.check()
+            return found
+
+        with translated(self._folder):
+            return await asyncio.to_thread(checked)
 
     async def read(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         reading = objects.Reading(self._folder, blob, start, blob.length if end is None else end)
         try:
             while reading.left_bytes:
-                with translated():
+                with translated(self._folder / blob.key):
                     block = await to_its_end(reading.next_block)
                 if block is None:
                     raise BlobGone(blob.key)
@@ -90,29 +122,25 @@ class FileStorage:
     async def list(self, prefix: str) -> AsyncIterator[builtins.list[Blob]]:
         batches = objects.batches(self._folder, prefix)
         while True:
-            with translated():
-                batch = await to_its_end(next, batches, None)
+            batch = await self._change(next, batches, None)
             if batch is None:
                 return
             yield batch
 
     async def identity(self) -> str:
-        written = await self.get(STORE)
-        if written is None:
-            store = {"id": secrets.token_hex(16), "version": LAYOUT_VERSION}
-            await self.put(STORE, json.dumps(store).encode())
-            written = await self.get(STORE)
-        try:
-            store = json.loads(written or b"")
-            if store["version"] == LAYOUT_VERSION:
-                return str(store["id"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise StorageUnavailable("The data folder's store.json is damaged.") from error
-        raise StorageUnavailable("The data folder was written by another release, whose layout this one cannot read.")
+        with translated(self._folder):
+            return await to_its_end(self._store.create)
+
+    async def find_identity(self) -> str | None:
+        with translated(self._folder):
+            return await asyncio.to_thread(self._store.read)
+
+    def expect(self, identity: str | None) -> None:
+        self._store.expect(identity)
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
-        with translated():
+        with translated(self._folder):
             arrival = await arrivals.arriving(self._new_job(job_id))
         try:
             yield arrival
@@ -120,11 +148,11 @@ class FileStorage:
             await arrival.close()
 
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
-        with translated():
+        with translated(self._folder):
             return await arrivals.share(self._new_job(other_job_id), self._folder / source_key(job_id), record)
 
     def _new_job(self, job_id: str) -> NewJob:
-        return NewJob(self._arriving / job_id, self._folder / upload_folder(job_id))
+        return NewJob(self._arriving / job_id, self._folder / upload_folder(job_id), self._store)
 
     async def source(self, job_id: str) -> Blob | None:
         return await self.find(source_key(job_id))
@@ -133,86 +161,89 @@ class FileStorage:
         return await self.find(result_key(job_id, filename))
 
     async def look_up(self, job_id: str) -> Kept:
-        with translated():
+        with translated(self._folder):
             return await asyncio.to_thread(self._look_up, job_id)
 
     def _look_up(self, job_id: str) -> Kept:
-        return Kept(
+        kept = Kept(
             objects.read(self._folder / record_key(job_id)),
             objects.find(self._folder, source_key(job_id)),
             objects.read(self._folder / outcome_key(job_id)),
         )
+        if kept.record is None or kept.source is None:
+            self._store.check()
+        return kept
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
         folder = self._making / f"{job_id}.{token}"
         try:
-            with translated():
-                await to_its_end(open_folder, folder)
+            await self._change(open_folder, folder, self._store.top)
             yield folder
         finally:
             await to_its_end(shutil.rmtree, folder, ignore_errors=True)
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        with translated():
-            return await to_its_end(_conclude, self._folder / result_folder(job_id), workspace, outcome)
+        place = self._folder / result_folder(job_id)
+        return await self._change(_conclude, place, workspace, outcome, self._store.top)
 
     async def reopen(self, job_id: str, outcome: bytes) -> bool:
-        with translated():
-            return await to_its_end(_reopen, self._folder / result_folder(job_id), self._making, outcome)
+        place = self._folder / result_folder(job_id)
+        return await self._change(_reopen, place, self._making, outcome, self._store.top)
 
     async def remove_source(self, job_id: str) -> None:
-        with translated():
-            await asyncio.to_thread((self._folder / source_key(job_id)).unlink, missing_ok=True)
+        await self._change((self._folder / source_key(job_id)).unlink, missing_ok=True)
 
     async def remove(self, job_id: str) -> None:
-        for folder in (upload_folder(job_id), result_folder(job_id)):
-            with translated():
-                await to_its_end(remove_folder, self._folder / folder, self._making)
+        await self._change(removal.remove_job, self._folder, job_id, self._store.top)
+
+    async def was_removed(self, job_id: str) -> bool:
+        return await self._change(removal.was_removed, self._folder, job_id)
 
     async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
-        with translated():
-            shards = await asyncio.to_thread(sweeping.shards, self._folder / UPLOADS)
-        for shard in shards:
-            with translated():
-                ids = await asyncio.to_thread(sweeping.jobs, shard)
-            yield ids
+        for shard in await self._change(sweeping.shards, self._folder / UPLOADS):
+            yield await self._change(sweeping.jobs, shard)
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        with translated():
-            return await asyncio.to_thread(sweeping.sweep, self._folder, ages)
+        return await self._change(sweeping.sweep, self._folder, ages)
 
-    async def probe(self) -> None:
-        with translated():
-            await asyncio.to_thread(self._probe)
+    async def probe(self, *, writing: bool = False) -> None:
+        await self._change(self._probe)
+        if writing:
+            async with self.workspace(secrets.token_hex(16), "probe") as folder:
+                await self._change((folder / "probe").write_bytes, PROBE)
 
     def _probe(self) -> None:
-        self._arriving.mkdir(parents=True, exist_ok=True)
+        make_folder(self._arriving, self._store.top)
         free_bytes = shutil.disk_usage(self._arriving).free
         if free_bytes < NO_ROOM_BYTES:
-            raise DiskFull("The server's disk is full.")
+            raise DiskFull("The server's disk is full.") from self._refusal(errno.ENOSPC)
         if free_bytes < self._min_free_bytes:
-            raise StorageUnavailable("The server's disk is almost full.")
+            cause = Cause(f"less than {self._min_free_bytes} bytes (MIN_FREE_BYTES) are free at {self._folder}")
+            raise StorageUnavailable("The server's disk is almost full.") from cause
         if not os.access(self._arriving, os.W_OK):
-            raise StorageUnavailable("The server cannot write to its storage.")
+            raise StorageUnavailable("The server cannot write to its storage.") from self._refusal(errno.EACCES)
+
+    def _refusal(self, number: int) -> OSError:
+        return OSError(number, os.strerror(number), str(self._arriving))
 
 
-def _conclude(place: Path, workspace: Path, outcome: bytes) -> bytes:
+def _conclude(place: Path, workspace: Path, outcome: bytes, top: Path | None) -> bytes:
     for file in workspace.iterdir():
         sync(file)
     write_file(workspace / OUTCOME, outcome)
     sync(workspace)
-    make_folder(place.parent)
+    make_folder(place.parent, top)
     standing = _put_or_read(place, workspace, outcome)
     # Even if an outcome was there already: the process that stored it may have died before it synced the folder.
     sync(place.parent)
     return standing
 
 
-def _reopen(place: Path, making: Path, outcome: bytes) -> bool:
+def _reopen(place: Path, making: Path, outcome: bytes, top: Path | None) -> bool:
     """Removes the results if `outcome` is the one that stands. They are taken aside before they are looked at, so that
     of several callers only one can remove them, and none removes what was concluded in the meantime."""
-    making.mkdir(parents=True, exist_ok=True)
+    make_folder(making, top)
     aside = making / f"{place.name}.reopened.{secrets.token_hex(8)}"
     try:
         place.rename(aside)

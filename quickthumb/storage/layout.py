@@ -4,6 +4,7 @@
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
     uploads/.arriving/5f0c…/         a source that is still arriving
+    uploads/.removed/5f0c…           the tombstone of a job that was removed
     processed/5f0/5f0c…/thumbnail.jpg
     processed/5f0/5f0c…/outcome.json how the job ended
     processed/.making/5f0c….token/   the workspace of one attempt
@@ -22,6 +23,7 @@ UPLOADS = "uploads"
 PROCESSED = "processed"
 MAIL = "mail"
 ARRIVING = ".arriving"
+REMOVED = ".removed"
 MAKING = ".making"
 SOURCE = "source"
 RECORD = "job.json"
@@ -30,6 +32,8 @@ OUTCOME = "outcome.json"
 SHARD_DIGITS = 3
 SHARD_NAME = re.compile(r"[0-9a-f]{3}")
 JOB_NAME = re.compile(r"[0-9a-f]{32}")
+# What `objects.create` writes beside a file before the file gets its name.
+BEING_WRITTEN = re.compile(r"\.[a-z.]+\.[0-9a-f]{16}")
 
 
 def upload_folder(job_id: str) -> str:
@@ -55,6 +59,11 @@ def record_key(job_id: str) -> str:
 def outcome_key(job_id: str) -> str:
     """The key of a job's outcome."""
     return f"{result_folder(job_id)}/{OUTCOME}"
+
+
+def tombstone_key(job_id: str) -> str:
+    """The key of the tombstone of a job that was removed."""
+    return f"{UPLOADS}/{REMOVED}/{job_id}"
 
 
 def result_key(job_id: str, filename: str) -> str:

@@ -18,19 +18,19 @@ BLOCK_BYTES = 128 * 1024
 CREATING_TRIES = 3
 
 
-def create(path: Path, data: bytes) -> bool:
-    """Writes a new file and syncs it; returns False if the file exists already."""
+def create(path: Path, data: bytes, top: Path | None = None) -> bool:
+    """Writes a new file and syncs it; returns False if the file exists already. Does not create the folder `top`."""
     failure = FileNotFoundError()
     for _ in range(CREATING_TRIES):
         try:
-            return _create(path, data)
+            return _create(path, data, top)
         except FileNotFoundError as error:
             failure = error
     raise failure
 
 
-def _create(path: Path, data: bytes) -> bool:
-    make_folder(path.parent)
+def _create(path: Path, data: bytes, top: Path | None) -> bool:
+    make_folder(path.parent, top)
     written = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
         write_file(written, data)

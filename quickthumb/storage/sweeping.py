@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quickthumb.storage import objects, removal
 from quickthumb.storage.contract import RetentionAges, SweepReport
 from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
+    BEING_WRITTEN,
     JOB_NAME,
+    MAIL,
     MAKING,
     PROCESSED,
+    REMOVED,
     SHARD_NAME,
     SOURCE,
     UPLOADS,
@@ -48,6 +52,10 @@ def sweep(root: Path, ages: RetentionAges) -> SweepReport:
             sweeper.sweep_leftover(job_id)
     for area in (root / UPLOADS / ARRIVING, root / PROCESSED / MAKING):
         sweeper.sweep_unfinished(area)
+    for tombstone in _children(root / UPLOADS / REMOVED, JOB_NAME.fullmatch):
+        sweeper.sweep_tombstone(tombstone)
+    for folder in (root, *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch))):
+        sweeper.sweep_half_written(folder)
     return SweepReport(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended))
 
 
@@ -66,7 +74,9 @@ class _Sweeper:
         if ended is None:
             accepted = _age_seconds(self.root / record_key(job_id))
             if accepted is not None and accepted > self.ages.unended_seconds:
-                self._remove(job_id)
+                # Redis may still have it in its queue.
+                removal.remove_job(self.root, job_id, self.root)
+                self.job_ids.append(job_id)
             elif accepted is not None and accepted > BEGUN_SECONDS:
                 self.unended.append(job_id)
         elif ended > self.ages.ended_seconds:
@@ -76,9 +86,9 @@ class _Sweeper:
             self.sources += 1
 
     def sweep_leftover(self, job_id: str) -> None:
-        """Removes results that have no upload: a process died while it was removing the job."""
+        """Removes results that have no upload and no tombstone, once their retention time is over."""
         ended = _age_seconds(self.root / result_folder(job_id))
-        abandoned = ended is not None and ended > self.ages.unfinished_seconds
+        abandoned = ended is not None and ended > self.ages.ended_seconds
         if abandoned and not (self.root / upload_folder(job_id)).exists():
             self._remove(job_id)
 
@@ -89,13 +99,28 @@ class _Sweeper:
                 self._remove_folder(folder)
                 self.unfinished += 1
 
+    def sweep_tombstone(self, tombstone: Path) -> None:
+        """Removes what a process left that died while it was removing the job; and the tombstone, once it is old."""
+        job_id = tombstone.name
+        removal.remove_files(self.root, job_id, self.root)
+        age = _age_seconds(tombstone)
+        if age is not None and age > self.ages.unended_seconds:
+            tombstone.unlink(missing_ok=True)
+
+    def sweep_half_written(self, folder: Path) -> None:
+        """Removes what processes that died were writing when they created an object in this folder."""
+        for file in _children(folder, BEING_WRITTEN.fullmatch):
+            age = _age_seconds(file)
+            if age is not None and age > self.ages.unfinished_seconds:
+                objects.delete(file)
+                self.unfinished += 1
+
     def _remove(self, job_id: str) -> None:
-        for folder in (upload_folder(job_id), result_folder(job_id)):
-            self._remove_folder(self.root / folder)
+        removal.remove_files(self.root, job_id, self.root)
         self.job_ids.append(job_id)
 
     def _remove_folder(self, folder: Path) -> None:
-        remove_folder(folder, self.root / PROCESSED / MAKING)
+        remove_folder(folder, self.root / PROCESSED / MAKING, self.root)
 
 
 def _is_abandoned(folder: Path, age_seconds: float) -> bool:

@@ -7,7 +7,7 @@ from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.service.errors import UPLOAD, KeyReused, NotReady, UnknownJob, UnknownResult, WrongState
-from quickthumb.storage.errors import DiskFull, StorageUnavailable
+from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.web import files, images, jobs, operation
 from quickthumb.web.presentation import AcceptedView, JobView, PageView
 
@@ -43,8 +43,8 @@ ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedVie
                   headers=(("Location", "The job's URL."),))
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
-CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, DiskFull)
-FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable)
+CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
+FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
@@ -59,7 +59,7 @@ ENDPOINTS = [
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
              (JOB, WAIT, PREFER)),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files",
-             (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable), (JOB,)),
+             (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,)),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,)),
     Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job",

@@ -15,7 +15,7 @@ from quickthumb.queue.emails import EmailStore, email_from, ending_of_email, is_
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import mail_outcome, mail_record
 from quickthumb.work.errors import LeaseLost
-from quickthumb.work.handler import Done, Failed, Snooze, Verdict, failure_of
+from quickthumb.work.handler import Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
 
 log = logging.getLogger("quickthumb.email")
 
@@ -44,18 +44,22 @@ class EmailHandler:
     async def run(self, attempt: Attempt) -> Verdict:
         standing = await self._storage.get(mail_outcome(attempt.id))
         if standing is not None:
-            return _verdict(standing)
-        # Emails from the first release have no record.
-        if is_recorded(attempt.fields) and await self._storage.get(mail_record(attempt.id)) is None:
-            await self._emails.remove(attempt.id)
-            raise LeaseLost
+            return await self._ended(attempt, standing)
+        if await self._is_unseen(attempt):
+            return unseen(attempt, self._storage.place, await self._storage.find_identity())
         try:
             await self._send(email_from(attempt.id, attempt.fields))
         except MailUnavailable as error:
             return Snooze(blameless=False, error=error, fields={"error": failure_text(failure_of(error))})
         return await self._end(attempt, EmailOutcome(status=Status.DONE, finished_at=now()))
 
+    async def _is_unseen(self, attempt: Attempt) -> bool:
+        # Emails from the first release have no record.
+        return is_recorded(attempt.fields) and await self._storage.get(mail_record(attempt.id)) is None
+
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
+        if await self._storage.get(mail_outcome(attempt.id)) is None and await self._is_unseen(attempt):
+            return failed_in_redis(error)
         outcome = EmailOutcome(status=Status.FAILED, finished_at=now(), error=failure_of(error))
         return await self._end(attempt, outcome)
 
@@ -80,10 +84,13 @@ class EmailHandler:
         """Stores the outcome, unless the storage already has one. Returns the verdict for the stored outcome."""
         key, written = mail_outcome(attempt.id), outcome.model_dump_json().encode()
         standing = None if await self._storage.put(key, written) else await self._storage.get(key)
-        return _verdict(standing or written)
+        return await self._ended(attempt, standing or written)
 
-
-def _verdict(standing: bytes) -> Verdict:
-    outcome = EmailOutcome.model_validate_json(standing)
-    fields = ending_of_email(outcome)
-    return Failed(fields, outcome.error) if outcome.error is not None else Done(fields, "sent")
+    async def _ended(self, attempt: Attempt, standing: bytes) -> Verdict:
+        """The verdict for the outcome in the storage. Has Redis forget an email that was not accepted after all."""
+        outcome = EmailOutcome.model_validate_json(standing)
+        if outcome.status is Status.CANCELLED:
+            await self._emails.remove(attempt.id)
+            raise LeaseLost
+        fields = ending_of_email(outcome)
+        return Failed(fields, outcome.error) if outcome.error is not None else Done(fields, "sent")

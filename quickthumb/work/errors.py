@@ -9,6 +9,12 @@ class TooManyAttempts(QuickThumbError):
     code, status, title = "too_many_attempts", 500, "Too many failed attempts"
 
 
+class RecordMissing(QuickThumbError):
+    """The storage has no record of the item, and nothing says that the item was removed."""
+
+    code, status, title = "record_missing", 500, "The record is missing"
+
+
 class LeaseLost(Exception):
     """The item no longer belongs to this worker: it was cancelled, removed or taken over by another worker. This worker
     must not touch it any more."""

@@ -1,13 +1,18 @@
 """The contract between handlers and the runner, and the verdicts that handlers return."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.job import Failure, Status
+from quickthumb.model.job import Failure, Status, now, to_milliseconds
 from quickthumb.queue.attempts import Attempt
+from quickthumb.queue.codec import failure_text
 from quickthumb.queue.keys import Kind
+from quickthumb.work.errors import RecordMissing
+
+log = logging.getLogger("quickthumb.job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,40 @@ class Handler(Protocol):
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
         """Stores that the item has failed, unless the storage already has an outcome. Returns the verdict for the
-        stored outcome. Raises as `run` does."""
+        stored outcome. An item without a record fails in Redis alone. Raises as `run` does."""
 
     async def abandoned(self, attempt: Attempt) -> None:
         """Removes what an attempt left behind when its lease was lost, unless it is still needed."""
+
+
+# How soon another worker may look for a record that this one does not see, and how soon after that. A network file
+# system may show an old view for half a minute.
+OTHER_WORKER_SECONDS = 1.0
+OLD_VIEW_SECONDS = 30.0
+
+
+def unseen(attempt: Attempt, place: str, identity: str | None) -> Snooze:
+    """The verdict on an item whose record this worker does not see although nobody removed it: another worker is to
+    look. Once `max_attempts` attempts saw nothing, the item fails."""
+    log.error(
+        "%s %s: no record of it in %s (storage %s), and nothing says that it was removed; leaving it to another worker",
+        attempt.kind.name,
+        attempt.id,
+        place,
+        identity,
+    )
+    error = RecordMissing(f"No worker found the record of this {attempt.kind.name} in the storage.")
+    pause_seconds = OTHER_WORKER_SECONDS if attempt.strike == 1 else OLD_VIEW_SECONDS
+    return Snooze(blameless=False, error=error, seconds=pause_seconds)
+
+
+def failed_in_redis(error: QuickThumbError) -> Failed:
+    """The verdict on an item whose end cannot be in the storage: only Redis knows that it FAILED.
+
+    If a worker finds its record later, without an outcome, the item is queued again (`service.repair`).
+    """
+    failure = failure_of(error)
+    return Failed({"error": failure_text(failure), "finished_ms": str(to_milliseconds(now()))}, failure)
 
 
 def failure_of(error: QuickThumbError) -> Failure:

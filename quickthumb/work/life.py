@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.queue.jobs import JobStore
 from quickthumb.sandbox.threads import DaemonThreads
 from quickthumb.work.runner import Runner
@@ -51,7 +51,7 @@ class Loop:
         try:
             await action()
         except QuickThumbError as error:
-            log.warning("%s: %s", self.name, error.detail)
+            log.warning("%s: %s", self.name, for_operators(error))
         except Exception:
             log.exception("%s failed", self.name)
 
@@ -83,11 +83,17 @@ async def background(*loops: Loop) -> AsyncIterator[None]:
         await hosting
 
 
-def heartbeat(jobs: JobStore, runner: Runner, worker: str, interval_seconds: float) -> Loop:
-    """Shows that `worker` is alive, and renews the leases of its running attempts."""
+def heartbeat(
+    jobs: JobStore,
+    runner: Runner,
+    worker: str,
+    interval_seconds: float,
+    is_paused: Callable[[], bool] = lambda: False,
+) -> Loop:
+    """Shows that `worker` is alive and whether it is paused, and renews the leases of its running attempts."""
 
     async def beat() -> None:
-        await jobs.heartbeat(worker)
+        await jobs.heartbeat(worker, paused=is_paused())
         await runner.renew_leases()
 
     # Sign off at the end of the loop, since another heartbeat would register the worker again.

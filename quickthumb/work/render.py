@@ -15,9 +15,9 @@ from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import Kept, Storage
 from quickthumb.storage.durability import translated
-from quickthumb.storage.errors import StorageUnavailable
+from quickthumb.storage.errors import StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
-from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failure_of
+from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
 
 # Renders outputs from a source into a folder, off the event loop. Raises JobTimedOut when that takes too long.
 Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
@@ -58,7 +58,10 @@ class RenderHandler:
         self._removes_source = removes_source
 
     async def run(self, attempt: Attempt) -> Verdict:
-        job, kept = await self._look_up(attempt)
+        kept = await self._look_up(attempt)
+        if kept.record is None:
+            return unseen(attempt, self._storage.place, await self._storage.find_identity())
+        job = Job.from_record(kept.record)
         if kept.outcome is not None:
             return await self._ended(job, kept.outcome)
         try:
@@ -70,7 +73,10 @@ class RenderHandler:
             return Snooze(blameless=False, error=error)
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
-        job, kept = await self._look_up(attempt)
+        kept = await self._look_up(attempt)
+        if kept.record is None:
+            return failed_in_redis(error)
+        job = Job.from_record(kept.record)
         if kept.outcome is not None:
             return await self._ended(job, kept.outcome)
         outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure_of(error))
@@ -80,17 +86,17 @@ class RenderHandler:
 
     async def abandoned(self, attempt: Attempt) -> None:
         # If the job was removed while its results were put in place, remove the results, too. A job that was lost only
-        # in Redis still has its record.
-        if (await self._storage.look_up(attempt.id)).record is None:
+        # in Redis has no tombstone.
+        if await self._storage.was_removed(attempt.id):
             await self._storage.remove(attempt.id)
 
-    async def _look_up(self, attempt: Attempt) -> tuple[Job, Kept]:
+    async def _look_up(self, attempt: Attempt) -> Kept:
+        """What the storage has of the job. If the job was removed, has Redis forget it and raises LeaseLost."""
         kept = await self._storage.look_up(attempt.id)
-        if kept.record is None:
-            # The job was never accepted, or it has been removed: have Redis forget it.
+        if kept.record is None and await self._storage.was_removed(attempt.id):
             await self._jobs.remove(attempt.id)
             raise LeaseLost
-        return Job.from_record(kept.record), kept
+        return kept
 
     async def _rendered(self, attempt: Attempt, job: Job, kept: Kept) -> bytes:
         """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
@@ -102,7 +108,7 @@ class RenderHandler:
         render = self._render if attempt.strike == 1 else self._confined
         async with self._storage.workspace(job.id, attempt.token) as folder:
             # A full disk is not the image's fault, and neither is a source that is just being removed.
-            with _machine_errors_translated():
+            with _machine_errors_translated(folder):
                 async with self._storage.local(source) as path:
                     rendering = await render(path, outputs, folder)
             return await self._conclude(attempt, folder, _done(job, rendering))
@@ -116,7 +122,7 @@ class RenderHandler:
         """The verdict for the outcome in the storage."""
         if self._removes_source:
             # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
-            with contextlib.suppress(StorageUnavailable):
+            with contextlib.suppress(StorageUnavailable, WrongStorage):
                 await self._storage.remove_source(job.id)
         outcome = Outcome.model_validate_json(standing)
         fields = ending_of(outcome)
@@ -129,11 +135,11 @@ class RenderHandler:
 
 
 @contextlib.contextmanager
-def _machine_errors_translated() -> Iterator[None]:
+def _machine_errors_translated(folder: Path) -> Iterator[None]:
     """Translates what the operating system refuses. An OSError without an errno is raised by an image library, so the
     image may be to blame."""
     try:
-        with translated():
+        with translated(folder):
             yield
     except StorageUnavailable as error:
         cause = error.__cause__

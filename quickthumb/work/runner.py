@@ -7,12 +7,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.job import new_id, now, to_milliseconds
+from quickthumb.model.errors import QuickThumbError, for_operators
+from quickthumb.model.job import new_id
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
-from quickthumb.queue.codec import failure_text
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
-from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failure_of
+from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failed_in_redis
 
 log = logging.getLogger("quickthumb.job")
 
@@ -165,9 +164,7 @@ def _unended(handler: Handler, attempt: Attempt, error: QuickThumbError, *, blam
     """
     if blameless or attempt.strike <= handler.max_attempts:
         return Snooze(blameless=blameless, error=error)
-    failure = failure_of(error)
-    fields = {"error": failure_text(failure), "finished_ms": str(to_milliseconds(now()))}
-    return Failed(fields, failure)
+    return failed_in_redis(error)
 
 
 def _pause_seconds(handler: Handler, attempt: Attempt) -> float:
@@ -184,6 +181,6 @@ def _log_verdict(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> Non
         case Failed(error=error):
             log.warning("%s: FAILED at attempt %d: %s", item, attempt.number, error.detail)
         case Snooze(error=error, seconds=seconds) if error is not None:
-            log.warning("%s: retrying in %g s: %s", item, seconds, error.detail)
+            log.warning("%s: retrying in %g s: %s", item, seconds, for_operators(error))
         case _:
             log.info("%s: %s after attempt %d", item, verdict.status, attempt.number)

@@ -116,6 +116,14 @@ class Fleet:
 
         await wait_until(beats, seconds=START_SECONDS)
 
+    def stray_worker(self, data_dir: Path) -> Process:
+        """A worker with another data folder, not started yet."""
+        words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
+        environment = self._environment(self.redis_url) | {"QUICKTHUMB_DATA_DIR": str(data_dir)}
+        stray = Process("stray", words, environment, self.folder / "stray.log")
+        self.workers.append(stray)
+        return stray
+
     def command(self, *words: str, log: str = "command.log") -> Process:
         """`quickthumb …` with the fleet's own configuration."""
         return Process(

@@ -279,6 +279,20 @@ async def test_workers_live_until_they_sign_off_or_fall_silent(store: JobStore, 
     assert await redis.zcard(KEYS.workers) == 1
 
 
+async def test_a_paused_worker_does_not_count_as_live(store: JobStore) -> None:
+    async def counted() -> tuple[int, int]:
+        return await store.live_workers(), await store.paused_workers()
+
+    await store.heartbeat("one")
+    await store.heartbeat("two", paused=True)
+    assert await counted() == (1, 1)
+    await store.heartbeat("one", paused=True)
+    assert await counted() == (0, 2)
+    await store.heartbeat("one")
+    await store.sign_off("two")
+    assert await counted() == (1, 0)
+
+
 async def test_a_redis_that_takes_no_writes_is_noticed(store: JobStore, redis: Redis) -> None:
     await store.probe()
     await redis.replicaof("127.0.0.1", "1")

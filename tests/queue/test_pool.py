@@ -63,6 +63,21 @@ async def test_with_nothing_due_it_sleeps_for_a_while(pool: WakingPool, redis: R
     assert LONGEST_SLEEP_SECONDS * 0.9 <= time.monotonic() - begun < LONGEST_SLEEP_SECONDS + 1
 
 
+async def test_a_paused_worker_gets_no_job_and_shows_no_sign_of_health(
+    pool: WakingPool, store: JobStore, redis: Redis
+) -> None:
+    job = await added(store)
+    pool.pause("its storage is away")
+    assert pool.paused_for == "its storage is away"
+    assert await read(pool) == []
+    await pool.psetex("health", 5_000, b"well")
+    assert not await redis.exists("health")
+    pool.resume()
+    assert await read(pool) == [job.id.encode()]
+    await pool.psetex("health", 5_000, b"well")
+    assert await redis.get("health") == b"well"
+
+
 async def test_a_new_job_wakes_it(pool: WakingPool, store: JobStore, redis: Redis) -> None:
     reading = asyncio.create_task(read(pool))
     await wait_until(lambda: sleeping(redis))

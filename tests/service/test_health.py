@@ -8,5 +8,7 @@ from quickthumb.storage import FileStorage
 async def test_readiness_names_what_is_missing(store: JobStore, storage: FileStorage) -> None:
     health = Health(store, storage)
     assert await health.readiness() == {"redis": "ok", "disk": "ok", "workers": "No worker is running."}
+    await store.heartbeat("worker", paused=True)
+    assert (await health.readiness())["workers"] == "No worker is able to run jobs (1 cannot use the storage)."
     await store.heartbeat("worker")
     assert set((await health.readiness()).values()) == {"ok"}

@@ -70,9 +70,11 @@ async def service(client: Redis, store: JobStore, storage: FileStorage) -> Async
 
 @pytest.fixture
 def kept(folder: Path) -> Callable[[], list[Path]]:
-    """All stored files, and all folders of unfinished uploads and workspaces."""
+    """All stored files, and all folders of unfinished uploads and workspaces; not the tombstones of removed jobs."""
     return lambda: [
-        path for path in folder.rglob("*") if path.is_file() or path.parent.name in (".arriving", ".making")
+        path
+        for path in folder.rglob("*")
+        if path.parent.name in (".arriving", ".making") or (path.is_file() and path.parent.name != ".removed")
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.imaging.engine import Rendering
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, now
@@ -23,6 +24,7 @@ from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import FileStorage, RetentionAges
 from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
+from quickthumb.work.render import RenderHandler
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claimed, finished, is_held, token
 
@@ -159,12 +161,45 @@ async def test_what_arq_dropped_is_queued_again(
     assert await repairer.reconcile() == 0
 
 
-async def test_a_job_without_a_record_is_forgotten(repairer: Repairer, store: JobStore, redis: Redis) -> None:
-    job = a_job()
+async def test_a_removed_job_that_came_back_in_redis_is_forgotten(
+    repairer: Repairer, store: JobStore, storage: FileStorage, redis: Redis
+) -> None:
+    job = await on_disk(storage, a_job())
+    await storage.remove(job.id)
     await store.add(job)
     await redis.zrem(KEYS.queue, job.id)
     assert await repairer.reconcile() == 0
     assert await store.get(job.id) is None
+
+
+async def test_a_job_whose_record_is_missing_is_not_forgotten(
+    repairer: Repairer, store: JobStore, storage: FileStorage, redis: Redis
+) -> None:
+    job = a_job()
+    await store.add(job)
+    await redis.zrem(KEYS.queue, job.id)
+    assert await repairer.reconcile() == 1
+    assert await store.get(job.id) == job
+
+
+async def test_a_job_that_failed_because_no_worker_saw_its_record_is_queued_again_by_one_that_does(
+    repairer: Repairer, store: JobStore, attempts: Attempts, storage: FileStorage
+) -> None:
+    job = a_job()
+    await store.add(job)
+    runner = Runner(attempts, lease_seconds=5)
+
+    async def must_not_render(*_: object) -> Rendering:
+        raise AssertionError
+
+    handler = RenderHandler(store, attempts, storage, must_not_render, must_not_render, lease_seconds=5, max_attempts=2)
+    for _ in range(2):
+        await runner.run(handler, job.id)
+    failed = await store.get(job.id)
+    assert failed is not None
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "record_missing")
+    await on_disk(storage, job)
+    assert (await repairer.rebuild()).queued == 1
 
 
 async def test_what_was_kept_long_enough_is_removed_and_nothing_else(
@@ -245,14 +280,17 @@ def by_age(email: Email) -> tuple[datetime, str]:
     return email.created_at, email.id
 
 
-async def test_an_email_that_arq_dropped_is_queued_again_and_one_without_a_record_forgotten(
-    repairer: Repairer, mail: MailService, redis: Redis, folder: Path
+async def test_an_email_that_arq_dropped_is_queued_again_and_one_that_was_not_accepted_forgotten(
+    repairer: Repairer, mail: MailService, storage: FileStorage, redis: Redis, folder: Path
 ) -> None:
-    dropped, refused = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(2)]
+    dropped, refused, unseen = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(3)]
     await redis.delete(KEYS.queue)
-    (folder / "mail" / refused.id[:3] / refused.id / "record.json").unlink()
-    assert await repairer.reconcile() == 1
-    assert await redis.zrange(KEYS.queue, 0, -1) == [dropped.id.encode()]
+    outcome = EmailOutcome(status=Status.CANCELLED, finished_at=now())
+    await storage.put(mail_outcome(refused.id), outcome.model_dump_json().encode())
+    for email in (refused, unseen):
+        (folder / mail_record(email.id)).unlink()
+    assert await repairer.reconcile() == 2
+    assert set(await redis.zrange(KEYS.queue, 0, -1)) == {dropped.id.encode(), unseen.id.encode()}
     with pytest.raises(UnknownJob):
         await mail.find(ANONYMOUS, refused.id)
 

@@ -21,10 +21,10 @@ def storage(folder: Path) -> FileStorage:
 
 @pytest.fixture
 def left(folder: Path) -> Left:
-    """Lists every stored file and every unfinished upload or workspace."""
+    """Lists every stored file and every unfinished upload or workspace; not the tombstones of removed jobs."""
 
     def found() -> list[str]:
-        files = {path for path in folder.rglob("*") if path.is_file()}
+        files = {path for path in folder.rglob("*") if path.is_file() and path.parent.name != ".removed"}
         on_their_way = {path for area in (".arriving", ".making") for path in folder.glob(f"*/{area}/*")}
         return sorted(str(path.relative_to(folder)) for path in files | on_their_way)
 

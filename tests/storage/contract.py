@@ -18,8 +18,8 @@ import pytest
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
 from quickthumb.storage import Kept, RetentionAges, Storage
-from quickthumb.storage.errors import DiskFull, StorageUnavailable
-from quickthumb.storage.layout import mail_record
+from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
+from quickthumb.storage.layout import mail_record, record_key
 from tests.storage.blob_contract import BlobContract
 from tests.storage.jobs import (
     Break,
@@ -283,4 +283,39 @@ class StorageContract(BlobContract, SharingContract):
 
     async def test_it_takes_writes(self, storage: Storage, left: Left) -> None:
         await storage.probe()
+        await storage.probe(writing=True)
         assert left() == []
+
+    async def test_only_a_job_that_was_removed_has_a_tombstone(self, storage: Storage) -> None:
+        removed, kept, unknown = await keep(storage), await keep(storage), new_id()
+        for _ in range(2):
+            await storage.remove(removed)
+        await storage.remove(unknown)
+        assert [await storage.was_removed(job_id) for job_id in (removed, kept, unknown)] == [True, False, False]
+
+    async def test_another_store_than_the_expected_one_is_left_alone(self, storage: Storage, left: Left) -> None:
+        identity = await storage.identity()
+        assert await storage.find_identity() == identity
+        job_id = await keep(storage)
+        before = left()
+        for expected in (None, "the id of another store"):
+            storage.expect(expected)
+            for change in (
+                keep(storage),
+                end(storage, job_id, {}, b"DONE"),
+                storage.put(mail_record(new_id()), b"data"),
+                storage.delete(record_key(job_id)),
+                storage.remove(job_id),
+                storage.share(job_id, new_id(), b"record"),
+                storage.probe(),
+                storage.look_up(new_id()),
+                storage.source(new_id()),
+                storage.get(mail_record(new_id())),
+                storage.was_removed(new_id()),
+            ):
+                with pytest.raises(WrongStorage) as caught:
+                    await change
+                assert not caught.value.permanent
+        assert left() == before
+        storage.expect(identity)
+        await keep(storage)

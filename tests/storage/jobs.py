@@ -1,11 +1,13 @@
 """Steps that the tests of every storage share: they keep jobs, end them, and read what is stored."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from quickthumb.model.job import new_id
-from quickthumb.storage import Blob, Storage
+from quickthumb.storage import Blob, Storage, durability
 from quickthumb.storage.contract import BATCH
 
 Left = Callable[[], list[str]]
@@ -90,3 +92,36 @@ async def cancelled_after(work: Coroutine[Any, Any, None], entered: asyncio.Even
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+Sync = Callable[[Path], None]
+
+
+class Stopper:
+    """A step of the storage that stops until it is told to go on: `reached` is set once it has stopped."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def stop(self) -> None:
+        self.reached.set()
+        self.go_on.wait(10)
+
+    def sync(self, concerns: Callable[[Path], bool]) -> Sync:
+        """`durability.sync`, which stops before it syncs a path that this concerns."""
+        sync = durability.sync
+
+        def slow(path: Path) -> None:
+            if concerns(path):
+                self.stop()
+            sync(path)
+
+        return slow
+
+    async def has_stopped(self) -> None:
+        assert await asyncio.to_thread(self.reached.wait, 10)
+
+
+def is_in_step(step: str) -> Callable[[Path], bool]:
+    """Whether a path is synced in this step of keeping a job: "before the move" or "after the move"."""
+    return lambda path: (".arriving" in str(path)) == (step == "before the move")

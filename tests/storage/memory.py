@@ -14,7 +14,7 @@ from pathlib import Path
 
 from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import translated
-from quickthumb.storage.errors import BlobGone
+from quickthumb.storage.errors import BlobGone, WrongStorage
 from quickthumb.storage.layout import (
     JOB_NAME,
     STORE,
@@ -81,9 +81,25 @@ class MemoryStorage:
         self.arriving: list[str] = []
         self.making: list[Path] = []
         self.failing: int | None = None
+        self.tombstones: set[str] = set()
+        self._expected: str | None = ""
+
+    @property
+    def place(self) -> str:
+        return "memory"
+
+    def expect(self, identity: str | None) -> None:
+        self._expected = identity
+
+    def check(self) -> None:
+        """Raises WrongStorage unless this is the expected store, if one is expected."""
+        entry = self.entries.get(STORE)
+        if self._expected != "" and (entry is None or self._expected != entry.data.decode()):
+            raise WrongStorage("another store")
 
     def take_write(self) -> None:
         """Raises the error that writes are set to fail with, if any."""
+        self.check()
         if self.failing is not None:
             with translated():
                 raise OSError(self.failing, os.strerror(self.failing))
@@ -105,12 +121,17 @@ class MemoryStorage:
 
     async def get(self, key: str) -> bytes | None:
         entry = self.entries.get(key)
+        if entry is None:
+            self.check()
         return entry.data if entry else None
 
     async def delete(self, key: str) -> None:
+        self.check()
         self.entries.pop(key, None)
 
     async def find(self, key: str) -> Blob | None:
+        if key not in self.entries:
+            self.check()
         return self._blob(key) if key in self.entries else None
 
     async def read(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -130,8 +151,11 @@ class MemoryStorage:
             yield [self._blob(key) for key in keys[start : start + BATCH] if key in self.entries]
 
     async def identity(self) -> str:
-        await self.put(STORE, secrets.token_hex(16).encode())
+        self.entries.setdefault(STORE, Entry(secrets.token_hex(16).encode()))
         return self.entries[STORE].data.decode()
+
+    async def find_identity(self) -> str | None:
+        return self.entries[STORE].data.decode() if STORE in self.entries else None
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[MemoryArrival]:
@@ -186,8 +210,15 @@ class MemoryStorage:
         await self.delete(source_key(job_id))
 
     async def remove(self, job_id: str) -> None:
+        self.check()
+        if record_key(job_id) in self.entries:
+            self.tombstones.add(job_id)
         for key in self._below(upload_folder(job_id)) + self._below(result_folder(job_id)):
             del self.entries[key]
+
+    async def was_removed(self, job_id: str) -> bool:
+        self.check()
+        return job_id in self.tombstones
 
     async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         names = {part for key in self.entries if key.startswith(UPLOADS) for part in key.split("/")}
@@ -209,7 +240,7 @@ class MemoryStorage:
                 sources += 1
         return SweepReport(tuple(removed), sources, 0, tuple(unended))
 
-    async def probe(self) -> None:
+    async def probe(self, *, writing: bool = False) -> None:
         self.take_write()
 
     def grow_older(self, seconds: float) -> None:

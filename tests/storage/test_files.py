@@ -18,7 +18,7 @@ from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability, files
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
 from tests.storage.contract import StorageContract
-from tests.storage.jobs import Left, bytes_of, content, end, keep
+from tests.storage.jobs import Left, Stopper, bytes_of, content, end, is_in_step, keep
 
 
 class TestFileStorage(StorageContract):
@@ -49,23 +49,15 @@ async def test_a_folder_that_cannot_be_synced_after_the_move_keeps_nothing(
 async def test_whoever_is_cancelled_while_it_is_kept_keeps_nothing(
     storage: FileStorage, left: Left, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    reached, go_on = threading.Event(), threading.Event()
-    sync = durability.sync
-
-    def slow(path: Path) -> None:
-        if (".arriving" in str(path)) == (step == "before the move"):
-            reached.set()
-            go_on.wait(10)
-        sync(path)
-
-    monkeypatch.setattr(arrivals, "sync", slow)
+    stopper = Stopper()
+    monkeypatch.setattr(arrivals, "sync", stopper.sync(is_in_step(step)))
     job_id = new_id()
     task = asyncio.create_task(keep(storage, job_id=job_id))
-    await asyncio.to_thread(reached.wait, 10)
+    await stopper.has_stopped()
     task.cancel()
     await asyncio.sleep(0)
     task.cancel()
-    go_on.set()
+    stopper.go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await storage.look_up(job_id) == Kept(None, None, None)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from quickthumb.storage import FileStorage
-from quickthumb.storage.errors import StorageUnavailable
+from quickthumb.model.errors import for_operators
+from quickthumb.storage import FileStorage, arrivals, durability
+from quickthumb.storage.errors import StorageUnavailable, WrongStorage
 from tests.conftest import CHECKOUT
+from tests.storage.jobs import end, keep
 
 
 async def test_processes_that_start_at_once_agree_on_the_identity(storage: FileStorage, folder: Path) -> None:
@@ -49,3 +51,49 @@ async def test_an_identity_that_makes_no_sense_is_refused(storage: FileStorage, 
     with pytest.raises(StorageUnavailable):
         await storage.identity()
     assert (folder / "store.json").read_bytes() == written
+
+
+async def test_a_folder_that_goes_away_is_not_made_anew_and_is_known_again(
+    storage: FileStorage, folder: Path, tmp_path: Path
+) -> None:
+    storage.expect(await storage.identity())
+    job_id = await keep(storage)
+    folder.rename(tmp_path / "away")
+    for missing in (keep(storage), end(storage, job_id, {}, b"DONE"), storage.look_up(job_id), storage.probe()):
+        with pytest.raises(WrongStorage) as caught:
+            await missing
+        assert str(folder) in for_operators(caught.value)
+        assert str(folder) not in caught.value.detail
+    assert not folder.exists()
+    # An empty folder in its place, as after an unmount, is no better.
+    folder.mkdir()
+    with pytest.raises(WrongStorage):
+        await keep(storage)
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert (await storage.look_up(job_id)).record == b"record"
+
+
+async def test_a_folder_that_goes_away_during_an_upload_keeps_nothing(
+    storage: FileStorage, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.expect(await storage.identity())
+
+    def goes_away() -> None:
+        folder.rename(tmp_path / "away")
+
+    with pytest.raises(WrongStorage):
+        await keep(storage, in_the_middle=goes_away)
+    # Just after the last look: the folder must not come back half.
+    (tmp_path / "away").rename(folder)
+    write_file = durability.write_file
+
+    def written_and_gone(path: Path, data: bytes) -> None:
+        write_file(path, data)
+        goes_away()
+
+    monkeypatch.setattr(arrivals, "write_file", written_and_gone)
+    with pytest.raises(StorageUnavailable):
+        await keep(storage)
+    assert not folder.exists()

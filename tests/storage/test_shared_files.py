@@ -10,7 +10,7 @@ import pytest
 
 from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability
-from tests.storage.jobs import GrowOlder, Left, content, keep
+from tests.storage.jobs import GrowOlder, Left, Stopper, content, is_in_step, keep
 
 
 def source_of(folder: Path, job_id: str) -> Path:
@@ -64,21 +64,13 @@ async def test_whoever_is_cancelled_while_sharing_shares_nothing(
 ) -> None:
     job_id, other = await keep(storage), new_id()
     before = left()
-    reached, go_on = threading.Event(), threading.Event()
-    sync = durability.sync
-
-    def slow(path: Path) -> None:
-        if (".arriving" in str(path)) == (step == "before the move"):
-            reached.set()
-            go_on.wait(10)
-        sync(path)
-
-    monkeypatch.setattr(arrivals, "sync", slow)
+    stopper = Stopper()
+    monkeypatch.setattr(arrivals, "sync", stopper.sync(is_in_step(step)))
     task = asyncio.create_task(storage.share(job_id, other, b"record"))
-    await asyncio.to_thread(reached.wait, 10)
+    await stopper.has_stopped()
     task.cancel()
     await asyncio.sleep(0)
-    go_on.set()
+    stopper.go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await storage.look_up(other) == Kept(None, None, None)

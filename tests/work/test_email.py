@@ -17,6 +17,7 @@ from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL, KEYS
 from quickthumb.service.emails import MailService
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
@@ -233,25 +234,48 @@ async def test_one_that_is_not_accepted_leaves_nothing(service: MailService, red
             await service.queue(ANONYMOUS, "ada@example.com")
     finally:
         await redis.config_set("maxmemory", "0")
-    assert kept(folder) == []
+    # For the case that Redis took it and only the answer was lost.
+    assert kept(folder) == ["outcome.json"]
     for _ in range(2):
         await service.queue(ANONYMOUS, "ada@example.com")
     with pytest.raises(QueueFull):
         await service.queue(ANONYMOUS, "ada@example.com")
-    assert kept(folder) == ["record.json"] * 2
+    assert kept(folder) == ["outcome.json", *["record.json"] * 2]
 
 
 async def test_one_that_was_refused_though_redis_took_it_is_not_sent(
-    service: MailService, mail: Email, worker_of: WorkerOf, folder: Path
+    service: MailService, emails: EmailStore, worker_of: WorkerOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis' answer was lost: the record was deleted, but the queue entry is still there."""
-    (folder / "mail" / mail.id[:3] / mail.id / "record.json").unlink()
+    """Redis' answer was lost: the email was refused, but it is in the queue."""
+    add, added = emails.add, []
+
+    async def answer_is_lost(email: Email, *, most: int = 0) -> Added:
+        added.append(email.id)
+        await add(email, most=most)
+        raise QueueUnavailable("away")
+
+    monkeypatch.setattr(emails, "add", answer_is_lost)
+    with pytest.raises(QueueUnavailable):
+        await service.queue(ANONYMOUS, "ada@example.com")
     post = Post()
     with pytest.raises(LeaseLost):
-        await worker_of(post).run(mail.id)
+        await worker_of(post).run(added[0])
     assert post.sent == []
     with pytest.raises(UnknownJob):
-        await service.find(ANONYMOUS, mail.id)
+        await service.find(ANONYMOUS, added[0])
+
+
+async def test_one_whose_record_no_worker_sees_fails_and_is_not_sent(
+    service: MailService, mail: Email, worker_of: WorkerOf, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "mail" / mail.id[:3] / mail.id / "record.json").unlink()
+    post = Post()
+    for _ in range(3):
+        await worker_of(post).run(mail.id)
+    failed = await service.find(ANONYMOUS, mail.id)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "record_missing")
+    assert post.sent == kept(folder) == []
+    assert caplog.text.count(f"no record of it in {folder}") == 3
 
 
 async def test_an_end_that_stands_in_the_storage_is_adopted(

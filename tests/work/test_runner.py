@@ -371,11 +371,27 @@ async def test_an_outcome_that_stands_is_adopted(
     assert {path: (folder / "processed" / path).read_bytes() for path in results(folder)} == before
 
 
-async def test_a_job_without_a_record_is_forgotten(
-    worker_of: WorkerOf, store: JobStore, redis: Redis, folder: Path
+async def test_a_job_whose_record_is_missing_waits_for_another_worker_and_fails_when_none_sees_it(
+    worker_of: WorkerOf, store: JobStore, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = a_job()
     await store.add(job)
+    worker = worker_of(failing(AssertionError("must not be called")))
+    assert [await worker.pause_seconds(job.id) for _ in range(MAX_ATTEMPTS - 1)] == [1, 30]
+    assert (await found(store, job)).status is Status.WAITING
+    assert f"no record of it in {folder}" in caplog.text
+    await worker.run(job.id)
+    failed = await found(store, job)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "record_missing")
+    assert results(folder) == []
+
+
+async def test_a_job_that_was_removed_is_forgotten(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, redis: Redis, folder: Path
+) -> None:
+    """Redis lost the removal, or its answer to the acceptance was lost."""
+    job = await accepted(store, storage)
+    await storage.remove(job.id)
     with pytest.raises(LeaseLost):
         await worker_of(failing(AssertionError("must not be called"))).run(job.id)
     assert await store.get(job.id) is None
