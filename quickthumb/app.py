@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -10,10 +11,12 @@ from starlette.applications import Starlette
 from quickthumb import logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
+from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
@@ -24,6 +27,7 @@ from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
+from quickthumb.web.middleware.start_check import StartCheck
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
 REDIS_ATTEMPTS = 3
@@ -33,26 +37,30 @@ REDIS_ANSWER_SECONDS = 3.0
 def build(config: Config) -> Starlette:
     """The application for a configuration. It connects to Redis on first use, and reconnects whenever it must."""
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
-    watch = JobWatch(redis)
+    keys = Keys(config.redis.prefix)
+    watch = JobWatch(redis, keys)
     older = endpoints_of(config.compat)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
     sources = SourceIntake(storage, config.intake, config.imaging)
-    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
+    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
     submission = Submission(sources, acceptance, read_presets(config.presets))
     service = ImageService(store, storage, watch, submission)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         logs.configure()
-        yield
+        async with looked_after(redis, keys):
+            yield
         await watch.close()
         await redis.aclose()
 
-    emails = EmailStore(redis)
+    emails = EmailStore(redis, keys)
     mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
     health = Health(store, storage)
-    return application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
+    app = application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
+    app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
+    return app
 
 
 try:

@@ -1,6 +1,7 @@
 """The owner's way: the web process and the workers each started by hand, against a Redis given by URL."""
 
 import asyncio
+import platform
 import re
 import signal
 import sys
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
+from quickthumb.queue.keys import KEYS
 from tests.conftest import CHECKOUT, clean_environment, http_client, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -173,7 +175,7 @@ async def test_check_tells_by_its_exit_code_whether_a_worker_is_alive(site: Site
 
     async def health_is_recorded() -> bool:
         async with Redis.from_url(site.redis.url) as redis:
-            return bool(await redis.exists("arq:queue:health-check"))
+            return bool(await redis.exists(KEYS.alive(platform.node())))
 
     await wait_until(health_is_recorded)
     assert await check() == 0
