@@ -54,9 +54,9 @@ class Program:
         async with asyncio.timeout(seconds):
             return await self._process.wait()
 
-    async def says(self, text: str) -> str:
+    async def says(self, text: str, seconds: float = 20) -> str:
         """What it said, once that has this text in it; fails when it ends before."""
-        await wait_until(lambda: text in self.said or self.ended, seconds=20)
+        await wait_until(lambda: text in self.said or self.ended, seconds=seconds)
         assert text in self.said, self.said
         return self.said
 
