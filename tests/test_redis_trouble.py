@@ -12,6 +12,7 @@ import httpx
 import pytest
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
+from redis.asyncio import Redis
 
 from quickthumb.queue.keys import OLD_QUEUE, Keys
 from tests.chaos.fleet import free_port
@@ -117,11 +118,10 @@ async def test_strangers_and_other_deployments_share_a_redis(tmp_path: Path, sta
     async def foreign(_: object, number: int) -> None:
         done.append(number)
 
-    async with plain_redis(tmp_path / "redis") as redis:
+    async with plain_redis(tmp_path / "redis") as redis, ArqRedis(host="127.0.0.1", port=redis.port) as strangers:
         await redis.client.execute_command(*documented_user("secret"))  # type: ignore[no-untyped-call]
         mine = {"redis_url": redis.url("quickthumb:secret"), "data_dir": tmp_path / "one"}
         other = {"redis_url": redis.url(), "data_dir": tmp_path / "two", "redis_prefix": "other"}
-        strangers = ArqRedis(host="127.0.0.1", port=redis.port)
         for number in range(5):
             await strangers.enqueue_job("foreign", number)
         workers = [await start(*WORKER, **settings) for settings in (mine, other)]
@@ -131,11 +131,17 @@ async def test_strangers_and_other_deployments_share_a_redis(tmp_path: Path, sta
                 assert {job["status"] for job in jobs} == {"DONE"}
                 assert len((await web.get("/jobs")).json()["jobs"]) == 3
                 assert (await web.get("/readyz")).status_code == 200
+        assert await denied(redis.client) <= {"config|get"}
         assert "waiting for it" not in "".join(worker.said for worker in workers)
         worker = Worker([func(foreign, name="foreign")], redis_pool=strangers, handle_signals=False, burst=True)  # type: ignore[arg-type]
         await worker.async_run()
-        await strangers.aclose()
         assert sorted(done) == list(range(5))
+
+
+async def denied(client: Redis) -> set[str]:
+    """What a user was denied: the names of commands and keys."""
+    entries = await client.execute_command("ACL", "LOG")  # type: ignore[no-untyped-call]
+    return {entry["object"] for entry in entries}
 
 
 def documented_user(password: str) -> list[str]:

@@ -93,7 +93,7 @@ async def _look_after(redis: Redis, keys: Keys) -> None:
 async def warnings_of(redis: Redis) -> list[str]:
     """What is dangerous in the settings of this Redis, in whole sentences. Empty also if Redis does not tell."""
     found: list[str] = []
-    with contextlib.suppress(RedisError, OSError):
+    with contextlib.suppress(RedisError, OSError), outage_of(redis).refusals_expected():
         policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             found.append(
@@ -102,7 +102,5 @@ async def warnings_of(redis: Redis) -> list[str]:
         if not (await redis.info("persistence")).get("aof_enabled"):
             saves = cast("dict[str, str]", await redis.config_get("save")).get("save")
             if saves == "":
-                found.append(
-                    "it keeps nothing on disk: when it restarts, all jobs are gone from it. Set appendonly yes."
-                )
+                found.append("it keeps nothing on disk, so a restart empties it. Set appendonly yes.")
     return found

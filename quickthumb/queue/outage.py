@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis import exceptions
 
@@ -17,6 +18,8 @@ log = logging.getLogger("quickthumb.redis")
 REFUSALS = re.compile("READONLY|OOM|MISCONF|NOREPLICAS|NOPERM|ACL failure|MASTERDOWN|CLUSTERDOWN|MOVED|CROSSSLOT")
 REFUSAL_ERRORS = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError, exceptions.NoPermissionError)
 CLUSTER = re.compile("MOVED|CROSSSLOT|cluster mode")
+# How redis-py words an error in a pipeline.
+IN_PIPELINE = re.compile(r"""of pipeline caused error: \(["'](.*)["'],\)$""", re.DOTALL)
 # Redis may refuse one command and serve others, so refusals are over when none came for this long.
 QUIET_SECONDS = 6.0
 
@@ -36,6 +39,7 @@ class Outage:
         self.is_silent = False
         self.going_on = asyncio.Event()
         self._began = 0.0
+        self._expects_refusals = False
         self._latest_refusal: float | None = None
 
     @property
@@ -49,6 +53,8 @@ class Outage:
 
     def refused(self, error: Exception) -> None:
         """Notes that Redis refused a command."""
+        if self._expects_refusals:
+            return
         self._latest_refusal = time.monotonic()
         self._begin(error, self._latest_refusal, "refuses commands")
 
@@ -64,6 +70,15 @@ class Outage:
         self.going_on.clear()
         self._latest_refusal = None
         log.warning("Redis at %s is back after %.1f s", self.place, ended - self._began)
+
+    @contextmanager
+    def refusals_expected(self) -> Iterator[None]:
+        """Commands that are refused within the block make no outage."""
+        self._expects_refusals = True
+        try:
+            yield
+        finally:
+            self._expects_refusals = False
 
     def mistake(self, error: BaseException) -> RedisMistake | None:
         """The mistake behind an error from a Redis that has not proved usable yet; None if the trouble may pass.
@@ -107,7 +122,9 @@ def reason_of(error: BaseException) -> str:
         return f"{cause.strerror}"
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno) if not isinstance(cause, ssl.SSLError) else str(cause)
-    return str(cause).rstrip(".") or type(cause).__name__
+    in_pipeline = IN_PIPELINE.search(str(cause))
+    said = in_pipeline[1] if in_pipeline else str(cause)
+    return said.rstrip(".") or type(cause).__name__
 
 
 def _lasting_reason(error: BaseException) -> str | None:
