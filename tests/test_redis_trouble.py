@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -25,6 +25,7 @@ from tests.waiting import wait_until
 EXIT_SECONDS = 10.0
 START_SECONDS = 60.0
 Start = Callable[..., Awaitable[Program]]
+REAL_TIME: Mapping[str, str] = {}
 
 
 @pytest.fixture
@@ -32,9 +33,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts `python -m …` with settings; what still runs at the end is killed."""
     programs: list[Program] = []
 
-    async def started(*words: str, **settings: object) -> Program:
+    async def started(*words: str, faked_time: Mapping[str, str] = REAL_TIME, **settings: object) -> Program:
         log = tmp_path / f"{len(programs)}.log"
         environment = clean_environment(**{"data_dir": tmp_path / "data", "worker_threads": 1, **settings})
+        environment |= faked_time
         with log.open("w") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *words, cwd=CHECKOUT, env=environment, stdout=output, stderr=output
@@ -184,3 +186,18 @@ async def test_check_asks_about_this_worker_and_no_other(tmp_path: Path, start: 
 
         await wait_until(b_is_silent, seconds=20)
         assert [await alive(name) for name in workers] == [False, False, True]
+
+
+async def test_a_web_process_whose_clock_is_ahead_delays_nothing(tmp_path: Path, start: Start) -> None:
+    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        pytest.skip("needs libfaketime (apt install faketime)")
+    ahead = {"LD_PRELOAD": str(libraries[0]), "FAKETIME": "+1000s"}
+    async with plain_redis(tmp_path / "redis") as redis:
+        worker = await start(*WORKER, redis_url=redis.url())
+        await worker.says("redis_version", START_SECONDS)
+        async with await client_of(await start(*SERVE, redis_url=redis.url(), faked_time=ahead)) as web:
+            job = await ended(web, await upload(web, picture()), seconds=60)
+            assert job["status"] == "DONE"
+            assert job["created_at"] > job["started_at"]  # so its clock was ahead
+            assert (await web.get("/readyz")).json()["checks"]["workers"] == "ok"

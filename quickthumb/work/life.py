@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from quickthumb.model.errors import QuickThumbError
+from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
 from quickthumb.sandbox.threads import DaemonThreads
 from quickthumb.work.runner import Runner
@@ -50,6 +51,8 @@ class Loop:
     async def _try(self, action: Callable[[], Awaitable[object]]) -> None:
         try:
             await action()
+        except QueueUnavailable as error:
+            log.debug("%s: %s", self.name, error.detail)  # `queue.outage` tells of the whole outage
         except QuickThumbError as error:
             log.warning("%s: %s", self.name, error.detail)
         except Exception:
