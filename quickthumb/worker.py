@@ -40,7 +40,7 @@ STACK = "stack"
 THREADS = "threads"
 HEALTH_SECONDS = 5
 # A worker blocks in Redis for less than a second, so a connection that is silent for this long is dead.
-ATTEMPT_SECONDS = 10.0
+ATTEMPT_SECONDS = 5.0
 # arq forgets a job that exceeds this limit, so no job may ever reach it. The sandbox ends slow renderings much earlier;
 # its limits do not count the time that a job waits for memory.
 ARQ_TIMEOUT_SECONDS = 86_400

@@ -31,7 +31,7 @@ CONNECT_SECONDS = 2.0
 FOREVER = -1
 LAST_ATTEMPTS = 3
 # Once a worker is to end, Redis gets this long for each command; the second is for an outage that is known.
-LAST_SECONDS = 2.0
+LAST_SECONDS = 1.5
 LAST_SECONDS_IN_OUTAGE = 0.3
 
 
@@ -110,15 +110,16 @@ class Patience(Retry):
         """What redis-py calls to send a command, and to connect: `do`, and `fail` after each attempt that failed."""
         failures, began = 0, 0.0
         while True:
+            attempted = time.monotonic()
             try:
                 answer = await self._attempt(do)
             except self._supported_errors as error:
                 failures += 1
-                began = began or time.monotonic()
-                last = self._is_last(failures)
-                self._note(error, began, is_worth_telling=last or failures > 1)
+                began = began or attempted
+                self._note(error, began, attempted, failures)
                 await fail(error)
-                if last:
+                if self._is_last(failures):
+                    self.outage.unreachable(error, began, attempted)
                     raise
                 await self.pause(self._backoff.compute(failures))
             except exceptions.ResponseError as error:
@@ -130,16 +131,17 @@ class Patience(Retry):
                     self.outage.answered()
                 return answer
 
-    def _note(self, error: Exception, began: float, *, is_worth_telling: bool) -> None:
+    def _note(self, error: Exception, began: float, attempted: float, failures: int) -> None:
         """Notes that an attempt failed. Raises RedisMistake if no further attempt can succeed.
 
-        A first failure is not worth telling: it may be an old connection that was cut, and the next attempt connects.
+        A first failure is no outage unless it took long: it may be an old connection that was cut, and the next attempt
+        connects.
         """
         mistake = self.outage.mistake(error)
         if mistake is not None:
             raise mistake from error
-        if is_worth_telling:
-            self.outage.unreachable(error, began)
+        if failures > 1 or isinstance(error, TimeoutError | exceptions.TimeoutError):
+            self.outage.unreachable(error, began, attempted)
 
     def _is_last(self, failures: int) -> bool:
         if self._ending.is_set() and self.outage.going_on.is_set():
@@ -175,12 +177,13 @@ def outage_of(client: Redis) -> Outage:
 
 
 class _Greeting(AbstractConnection):
-    """A connection that logs in and selects its database as a part of connecting, so that a Redis that refuses this is
-    treated like one that is not there."""
+    """A connection that logs in and selects its database as a part of connecting, so that a Redis that refuses this, or
+    accepts the connection and is silent, is treated like one that is not there."""
 
     async def _connect(self) -> None:
         try:
-            await self._open()
+            async with asyncio.timeout(self.socket_connect_timeout):
+                await self._open()
         except (exceptions.ResponseError, exceptions.InvalidResponse) as error:
             raise exceptions.ConnectionError(str(error)) from error
 

@@ -18,6 +18,9 @@ log = logging.getLogger("quickthumb.redis")
 REFUSALS = re.compile("READONLY|OOM|MISCONF|NOREPLICAS|NOPERM|ACL failure|MASTERDOWN|CLUSTERDOWN|MOVED|CROSSSLOT")
 REFUSAL_ERRORS = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError, exceptions.NoPermissionError)
 CLUSTER = re.compile("MOVED|CROSSSLOT|cluster mode")
+# What stands behind an error without being its reason: the cancellation behind a timeout, and the transaction that
+# Redis discards because it refuses a command in it.
+NO_REASONS = (asyncio.CancelledError, exceptions.ExecAbortError)
 # How redis-py words an error in a pipeline.
 IN_PIPELINE = re.compile(r"""of pipeline caused error: \(["'](.*)["'],\)$""", re.DOTALL)
 # Redis may refuse one command and serve others, so refusals are over when none came for this long.
@@ -39,6 +42,7 @@ class Outage:
         self.is_silent = False
         self.going_on = asyncio.Event()
         self._began = 0.0
+        self._ended = 0.0
         self._expects_refusals = False
         self._latest_refusal: float | None = None
 
@@ -47,9 +51,11 @@ class Outage:
         """Whether an answer is news: the first of all, or one in an outage."""
         return not self.has_answered or self.going_on.is_set()
 
-    def unreachable(self, error: Exception, began: float) -> None:
-        """Notes that Redis cannot be reached, since the moment `began` of the monotonic clock."""
-        self._begin(error, began, "cannot be reached")
+    def unreachable(self, error: Exception, began: float, attempted: float) -> None:
+        """Notes that Redis cannot be reached, since the moment `began` of the monotonic clock. An attempt made before
+        the end of the last outage says nothing new."""
+        if attempted >= self._ended:
+            self._begin(error, max(began, self._ended), "cannot be reached")
 
     def refused(self, error: Exception) -> None:
         """Notes that Redis refused a command."""
@@ -66,10 +72,11 @@ class Outage:
         moment = time.monotonic()
         if self._latest_refusal is not None and moment - self._latest_refusal < QUIET_SECONDS:
             return
-        ended = self._latest_refusal or moment
+        seconds = (self._latest_refusal or moment) - self._began
+        self._ended = moment
         self.going_on.clear()
         self._latest_refusal = None
-        log.warning("Redis at %s is back after %.1f s", self.place, ended - self._began)
+        log.warning("Redis at %s is back after %.1f s", self.place, seconds)
 
     @contextmanager
     def refusals_expected(self) -> Iterator[None]:
@@ -112,8 +119,7 @@ def is_refusal(error: Exception) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """Why, in the words of Redis, of the system or of TLS."""
-    # redis-py names the transaction that Redis discards as the cause of the refusal, though it is the other way round.
-    cause = [cause for cause in _causes(error) if not isinstance(cause, exceptions.ExecAbortError)][-1]
+    cause = [cause for cause in _causes(error) if not isinstance(cause, NO_REASONS)][-1]
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({cause.verify_message.rstrip('.')})"
     if isinstance(cause, TimeoutError | exceptions.TimeoutError):
