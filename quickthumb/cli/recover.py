@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from quickthumb.cli.command import Command, UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.connection import connect
+from quickthumb.queue.connection import connect, outage_of
 from quickthumb.wiring import repairer
 
 ATTEMPTS = 3
@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _recover(config: Config) -> str:
     redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    outage_of(redis).is_silent = True  # the one sentence at the end says it
     try:
         repairs = repairer(config, redis)
         report = await repairs.rebuild()

@@ -33,7 +33,7 @@ class RedisMistake(Exception):
 
 class Outage:
     """The state of one client's Redis, which `place` names in the log: the outage that is going on, and whether the
-    Redis has ever answered and has proved usable (see `condition.prove`)."""
+    Redis has ever answered and has proved usable (see `condition.prove`). Logs nothing if `is_silent` is set."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -76,7 +76,8 @@ class Outage:
         self._ended = moment
         self.going_on.clear()
         self._latest_refusal = None
-        log.warning("Redis at %s is back after %.1f s", self.place, seconds)
+        if not self.is_silent:
+            log.warning("Redis at %s is back after %.1f s", self.place, seconds)
 
     @contextmanager
     def refusals_expected(self) -> Iterator[None]:
