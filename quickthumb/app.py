@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,10 +13,12 @@ from starlette.applications import Starlette
 from quickthumb import logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
+from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import Keys
 from quickthumb.queue.repair import StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
@@ -30,6 +33,7 @@ from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
+from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers
 from quickthumb.work.life import Loop, background
 
@@ -42,13 +46,14 @@ FIRST_LOOK_SECONDS = 2.0
 def build(config: Config) -> Starlette:
     """The application for a configuration. It connects to Redis on first use, and reconnects whenever it must."""
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
-    watch = JobWatch(redis)
+    keys = Keys(config.redis.prefix)
+    watch = JobWatch(redis, keys)
     older = endpoints_of(config.compat)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
-    guard = StorageGuard(storage, StorageMark(redis))
+    guard = StorageGuard(storage, StorageMark(redis, keys))
     sources = SourceIntake(storage, config.intake, config.imaging)
-    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
+    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
     submission = Submission(sources, acceptance, read_presets(config.presets))
     shutdown = Shutdown()
     service = ImageService(store, storage, watch, submission, shutdown)
@@ -61,16 +66,16 @@ def build(config: Config) -> Starlette:
         # right one.
         with anyio.move_on_after(FIRST_LOOK_SECONDS):
             await guard.watch()
-        async with background(Loop("storage", guard.watch, LOOK_SECONDS)):
+        async with looked_after(redis, keys), background(Loop("storage", guard.watch, LOOK_SECONDS)):
             yield {SHUTDOWN: shutdown}
             await give_last_answers(server)
         await watch.close()
         await redis.aclose()
 
-    emails = EmailStore(redis)
+    emails = EmailStore(redis, keys)
     mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
     health = Health(store, storage)
-    return application(
+    app = application(
         service,
         mail,
         health,
@@ -79,6 +84,8 @@ def build(config: Config) -> Starlette:
         lifespan=lifespan,
         root_path=config.web.root_path,
     )
+    app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
+    return app
 
 
 try:

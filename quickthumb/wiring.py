@@ -6,7 +6,7 @@ from quickthumb.config import Config
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import WAITING_SECONDS
+from quickthumb.queue.keys import WAITING_SECONDS, Keys
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger
 from quickthumb.service.repair import JobLedger, Repairer
@@ -32,8 +32,9 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
         unended_seconds=WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
     )
+    keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds), storage, ages),
-        EmailLedger(EmailStore(redis), storage),
+        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages),
+        EmailLedger(EmailStore(redis, keys), storage),
     )
-    return Repairer(RepairLead(redis), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)
+    return Repairer(RepairLead(redis, keys), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)

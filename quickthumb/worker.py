@@ -1,8 +1,8 @@
 """The worker: `arq quickthumb.worker.Settings`. A root: it loads the configuration and wires the parts."""
 
 import asyncio
+import logging
 import os
-import platform
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
@@ -18,10 +18,12 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
-from quickthumb.queue.connection import FOREVER, connect, settings_of
+from quickthumb.queue.condition import prove, warnings_of
+from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import KEYS
+from quickthumb.queue.keys import Keys
+from quickthumb.queue.outage import RedisMistake
 from quickthumb.queue.pool import WakingPool
 from quickthumb.queue.repair import StorageMark
 from quickthumb.sandbox.memory import Budget
@@ -37,9 +39,13 @@ from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, 
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
 
+log = logging.getLogger("quickthumb.worker")
+
 STACK = "stack"
 THREADS = "threads"
 HEALTH_SECONDS = 5
+# A worker blocks in Redis for less than a second, so a connection that is silent for this long is dead.
+ATTEMPT_SECONDS = 5.0
 # arq forgets a job that exceeds this limit, so no job may ever reach it. The sandbox ends slow renderings much earlier;
 # its limits do not count the time that a job waits for memory.
 ARQ_TIMEOUT_SECONDS = 86_400
@@ -49,21 +55,22 @@ TRIES_WITHOUT_END = 1_000_000
 
 async def start(context: dict[str, Any], config: Config) -> None:
     """Opens everything that the worker's attempts need, and puts it into arq's context."""
-    logs.configure()
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
+    keys = Keys(config.redis.prefix)
     # arq calls this within its main task. Once that task is over, no command may wait for Redis forever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
+    await _examine(pool, keys)
     storage = FileStorage(config.storage.data_dir)
-    guard = await _guarded(storage, pool, main)
+    guard = await _guarded(storage, StorageMark(pool, keys), pool, main)
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
-    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds)
-    attempts = Attempts(pool)
+    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
+    attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
     context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
-    name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+    name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
     repairs = partial(_unless_paused, pool, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
         background(
@@ -80,10 +87,12 @@ async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object
         await action()
 
 
-async def _guarded(storage: Storage, pool: WakingPool, main: "asyncio.Task[None]") -> StorageGuard:
+async def _guarded(
+    storage: Storage, mark: StorageMark, pool: WakingPool, main: "asyncio.Task[None]"
+) -> StorageGuard:
     """The guard of the worker's storage, which pauses the worker while it cannot use the storage. Ends the process if
     the storage is the wrong one from the beginning."""
-    guard = StorageGuard(storage, StorageMark(pool), on_trouble=pool.pause, on_recovery=pool.resume)
+    guard = StorageGuard(storage, mark, on_trouble=pool.pause, on_recovery=pool.resume)
     pool.pause("its storage was not checked yet")
     try:
         await guard.check()
@@ -95,6 +104,16 @@ async def _guarded(storage: Storage, pool: WakingPool, main: "asyncio.Task[None]
         return guard  # the loop tells about it
     pool.resume()
     return guard
+
+
+async def _examine(pool: WakingPool, keys: Keys) -> None:
+    """Makes sure that Redis can be used, and warns of one that may lose jobs. Ends the process if it cannot be used."""
+    try:
+        await prove(pool, keys)
+    except RedisMistake as mistake:
+        raise SystemExit(f"quickthumb: {mistake}") from None
+    for warning in await warnings_of(pool):
+        log.warning("Redis at %s: %s", outage_of(pool).place, warning)
 
 
 def _parts(
@@ -109,7 +128,7 @@ def _parts(
     )
     return Parts(
         jobs=jobs,
-        emails=EmailStore(pool),
+        emails=EmailStore(pool, Keys(config.redis.prefix)),
         attempts=attempts,
         storage=storage,
         render=renderer.in_thread,
@@ -124,15 +143,18 @@ def _parts(
 
 
 async def stop(context: dict[str, Any]) -> None:
-    """Closes what `start` opened. Ends the process if threads are still working."""
-    await context[STACK].aclose()
+    """Closes what `start` opened, if arq came as far. Ends the process if threads are still working."""
+    if STACK in context:
+        await context[STACK].aclose()
     if THREADS in context:
         complete_shutdown(context[THREADS])
 
 
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
+    logs.configure()
     read_presets(config.presets)  # only to report invalid presets before anything starts
+    keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()
     # One job more than threads, so that the next job's bookkeeping is done while all threads are busy.
     max_jobs = threads + 1
@@ -148,9 +170,12 @@ def settings(config: Config) -> type:
             WakingPool,
             attempts=FOREVER,
             answer_seconds=None,
+            attempt_seconds=ATTEMPT_SECONDS,
             lease_seconds=config.queue.lease_seconds,
+            keys=keys,
         ),
-        "queue_name": KEYS.queue,
+        "queue_name": keys.queue,
+        "health_check_key": keys.alive(config.worker.own_name),
         "on_startup": on_startup,
         "on_shutdown": stop,
         "job_serializer": codec.dump,

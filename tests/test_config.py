@@ -1,13 +1,17 @@
 import os
+import platform
 import re
+import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from redis.asyncio.connection import SSLConnection
 
 from quickthumb.config import LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, ConfigError, load
+from quickthumb.config.redis_url import connection_options, place_of
 from quickthumb.model.limits import Limits
 
 WriteSettings = Callable[[str], dict[str, str]]
@@ -333,3 +337,74 @@ def test_a_mail_server_s_empty_settings_are_none() -> None:
 def test_a_sender_is_one_address_and_carries_no_other_header(sender: str) -> None:
     with pytest.raises(ConfigError, match=r"^SMTP_SENDER \(from the environment\): "):
         load({"QUICKTHUMB_SMTP_SENDER": sender})
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://host?socket_timout=3", "socket_timout is not an option of a Redis URL; did you mean socket_timeout?"),
+        ("redis://host?socket_timeout=soon", "the option socket_timeout must be a number of seconds above 0"),
+        ("redis://host?socket_timeout=", "the option socket_timeout must have a value"),
+        ("redis://host?db=1&db=2", "the option db is there twice"),
+        ("redis://host?ssl_cert_reqs=none", "options that begin with ssl_ need a URL that begins with rediss://"),
+        ("rediss://host?ssl_ca_certs=/no/such.pem", "ssl_ca_certs names a file that is not there: /no/such.pem"),
+        ("rediss://host?ssl_cert_reqs=maybe", "the option ssl_cert_reqs must be none, optional or required"),
+        ("rediss://host?ssl_cert_reqs=none&ssl_check_hostname=true", "contradicts ssl_cert_reqs=none"),
+        ("rediss://host?ssl_certfile=/etc/hosts", "ssl_certfile and ssl_keyfile go together"),
+        ("redis://host?protocol=3", "the option protocol must be 2"),
+        ("redis://host?decode_responses=true", "the option decode_responses is not for QuickThumb"),
+        ("redis://host?max_connections=1", "the option max_connections must be a whole number, 4 or more"),
+        ("redis://:pass#word@host", "special characters in a password %-encoded"),
+        ("redis://host/-1", "must be whole numbers"),
+    ],
+)
+def test_an_option_in_the_redis_url_that_cannot_be_honoured_is_refused_by_name(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"^REDIS_URL .*{re.escape(says)}"):
+        load({"QUICKTHUMB_REDIS_URL": url})
+
+
+def test_options_in_the_redis_url_reach_redis_py() -> None:
+    options = connection_options(
+        "rediss://u:p%40ss@host:6380/2?ssl_cert_reqs=CERT_NONE&socket_timeout=1.5&ssl_min_version=TLSv1.3"
+        "&health_check_interval=30&socket_keepalive=yes&protocol=2&client_name=me&max_connections=9"
+    )
+    assert options == {
+        "connection_class": SSLConnection,
+        "host": "host",
+        "port": 6380,
+        "db": 2,
+        "username": "u",
+        "password": "p@ss",
+        "ssl_cert_reqs": "none",
+        "ssl_check_hostname": False,
+        "ssl_min_version": ssl.TLSVersion.TLSv1_3,
+        "socket_timeout": 1.5,
+        "health_check_interval": 30,
+        "socket_keepalive": True,
+        "protocol": 2,
+        "client_name": "me",
+        "max_connections": 9,
+    }
+    assert connection_options("rediss://host")["ssl_check_hostname"] is True
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://:secret@host", "host:6379/0"),
+        ("rediss://[::1]:6380/3", "[::1]:6380/3"),
+        ("unix:///run/my%20redis.sock", "/run/my redis.sock"),
+        ("unix:///run/redis.sock?db=5&password=secret", "/run/redis.sock, database 5"),
+    ],
+)
+def test_a_redis_is_named_without_its_password(url: str, place: str) -> None:
+    assert place_of(connection_options(url)) == place
+
+
+def test_a_worker_is_named_after_its_host_unless_the_settings_say_otherwise() -> None:
+    assert load({}).worker.own_name == platform.node()
+    assert load({"QUICKTHUMB_WORKER_NAME": "left"}).worker.own_name == "left"
+    with pytest.raises(ConfigError, match="WORKER_NAME"):
+        load({"QUICKTHUMB_WORKER_NAME": "a b"})
+    with pytest.raises(ConfigError, match="REDIS_PREFIX"):
+        load({"QUICKTHUMB_REDIS_PREFIX": "every*"})

@@ -1,6 +1,7 @@
 """The owner's way: the web process and the workers each started by hand, against a Redis given by URL."""
 
 import asyncio
+import platform
 import re
 import signal
 import sys
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
+from quickthumb.queue.keys import KEYS
 from tests.conftest import CHECKOUT, clean_environment, http_client, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -52,9 +54,9 @@ class Program:
         async with asyncio.timeout(seconds):
             return await self._process.wait()
 
-    async def says(self, text: str) -> str:
+    async def says(self, text: str, seconds: float = 20) -> str:
         """What it said, once that has this text in it; fails when it ends before."""
-        await wait_until(lambda: text in self.said or self.ended, seconds=20)
+        await wait_until(lambda: text in self.said or self.ended, seconds=seconds)
         assert text in self.said, self.said
         return self.said
 
@@ -181,7 +183,7 @@ async def test_check_tells_by_its_exit_code_whether_a_worker_is_alive(site: Site
 
     async def health_is_recorded() -> bool:
         async with Redis.from_url(site.redis.url) as redis:
-            return bool(await redis.exists("arq:queue:health-check"))
+            return bool(await redis.exists(KEYS.alive(platform.node())))
 
     await wait_until(health_is_recorded)
     assert await check() == 0

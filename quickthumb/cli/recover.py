@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from quickthumb.cli.command import Command, UserMistake
 from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.connection import connect
+from quickthumb.queue.connection import connect, outage_of
+from quickthumb.queue.keys import Keys
 from quickthumb.queue.repair import StorageMark
 from quickthumb.service.guard import StorageGuard, told
 from quickthumb.storage import FileStorage
@@ -41,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _recover(config: Config, *, adopt: bool) -> str:
     redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    outage_of(redis).is_silent = True  # the one sentence at the end says it
     storage = FileStorage(config.storage.data_dir)
-    guard = StorageGuard(storage, StorageMark(redis))
+    guard = StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
     try:
         await (guard.adopt() if adopt else guard.check())
         repairs = repairer(config, redis, storage)

@@ -4,15 +4,20 @@ It runs uvicorn in this process, so signals, log lines and exit codes are uvicor
 """
 
 import argparse
+import asyncio
 import os
 import signal
 
 import uvicorn
+from redis.asyncio import Redis
 
 from quickthumb.cli import listener
-from quickthumb.cli.command import Command, ignores_hangup
+from quickthumb.cli.command import Command, UserMistake, ignores_hangup
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import ENVIRONMENT_PREFIX, load
+from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
+from quickthumb.queue.condition import mistake_at_start
+from quickthumb.queue.connection import connect, outage_of
+from quickthumb.queue.keys import Keys
 from quickthumb.service.presets import read_presets
 
 APPLICATION = "quickthumb.app:app"
@@ -50,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     if ignores_hangup():
         # uvicorn would handle it even so: with several workers, it restarts them. It never sees a blocked signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    if arguments.workers != 1:  # one process alone finds out by itself
+        _check_redis(config)
     uvicorn.run(
         APPLICATION,
         host=config.web.host,
@@ -61,6 +68,19 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
     )
     return 0
+
+
+def _check_redis(config: Config) -> None:
+    """Raises UserMistake if Redis can never be used: the parent of several web processes would restart them forever."""
+
+    async def mistake() -> str | None:
+        async with connect(config.redis_connection_url, Redis, attempts=0, answer_seconds=None) as redis:
+            outage_of(redis).is_silent = True
+            return await mistake_at_start(redis, Keys(config.redis.prefix))
+
+    sentence = asyncio.run(mistake())
+    if sentence is not None:
+        raise UserMistake(sentence)
 
 
 def add_listening_options(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, load, settings_file
 from quickthumb.devredis import EmbeddedRedis
+from quickthumb.queue.connection import answers
 from quickthumb.service.presets import read_presets
 
 REDIS_GRACE_SECONDS = 30.0
@@ -128,9 +129,18 @@ def _redis(plan: Plan) -> Child:
 
 def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
+    environment = dict(plan.environment)
+    if plan.workers > 1:
+        environment |= serve.as_environment(WORKER_NAME=f"{plan.config.worker.own_name}-{number}")
+
+    async def is_ready() -> bool:
+        return await answers(plan.config.redis_connection_url)
+
     words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings"]
     grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
-    return Child(name, words, plan.environment, grace_seconds, log_prefix=ARQ_LOG_PREFIX)
+    # The embedded Redis answers already.
+    ready = is_ready if plan.config.redis.url else None
+    return Child(name, words, environment, grace_seconds, ready, ARQ_LOG_PREFIX)
 
 
 def _web(plan: Plan) -> Child:

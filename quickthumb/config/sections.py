@@ -5,11 +5,11 @@ setting has the name of its field, in capitals. Where the field has a shorter na
 `Called` gives the name of the setting.
 """
 
+import platform
 import re
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -99,18 +99,20 @@ class RedisSettings:
         description="URL of the Redis to use: `redis://`, `rediss://` or `unix://`. "
         "By default, the embedded Redis of `quickthumb up`, on a socket in the data folder.",
     )
+    prefix: Annotated[str, Called("redis_prefix")] = Field(
+        default="quickthumb",
+        pattern=r"^[A-Za-z0-9_.:{}-]{1,64}$",
+        description="Beginning of the names of all keys in Redis; deployments with different ones can share a Redis.",
+    )
 
     @field_validator("url")
     @classmethod
     def _connectable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        if not _has_whole_numbers(value.get_secret_value()):
-            raise ValueError(
-                "the port and the database must be whole numbers, and special characters in a password %-encoded"
-            )
+        from quickthumb.config.redis_url import connection_options  # only now, since it imports redis
+
+        connection_options(value.get_secret_value())
         return value
 
 
@@ -140,6 +142,12 @@ class IntakeLimits:
 class WorkerSettings:
     """One worker process."""
 
+    name: Annotated[str | None, EmptyIsNone, Called("worker_name")] = Field(
+        default=None,
+        pattern=r"^[^\s:]{1,64}$",
+        description="Name of a worker, which `arq --check` asks about; by default the name of the host. Give each "
+        "worker on a host its own.",
+    )
     threads: Annotated[int, Called("worker_threads")] = Field(
         default=0, ge=0, description="Number of images that a worker renders at once; 0 means one per available core."
     )
@@ -155,6 +163,11 @@ class WorkerSettings:
     housekeeping_seconds: float = Field(
         default=15.0, gt=0, description="How often a worker checks for jobs that Redis has lost, in seconds."
     )
+
+    @property
+    def own_name(self) -> str:
+        """The name in the settings, or else that of the host."""
+        return self.name or platform.node()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -290,14 +303,3 @@ class SmtpServer:
     def connection_port(self) -> int:
         """The port to connect to: the one in the settings, or else the usual one for `tls`."""
         return self.port or SMTP_PORTS[self.tls]
-
-
-def _has_whole_numbers(url: str) -> bool:
-    """Whether the port and the database in a Redis URL are numbers."""
-    try:
-        parts = urlsplit(url)
-        database = "" if parts.scheme == "unix" else parts.path.lstrip("/")
-        int(parse_qs(parts.query).get("db", [database])[0] or 0)
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False

@@ -13,10 +13,12 @@ from quickthumb.model.job import Status
 from quickthumb.queue.codec import entry_for, flat
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
-from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
 BATCH = 500
+# How far to look into the queue of an older release, which other applications may fill.
+OLD_QUEUE_MOST = 10_000
 
 
 class Added(IntEnum):
@@ -43,6 +45,7 @@ class Index:
         self._reopen = RegisteredScript(redis, "reopen")
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
+        self._adopt = RegisteredScript(redis, "adopt")
 
     async def add(
         self,
@@ -148,6 +151,32 @@ class Index:
                 pipeline.hget(self._keys.record(self.kind, item_id), "status")
             found = await pipeline.execute()
         return [Status(status.decode()) if status else None for status in found]
+
+    async def adopt(self) -> int:
+        """Moves the items of this kind that an older release queued, in arq's default queue, to the present queue.
+        Returns how many. Entries of other applications stay there.
+
+        Two round trips for each batch of that queue, which is usually empty.
+        """
+        moved = passed = 0
+        while self._keys.queue != OLD_QUEUE and passed < OLD_QUEUE_MOST:
+            async with translated():
+                found = await self._redis.zrange(OLD_QUEUE, passed, passed + BATCH - 1)
+            if not found:
+                break
+            item_ids = [entry.decode(errors="replace") for entry in found]
+            async with translated():
+                adopted = await self._adopt(
+                    old_queue=OLD_QUEUE,
+                    queue=self._keys.queue,
+                    wake=self._keys.wake,
+                    records=[self._keys.record(self.kind, item_id) for item_id in item_ids],
+                    wake_seconds=WAKE_SECONDS,
+                    ids=item_ids,
+                )
+            moved += adopted
+            passed += len(found) - adopted
+        return moved
 
     async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
         """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.

@@ -1,5 +1,8 @@
 """Every Redis key that QuickThumb uses and how long it lives, and the kinds of items that are queued.
 
+The setting REDIS_PREFIX replaces `quickthumb`. The keys that arq keeps for each id have names of arq's own. They need
+no prefix: ids are random, so no two deployments or applications have the same.
+
 | key | type | holds | lives |
 |---|---|---|---|
 | `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
@@ -18,11 +21,11 @@
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
 | `quickthumb:events` | channel | `{id} {status}` at every change | not stored |
-| `arq:queue` | sorted set | ids of jobs and emails by due time | forever: each entry is removed when its item ends |
+| `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | arq's own count of tries | a day (arq) |
-| `arq:queue:health-check` | string | arq's health line, for `arq --check` | seconds (arq) |
 """
 
 import hashlib
@@ -42,6 +45,9 @@ REPAIR_LEAD_SECONDS = 30
 IDEMPOTENCY_SECONDS = DAY_SECONDS
 # The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
 CLAIM_SECONDS = 30
+
+# The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
+OLD_QUEUE = default_queue_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,18 @@ EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, E
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names of the keys, which share one prefix, and of the queue that arq reads."""
+    """The names of the keys, which share one prefix."""
 
     prefix: str = "quickthumb"
-    queue: str = default_queue_name
+
+    @property
+    def queue(self) -> str:
+        """The queue that arq reads."""
+        return f"{self.prefix}:queue"
+
+    def alive(self, worker: str) -> str:
+        """The key of a worker's health line."""
+        return f"{self.prefix}:alive:{worker}"
 
     @property
     def wake(self) -> str:

@@ -12,7 +12,6 @@ arq accepts a custom pool. This one corrects arq's behaviour through what the po
 - arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -91,6 +90,9 @@ class WakingPool(ArqRedis):
     def _patience(self) -> Patience:
         return patience_of(self.connection_pool)
 
+    async def _wait_out(self, error: Exception) -> None:
+        await _wait_out(self._patience, error)
+
     async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
         """arq's read of its queue. Returns the ids that are due and not running. If there are none, sleeps until there
         may be some, and then returns none.
@@ -106,7 +108,7 @@ class WakingPool(ArqRedis):
             if not ids:
                 await self._sleep(due_in_ms)
         except (RedisError, OSError) as error:
-            await _wait_out(error)
+            await self._wait_out(error)
             return []
         return ids
 
@@ -119,7 +121,7 @@ class WakingPool(ArqRedis):
             except tuple(PASSING) as error:
                 if self._patience.ended:
                     raise
-                await _wait_out(error)
+                await self._wait_out(error)
 
     async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
         """Writes arq's health line, unless the worker is paused. An error does not end the worker."""
@@ -128,14 +130,16 @@ class WakingPool(ArqRedis):
         try:
             return await cast("Awaitable[Any]", super().psetex(name, time_ms, value))
         except (RedisError, OSError) as error:
-            await _wait_out(error)
+            await self._wait_out(error)
 
     async def delete(self, *names: Any) -> Any:
         """arq's last command, which deletes its health line. If Redis is unreachable, the line expires by itself."""
+        # arq may never have come as far as `on_startup`, in which the worker arranges for this.
+        self.stop_waiting()
         try:
             return await cast("Awaitable[Any]", super().delete(*names))
         except (RedisError, OSError) as error:
-            log.warning("could not delete arq's health line at shutdown: %s", error)
+            log.debug("could not delete arq's health line at shutdown: %s", error)
 
     async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], int]:
         found, due_in_ms = await self._due(
@@ -208,7 +212,7 @@ class LeasingPipeline(Pipeline):
             except (RedisError, OSError) as error:
                 if patience_of(self.connection_pool).ended:
                     raise
-                await _wait_out(error)
+                await _wait_out(patience_of(self.connection_pool), error)
                 if watching:
                     raise WatchError from error
                 self.command_stack = commands
@@ -222,7 +226,7 @@ class LeasingPipeline(Pipeline):
         except WatchError:
             pass
         except (RedisError, OSError) as error:
-            await _wait_out(error)
+            await _wait_out(patience_of(self.connection_pool), error)
         else:
             return self._due_score(str(args[2]), answer) if args[0] == "ZSCORE" else answer
         return 1 if args[0] == "EXISTS" else None
@@ -235,6 +239,12 @@ class LeasingPipeline(Pipeline):
         return min(score, time.time() * 1000 - 1)
 
 
-async def _wait_out(error: Exception) -> None:
-    log.warning("Redis failed; waiting %g s before going on: %s", TROUBLED_SECONDS, error)
-    await asyncio.sleep(TROUBLED_SECONDS)
+async def _wait_out(patience: Patience, error: Exception) -> None:
+    """Waits after an error. The log tells of the whole outage, not of each error.
+
+    Ends the process with one sentence if waiting will not help: arq would print a traceback.
+    """
+    mistake = patience.outage.mistake(error)
+    if mistake is not None:
+        raise SystemExit(f"quickthumb: {mistake}")
+    await patience.pause(TROUBLED_SECONDS)

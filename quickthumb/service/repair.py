@@ -84,11 +84,17 @@ class Repairer:
         self._ledgers = ledgers
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
+        self._has_adopted = False
 
     async def round(self, worker: str) -> None:
-        """Does whatever is due, provided that `worker` holds the repair lead."""
+        """Does whatever is due, provided that `worker` holds the repair lead. The first round also adopts what an older
+        release left in its queue, without the lead, which a worker of that release may still hold."""
+        if not self._has_adopted:
+            await self.adopt()
+            self._has_adopted = True
         if not await self._lead.leads(worker):
             return
+        await self.adopt()
         run_id = await self._lead.run_id()
         if await self._lead.rebuilt_for() != run_id:
             token = await self._lead.begin_rebuild()
@@ -100,6 +106,13 @@ class Repairer:
         if self._swept_at is None or time.monotonic() - self._swept_at > self._sweep_interval_seconds:
             self._swept_at = time.monotonic()
             await self.sweep()
+
+    async def adopt(self) -> None:
+        """Moves items that a process of an older release queued, now or earlier, to the present queue."""
+        for ledger in self._ledgers:
+            moved = await ledger.index.adopt()
+            if moved:
+                log.warning("took over %d items from the queue of an older release", moved)
 
     async def rebuild(self, between: Callable[[], Awaitable[object]] | None = None) -> RepairReport:
         """Goes through all records: of the items that Redis does not know, queues those that have not ended, and

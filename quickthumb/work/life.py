@@ -28,7 +28,7 @@ LAST_ACTION_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Does `action` at once and then every `interval_seconds`, and `at_end` once the loop has ended. Logs the errors
-    that these raise, and goes on."""
+    that these raise, a known one once until it passes, and goes on."""
 
     name: str
     action: Callable[[], Awaitable[object]]
@@ -37,8 +37,9 @@ class Loop:
 
     async def run(self, ending: asyncio.Event) -> None:
         """Runs until `ending` is set. An action that has begun is completed first."""
+        told: str | None = None
         while not ending.is_set():
-            await self._try(self.action)
+            told = await self._try(self.action, told)
             with anyio.move_on_after(self.interval_seconds):
                 await ending.wait()
 
@@ -47,13 +48,18 @@ class Loop:
         if self.at_end is not None:
             await self._try(self.at_end)
 
-    async def _try(self, action: Callable[[], Awaitable[object]]) -> None:
+    async def _try(self, action: Callable[[], Awaitable[object]], told: str | None = None) -> str | None:
+        """Returns what is wrong, or None. Does not log it if it was `told` the last time."""
         try:
             await action()
         except QuickThumbError as error:
-            log.warning("%s: %s", self.name, for_operators(error))
+            trouble = for_operators(error)
+            if trouble != told:
+                log.warning("%s: %s", self.name, trouble)
+            return trouble
         except Exception:
             log.exception("%s failed", self.name)
+        return None
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from quickthumb.queue.keys import KEYS
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
 from tests.chaos.pictures import small_picture
@@ -76,7 +77,7 @@ async def test_every_job_ends_as_its_clients_were_told(tmp_path: Path, chance: r
             jobs += await asyncio.gather(*batch)
         for job_id, obeyed in jobs:
             await check(fleet, job_id, obeyed)
-        assert await fleet.store.zcard("arq:queue") == 0
+        assert await fleet.store.zcard(KEYS.queue) == 0
         assert list((fleet.data_dir / "processed" / ".making").iterdir()) == []
 
 

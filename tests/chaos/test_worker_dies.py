@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+from quickthumb.queue.keys import KEYS
 from tests.chaos.fleet import Fleet
 from tests.chaos.pictures import slow_job, small_picture
 from tests.chaos.report import Report
@@ -83,7 +84,7 @@ async def test_a_free_worker_does_not_starve_behind_what_others_are_busy_with(
     async with Fleet(tmp_path) as fleet:
         busy = [f"{number:032x}" for number in range(150)]
         earlier = int(time.time() * 1000) - 60_000
-        await fleet.store.zadd("arq:queue", dict.fromkeys(busy, earlier))
+        await fleet.store.zadd(KEYS.queue, dict.fromkeys(busy, earlier))
         for job_id in busy:
             await fleet.store.set(f"arq:in-progress:{job_id}", "another worker's", px=60_000)
         job_id = await stream.accept(fleet.client, small_picture(chance))
@@ -93,5 +94,5 @@ async def test_a_free_worker_does_not_starve_behind_what_others_are_busy_with(
             moment(job["started_at"]) - moment(job["created_at"]),
         )
         assert took < 1
-        await fleet.store.zrem("arq:queue", *busy)
+        await fleet.store.zrem(KEYS.queue, *busy)
         await judge(fleet, stream, report)

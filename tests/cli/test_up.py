@@ -17,6 +17,7 @@ from quickthumb.cli import listener, up
 from quickthumb.cli.command import UserMistake
 from quickthumb.config import Config
 from tests.processes import is_alive
+from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -87,6 +88,22 @@ def test_redis_is_started_first_and_the_web_last(tmp_path: Path) -> None:
 def test_with_a_redis_named_none_is_started(tmp_path: Path) -> None:
     groups = up.children(plan(tmp_path, redis_url="redis://127.0.0.1:6379"))
     assert [[child.name for child in group] for group in groups] == [["worker"], ["web"]]
+
+
+async def test_with_a_redis_named_a_worker_is_ready_when_that_answers(tmp_path: Path) -> None:
+    async def is_ready(url: str) -> bool:
+        (worker,), _ = up.children(plan(tmp_path, redis_url=url))
+        assert worker.is_ready is not None
+        return await worker.is_ready()
+
+    assert not await is_ready(f"unix://{tmp_path}/nowhere.sock")
+    async with RedisServer(tmp_path) as server:
+        assert await is_ready(server.url)
+
+
+def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
+    _, workers, _ = up.children(plan(tmp_path, workers=2, worker_name="left"))
+    assert [worker.environment["QUICKTHUMB_WORKER_NAME"] for worker in workers] == ["left-1", "left-2"]
 
 
 def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:

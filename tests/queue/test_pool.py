@@ -175,6 +175,7 @@ async def arq_worker(pool: WakingPool, work: Callable[..., Awaitable[None]]) -> 
     """arq's own worker on the pool, in this process; it must still be running at the end."""
     worker = Worker(
         [func(work, name="process")],  # type: ignore[arg-type]
+        queue_name=KEYS.queue,
         redis_pool=pool,
         handle_signals=False,
         poll_delay=0.01,
@@ -269,13 +270,14 @@ async def test_a_redis_that_takes_no_writes_is_waited_for(
         await (redis.replicaof("127.0.0.1", "1") if trouble == "read-only" else redis.config_set("maxmemory", "1"))
         try:
             go_on.set()
-            await wait_until(lambda: "Redis failed; waiting" in caplog.text)
+            await wait_until(lambda: "refuses commands: " in caplog.text)
         finally:
             await redis.replicaof("NO", "ONE")
             await redis.config_set("maxmemory", "0")
         third = await added(store)
         await wait_until(lambda: set(done) == {first.id, again.id, third.id})
         await wait_until(lambda: _gone(redis))
+    assert caplog.text.count("refuses commands: ") == 1
 
 
 @pytest.mark.usefixtures("quick_to_look_again")

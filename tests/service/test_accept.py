@@ -14,6 +14,7 @@ from quickthumb.model.order import Order
 from quickthumb.model.source import Source, SourceState
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.service.accept import Acceptance, Admission
 from quickthumb.service.errors import KeyReused
 from quickthumb.service.presets import read_presets
@@ -66,7 +67,7 @@ async def test_when_it_cannot_be_kept_nothing_is_queued_and_the_key_is_free(
     with pytest.raises(SourceMissing):
         async with admitted(acceptance) as admission:
             await admission.accept(new_id(), EXPECTED, ORDER, keep)
-    assert not await redis.exists("arq:queue")
+    assert not await redis.exists(KEYS.queue)
     async with admitted(acceptance) as admission:
         await admission.accept(new_id(), EXPECTED, ORDER, Records().keep)
 

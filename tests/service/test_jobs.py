@@ -32,6 +32,7 @@ from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import KEYS
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.downloads import Download
@@ -173,7 +174,7 @@ async def test_an_upload_that_is_cancelled_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert kept() == []
-    assert not await redis.exists("arq:queue")
+    assert not await redis.exists(KEYS.queue)
 
 
 async def test_with_redis_away_nothing_is_taken_and_nothing_stays(
@@ -214,7 +215,7 @@ async def test_with_the_disk_full_nothing_is_queued(
     monkeypatch.setattr(storage, "probe", full)
     with pytest.raises(DiskFull):
         await service.submit(ANONYMOUS, upload(picture()))
-    assert not await redis.exists("arq:queue")
+    assert not await redis.exists(KEYS.queue)
 
 
 async def test_waiting_ends_with_the_job(service: ImageService, attempts: Attempts, storage: FileStorage) -> None:
@@ -316,7 +317,7 @@ async def test_a_waiting_job_is_cancelled_for_good(service: ImageService, storag
     cancelled = await service.cancel(ANONYMOUS, job.id)
     assert (cancelled.status, cancelled.results) == (Status.CANCELLED, ())
     assert cancelled.finished_at is not None
-    assert await redis.zscore("arq:queue", job.id) is None
+    assert await redis.zscore(KEYS.queue, job.id) is None
     assert await service.cancel(ANONYMOUS, job.id) == cancelled
     with pytest.raises(WrongState):
         await service.retry(ANONYMOUS, job.id)
@@ -358,7 +359,7 @@ async def test_a_failed_job_is_tried_again_with_a_clean_slate(
     await has_failed(attempts, storage, job)
     again = await service.retry(ANONYMOUS, job.id)
     assert (again.status, again.error, again.finished_at, again.attempts) == (Status.WAITING, None, None, 1)
-    assert await redis.zscore("arq:queue", job.id) is not None
+    assert await redis.zscore(KEYS.queue, job.id) is not None
     attempt = await claimed(attempts, job.id, lease_seconds=5)
     assert (attempt.number, attempt.strike) == (2, 1)
     assert (await storage.look_up(job.id)).outcome is None
