@@ -44,7 +44,7 @@ def build(config: Config) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        logs.configure()
+        logs.configure(config.logs.format)
         yield
         await watch.close()
         await redis.aclose()
@@ -52,7 +52,15 @@ def build(config: Config) -> Starlette:
     emails = EmailStore(redis)
     mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
     health = Health(store, storage)
-    return application(service, mail, health, older, max_wait_seconds=config.web.max_wait_seconds, lifespan=lifespan)
+    return application(
+        service,
+        mail,
+        health,
+        older,
+        max_wait_seconds=config.web.max_wait_seconds,
+        log_requests=config.logs.requests,
+        lifespan=lifespan,
+    )
 
 
 try:

@@ -44,7 +44,6 @@ TRIES_WITHOUT_END = 1_000_000
 
 async def start(context: dict[str, Any], config: Config) -> None:
     """Opens everything that the worker's attempts need, and puts it into arq's context."""
-    logs.configure()
     stack = context[STACK] = AsyncExitStack()
     pool: WakingPool = context["redis"]
     # arq calls this within its main task. Once that task is over, no command may wait for Redis forever.
@@ -99,6 +98,7 @@ async def stop(context: dict[str, Any]) -> None:
 
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
+    logs.configure(config.logs.format)
     read_presets(config.presets)  # only to report invalid presets before anything starts
     threads = config.worker.threads or available_cores()
     # One job more than threads, so that the next job's bookkeeping is done while all threads are busy.

@@ -8,6 +8,7 @@ import os
 
 import uvicorn
 
+from quickthumb import logs
 from quickthumb.cli import listener
 from quickthumb.cli.command import Command
 from quickthumb.compat.services import endpoints_of
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         port=config.web.port,
         http=PROTOCOL,
         server_header=False,
+        log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
+        access_log=False,  # the application logs requests itself, see LOG_REQUESTS
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         workers=arguments.workers,
     )

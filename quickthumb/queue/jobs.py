@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
 from quickthumb.model.source import Source
-from quickthumb.queue.codec import failure_text
+from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index
@@ -177,7 +177,8 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
-    return {**tenant, **({"order": json.dumps(others)} if others else {})}
+    request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
+    return {**tenant, **request, **({"order": json.dumps(others)} if others else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -200,6 +201,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     return Job(
         id=job_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
         created_at=moment(b"created_ms"),
         started_at=moment(b"started_ms"),

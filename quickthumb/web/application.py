@@ -16,7 +16,7 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.web.middleware.answers import Measuring, SecurityHeaders, ServerErrors
+from quickthumb.web.middleware.answers import Observing, SecurityHeaders, ServerErrors
 from quickthumb.web.middleware.lingering import LingeringClose
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
@@ -33,10 +33,11 @@ def application(
     *,
     max_wait_seconds: float,
     lifespan: Lifespan,
+    log_requests: str = "changes",
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
-    A client may wait for a job for at most `max_wait_seconds` in one request.
+    A client may wait for a job for at most `max_wait_seconds` in one request. `log_requests` is the setting.
     """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
@@ -47,7 +48,7 @@ def application(
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
-            Middleware(Measuring, metrics=metrics),
+            Middleware(Observing, metrics=metrics, logged=log_requests),
             Middleware(SecurityHeaders),
             Middleware(LingeringClose),
             Middleware(ServerErrors),

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from quickthumb import logs
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id, now, to_milliseconds
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
-from quickthumb.queue.codec import failure_text
+from quickthumb.queue.codec import failure_text, request_id_of
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failure_of
 
@@ -52,6 +53,7 @@ class Runner:
             if isinstance(attempt, NoAttempt):
                 log.info("%s %s: not run, because %s", kind.name, item_id, attempt.value)
                 return None
+            logs.mark(request_id=request_id_of(attempt.fields))
             return await self._attempt(handler, attempt)
         finally:
             self._at_work[kind.name] -= 1

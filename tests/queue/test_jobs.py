@@ -320,3 +320,9 @@ async def test_without_redis_the_queue_is_unavailable_and_then_back(tmp_path: Pa
         assert await store.get(other.id) is None
         assert await finished(attempts, attempt, ending(job), busy_seconds=0)
         assert await status_of(store, job) is Status.DONE
+
+
+async def test_a_job_keeps_the_id_of_its_request_in_redis_and_in_its_record(store: JobStore) -> None:
+    for job in (a_job(request_id="8c1f-42:a/b=c"), a_job()):
+        await store.add(job)
+        assert await store.get(job.id) == Job.from_record(job.record()) == job
