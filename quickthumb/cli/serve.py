@@ -4,7 +4,10 @@ It runs uvicorn in this process, so signals, log lines and exit codes are uvicor
 """
 
 import argparse
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -13,6 +16,7 @@ from quickthumb.cli import listener
 from quickthumb.cli.command import Command
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, load
+from quickthumb.metrics import MULTIPROCESS_FOLDER
 from quickthumb.service.presets import read_presets
 
 APPLICATION = "quickthumb.app:app"
@@ -41,18 +45,31 @@ def run(arguments: argparse.Namespace) -> int:
     read_presets(config.presets)
     endpoints_of(config.compat)
     listener.free_port(config.web.host, config.web.port)
-    uvicorn.run(
-        APPLICATION,
-        host=config.web.host,
-        port=config.web.port,
-        http=PROTOCOL,
-        server_header=False,
-        log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
-        access_log=False,  # the application logs requests itself, see LOG_REQUESTS
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        workers=arguments.workers,
-    )
+    with _counted_together(arguments.workers):
+        uvicorn.run(
+            APPLICATION,
+            host=config.web.host,
+            port=config.web.port,
+            http=PROTOCOL,
+            server_header=False,
+            log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
+            access_log=False,  # the application logs requests itself, see LOG_REQUESTS
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            workers=arguments.workers,
+        )
     return 0
+
+
+@contextlib.contextmanager
+def _counted_together(workers: int | None) -> Iterator[None]:
+    """Gives several web processes a folder for their metrics, so that each shows the sums of all."""
+    several = (workers or int(os.environ.get("WEB_CONCURRENCY", "1"))) > 1
+    if not several or MULTIPROCESS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="quickthumb-metrics-") as folder:
+        os.environ[MULTIPROCESS_FOLDER] = folder
+        yield
 
 
 def add_listening_options(parser: argparse.ArgumentParser) -> None:

@@ -32,10 +32,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, live workers, and totals that only ever grow."""
+    """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
+    none), live workers, and totals that only ever grow (`totals` describes them)."""
 
     statuses: dict[Status, int]
     queued: int
+    oldest_waiting_seconds: float
     workers: int
     totals: dict[str, int]
 
@@ -141,17 +143,28 @@ class JobStore:
             for status in Status:
                 pipeline.zcard(self._keys.index(self.kind, status))
             pipeline.zcard(self._keys.queue)
+            pipeline.zrange(self._keys.index(self.kind, Status.WAITING), 0, 0)
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
             answers: list[Any] = await pipeline.execute()
-        *counts, queued, totals, moment, workers = answers
+        *counts, queued, oldest, totals, moment, workers = answers
         return Tally(
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
+            oldest_waiting_seconds=_age(moment, oldest),
             workers=_live(moment, workers),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
+
+
+def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
+    """How long ago, at `moment`, the job of the first of these entries of an index was accepted; 0 without entries."""
+    if not entries:
+        return 0.0
+    seconds, microseconds = moment
+    created_ms, _, _ = entries[0].partition(b":")
+    return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
 
 
 def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
