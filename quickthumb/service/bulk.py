@@ -31,6 +31,14 @@ class Selection:
     status: Status | None = None
     before: datetime | None = None
 
+    def beginning(self, cursor: str | None = None) -> str | None:
+        """The cursor with which to begin, or to go on after `cursor`: jobs are listed by their places, newest first."""
+        if self.before is None:
+            return cursor
+        # Places are compared as text, so all times have the same number of digits.
+        newest = f"{min(max(0, to_milliseconds(self.before)), LATEST_MS):013}:"
+        return newest if cursor is None else min(cursor, newest)
+
 
 @dataclass(frozen=True, slots=True)
 class BulkReport:
@@ -51,7 +59,7 @@ async def for_each(
     other error ends the call; then the same call can be repeated.
     """
     deadline = time.monotonic() + BULK_SECONDS
-    position, count, skipped = _first(selection, cursor), 0, Counter[str]()
+    position, count, skipped = selection.beginning(cursor), 0, Counter[str]()
     while True:
         left = min(PAGE, limit - count - skipped.total())
         page = await service.page(caller, status=selection.status, limit=left, cursor=position)
@@ -66,15 +74,6 @@ async def for_each(
         position = page.cursor
         if position is None or count + skipped.total() >= limit:
             return BulkReport(count, skipped, position)
-
-
-def _first(selection: Selection, cursor: str | None) -> str | None:
-    """The cursor with which to begin: jobs are listed in the order of their places, the newest first."""
-    if selection.before is None:
-        return cursor
-    # Places are compared as text, so all times have the same number of digits.
-    newest = f"{min(max(0, to_milliseconds(selection.before)), LATEST_MS):013}:"
-    return newest if cursor is None else min(cursor, newest)
 
 
 def _place(job: Job) -> str:
