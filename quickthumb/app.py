@@ -60,7 +60,7 @@ def build(config: Config) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        logs.configure()
+        logs.configure(config.logs.format)
         server = adapt_server()
         # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
         # right one.
@@ -81,6 +81,7 @@ def build(config: Config) -> Starlette:
         health,
         older,
         max_wait_seconds=config.web.max_wait_seconds,
+        log_requests=config.logs.requests,
         lifespan=lifespan,
         root_path=config.web.root_path,
     )

@@ -1,24 +1,106 @@
-"""Sets up logging: QuickThumb's own lines, on standard error."""
+"""Sets up logging: lines for people on a terminal, JSON elsewhere. Each line has the ids of what it is about.
+
+Every request and every attempt runs in a task of its own. `begin` and `mark` attach ids to the task, and every line
+that the task logs from then on has them, whichever module logs it.
+"""
 
 import logging
+import logging.config
+import sys
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any
 
-# arq logs each call twice, and its health every few seconds; QuickThumb logs one line per job, which says more.
-_CHATTER = ("%6.2fs →", "%6.2fs ←", "recording health")
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+
+# Control characters in a message, such as a line break in a file name, could forge a line.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\t")}
+# arq logs each call twice, and its health every few seconds; QuickThumb logs one line per attempt, which says more.
+_CHATTER = ("%6.2fs →", "%6.2fs ←", "%6.2fs ↻", "recording health")
+# The name that arq's command gives to its own handler.
+_ARQ_HANDLER = "arq.standard"
+
+_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039 - nobody changes it, see `mark`
+
+OWN_LOGGERS = ("quickthumb", "arq")
 
 
-class _WithoutChatter(logging.Filter):
+def begin(**ids: str) -> None:
+    """From here on, the lines that this task logs have these ids, and no others."""
+    _ids.set(ids)
+
+
+def mark(**ids: str | None) -> None:
+    """From here on, the lines that this task logs have these ids as well. Ids that are None are left out."""
+    _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value is not None}})
+
+
+class TextLines(logging.Formatter):
+    """`2026-01-31 12:00:00.004 INFO    message`, and after it the ids that the message does not contain."""
+
+    default_msec_format = "%s.%03d"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        line = super().formatMessage(record).translate(_ESCAPES)
+        return line + "".join(f" {name}={value}" for name, value in _ids.get().items() if value not in line)
+
+
+class JsonLines(JsonFormatter):
+    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, the ids, and an `exception`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],
+            timestamp="time",
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {"time": log_data.pop("time"), **log_data, **_ids.get()}
+
+
+def dictionary(line_format: str, *, loggers: Iterable[str] = OWN_LOGGERS) -> dict[str, Any]:
+    """What `logging.config.dictConfig`, and so uvicorn, takes to log to standard error from INFO up.
+
+    The format is `text`, `json`, or `auto`: `text` on a terminal and `json` elsewhere.
+    """
+    as_text = line_format == "text" or (line_format == "auto" and sys.stderr.isatty())
+    lines = TextLines if as_text else JsonLines
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": f"{lines.__module__}.{lines.__qualname__}"}},
+        "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+        "root": {"handlers": ["lines"], "level": "WARNING"},
+        "loggers": {name: {"level": "INFO"} for name in loggers},
+    }
+
+
+def configure(line_format: str) -> None:
+    """Logs to standard error from INFO up, unless the process has already configured logging."""
+    if logging.getLogger().handlers:
+        return
+    logging.config.dictConfig(dictionary(line_format))
+    for name in ("arq.worker", "arq.connections"):
+        logging.getLogger(name).addFilter(_FOR_ARQ)
+
+
+class _ForArq(logging.Filter):
+    """Drops arq's chatter, and gives its other lines the format of all lines.
+
+    arq's command gives its logger a handler once it has imported the worker's settings, and so after `configure`.
+    """
+
     def filter(self, record: logging.LogRecord) -> bool:
+        arq = logging.getLogger("arq")
+        for handler in [handler for handler in arq.handlers if handler.get_name() == _ARQ_HANDLER]:
+            arq.removeHandler(handler)
         return not str(record.msg).startswith(_CHATTER)
 
 
-def configure() -> None:
-    """Shows QuickThumb's log from INFO up, unless the process has already configured logging."""
-    log = logging.getLogger("quickthumb")
-    if log.handlers or logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)-7s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    logging.getLogger("arq.worker").addFilter(_WithoutChatter())
+_FOR_ARQ = _ForArq()

@@ -1,27 +1,54 @@
-"""Prometheus metrics of a web process: its own counters and, from Redis at each scrape, the numbers of all jobs."""
+"""Prometheus metrics of a web process: its own counters and, read at each scrape, the numbers of all jobs."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# prometheus_client reads this variable when it is imported.
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Durations(Protocol):
+    """A histogram: for each upper bound in seconds how many durations do not exceed it, how many there are at all, and
+    their sum in seconds."""
+
+    @property
+    def buckets(self) -> Sequence[tuple[float, int]]: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def total_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class JobNumbers:
-    """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to."""
+    """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to; `waits` are
+    the times that jobs waited for their first attempt, `attempt_times` the times that attempts took."""
 
     jobs: Mapping[str, int]
     queued: int
+    oldest_waiting_seconds: float
     workers: int
     attempts: Mapping[str, int]
     busy_seconds: float
+    waits: Durations
+    attempt_times: Durations
 
 
 class WebMetrics:
-    """The counters of one web process."""
+    """The counters of a web process. Web processes that share a folder, named by the variable MULTIPROCESS_FOLDER, show
+    the sums of their counters.
+
+    The folder must exist and be empty when the first of them starts.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -45,14 +72,38 @@ class WebMetrics:
         """Counts one accepted image."""
         self._upload_bytes.inc(upload_bytes)
 
-    def exposition(self, numbers: JobNumbers | None) -> bytes:
-        """The text for Prometheus. If `numbers` is None, because Redis is unavailable, it has no metrics of jobs."""
-        text = generate_latest(self._registry)
+    def exposition(self, numbers: JobNumbers | None, storage_probe_seconds: float | None) -> bytes:
+        """The text for Prometheus. `numbers` is None if Redis is unavailable; then it has no metrics of jobs.
+        `storage_probe_seconds` is None if the storage is not usable."""
+        shared = CollectorRegistry(auto_describe=False)
+        shared.register(_PartsCollector(numbers is not None, storage_probe_seconds))
         if numbers is not None:
-            scrape = CollectorRegistry(auto_describe=False)
-            scrape.register(_JobCollector(numbers))
-            text += generate_latest(scrape)
-        return text
+            shared.register(_JobCollector(numbers))
+        return generate_latest(self._counters()) + generate_latest(shared)
+
+    def _counters(self) -> CollectorRegistry:
+        if MULTIPROCESS_FOLDER not in os.environ:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
+
+
+class _PartsCollector:
+    def __init__(self, redis_is_up: bool, storage_probe_seconds: float | None) -> None:
+        self._redis_is_up = redis_is_up
+        self._storage_probe_seconds = storage_probe_seconds
+
+    def collect(self) -> Iterable[Metric]:
+        seconds = self._storage_probe_seconds
+        yield GaugeMetricFamily("quickthumb_redis_up", "1 if Redis answers, else 0.", value=self._redis_is_up)
+        yield GaugeMetricFamily(
+            "quickthumb_storage_up", "1 if the storage takes writes and has room, else 0.", value=seconds is not None
+        )
+        if seconds is not None:
+            yield GaugeMetricFamily(
+                "quickthumb_storage_probe_seconds", "Time that a small write to the storage took.", value=seconds
+            )
 
 
 class _JobCollector:
@@ -66,6 +117,11 @@ class _JobCollector:
             jobs.add_metric([status], count)
         yield jobs
         yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
+        yield GaugeMetricFamily(
+            "quickthumb_oldest_waiting_seconds",
+            "Age of the oldest job that is WAITING; 0 if there is none.",
+            value=numbers.oldest_waiting_seconds,
+        )
         yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)
         attempts = CounterMetricFamily(
             "quickthumb_attempts", "Finished attempts at jobs, by the status they led to.", labels=["status"]
@@ -76,3 +132,12 @@ class _JobCollector:
         yield CounterMetricFamily(
             "quickthumb_busy_seconds", "Seconds that workers spent on attempts.", value=numbers.busy_seconds
         )
+        yield _histogram("quickthumb_job_wait_seconds", "Time that jobs waited for their first attempt.", numbers.waits)
+        yield _histogram("quickthumb_attempt_seconds", "Time that attempts at jobs took.", numbers.attempt_times)
+
+
+def _histogram(name: str, meaning: str, durations: Durations) -> Metric:
+    buckets = [(str(bound), float(count)) for bound, count in durations.buckets]
+    return HistogramMetricFamily(
+        name, meaning, buckets=[*buckets, ("+Inf", durations.count)], sum_value=durations.total_seconds
+    )

@@ -152,7 +152,7 @@ async def stop(context: dict[str, Any]) -> None:
 
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
-    logs.configure()
+    logs.configure(config.logs.format)
     read_presets(config.presets)  # only to report invalid presets before anything starts
     keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()

@@ -1,10 +1,12 @@
 """One readable log of several processes: `HH:MM:SS name  | line`, with a color for each name."""
 
+import json
 import os
 import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TextIO
 
 OWN_NAME = "quickthumb"
@@ -70,3 +72,15 @@ class Log:
 
 def _escaped(text: str) -> str:
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class JsonLog(Log):
+    """The same for programs: one JSON object per line, with the process that logged it as `process`."""
+
+    def line(self, name: str, text: str) -> None:
+        head = {"process": name}
+        if not text.startswith("{"):  # not from a process that writes JSON itself
+            moment = datetime.now(UTC).isoformat()
+            head |= {"time": moment, "level": "INFO", "message": COLOR_CODE.sub("", text)}
+        rest = f", {text[1:]}" if text.startswith("{") else "}"
+        self._write(f"{json.dumps(head)[:-1]}{rest}\n")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import recover, render, serve, up
+from quickthumb.cli import doctor, jobs, recover, render, serve, up
 from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
@@ -13,6 +13,8 @@ from quickthumb.devredis import RedisCannotStart
 COMMANDS = [
     up.COMMAND,
     serve.COMMAND,
+    jobs.COMMAND,
+    doctor.COMMAND,
     recover.COMMAND,
     render.COMMAND,
 ]

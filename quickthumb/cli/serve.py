@@ -5,16 +5,21 @@ It runs uvicorn in this process, so signals, log lines and exit codes are uvicor
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 
 import uvicorn
 from redis.asyncio import Redis
 
+from quickthumb import logs
 from quickthumb.cli import listener
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
+from quickthumb.metrics import MULTIPROCESS_FOLDER
 from quickthumb.queue.condition import mistake_at_start
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.keys import Keys
@@ -57,16 +62,19 @@ def run(arguments: argparse.Namespace) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if arguments.workers != 1:  # one process alone finds out by itself
         _check_redis(config)
-    uvicorn.run(
-        APPLICATION,
-        host=config.web.host,
-        port=config.web.port,
-        http=PROTOCOL,
-        root_path=config.web.root_path,
-        server_header=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        workers=arguments.workers,
-    )
+    with _counted_together(arguments.workers):
+        uvicorn.run(
+            APPLICATION,
+            host=config.web.host,
+            port=config.web.port,
+            http=PROTOCOL,
+            root_path=config.web.root_path,
+            server_header=False,
+            log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
+            access_log=False,  # the application logs requests itself, see LOG_REQUESTS
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            workers=arguments.workers,
+        )
     return 0
 
 
@@ -81,6 +89,18 @@ def _check_redis(config: Config) -> None:
     sentence = asyncio.run(mistake())
     if sentence is not None:
         raise UserMistake(sentence)
+
+
+@contextlib.contextmanager
+def _counted_together(workers: int | None) -> Iterator[None]:
+    """Gives several web processes a folder for their metrics, so that each shows the sums of all."""
+    several = (workers or int(os.environ.get("WEB_CONCURRENCY", "1"))) > 1
+    if not several or MULTIPROCESS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="quickthumb-metrics-") as folder:
+        os.environ[MULTIPROCESS_FOLDER] = folder
+        yield
 
 
 def add_listening_options(parser: argparse.ArgumentParser) -> None:

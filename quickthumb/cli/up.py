@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_data_folder
-from quickthumb.cli.log import Log, wants_color
+from quickthumb.cli.log import JsonLog, Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, load, settings_file
@@ -31,7 +31,7 @@ REDIS_NOISE = re.compile(
     r"|WARNING:? (Memory overcommit must be enabled|overcommit_memory is set to 0|The TCP backlog setting)"
     r"|WARNING:? You have Transparent Huge Pages"
 )
-ARQ_LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d: ")
+LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,21 @@ def children(plan: Plan) -> list[list[Child]]:
 
 
 def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
-    handed_down = serve.as_environment(HOST=config.web.host, PORT=config.web.port, DATA_DIR=config.storage.data_dir)
+    handed_down = serve.as_environment(
+        HOST=config.web.host,
+        PORT=config.web.port,
+        DATA_DIR=config.storage.data_dir,
+        # This log is for people wherever it goes, unless the setting says otherwise, and it has the children's lines.
+        LOG_FORMAT="text" if config.logs.format == "auto" else config.logs.format,
+    )
     return Plan(config, {**environment, **handed_down, "PYTHONUNBUFFERED": "1"}, workers)
 
 
 async def _run(plan: Plan) -> None:
     groups = children(plan)
     names = [child.name for group in groups for child in group]
-    log = Log(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
+    kind = JsonLog if plan.config.logs.format == "json" else Log
+    log = kind(sys.stdout, names, colored=wants_color(sys.stdout, plan.environment))
     found = settings_file(plan.environment)
     if found is not None:
         log.tell(f"settings from {found}")
@@ -140,7 +147,7 @@ def _worker(plan: Plan, number: int) -> Child:
     grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
     # The embedded Redis answers already.
     ready = is_ready if plan.config.redis.url else None
-    return Child(name, words, environment, grace_seconds, ready, ARQ_LOG_PREFIX)
+    return Child(name, words, environment, grace_seconds, ready, LOG_PREFIX)
 
 
 def _web(plan: Plan) -> Child:
@@ -148,7 +155,7 @@ def _web(plan: Plan) -> Child:
         return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
-    return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready)
+    return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready, LOG_PREFIX)
 
 
 COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)

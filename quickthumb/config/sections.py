@@ -91,6 +91,22 @@ class WebSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class LogSettings:
+    """What the processes log, and how."""
+
+    format: Annotated[Literal["auto", "text", "json"], Called("log_format")] = Field(
+        default="auto",
+        description="Format of the log: `text`, `json` (one object per line), or `auto`: text on a terminal, JSON "
+        "elsewhere.",
+    )
+    requests: Annotated[Literal["changes", "all", "none"], Called("log_requests")] = Field(
+        default="changes",
+        description="Requests that the web server logs, one line each: `changes` (those that may change something, so "
+        "neither polls nor health checks), `all` or `none`.",
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
 class RedisSettings:
     """The Redis to use instead of the embedded one."""
 

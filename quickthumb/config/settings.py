@@ -19,6 +19,7 @@ from quickthumb.config.sections import (
     Called,
     EmailSettings,
     IntakeLimits,
+    LogSettings,
     QueueSettings,
     RedisSettings,
     RetentionSettings,
@@ -51,6 +52,7 @@ class Config:
 
     storage: StorageSettings = field(default_factory=StorageSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     imaging: Limits = field(default_factory=Limits)

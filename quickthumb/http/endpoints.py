@@ -37,6 +37,7 @@ class Parameter:
     meaning: str
     schema: dict[str, Any]
     example: Any = None
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

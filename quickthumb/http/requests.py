@@ -26,7 +26,7 @@ _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 def caller_of(request: Request) -> Caller:
     """The caller who sent the request. Every endpoint gets its caller from here."""
     address = request.client.host if request.client else ""
-    return replace(ANONYMOUS, address=address or None)
+    return replace(ANONYMOUS, address=address or None, request_id=getattr(request.state, "request_id", None))
 
 
 def service_of(request: Request) -> ImageService:

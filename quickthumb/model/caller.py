@@ -20,7 +20,7 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Caller:
     """On whose behalf a request acts: the tenant that owns what the request creates, the API key and the network
-    address that the request came with, and the caller's permissions.
+    address that the request came with, the caller's permissions, and the id of the request.
 
     The service's verbs take a caller as their first argument, and show only the jobs of the caller's tenant.
     """
@@ -29,6 +29,7 @@ class Caller:
     key_id: str | None = None
     address: str | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
+    request_id: str | None = None
 
 
 # Without API keys, every request acts for this one caller, which may do everything.

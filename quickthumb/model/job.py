@@ -75,14 +75,16 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` owns the job. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
-    it always has `outputs`, and other fields only where they differ from their defaults.
+    `tenant` owns the job. `request_id` is the id of the request that it came with. `order` is the order in its stored
+    form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
+    differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     tenant: str = DEFAULT_TENANT
+    request_id: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
     started_at: datetime | None = None
@@ -109,6 +111,8 @@ class Job(BaseModel):
         kept["outputs"] = self.order["outputs"]
         if self.tenant != DEFAULT_TENANT:
             kept["tenant"] = self.tenant
+        if self.request_id is not None:
+            kept["request_id"] = self.request_id
         if others:
             kept["order"] = others
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
@@ -120,6 +124,7 @@ class Job(BaseModel):
         return cls(
             id=kept["id"],
             tenant=kept.get("tenant", DEFAULT_TENANT),
+            request_id=kept.get("request_id"),
             created_at=kept["created_at"],
             source=kept["source"],
             order={"outputs": kept["outputs"], **kept.get("order", {})},

@@ -59,6 +59,7 @@ class Attempts:
                 id=item_id,
                 token=token,
                 lease_ms=int(lease_seconds * 1000),
+                totals_prefix=kind.totals,
             )
         if not more:
             return NoAttempt.ENDED if number == 0 else NoAttempt.UNKNOWN

@@ -9,6 +9,9 @@ from arq.jobs import serialize_job
 from quickthumb.model.job import Failure
 from quickthumb.queue.keys import Kind
 
+# The field of a hash with the id of the request that the item came with.
+REQUEST_ID = "request_id"
+
 
 def dump(value: Any) -> bytes:
     """Serializes what arq keeps in Redis. As JSON, since with pickle anyone who can write to Redis could run code."""
@@ -30,6 +33,12 @@ def entry_for(kind: Kind, item_id: str, created_ms: int) -> bytes:
 def flat(fields: Mapping[str, str]) -> list[str]:
     """The fields of a hash in the order in which Redis takes them: name, value, name, value …"""
     return [text for pair in fields.items() for text in pair]
+
+
+def request_id_of(fields: Mapping[bytes, bytes]) -> str | None:
+    """The id of the request that an item came with, from its hash; None if the hash has none."""
+    request_id = fields.get(REQUEST_ID.encode())
+    return None if request_id is None else request_id.decode()
 
 
 def failure_text(error: Failure | None) -> str:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
 from quickthumb.model.source import Source
-from quickthumb.queue.codec import failure_text
+from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index
@@ -32,10 +32,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, live workers, and totals that only ever grow."""
+    """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
+    none), live workers, and totals that only ever grow (`totals` describes them)."""
 
     statuses: dict[Status, int]
     queued: int
+    oldest_waiting_seconds: float
     workers: int
     totals: dict[str, int]
 
@@ -152,17 +154,28 @@ class JobStore:
             for status in Status:
                 pipeline.zcard(self._keys.index(self.kind, status))
             pipeline.zcard(self._keys.queue)
+            pipeline.zrange(self._keys.index(self.kind, Status.WAITING), 0, 0)
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
             answers: list[Any] = await pipeline.execute()
-        *counts, queued, totals, moment, workers = answers
+        *counts, queued, oldest, totals, moment, workers = answers
         return Tally(
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
+            oldest_waiting_seconds=_age(moment, oldest),
             workers=_live(moment, workers),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
+
+
+def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
+    """How long ago, at `moment`, the job of the first of these entries of an index was accepted; 0 without entries."""
+    if not entries:
+        return 0.0
+    seconds, microseconds = moment
+    created_ms, _, _ = entries[0].partition(b":")
+    return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
 
 
 def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
@@ -188,7 +201,8 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
-    return {**tenant, **({"order": json.dumps(others)} if others else {})}
+    request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
+    return {**tenant, **request, **({"order": json.dumps(others)} if others else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -211,6 +225,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     return Job(
         id=job_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
         created_at=moment(b"created_ms"),
         started_at=moment(b"started_ms"),

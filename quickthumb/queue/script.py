@@ -10,8 +10,8 @@ The head of a script in `scripts/` says what the script promises and returns, an
     -- ARGV*: fields               all further arguments, as a list
 
 Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
-between them, come from `model.job`, so that no script spells them out. Only `keys` names keys, and only Redis' own
-clock tells the time.
+between them, come from `model.job`, and BOUNDS_MS, the bounds of histograms, from `totals`, so that no script spells
+them out. Only `keys` names keys, and only Redis' own clock tells the time.
 """
 
 import re
@@ -24,6 +24,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from quickthumb.model.job import MOVES, Status
+from quickthumb.queue.totals import BOUNDS_MS
 
 FOLDER = Path(__file__).with_name("scripts")
 DECLARATION = re.compile(r"^-- (USES|KEYS[?*]?|ARGV\*?): (.+)$", re.MULTILINE)
@@ -82,7 +83,7 @@ def load(name: str) -> Script:
     (more_keys,) = declared.get("KEYS*", (None,))
     (more_arguments,) = declared.get("ARGV*", (None,))
     parts = [
-        _statuses(),
+        _constants(),
         *_locals("KEYS", (*keys, *optional_keys), more_keys),
         *_locals("ARGV", arguments, more_arguments),
         *((FOLDER / "lib" / f"{used}.lua").read_text(encoding="utf-8") for used in declared.get("USES", ())),
@@ -98,15 +99,17 @@ def _locals(table: str, names: Sequence[str], more: str | None) -> list[str]:
     return [*named, f"local {more} = {{unpack({table}, {len(names) + 1})}}"] if more else named
 
 
-def _statuses() -> str:
-    """The statuses, and every allowed move between them, as Lua constants."""
+def _constants() -> str:
+    """The statuses, every allowed move between them, and the bounds of histograms, as Lua constants."""
     names = ", ".join(Status)
     values = ", ".join(f"'{status}'" for status in Status)
     moves = ", ".join(
         f"[{status}] = {{{', '.join(f'[{target}] = true' for target in Status if target in targets)}}}"
         for status, targets in MOVES.items()
     )
-    return f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
+    bounds = ", ".join(map(str, BOUNDS_MS))
+    statuses = f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
+    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}"
 
 
 def _listed(named: dict[str, Any], name: str | None) -> Sequence[Any]:

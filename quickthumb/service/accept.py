@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from quickthumb import logs
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, now
@@ -114,10 +115,18 @@ class Admission:
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QueueUnavailable
         and whatever `keep` raises; then no job is left behind.
         """
-        job = Job(id=job_id, tenant=self._caller.tenant, created_at=now(), source=source, order=order.written())
+        job = Job(
+            id=job_id,
+            tenant=self._caller.tenant,
+            request_id=self._caller.request_id,
+            created_at=now(),
+            source=source,
+            order=order.written(),
+        )
         fingerprint = _fingerprint(job)
         if self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, fingerprint)
+        logs.mark(job_id=job_id)
         await keep(job.record())
         use = None if self._key is None else IdempotencyRecord(self._key, job.id, fingerprint)
         await self._acceptance.queue(job, use)

@@ -1,6 +1,7 @@
 """The operator's verbs: is the service ready, and how busy is it? They concern no particular caller's jobs."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 
 from quickthumb.model.errors import QuickThumbError
@@ -25,6 +26,15 @@ class Health:
     async def tally(self) -> Tally:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
+
+    async def probe_storage(self) -> float | None:
+        """How many seconds a small write to the storage takes; None if the storage is not usable."""
+        started = time.perf_counter()
+        try:
+            await self._storage.probe()
+        except QuickThumbError:
+            return None
+        return time.perf_counter() - started
 
     async def _workers(self) -> str:
         try:

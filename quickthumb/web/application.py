@@ -17,7 +17,7 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.web.middleware.answers import Measuring, SecurityHeaders, ServerErrors
+from quickthumb.web.middleware.answers import Observing, SecurityHeaders, ServerErrors
 from quickthumb.web.middleware.lingering import LingeringClose
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
@@ -40,10 +40,12 @@ def application(
     max_wait_seconds: float,
     lifespan: Lifespan,
     root_path: str = "",
+    log_requests: str = "changes",
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
+    `log_requests` is the setting.
     """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
@@ -55,7 +57,7 @@ def application(
         ],
         middleware=[
             Middleware(RootPath, prefix=root_path),
-            Middleware(Measuring, metrics=metrics),
+            Middleware(Observing, metrics=metrics, logged=log_requests),
             Middleware(SecurityHeaders),
             Middleware(LingeringClose),
             Middleware(ServerErrors),

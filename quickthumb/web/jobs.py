@@ -1,8 +1,12 @@
 """`/jobs`: lists, shows, cancels, retries and removes jobs."""
 
+import difflib
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from http import HTTPStatus
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,10 +15,13 @@ from quickthumb.http.requests import caller_of, max_wait_seconds, service_of
 from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
-from quickthumb.web.presentation import PageView, present
+from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
+from quickthumb.web.presentation import BulkView, PageView, present
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+DEFAULT_BULK = 100
+BULK_PARAMETERS = ("status", "before", "limit", "cursor")
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -72,6 +79,64 @@ async def remove(request: Request) -> Response:
     """Removes the job, its record and its files. A job that has not ended is cancelled."""
     await service_of(request).remove(caller_of(request), request.path_params["job_id"])
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def retry_many(request: Request) -> Response:
+    """Queues FAILED jobs again, newest first. One call retries at most `limit` jobs, and takes about 10 seconds at
+    most; repeat it with the `cursor` of its response until that is null."""
+    return await _for_each(request, service_of(request).retry, statuses=(Status.FAILED,))
+
+
+async def cancel_many(request: Request) -> Response:
+    """Cancels jobs that have not ended, newest first. One call cancels at most `limit` jobs, and takes about 10 seconds
+    at most; repeat it with the `cursor` of its response until that is null."""
+    return await _for_each(request, service_of(request).cancel, statuses=(Status.WAITING, Status.IN_PROGRESS))
+
+
+async def remove_many(request: Request) -> Response:
+    """Removes the jobs with a status, or those accepted before a moment, or both, newest first, with their records and
+    files. Jobs that have not ended are cancelled. One call removes at most `limit` jobs, and takes about 10 seconds at
+    most; repeat it with the `cursor` of its response until that is null."""
+    return await _for_each(request, service_of(request).remove)
+
+
+async def _for_each(request: Request, verb: Verb, statuses: Sequence[Status] | None = None) -> Response:
+    """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given."""
+    query = request.query_params
+    _check_names(query)
+    selection = Selection(_status(query.get("status")), _moment(query.get("before")))
+    if statuses is not None and selection.status not in statuses:
+        raise InvalidParameter(f"status must be given, as {' or '.join(statuses)}.", field="status")
+    if selection == Selection():
+        raise InvalidParameter("status or before must be given, to say which jobs.", field="status")
+    limit = _whole(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
+    cursor = _cursor(query.get("cursor"))
+    report = await for_each(service_of(request), verb, caller_of(request), selection, limit=limit, cursor=cursor)
+    view = BulkView(count=report.count, skipped=dict(report.skipped), cursor=report.cursor)
+    return json_answer(view, headers={"Cache-Control": "no-store"})
+
+
+def _check_names(query: QueryParams) -> None:
+    """Refuses what was misspelled or given twice: a filter that is overlooked would select too many jobs."""
+    for name, _ in query.multi_items():
+        if name not in BULK_PARAMETERS:
+            nearest = difflib.get_close_matches(name, BULK_PARAMETERS, n=1)
+            suggestion = f"; perhaps {nearest[0]} is meant" if nearest else ""
+            raise InvalidParameter(f"There is no such parameter{suggestion}.", field=name)
+        if len(query.getlist(name)) > 1:
+            raise InvalidParameter(f"{name} was given more than once.", field=name)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidParameter("before must be a time in UTC, such as 2026-01-31T12:00:00Z.", field="before")
+    return moment
 
 
 def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:

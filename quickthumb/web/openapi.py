@@ -73,7 +73,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     described = {
         "name": parameter.name,
         "in": parameter.place,
-        "required": parameter.place == "path",
+        "required": parameter.required or parameter.place == "path",
         "description": parameter.meaning,
         "schema": parameter.schema,
     }

@@ -5,6 +5,7 @@ The pages are files of this package, and load nothing from other servers.
 
 import html
 import json
+import asyncio
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
@@ -21,6 +22,8 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import NotServing
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.web.error_page import error_page
+from quickthumb.queue.totals import durations
+from quickthumb.service.health import Health as HealthService
 
 STATIC = Path(__file__).parent / "static"
 # Swagger UI's script sets inline styles and draws icons from data: URLs; nothing else is allowed.
@@ -62,18 +65,28 @@ async def ready(request: Request) -> Response:
 
 async def scrape(request: Request) -> Response:
     """Metrics in Prometheus' text format. While Redis is unavailable, the metrics of jobs are missing."""
-    try:
-        tally = await health_of(request).tally()
-    except QueueUnavailable:
-        numbers = None
-    else:
-        prefix = "attempts:"
-        attempts = {name.removeprefix(prefix): count for name, count in tally.totals.items() if name.startswith(prefix)}
-        busy_seconds = tally.totals.get("busy_ms", 0) / 1000
-        jobs = {status.value: count for status, count in tally.statuses.items()}
-        numbers = metrics.JobNumbers(jobs, tally.queued, tally.workers, attempts, busy_seconds)
-    text = metrics_of(request).exposition(numbers)
+    health = health_of(request)
+    numbers, probe_seconds = await asyncio.gather(_job_numbers(health), health.probe_storage())
+    text = metrics_of(request).exposition(numbers, probe_seconds)
     return Response(text, HTTPStatus.OK, {"Cache-Control": "no-store"}, metrics.CONTENT_TYPE)
+
+
+async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
+    try:
+        tally = await health.tally()
+    except QueueUnavailable:
+        return None
+    prefix = "attempts:"
+    return metrics.JobNumbers(
+        jobs={status.value: count for status, count in tally.statuses.items()},
+        queued=tally.queued,
+        oldest_waiting_seconds=tally.oldest_waiting_seconds,
+        workers=tally.workers,
+        attempts={name.removeprefix(prefix): count for name, count in tally.totals.items() if name.startswith(prefix)},
+        busy_seconds=tally.totals.get("busy_ms", 0) / 1000,
+        waits=durations(tally.totals, "wait"),
+        attempt_times=durations(tally.totals, "attempt"),
+    )
 
 
 async def home(request: Request) -> Response:

@@ -109,6 +109,16 @@ class PageView(BaseModel):
     next: str | None = Field(description="URL of the next page; null if there is none.")
 
 
+class BulkView(BaseModel):
+    """What one call of a verb for many jobs did."""
+
+    count: int = Field(description="How many jobs were changed.", examples=[100])
+    skipped: dict[str, int] = Field(
+        description="How many jobs could not be changed, by the code of the error.", examples=[{"wrong_state": 2}]
+    )
+    cursor: str | None = Field(description="Repeat the call with this cursor to go on; null if all is done.")
+
+
 def present(job: Job, urls: Urls) -> JobView:
     """The job as responses show it."""
     return JobView(**_shown(job, urls))

@@ -6,10 +6,11 @@ from quickthumb.http.files import PICTURES
 from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
+from quickthumb.service.bulk import LARGEST_BULK
 from quickthumb.service.errors import UPLOAD, KeyReused, NotReady, UnknownJob, UnknownResult, WrongState
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.web import files, images, jobs, operation
-from quickthumb.web.presentation import AcceptedView, JobView, PageView
+from quickthumb.web.presentation import AcceptedView, BulkView, JobView, PageView
 
 # fmt: off
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
@@ -30,6 +31,16 @@ LIMIT = Parameter("limit", "query", "Maximum number of jobs on the page.",
                   {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE, "default": jobs.DEFAULT_PAGE})
 CURSOR = Parameter("cursor", "query", "Where the page begins; the previous page's `next` URL contains it.",
                    {"type": "string"})
+FAILED = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": [Status.FAILED]},
+                   required=True)
+UNENDED = Parameter("status", "query", "Only jobs with this status.",
+                    {"type": "string", "enum": [Status.WAITING, Status.IN_PROGRESS]}, required=True)
+BEFORE = Parameter("before", "query", "Only jobs accepted before this moment.",
+                   {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]})
+AT_MOST = Parameter("limit", "query", "Maximum number of jobs that this call looks at.",
+                    {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK, "default": jobs.DEFAULT_BULK})
+GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
+                  {"type": "string"})
 RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
                   {"type": "string", "examples": ["bytes=0-1023"]})
 IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's copy.", {"type": "string"})
@@ -44,6 +55,8 @@ ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedVie
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
+BULK = (Answer(200, "What this call did.", BulkView),)
+BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 
 ENDPOINTS = [
@@ -55,6 +68,12 @@ ENDPOINTS = [
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
              (Answer(200, "One page of jobs.", PageView),), (InvalidParameter, QueueUnavailable),
              (STATUS, LIMIT, CURSOR)),
+    Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs",
+             BULK, BULK_ERRORS, (STATUS, BEFORE, AT_MOST, GO_ON)),
+    Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs",
+             BULK, BULK_ERRORS, (FAILED, BEFORE, AT_MOST, GO_ON)),
+    Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs",
+             BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON)),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
              (JOB, WAIT, PREFER)),

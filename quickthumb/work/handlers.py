@@ -11,6 +11,7 @@ from typing import Any
 
 from arq import Retry
 
+from quickthumb import logs
 from quickthumb.notify.mailer import Mailer
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
@@ -91,6 +92,7 @@ def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]
         Once an attempt was settled or released, or its lease was lost, the queue is already right, and arq must leave
         it alone. arq would take any exception except Retry and a cancellation for the item's end.
         """
+        logs.begin(**{f"{kind.name}_id": item_id})
         runner: Runner = context[RUNNER]
         pool: WakingPool = context["redis"]
         try:

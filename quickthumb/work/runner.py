@@ -7,9 +7,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from quickthumb import logs
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import new_id
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.queue.codec import request_id_of
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failed_in_redis
 
@@ -51,6 +53,7 @@ class Runner:
             if isinstance(attempt, NoAttempt):
                 log.info("%s %s: not run, because %s", kind.name, item_id, attempt.value)
                 return None
+            logs.mark(request_id=request_id_of(attempt.fields))
             return await self._attempt(handler, attempt)
         finally:
             self._at_work[kind.name] -= 1

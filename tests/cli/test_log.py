@@ -1,11 +1,12 @@
 import io
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-from quickthumb.cli.log import Log, wants_color
+from quickthumb.cli.log import JsonLog, Log, wants_color
 
 
 class Terminal(io.StringIO):
@@ -67,3 +68,18 @@ def test_a_reader_that_goes_away_does_not_end_the_service(tmp_path: Path) -> Non
         os.close(readable)
         log.tell("nobody reads this")
         log.tell("nor this")
+
+
+def test_a_log_for_programs_has_one_object_per_line_whoever_wrote_it() -> None:
+    stream = io.StringIO()
+    log = JsonLog(stream, ["redis", "web"], colored=False)
+    log.line("web", '{"time": "2026-01-31T12:00:00+00:00", "message": "hello"}')
+    log.line("redis", '\x1b[1mReady\x1b[0m\rto "accept"')
+    log.tell("stopped")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["process"], line["message"]) for line in lines] == [
+        ("web", "hello"),
+        ("redis", 'Ready\rto "accept"'),
+        ("quickthumb", "stopped"),
+    ]
+    assert all(line["time"] for line in lines)

@@ -44,7 +44,7 @@ def test_the_version() -> None:
 
 def test_help_names_every_command_and_option() -> None:
     shown = quickthumb("--help").stdout
-    for command in ("up ", "serve ", "recover "):
+    for command in ("up ", "serve ", "recover ", "jobs ", "doctor "):
         assert command in shown
     options = {"up": ("--host", "--port", "--data-dir", "--workers"), "serve": ("--host", "--port", "--workers")}
     for command, expected in options.items():

@@ -116,8 +116,8 @@ def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
     [
         (up.REDIS_LOG_PREFIX, "17722:M 22 Nov 2026 05:29:03.339 # hello"),
         (up.REDIS_LOG_PREFIX, "17722:signal-handler (1795325343) hello"),
-        (up.ARQ_LOG_PREFIX, "05:29:02: hello"),
-        (up.ARQ_LOG_PREFIX, "hello"),
+        (up.LOG_PREFIX, "2026-11-22 05:29:03.339 hello"),
+        (up.LOG_PREFIX, "hello"),
     ],
 )
 def test_what_the_log_says_already_is_left_out(prefix: re.Pattern[str], line: str) -> None:

@@ -13,6 +13,7 @@ from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS, WAITING_SECONDS
+from quickthumb.queue.totals import durations
 from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed, finished, is_held, put_back, token
 from tests.redis_server import RedisServer
 
@@ -262,7 +263,35 @@ async def test_the_tally(store: JobStore, attempts: Attempts) -> None:
     assert tally.statuses == expected
     assert tally.queued == 3
     assert tally.workers == 1
-    assert tally.totals == {"attempts:DONE": 1, "attempts:WAITING": 1, "busy_ms": 1_750}
+    counters = {name: count for name, count in tally.totals.items() if not name.startswith(("wait_", "attempt_"))}
+    assert counters == {"attempts:DONE": 1, "attempts:WAITING": 1, "busy_ms": 1_750}
+
+
+async def test_the_tally_has_the_age_of_the_oldest_job_that_waits(store: JobStore, attempts: Attempts) -> None:
+    assert (await store.tally()).oldest_waiting_seconds == 0
+    for age_seconds in (300, 100, 200):
+        await store.add(a_job(age_seconds=age_seconds))
+    assert 300 <= (await store.tally()).oldest_waiting_seconds < 320
+    oldest = (await store.page(status=Status.WAITING, limit=3, cursor=None)).jobs[-1]
+    await claimed(attempts, oldest.id)
+    assert 200 <= (await store.tally()).oldest_waiting_seconds < 220
+
+
+async def test_the_first_claim_counts_the_waiting_time_and_each_attempt_its_own(
+    store: JobStore, attempts: Attempts
+) -> None:
+    job = a_job(age_seconds=20)
+    await store.add(job)
+    await put_back(attempts, await claimed(attempts, job.id), busy_seconds=0.2)
+    await finished(attempts, await claimed(attempts, job.id), ending(job), busy_seconds=4_000)
+    totals = (await store.tally()).totals
+    waits, times = durations(totals, "wait"), durations(totals, "attempt")
+    assert waits.count == 1
+    assert 20 <= waits.total_seconds < 30
+    assert [count for bound, count in waits.buckets if bound in (10, 30)] == [0, 1]
+    assert (times.count, times.total_seconds) == (2, 4_000.2)
+    assert dict(times.buckets)[0.1] == 0
+    assert dict(times.buckets)[0.25] == dict(times.buckets)[3_600] == 1
 
 
 async def test_workers_live_until_they_sign_off_or_fall_silent(store: JobStore, redis: Redis) -> None:
@@ -334,3 +363,9 @@ async def test_without_redis_the_queue_is_unavailable_and_then_back(tmp_path: Pa
         assert await store.get(other.id) is None
         assert await finished(attempts, attempt, ending(job), busy_seconds=0)
         assert await status_of(store, job) is Status.DONE
+
+
+async def test_a_job_keeps_the_id_of_its_request_in_redis_and_in_its_record(store: JobStore) -> None:
+    for job in (a_job(request_id="8c1f-42:a/b=c"), a_job()):
+        await store.add(job)
+        assert await store.get(job.id) == Job.from_record(job.record()) == job

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.conftest import http_client
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from tests.web.conftest import Refusal, done, refusal
@@ -66,6 +68,8 @@ async def test_without_redis_it_is_alive_but_not_ready_and_recovers_by_itself(tm
         names = {name for name, _ in await samples(client)}
         assert "quickthumb_http_requests_total" in names
         assert "quickthumb_jobs" not in names
+        assert await number(client, "quickthumb_redis_up") == 0
+        assert await number(client, "quickthumb_storage_up") == 1
         await redis.start()
 
         async def redis_is_back() -> bool:
@@ -93,3 +97,34 @@ async def test_metrics_count_what_is_done(client: httpx.AsyncClient) -> None:
     assert risen("quickthumb_busy_seconds_total") > 0
     assert after[("quickthumb_workers", frozenset())] == 1
     assert after[("quickthumb_queue_length", frozenset())] == 0
+    assert after[("quickthumb_oldest_waiting_seconds", frozenset())] == 0
+    assert after[("quickthumb_redis_up", frozenset())] == after[("quickthumb_storage_up", frozenset())] == 1
+    assert after[("quickthumb_storage_probe_seconds", frozenset())] > 0
+    for name in ("quickthumb_job_wait_seconds", "quickthumb_attempt_seconds"):
+        assert risen(f"{name}_count") == risen(f"{name}_bucket", le="+Inf") == risen(f"{name}_bucket", le="3600.0") == 1
+        assert risen(f"{name}_sum") >= 0
+
+
+async def test_several_web_processes_show_one_set_of_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer comes from any one of them, and counts what all have answered, also after one was replaced."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    words = ("quickthumb", "serve", "--port", "0", "--workers", "3")
+    async with running_web(tmp_path, f"unix://{tmp_path}/none", words=words) as web:
+        await wait_until(lambda: web.log.read_text().count("Application startup complete") == 3, seconds=60)
+        labels = {"method": "GET", "route": "/healthz", "status": "200"}
+        for asked in range(1, 31):
+            async with http_client(web.address) as client:  # a connection, and so a process, of its own
+                assert (await client.get("/healthz")).status_code == 200
+
+            async def all_are_counted(asked: int = asked) -> bool:
+                async with http_client(web.address) as client:
+                    return await number(client, "quickthumb_http_requests_total", **labels) == asked
+
+            if asked % 10 == 0:
+                await wait_until(all_are_counted)
+            if asked == 20:
+                child = next(child for child in web.process.children() if "spawn_main" in " ".join(child.cmdline()))
+                child.kill()
+                await wait_until(lambda: web.log.read_text().count("Application startup complete") == 4, seconds=60)
+        assert list(tmp_path.glob("quickthumb-metrics-*"))
+    assert not list(tmp_path.glob("quickthumb-metrics-*"))

@@ -204,3 +204,56 @@ async def test_a_failed_job_is_tried_again(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
 async def test_an_unknown_job_can_neither_be_cancelled_nor_tried_again(client: httpx.AsyncClient, verb: str) -> None:
     assert refusal(await client.post(f"/jobs/{NO_JOB}/{verb}")) == UNKNOWN
+
+
+async def test_many_jobs_are_cancelled_and_removed_in_bounded_steps(waiting: httpx.AsyncClient) -> None:
+    jobs = [await upload(waiting) for _ in range(3)]
+    step = (await waiting.post("/jobs/cancel", params={"status": "waiting", "limit": 2})).json()
+    assert step["count"] == 2
+    while step["cursor"]:
+        step = (await waiting.post("/jobs/cancel", params={"status": "WAITING", "cursor": step["cursor"]})).json()
+    assert {(await waiting.get(job["links"]["self"])).json()["status"] for job in jobs} == {"CANCELLED"}
+    selected = {"status": "CANCELLED", "before": jobs[2]["created_at"]}
+    removed = (await waiting.delete("/jobs", params={**selected, "limit": 1000})).json()
+    assert removed["count"] >= 2
+    assert (removed["skipped"], removed["cursor"]) == ({}, None)
+    answers = [(await waiting.get(job["links"]["self"])).status_code for job in jobs]
+    assert answers == [404, 404, 200]
+
+
+async def test_all_failed_jobs_are_retried(client: httpx.AsyncClient) -> None:
+    accepted = await upload(client, data=picture()[:-40])
+    address = accepted["links"]["self"]
+    assert (await client.get(address, params={"wait": 30})).json()["status"] == "FAILED"
+    answer = await client.post("/jobs/retry?status=FAILED")
+    assert answer.status_code == 200
+    assert answer.json()["count"] >= 1
+    again = (await client.get(address, params={"wait": 30})).json()
+    assert (again["status"], again["attempts"]) == ("FAILED", 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "field"),
+    [
+        ("DELETE", "", "status"),
+        ("DELETE", "?limit=1", "status"),
+        ("DELETE", "?before=2026-01-31T12:00:00Z&stauts=DONE", "stauts"),
+        ("DELETE", "?status=DONE&status=FAILED", "status"),
+        ("DELETE", "?status=LOST", "status"),
+        ("DELETE", "?before=2026-01-31", "before"),
+        ("DELETE", "?before=2026-01-31T12:00:00", "before"),
+        ("DELETE", "?before=yesterday", "before"),
+        ("DELETE", "?status=DONE&limit=1001", "limit"),
+        ("DELETE", "?status=DONE&cursor=x", "cursor"),
+        ("POST", "/retry", "status"),
+        ("POST", "/retry?before=2026-01-31T12:00:00Z", "status"),
+        ("POST", "/retry?status=DONE", "status"),
+        ("POST", "/cancel?status=FAILED", "status"),
+    ],
+)
+async def test_many_jobs_are_not_changed_without_saying_which(
+    waiting: httpx.AsyncClient, method: str, query: str, field: str
+) -> None:
+    job = await upload(waiting)
+    assert refusal(await waiting.request(method, f"/jobs{query}")) == Refusal(422, "invalid_parameter", field)
+    assert (await waiting.get(job["links"]["self"])).json()["status"] == "WAITING"

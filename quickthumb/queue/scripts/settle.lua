@@ -1,7 +1,7 @@
 -- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder
 -- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item.
 -- Returns 1 when the attempt was settled, 0 when its lease is lost.
--- USES: now, move, enqueue, dequeue
+-- USES: now, move, enqueue, dequeue, observe
 -- KEYS: record, lease, index, call, queue, tries, wake, totals, events
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, busy_ms, totals_prefix
 -- ARGV*: fields
@@ -12,6 +12,7 @@ redis.call('HDEL', record, 'token')
 if forgiven == '1' then redis.call('HINCRBY', record, 'strikes', -1) end
 redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
 redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
+observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))
 if redis.call('GET', lease) == token then redis.call('DEL', lease) end
 if target ~= WAITING then
   redis.call('EXPIRE', record, retention_seconds)

@@ -1,31 +1,46 @@
-"""Middleware around every response: metrics, security headers, and a problem in place of an unhandled exception."""
+"""Middleware around every response: request ids, metrics, security headers, and a problem in place of an unhandled
+exception."""
 
 import asyncio
 import logging
+import re
+import secrets
 import time
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from quickthumb import logs
 from quickthumb.http.problems import asked, problem
 from quickthumb.http.urls import urls_in
 from quickthumb.metrics import WebMetrics
 from quickthumb.model.errors import InternalError, NotServing, QuickThumbError
+
+log = logging.getLogger("quickthumb.web")
+request_log = logging.getLogger("quickthumb.requests")
 
 UNKNOWN_ROUTE = "unknown"
 # The status that nginx logs when the client closes the connection before the response.
 CLIENT_WENT_AWAY = 499
 # Clients can send any method, so only these get a metrics series each; all others share one.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Ids of all common formats, but nothing that could be taken for more than a word in a log or a header.
+HARMLESS_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-class Measuring:
-    """ASGI middleware: counts requests by method, route and status, and times them."""
+class Observing:
+    """ASGI middleware: gives every request an id, counts requests by method, route and status, times and logs them.
 
-    def __init__(self, app: ASGIApp, metrics: WebMetrics) -> None:
+    A request keeps the `X-Request-ID` that it came with, if that is harmless; otherwise it gets a new one. The response
+    has it, too, and so have all lines that are logged for the request. `logged` is the setting LOG_REQUESTS.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: WebMetrics, logged: str) -> None:
         self._app = app
         self._metrics = metrics
+        self._logged = logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,18 +48,35 @@ class Measuring:
             return
         started = time.perf_counter()
         status: int = CLIENT_WENT_AWAY
+        request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
+        logs.begin(request_id=request_id)
 
         async def send_noting(message: Message) -> None:
             nonlocal status
-            status = message.get("status", status)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         try:
             await self._app(scope, receive, send_noting)
         finally:
-            method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-            route = getattr(scope.get("route"), "name", UNKNOWN_ROUTE)
-            self._metrics.answered(method, route, status, time.perf_counter() - started)
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        route = getattr(scope.get("route"), "name", UNKNOWN_ROUTE)
+        self._metrics.answered(method, route, status, seconds)
+        if self._logged == "all" or (self._logged == "changes" and method not in SAFE_METHODS):
+            client = scope["client"][0] if scope.get("client") else "a local client"
+            request_log.info("%s: %d in %.0f ms, for %s", asked(scope), status, seconds * 1000, client)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and HARMLESS_ID.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(16)
 
 
 DEFAULT_HEADERS = {
@@ -75,9 +107,6 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-log = logging.getLogger("quickthumb.web")
 
 
 class ServerErrors:

@@ -120,3 +120,32 @@ async def test_what_a_client_writes_into_a_job_is_never_html(waiting: httpx.Asyn
     job = await upload(waiting, name="<script>alert(1)</script>.jpg")
     answer = await waiting.get(job["links"]["self"])
     assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/jobs/x", "/nowhere", "/docs/assets/docs.js", "/metrics"])
+async def test_every_answer_has_the_id_of_its_request(waiting: httpx.AsyncClient, path: str) -> None:
+    made = [(await waiting.get(path)).headers["x-request-id"] for _ in range(2)]
+    assert len(set(made)) == 2
+    assert all(len(request_id) == 32 for request_id in made)
+    taken = await waiting.get(path, headers={"X-Request-ID": "8c1f-42:a/b=c"})
+    assert taken.headers.get_list("x-request-id") == ["8c1f-42:a/b=c"]
+
+
+@pytest.mark.parametrize("offered", ["", "a b", "a\tb", "x" * 129, '"quoted"', "<b>", "a;b", "caf\xe9"])
+async def test_an_id_that_could_do_harm_is_replaced(alone: WebProcess, offered: str) -> None:
+    async with connection(alone.address) as sending:
+        head = f"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-ID: {offered}\r\n\r\n".encode("latin-1")
+        answer = await (await sending.send(head)).answer()
+        assert answer.status_code == 200
+        assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_changes_are_logged_and_polls_are_not(waiting: httpx.AsyncClient, alone: WebProcess) -> None:
+    job = await upload(waiting)
+    for path in (job["links"]["self"], "/healthz", "/metrics", "/jobs"):
+        await waiting.get(path)
+    removed = await waiting.delete(job["links"]["self"])
+    line = f"DELETE {job['links']['self']}: 204 in "
+    await wait_until(lambda: line in alone.log.read_text())
+    assert removed.headers["x-request-id"] in alone.log.read_text()
+    assert f"GET {job['links']['self']}" not in alone.log.read_text()

@@ -1,0 +1,234 @@
+"""`quickthumb jobs`: lists, shows, retries, cancels and removes jobs, through the same verbs as the HTTP API."""
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+
+from quickthumb.cli.command import Command, UserMistake
+from quickthumb.config import Config, load
+from quickthumb.model.caller import ANONYMOUS
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import Job, Status, now
+from quickthumb.queue.connection import connect
+from quickthumb.queue.idempotency import Idempotency
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
+from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
+from quickthumb.service.jobs import ImageService
+from quickthumb.service.presets import read_presets
+from quickthumb.service.sources import SourceIntake
+from quickthumb.service.submit import Submission
+from quickthumb.storage import FileStorage
+
+ATTEMPTS = 3
+ANSWER_SECONDS = 10.0
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+Action = Callable[[ImageService, argparse.Namespace], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verb that changes jobs: how to find it in the service, what it did, and to jobs with which statuses it may be
+    applied; None stands for jobs with any status."""
+
+    verb: Callable[[ImageService], Verb]
+    done: str
+    statuses: tuple[Status | None, ...]
+
+
+RETRY = Change(lambda service: service.retry, "queued again", (Status.FAILED,))
+CANCEL = Change(lambda service: service.cancel, "cancelled", (Status.WAITING, Status.IN_PROGRESS))
+PURGE = Change(lambda service: service.remove, "removed", (None,))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """One subcommand for each verb."""
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    listing = _add(verbs, "list", "List jobs, newest first.", _list)
+    _add_selection(listing)
+    listing.add_argument("--limit", type=_number, default=20, metavar="N", help="at most this many jobs (default: 20)")
+    showing = _add(verbs, "show", "Show everything that is known about a job.", _show)
+    showing.add_argument("ids", nargs=1, metavar="ID")
+    for name, help_text, change in (
+        ("retry", "Queue FAILED jobs again.", RETRY),
+        ("cancel", "Cancel jobs that have not ended.", CANCEL),
+        ("purge", "Remove jobs with their records and files.", PURGE),
+    ):
+        changing = _add(verbs, name, help_text, _change)
+        changing.add_argument("ids", nargs="*", metavar="ID", help="the jobs; by default those that the options select")
+        _add_selection(changing)
+        changing.set_defaults(change=change)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the verb. Raises UserMistake if Redis or the storage cannot be used."""
+    config = load()
+    try:
+        return asyncio.run(_run(config, arguments))
+    except QuickThumbError as error:
+        parts = f"Redis: {shown_url(config.redis_connection_url)}, data folder: {config.storage.data_dir}"
+        raise UserMistake(f"{error.detail.removesuffix('.')} ({parts}).") from error
+
+
+def shown_url(url: str) -> str:
+    """A URL of Redis without user, password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help_text, description=help_text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--status", type=str.upper, choices=list(Status), help="only jobs with this status")
+    parser.add_argument(
+        "--older-than", type=_age, metavar="AGE", help="only jobs accepted longer ago than this: 90s, 10m, 12h or 7d"
+    )
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 10m, 12h or 7d")
+    return timedelta(seconds=int(found[1]) * UNIT_SECONDS[found[2]])
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("it must be a whole number of at least 1")
+    return int(text)
+
+
+async def _run(config: Config, arguments: argparse.Namespace) -> int:
+    async with _opened(config) as service:
+        action: Action = arguments.action
+        return await action(service, arguments)
+
+
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[ImageService]:
+    redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds)
+    storage = FileStorage(config.storage.data_dir)
+    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
+    sources = SourceIntake(storage, config.intake, config.imaging)
+    watch = JobWatch(redis)
+    try:
+        yield ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)))
+    finally:
+        await watch.close()
+        await redis.aclose()
+
+
+async def _list(service: ImageService, arguments: argparse.Namespace) -> int:
+    selection = _selection(arguments, arguments.status)
+    jobs: list[Job] = []
+    cursor = selection.beginning()
+    while len(jobs) < arguments.limit:
+        left = min(LARGEST_BULK, arguments.limit - len(jobs))
+        page = await service.page(ANONYMOUS, status=selection.status, limit=left, cursor=cursor)
+        jobs += page.jobs
+        if page.cursor is None:
+            break
+        cursor = page.cursor
+    if arguments.json:
+        print(json.dumps([_plain(job) for job in jobs], ensure_ascii=False))
+    else:
+        print("\n".join(_line(job) for job in jobs) or "No jobs.")
+    return 0
+
+
+async def _show(service: ImageService, arguments: argparse.Namespace) -> int:
+    facts = _plain(await service.find(ANONYMOUS, arguments.ids[0]))
+    if arguments.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return 0
+    for name, fact in facts.items():
+        # As JSON, a text from a client cannot move the terminal's cursor.
+        print(f"{name:<12} {fact if isinstance(fact, str) and fact.isprintable() else json.dumps(fact)}")
+    return 0
+
+
+async def _change(service: ImageService, arguments: argparse.Namespace) -> int:
+    change: Change = arguments.change
+    if arguments.ids:
+        return await _change_each(service, change, arguments.ids)
+    if arguments.status is None and arguments.older_than is None:
+        raise UserMistake("Say which jobs: with their ids, --status or --older-than.")
+    count, skipped = 0, Counter[str]()
+    for selection in _selections(change, arguments):
+        cursor, done = None, False
+        while not done:
+            report = await for_each(
+                service, change.verb(service), ANONYMOUS, selection, limit=LARGEST_BULK, cursor=cursor
+            )
+            cursor, done = report.cursor, report.cursor is None
+            count += report.count
+            skipped.update(report.skipped)
+    if arguments.json:
+        print(json.dumps({"count": count, "skipped": skipped}))
+    else:
+        left = "".join(f", {number} skipped ({code})" for code, number in skipped.items())
+        print(f"{count} jobs {change.done}{left}.")
+    return 0
+
+
+async def _change_each(service: ImageService, change: Change, job_ids: Sequence[str]) -> int:
+    """Changes the jobs with these ids. Returns 1 if one could not be changed."""
+    exit_code = 0
+    for job_id in job_ids:
+        try:
+            await change.verb(service)(ANONYMOUS, job_id)
+        except QuickThumbError as error:
+            if not error.permanent:
+                raise
+            print(f"{ascii(job_id)[1:-1]}: {error.detail}", file=sys.stderr)
+            exit_code = 1
+        else:
+            print(f"{job_id} {change.done}")
+    return exit_code
+
+
+def _selections(change: Change, arguments: argparse.Namespace) -> list[Selection]:
+    if arguments.status is None:
+        return [_selection(arguments, status) for status in change.statuses]
+    if change.statuses != (None,) and arguments.status not in change.statuses:
+        allowed = " or ".join(str(status) for status in change.statuses)
+        raise UserMistake(f"Only jobs with the status {allowed} can be {change.done}.")
+    return [_selection(arguments, arguments.status)]
+
+
+def _selection(arguments: argparse.Namespace, status: str | None) -> Selection:
+    before = None if arguments.older_than is None else now() - arguments.older_than
+    return Selection(None if status is None else Status(status), before)
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json")
+
+
+def _line(job: Job) -> str:
+    name = job.source.filename or "-"
+    name = name if name.isprintable() else ascii(name)[1:-1]
+    error = f"  {job.error.code}: {job.error.detail}" if job.error else ""
+    return f"{job.id}  {job.status:<11}  {job.created_at:%Y-%m-%d %H:%M:%S}Z  {name}{error}"
+
+
+COMMAND = Command("jobs", "List, show, retry, cancel or remove jobs.", add_options, run)

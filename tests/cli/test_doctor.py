@@ -1,0 +1,141 @@
+"""`quickthumb doctor`, against real servers and folders in every condition."""
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from quickthumb.cli import doctor
+from quickthumb.config import Config
+from quickthumb.queue.connection import connect
+from quickthumb.queue.jobs import JobStore
+from tests.cli.test_program import quickthumb
+from tests.redis_fixtures import redis, redis_url, shared_redis
+from tests.redis_server import RedisServer
+
+__all__ = ["redis", "redis_url", "shared_redis"]
+
+STORE_ID = "5" * 32
+
+
+def a_folder(path: Path) -> Path:
+    path.mkdir(mode=0o755)
+    (path / "store.json").write_text(json.dumps({"id": STORE_ID, "version": 1}))
+    return path
+
+
+def findings(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The level of each check; each is one line that ends as a sentence."""
+    assert ended.stderr == ""
+    lines = ended.stdout.splitlines()
+    assert all(line.endswith((".", "?")) for line in lines), lines
+    return {line.split()[1]: line.split()[0] for line in lines}
+
+
+async def examined(folder: Path, url: str, **settings: object) -> dict[str, str]:
+    """The same in this process: the level of each check of Redis and of the folder."""
+    config = Config.of(data_dir=folder, redis_url=url, **settings)
+    found = [*doctor._folder(config), *await doctor._redis(config)]
+    assert all(finding.sentence.endswith(".") for finding in found)
+    return {finding.subject: finding.level for finding in found}
+
+
+async def test_all_is_well(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "data")
+    async with RedisServer(tmp_path) as server:
+        async with connect(server.url, Redis, attempts=1, answer_seconds=3.0) as client:
+            await JobStore(client, retention_seconds=60).heartbeat("worker")
+        found = await examined(folder, server.url)
+    subjects = ["folder", "space", "redis", "rights", "eviction", "persistence", "clock", "identity", "workers"]
+    assert found == dict.fromkeys(subjects, "ok")
+    assert list(found) == subjects
+
+
+def test_each_failure_is_one_line(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    url = "redis://user:secret@127.0.0.1:1"
+    ended = quickthumb("doctor", QUICKTHUMB_DATA_DIR=missing, QUICKTHUMB_REDIS_URL=url)
+    assert findings(ended) == {"settings": "ok", "folder": "FAIL", "redis": "FAIL"}
+    assert ended.returncode == 1
+    assert "secret" not in ended.stdout
+    ended = quickthumb("doctor", QUICKTHUMB_MAX_PIXEL="5")
+    assert (findings(ended), ended.returncode) == ({"settings": "FAIL"}, 1)
+    assert "MAX_PIXELS?" in ended.stdout
+
+
+async def test_a_redis_that_is_not_there(tmp_path: Path) -> None:
+    for url in (f"unix://{tmp_path}/none", "redis://no-such-host.invalid:6379"):
+        assert (await examined(a_folder(tmp_path / url[:5]), url))["redis"] == "FAIL"
+
+
+async def test_a_redis_that_may_lose_jobs(tmp_path: Path, redis_url: str, redis: Redis) -> None:
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    await redis.config_set("appendonly", "no")
+    try:
+        found = await examined(a_folder(tmp_path / "data"), redis_url)
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await redis.config_set("appendonly", "yes")
+    expected = {"eviction": "FAIL", "persistence": "warn", "workers": "FAIL", "redis": "ok"}
+    assert expected.items() <= found.items()
+
+
+async def test_a_user_without_all_rights(tmp_path: Path, redis_url: str, redis: Redis) -> None:
+    folder = a_folder(tmp_path / "data")
+    rules = ["on", ">pw", "~*", "&*", "+@all", "-publish", "-config"]
+    await redis.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]
+    try:
+        socket_path = redis_url.removeprefix("unix://")
+        url = f"unix://weak:pw@{socket_path}"
+        config = Config.of(data_dir=folder, redis_url=url)
+        (rights,) = [finding for finding in await doctor._redis(config) if finding.subject == "rights"]
+        assert (rights.level, "may not run: PUBLISH;" in rights.sentence) == ("FAIL", True)
+        (refused,) = await doctor._redis(Config.of(data_dir=folder, redis_url=url.replace(":pw@", ":wrong@")))
+        assert (refused.level, refused.subject) == ("FAIL", "redis")
+        assert "invalid username-password pair" in refused.sentence
+        assert "wrong" not in refused.sentence
+    finally:
+        await redis.acl_deluser("weak")
+
+
+async def test_the_folder_of_another_redis(tmp_path: Path, redis_url: str, redis: Redis) -> None:
+    folder = a_folder(tmp_path / "data")
+    await redis.set("quickthumb:storage", STORE_ID)
+    assert (await examined(folder, redis_url))["identity"] == "ok"
+    await redis.set("quickthumb:storage", "6" * 32)
+    assert (await examined(folder, redis_url))["identity"] == "FAIL"
+    (folder / "store.json").unlink()
+    assert (await examined(folder, redis_url))["identity"] == "FAIL"
+    (folder / "store.json").write_text("{")
+    assert (await examined(folder, redis_url))["identity"] == "FAIL"
+
+
+async def test_folders_that_are_not_as_they_should_be(tmp_path: Path) -> None:
+    nowhere = f"unix://{tmp_path}/none"
+    folder = a_folder(tmp_path / "data")
+    assert (await examined(folder, nowhere, min_free_bytes=2**62))["space"] == "FAIL"
+    folder.chmod(0o777)
+    assert (await examined(folder, nowhere))["folder"] == "warn"
+    assert (await examined(folder / "store.json", nowhere))["folder"] == "FAIL"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write everywhere")
+async def test_a_folder_of_another_user(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "data")
+    folder.chmod(0o555)
+    assert (await examined(folder, f"unix://{tmp_path}/none"))["folder"] == "FAIL"
+
+
+async def test_a_server_that_is_no_redis(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.listen()
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}"
+        doctor_seconds, doctor.ANSWER_SECONDS = doctor.ANSWER_SECONDS, 0.3
+        try:
+            assert (await examined(a_folder(tmp_path / "data"), url))["redis"] == "FAIL"
+        finally:
+            doctor.ANSWER_SECONDS = doctor_seconds

@@ -1,0 +1,116 @@
+"""The log: its two formats, and that one grep for a request's id tells the whole story of its picture."""
+
+import asyncio
+import json
+import logging
+import logging.config
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from quickthumb import logs
+from tests.conftest import clean_environment, http_client, picture, running_service
+from tests.web.conftest import done
+
+REQUEST_ID = "trace-42.a/b"
+
+
+def record(message: str, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("quickthumb.job", logging.INFO, "", 0, message, args, None)
+
+
+def as_json(message: str, *args: object) -> dict[str, str]:
+    line = logs.JsonLines().format(record(message, *args))
+    assert "\n" not in line
+    found: dict[str, str] = json.loads(line)
+    return found
+
+
+def test_a_line_of_text_has_the_time_the_level_and_the_message() -> None:
+    line = logs.TextLines().format(record("%d jobs", 2))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO    2 jobs", line)
+
+
+def test_a_line_of_json_has_the_same_and_the_logger() -> None:
+    found = as_json("%d jobs", 2)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", found.pop("time"))
+    assert found == {"level": "INFO", "logger": "quickthumb.job", "message": "2 jobs"}
+
+
+def test_an_exception_is_part_of_the_json() -> None:
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        failed = record("failed")
+        failed.exc_info = sys.exc_info()
+    assert "ValueError: bad" in json.loads(logs.JsonLines().format(failed))["exception"]
+
+
+def test_no_message_can_forge_a_line() -> None:
+    forged = "cat\r\n2026-01-31 12:00:00.000 INFO    all is well\x1b[2J\x85"
+    assert r"cat\x0d\x0a2026-01-31" in logs.TextLines().format(record(forged))
+    assert as_json(forged)["message"] == forged
+
+
+async def test_lines_have_the_ids_of_their_task_alone() -> None:
+    async def one(job_id: str) -> str:
+        logs.begin(job_id=job_id)
+        logs.mark(request_id=f"r-{job_id}", other=None)
+        await asyncio.sleep(0)
+        inner = asyncio.create_task(asyncio.to_thread(logs.TextLines().format, record("done")))
+        assert as_json("done")["request_id"] == f"r-{job_id}"
+        return await inner
+
+    lines = await asyncio.gather(*(asyncio.create_task(one(job_id)) for job_id in "abc"))
+    assert [line.split(" done ")[1] for line in lines] == [f"job_id={x} request_id=r-{x}" for x in "abc"]
+    assert "job_id" not in as_json("done")
+
+
+async def test_an_id_is_not_repeated_after_a_message_that_has_it() -> None:
+    logs.mark(job_id="5f0c")
+    assert logs.TextLines().format(record("job 5f0c: done")).endswith("job 5f0c: done")
+
+
+def test_the_format_is_json_unless_it_goes_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(line_format: str) -> str:
+        return str(logs.dictionary(line_format)["formatters"]["lines"]["()"]).rpartition(".")[2]
+
+    for terminal in (True, False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        assert chosen("auto") == ("TextLines" if terminal else "JsonLines")
+        assert (chosen("text"), chosen("json")) == ("TextLines", "JsonLines")
+
+
+async def test_one_grep_tells_the_whole_story_of_a_picture(tmp_path: Path) -> None:
+    with running_service(tmp_path, log_format="json") as address:
+        async with http_client(address) as client:
+            client.headers["X-Request-ID"] = REQUEST_ID
+            job = await done(client, data=picture())
+            client.headers["X-Request-ID"] = "other"
+            await done(client, data=picture())
+            assert (await client.get("/healthz")).headers["x-request-id"] == "other"
+    lines = [json.loads(line) for line in (tmp_path / "up.log").read_text().splitlines()]
+    assert all(line["time"] and line["process"] and line["message"] for line in lines)
+    story = [line for line in lines if line.get("request_id") == REQUEST_ID]
+    assert [line["process"] for line in story] == ["web", "worker"]
+    assert {line["job_id"] for line in story} == {job["id"]}
+    assert story[0]["message"].startswith("POST /images/: 202 in ")
+    assert "image resized and saved" in story[1]["message"]
+    assert not [line for line in lines if "GET " in line["message"]]
+
+
+async def test_arqs_own_lines_look_like_all_lines(tmp_path: Path) -> None:
+    """Also the first ones, which arq logs before it calls the worker's start-up."""
+    words = [sys.executable, "-m", "arq", "quickthumb.worker.Settings", "--check"]
+    environment = clean_environment(data_dir=tmp_path, redis_url=f"unix://{tmp_path}/none")
+    process = await asyncio.create_subprocess_exec(
+        *words, env=environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        first = await asyncio.wait_for(process.stderr.readline(), 30)  # type: ignore[union-attr]
+        assert json.loads(first)["logger"]
+    finally:
+        process.kill()
+        await process.wait()
