@@ -14,6 +14,8 @@ from starlette.types import Scope
 
 from quickthumb.http.errors import MethodNotAllowed, NotFound
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
+from quickthumb.model.job import Failure
+from quickthumb.service.errors import JobFailed
 
 log = logging.getLogger("quickthumb.web")
 
@@ -29,13 +31,20 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of problem, in a few words.")
     detail: str = Field(description="What went wrong this time, in one sentence.")
     field: str | None = Field(None, description="The field of the request that caused the problem, if one did.")
+    error: Failure | None = Field(None, description="Only with `job_failed`: the error of the job.")
     checks: dict[str, str] | None = Field(None, description="Only from /readyz: each check with its result.")
 
 
 def problem(error: QuickThumbError, *, checks: dict[str, str] | None = None) -> JSONResponse:
     """The response for an error of the catalogue. `checks` are the checks of /readyz."""
     body = Problem(
-        status=error.status, code=error.code, title=error.title, detail=error.detail, field=error.field, checks=checks
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        field=error.field,
+        error=error.failure if isinstance(error, JobFailed) else None,
+        checks=checks,
     )
     headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:

@@ -52,7 +52,8 @@ class Submission:
         async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
-                order = self._order(upload, taken.fields)
+                fields = intake.without_uploaders_fields(taken.fields, taken.source.filename)
+                order = self._order(upload, fields)
                 return await admission.accept(job_id, taken.source, order, taken.keep)
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:

@@ -23,7 +23,10 @@ def test_an_output_without_a_name_gets_the_preset_s() -> None:
     ("preset", "sentence"),
     [
         ({"card": [{"width": 0}]}, "PRESETS: the preset 'card': width: Input should be"),
-        ({"card": [{}, {"widht": 5}]}, "PRESETS: output 2 of the preset 'card': widht: there is no such parameter; perhaps you mean width."),
+        (
+            {"card": [{}, {"widht": 5}]},
+            "PRESETS: output 2 of the preset 'card': widht: there is no such parameter; perhaps you mean width.",
+        ),
         ({"card": [{"size": "5"}]}, "PRESETS: the preset 'card': size must look like 128x128."),
         ({"card": [{"fit": "cover"}]}, "PRESETS: the preset 'card': fit cover needs"),
         ({"card": [{"position": "x"}]}, "PRESETS: the preset 'card': position: must be one of center, "),
