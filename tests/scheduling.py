@@ -19,9 +19,10 @@ GROUPS = {
     "tests/chaos/": None,
     "tests/cli/": None,
     "tests/compat/": "compat",
+    "tests/clients/": "clients",
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
-FIRST = ("web", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
+FIRST = ("web", "clients", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
 
 
 def group_of(test: str) -> str:

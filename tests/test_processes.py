@@ -268,7 +268,7 @@ async def test_a_bad_preset_ends_each_with_one_sentence(site: Site) -> None:
     for program in [await site.start(*words, presets=presets) for words in (SERVE, PLAIN, WORKER, up)]:
         assert await program.exit_code() != 0
         (sentence,) = program.said.strip().splitlines()
-        assert sentence.startswith("quickthumb: PRESETS: output 1 of the preset 'card', field 'width': ")
+        assert sentence.startswith("quickthumb: PRESETS: output 1 of the preset 'card': width: ")
 
 
 async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -> None:

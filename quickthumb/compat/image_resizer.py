@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import MEDIA_TYPES, PICTURES, base64_answer, media_of, serve
+from quickthumb.http.files import MEDIA_TYPES, PARTS, PICTURES, base64_answer, media_of, serve
 from quickthumb.http.requests import caller_of, metrics_of, prefers, service_of, upload_from
 from quickthumb.http.urls import urls_of
 from quickthumb.imaging.header import Header
@@ -16,7 +16,7 @@ from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.model.errors import InvalidParameter, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Status
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.service.errors import UPLOAD, NotReady, UnknownJob, UnknownResult
+from quickthumb.service.errors import UPLOAD, JobFailed, NotReady, UnknownJob, UnknownResult
 
 TAG = "Older API: Image Resizer"
 PRESET = "square-32-64"
@@ -115,16 +115,16 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 
 # fmt: off
 ENDPOINTS = (
-    Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image",
+    Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image", "createTask",
              (Answer(201, "The task.", TaskView, headers=(("Location", "The task's URL."),)),),
              (NotSquare, *UPLOAD), (), _BODY),
-    Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Get the status of a task",
+    Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Get the status of a task", "getTask",
              (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),
-    Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Get an image of a task",
+    Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Get an image of a task", "getTaskImage",
              (Answer(200, "The image.", TaskImageView, PICTURES),
-              Answer(206, "The requested part of the file.", media_types=PICTURES),
+              Answer(206, "The requested part of the file.", media_types=PARTS),
               Answer(304, "The client's copy is current.")),
-             (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, SourceMissing,
+             (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, JobFailed, SourceMissing,
               RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
 )
 # fmt: on

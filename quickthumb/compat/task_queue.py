@@ -57,12 +57,12 @@ _JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern"
 # fmt: off
 ENDPOINTS = (
     # This GET sends an email, so HEAD must not call it.
-    Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background",
+    Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background", "sendEmail",
              (Answer(200, "The email is queued.", EmailQueuedView),),
              (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable,
               WrongStorage, DiskFull),
              (_EMAIL,), safe=False),
-    Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email",
+    Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email", "getEmailStatus",
              (Answer(200, "The status.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),
 )
 # fmt: on

@@ -44,7 +44,7 @@ class Parameter:
 class Endpoint:
     """A route, its handler, and its OpenAPI description. The handler's docstring is the description's text.
 
-    Client generators name their methods after `operation_id`; by default, it is `{module}_{function}` of the handler.
+    Client generators name their methods after `operation_id`: a verb and its object, such as `getJob`.
     """
 
     method: str
@@ -52,13 +52,13 @@ class Endpoint:
     handler: Handler
     tag: str
     summary: str
+    operation_id: str
     answers: tuple[Answer, ...]
     errors: tuple[type[QuickThumbError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, Any] | None = None
     # False for a GET that changes something, against the rule for GET; then HEAD is not answered.
     safe: bool = True
-    operation_id: str | None = None
 
 
 def json_answer(

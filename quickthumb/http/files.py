@@ -27,7 +27,9 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
 UNKNOWN_MEDIA = ("application/octet-stream", "bin")
-PICTURES = tuple(media_type for media_type, _ in MEDIA_TYPES.values())
+# Every media type of a file, and of a part of it; the last of PICTURES stands for bytes of any format.
+PICTURES = (*(media_type for media_type, _ in MEDIA_TYPES.values()), UNKNOWN_MEDIA[0])
+PARTS = (*PICTURES, "multipart/byteranges")
 _KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-security-policy")
 
 

@@ -15,6 +15,8 @@ from starlette.types import Scope
 from quickthumb.http.errors import MethodNotAllowed, NotFound
 from quickthumb.http.urls import NO_PREFIX, Urls, urls_of
 from quickthumb.model.errors import MalformedRequest, QuickThumbError, for_operators
+from quickthumb.model.job import Failure
+from quickthumb.service.errors import JobFailed
 
 log = logging.getLogger("quickthumb.web")
 
@@ -34,6 +36,7 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of problem, in a few words.")
     detail: str = Field(description="What went wrong this time, in one sentence.")
     field: str | None = Field(None, description="The field of the request that caused the problem, if one did.")
+    error: Failure | None = Field(None, description="Only with `job_failed`: the error of the job.")
     checks: dict[str, str] | None = Field(None, description="Only from /readyz: each check with its result.")
 
 
@@ -46,6 +49,7 @@ def problem(error: QuickThumbError, urls: Urls, *, checks: dict[str, str] | None
         title=error.title,
         detail=error.detail,
         field=error.field,
+        error=error.failure if isinstance(error, JobFailed) else None,
         checks=checks,
     )
     headers = {"Cache-Control": "no-store"}

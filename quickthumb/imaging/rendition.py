@@ -58,7 +58,10 @@ def plan_renditions(source: Source, outputs: Sequence[Output]) -> list[Rendition
     for name in names:
         if names.count(name) > 1:
             raise InvalidParameter(f"name must be unique, but {name} is given twice.", field="name")
-    return [_plan_rendition(source, output) for output in outputs]
+    renditions = [_plan_rendition(source, output) for output in outputs]
+    if len(renditions) > 1:
+        _warn_of_twins(renditions)
+    return renditions
 
 
 def _plan_rendition(source: Source, output: Output) -> Rendition:
@@ -119,3 +122,24 @@ def _warn_of_size(rendition: Rendition) -> None:
         rendition.warnings.append(
             f"The source has too few pixels for {output.width}x{output.height}; the result is {made[0]}x{made[1]}."
         )
+
+
+def _warn_of_twins(renditions: Sequence[Rendition]) -> None:
+    """Warns of each result that shows the same as an earlier one, mostly because the source is too small for both."""
+    first: dict[tuple[object, ...], str] = {}
+    for rendition in renditions:
+        output, plan = rendition.output, rendition.plan
+        twin = first.setdefault(_look(rendition), output.name)
+        if twin != output.name:
+            small = output.width is not None or output.height is not None
+            small = small and plan.canvas[0] != output.width and plan.canvas[1] != output.height
+            reason = ", because the source has too few pixels for more" if small else ""
+            rendition.warnings.append(f"This result is the same as {twin}{reason}.")
+
+
+def _look(rendition: Rendition) -> tuple[object, ...]:
+    """Everything that decides what a result looks like; its name and its box do so only through the plan."""
+    output, plan = rendition.output, rendition.plan
+    boxless = {"name": "", "width": None, "height": None, "fit": "inside", "enlarge": False, "position": "center"}
+    smart = output.position == "smart" and plan.region != plan.part
+    return (plan, smart, rendition.format.name, output.model_copy(update={**boxless, "format": "auto"}))

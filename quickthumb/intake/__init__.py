@@ -9,6 +9,7 @@ from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink, Sink
 from quickthumb.intake.limits import IntakeLimits, read_in_time
 from quickthumb.intake.parts import Field
 from quickthumb.intake.receiver import Received, receive
+from quickthumb.intake.uploaders import without_uploaders_fields
 
 __all__ = [
     "Field",
@@ -22,4 +23,5 @@ __all__ = [
     "read_in_time",
     "receive",
     "refuse_declared_length",
+    "without_uploaders_fields",
 ]

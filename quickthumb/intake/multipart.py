@@ -9,6 +9,7 @@ from python_multipart.exceptions import FormParserError
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
 from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
+from quickthumb.intake.uploaders import FILE_PARTS
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ FRAMING_BYTES = 4096
 class MultipartBodyParser:
     """Parses `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
 
-    Raises MalformedRequest for a file in any other part too, which would otherwise be taken for a very long field.
+    The image may also be in a part that an uploader names so by default (`FILE_PARTS`). Raises MalformedRequest for a
+    file in any other part too, which would otherwise be taken for a very long field.
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
@@ -110,7 +112,7 @@ class MultipartBodyParser:
         if kind != "form-data" or not name:
             raise MalformedRequest("A part of the form has no name.")
         filename = given_filename(parameters)
-        if name in IMAGE_PARTS:
+        if name in IMAGE_PARTS or (filename and name in FILE_PARTS):
             self._begin_image(filename)
         elif filename:
             raise MalformedRequest(f"The image must be in a part named {' or '.join(IMAGE_PARTS)}.", field=name)

@@ -7,7 +7,7 @@ does not have counts as a parameter of a single output: see `output`.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Self
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.output import Output, parse_output, refusal
+from quickthumb.model.output import Output, parse_output, refusal, unknown_parameter
 
 MAX_OUTPUTS = 32
 # The preset to use when the client asks for no output.
@@ -57,11 +57,12 @@ class Order(BaseModel):
         parameters next to `preset` or `outputs`, because it would be unclear which output they belong to.
         """
         own, parameters = _split(fields, order_fields(cls))
+        _check_known(parameters, {*cls.model_fields, *Output.model_fields})
         own["outputs"] = _outputs(own, parameters, presets)
         try:
             return cls.model_validate(own)
         except ValidationError as error:
-            raise refusal(error) from None
+            raise refusal(error, cls.model_fields) from None
 
     def written(self) -> dict[str, Any]:
         """The order as JSON values to store with a job: `outputs`, and every other field that differs from its default.
@@ -142,6 +143,12 @@ def _split(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any],
         elif (value := parameters.pop(field.name, None)) is not None:
             own[field.name] = _decoded(value) if field.json_text else value
     return own, parameters
+
+
+def _check_known(parameters: Iterable[str], known: Set[str]) -> None:
+    for name in parameters:
+        if name not in known:
+            raise unknown_parameter(name, known)
 
 
 def _once_each(pairs: Fields) -> dict[str, Any]:

@@ -4,7 +4,8 @@ this list.
 The web process validates with it, so it imports neither Pillow nor anything that does.
 """
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
@@ -18,7 +19,15 @@ MAX_SIDE_PIXELS = 16_383
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PIXELS)]
 Factor = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Fit = Literal["inside", "cover", "contain", "fill"]
-FormatName = Literal["auto", "jpeg", "png", "webp", "avif", "gif"]
+# Other names by which clients know a format.
+FORMAT_ALIASES = {"jpg": "jpeg"}
+
+
+def _format_name(value: object) -> object:
+    return FORMAT_ALIASES.get(name := value.strip().lower(), name) if isinstance(value, str) else value
+
+
+FormatName = Annotated[Literal["auto", "jpeg", "png", "webp", "avif", "gif"], BeforeValidator(_format_name)]
 
 
 def _text_or_nothing(pattern: str) -> WithJsonSchema:
@@ -112,7 +121,7 @@ class Output(BaseModel):
     format: FormatName = Field(
         "auto",
         description="Format of the result. auto keeps the source's format if it is a web format; otherwise it chooses "
-        "webp for pictures with transparency or animation, and jpeg for all others.",
+        "webp for pictures with transparency or animation, and jpeg for all others. jpg means jpeg.",
     )
     quality: int | None = Field(
         None, ge=1, le=100, description="Quality 1…100, for jpeg, webp and avif; the defaults are 80, 80 and 60."
@@ -175,15 +184,26 @@ def parse_output(given: Mapping[str, Any]) -> Output:
     try:
         return Output.model_validate(dict(given))
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, Output.model_fields) from None
 
 
-def refusal(error: ValidationError) -> InvalidParameter:
-    """The InvalidParameter for a validation error: the first field at fault, and one sentence."""
+def refusal(error: ValidationError, known: Iterable[str]) -> InvalidParameter:
+    """The InvalidParameter for a validation error: the first field at fault, and one sentence.
+
+    For a field that does not exist, the sentence suggests the nearest of the `known` names.
+    """
     first = error.errors(include_url=False)[0]
     field = str(first.get("ctx", {}).get("field") or (first["loc"][0] if first["loc"] else "")) or None
-    message = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
-    return InvalidParameter(_sentence(field, message), field=field)
+    if first["type"] == "extra_forbidden" and field is not None:
+        return unknown_parameter(field, known)
+    return InvalidParameter(_sentence(field, first["msg"]), field=field)
+
+
+def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
+    """The InvalidParameter for a parameter that does not exist. It suggests the nearest of the `known` names."""
+    nearest = difflib.get_close_matches(name.lower(), list(known), n=1)
+    hint = f"; perhaps you mean {nearest[0]}" if nearest else ""
+    return InvalidParameter(f"{name}: there is no such parameter{hint}.", field=name)
 
 
 def _sentence(field: str | None, message: str) -> str:

@@ -2,6 +2,7 @@
 
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.job import Failure
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
@@ -16,6 +17,16 @@ class UnknownResult(QuickThumbError):
     """The job makes no result of this name, or the result was not made or is no longer kept."""
 
     code, status, title = "unknown_result", 404, "The job has no such result"
+
+
+class JobFailed(QuickThumbError):
+    """A result was asked for, but its job FAILED. `failure` says why."""
+
+    code, status, title = "job_failed", 404, "The job has failed, so it has no results"
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"The job FAILED with {failure.code}: {failure.detail}")
+        self.failure = failure
 
 
 class NotReady(QuickThumbError):

@@ -8,7 +8,7 @@ from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, no
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
-from quickthumb.service.errors import NotReady, UnknownResult, WrongState
+from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
@@ -78,13 +78,15 @@ class ImageService:
     async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Download]:
         """One result of a job, with its file.
 
-        Raises UnknownJob, UnknownResult, or NotReady while the job has not ended.
+        Raises UnknownJob, UnknownResult, JobFailed, or NotReady while the job has not ended.
         """
         job = await self.find(caller, job_id)
         if name not in {output["name"] for output in job.outputs}:
             raise UnknownResult("The job has no output with this name.")
         if not job.status.ended:
             raise NotReady(f"The job is {job.status}.")
+        if job.error is not None:
+            raise JobFailed(job.error)
         result = next((result for result in job.results if result.name == name), None)
         blob = await self._storage.result(job_id, result.filename) if result else None
         if result is None or blob is None:

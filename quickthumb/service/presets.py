@@ -43,5 +43,4 @@ def _output(preset: str, number: int, count: int, parameters: Mapping[str, Any])
         return parse_output({"name": name, **parameters})
     except InvalidParameter as error:
         where = f"output {number} of the preset {preset!r}" if count > 1 else f"the preset {preset!r}"
-        field = f", field {error.field!r}" if error.field else ""
-        raise ConfigError(f"PRESETS: {where}{field}: {error.detail}") from None
+        raise ConfigError(f"PRESETS: {where}: {error.detail}") from None

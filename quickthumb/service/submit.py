@@ -54,10 +54,10 @@ class Submission:
         async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
-                order = self._order(upload, taken.fields)
                 source = taken.source
                 if source.filename is None and upload.filename is not None:
                     source = source.model_copy(update={"filename": upload.filename})
+                order = self._order(upload, intake.without_uploaders_fields(taken.fields, source.filename))
                 return await admission.accept(job_id, source, order, taken.keep)
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:

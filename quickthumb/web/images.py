@@ -13,21 +13,20 @@ from quickthumb.http.endpoints import Parameter, json_answer
 from quickthumb.http.requests import caller_of, filename_in, metrics_of, service_of, upload_from
 from quickthumb.http.urls import urls_of
 from quickthumb.intake.headers import clean_filename
-from quickthumb.model.errors import InvalidParameter, MalformedRequest
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, QuickThumbError
+from quickthumb.model.job import Job
 from quickthumb.model.order import Order, OrderField, order_fields, written_output
 from quickthumb.model.output import Output
-from quickthumb.web.openapi import REFERENCE
-from quickthumb.web.presentation import present_accepted
+from quickthumb.web.jobs import wait_asked
+from quickthumb.web.presentation import present, present_accepted
+from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
 
 LONGEST_KEY = 255
 FILENAME = "filename"
 # A string among structured field values (RFC 9651, section 3.3.3).
 _STRUCTURED_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-# How a schema states that leaving out the field means no value.
-NOTHING: tuple[tuple[str, Any], ...] = (("default", None), ("default", []))
 
-# Only the parameters that differ from their defaults; the schema of Output has the defaults.
-OutputView = Annotated[dict[str, Any], WithJsonSchema({"$ref": REFERENCE.format(model="Output")})]
+OutputView = Annotated[dict[str, Any], WithJsonSchema(reference(PRESET_OUTPUT))]
 
 
 class PresetsView(BaseModel):
@@ -39,18 +38,37 @@ class PresetsView(BaseModel):
 
 
 async def submit(request: Request) -> Response:
-    """Accepts an image. Answers 202 with the job once the image is stored and the job is queued."""
+    """Accepts an image. Answers 202 with the job once the image is stored and the job is queued.
+
+    With `?wait=` or `Prefer: wait=`, answers 200 if the job ends in that time.
+    """
+    wait_seconds, preferred = wait_asked(request)
     given = request.query_params.multi_items()
     upload = upload_from(
         request,
-        [(name, value) for name, value in given if name != FILENAME],
+        [(name, value) for name, value in given if name not in (FILENAME, "wait")],
         idempotency_key=_idempotency_key(request),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
     job = await service_of(request).submit(caller_of(request), upload)
     metrics_of(request).accepted(job.source.bytes or 0)
-    view = present_accepted(job, urls_of(request))
-    return json_answer(view, HTTPStatus.ACCEPTED, {"Location": view.links.self, "Cache-Control": "no-store"})
+    if wait_seconds:
+        job = await _waited(request, job, wait_seconds)
+    urls = urls_of(request)
+    headers = {"Location": urls.job(job.id), "Cache-Control": "no-store"}
+    if preferred:
+        headers["Preference-Applied"] = f"wait={wait_seconds:g}"
+    if wait_seconds and job.status.ended:
+        return json_answer(present(job, urls), HTTPStatus.OK, headers)
+    return json_answer(present_accepted(job, urls), HTTPStatus.ACCEPTED, headers)
+
+
+async def _waited(request: Request, job: Job, seconds: float) -> Job:
+    """The job once it has ended, or in its current state after `seconds`."""
+    try:
+        return await service_of(request).wait(caller_of(request), job.id, seconds)
+    except QuickThumbError:
+        return job  # whatever has happened since, the image was accepted, and the client must hear so
 
 
 async def presets(request: Request) -> Response:
@@ -79,7 +97,7 @@ def _filename(given: list[str]) -> str | None:
     return clean_filename(given[0]) if given else None
 
 
-_PICTURE = {"type": "string", "format": "binary", "description": "The image."}
+_PICTURE = {**BINARY, "description": "The image."}
 _DATA = {
     "type": "string",
     "contentEncoding": "base64",
@@ -89,13 +107,15 @@ _FILENAME = {"type": "string", "description": "The image's file name, for displa
 # A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 _OUTPUT: dict[str, Any] = Output.model_json_schema()["properties"]
+_PARAMETERS = {name: sent(schema) for name, schema in _OUTPUT.items()}
+_FLAT = {name: sent_as_text(schema) for name, schema in _OUTPUT.items()}
 
 
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
     """The request body of an upload, for OpenAPI: an image together with an order."""
     fields = order_fields(order, REFERENCE)
-    form = {"image": _PICTURE, **_flat(_OUTPUT), **{field.name: _in_form(field) for field in fields}}
-    body = {"data": _DATA, "filename": _FILENAME, **_OUTPUT, **{field.name: _in_json(field) for field in fields}}
+    form = {"image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
+    body = {"data": _DATA, "filename": _FILENAME, **_PARAMETERS, **{field.name: _in_json(field) for field in fields}}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
@@ -106,7 +126,6 @@ def upload_body(order: type[Order] = Order) -> dict[str, Any]:
                 "schema": _object(body, ["data"]),
                 "example": {"data": _PIXEL, "filename": "pixel.png", "width": 64},
             },
-            "image/*": {"schema": _PICTURE},
             "application/octet-stream": {"schema": _PICTURE},
         },
     }
@@ -123,7 +142,7 @@ def upload_parameters(order: type[Order] = Order) -> tuple[Parameter, ...]:
         "query",
         "The same parameters as in the form, for when the body is the bare image. Each key is a query parameter of its "
         "own: `?width=300&height=300`.",
-        {"type": "object", "properties": _flat(_OUTPUT)},
+        {"type": "object", "properties": _FLAT},
         example={},
     )
     return (flat, *_in_query(order_fields(order, REFERENCE)))
@@ -131,37 +150,27 @@ def upload_parameters(order: type[Order] = Order) -> tuple[Parameter, ...]:
 
 def _in_query(fields: Iterable[OrderField]) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(field.name, "query", field.meaning, _without_null(field.schema))
+        Parameter(field.name, "query", field.meaning, sent_as_text(field.schema))
         for field in fields
         if not field.json_text
     )
 
 
 def _in_form(field: OrderField) -> dict[str, Any]:
-    schema = _without_null(field.schema)
+    schema = sent_as_text({**field.schema, "description": field.meaning})
     if field.json_text:
+        description = schema.pop("description")
         schema = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
-    return {**schema, "description": field.meaning}
+        schema["description"] = f"{description} As JSON text."
+    return schema
 
 
 def _in_json(field: OrderField) -> dict[str, Any]:
-    schema = field.schema
+    schema = sent({**field.schema, "description": field.meaning})
     if field.repeatable:
-        several = _without_null(schema)
-        schema = {"anyOf": [several["items"], several]}
-    return {**schema, "description": field.meaning}
-
-
-def _flat(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: _without_null(schema) for name, schema in parameters.items()}
-
-
-def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a field in a form or a query, where the client leaves it out instead of sending null or a list."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
-    choice = kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
-    given = {key: said for key, said in schema.items() if key != "anyOf" and (key, said) not in NOTHING}
-    return {**given, **choice}
+        description = schema.pop("description")
+        schema = {"anyOf": [schema["items"], schema], "description": description}
+    return schema
 
 
 def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
-from quickthumb.web.presentation import BulkView, PageView, present
+from quickthumb.web.presentation import BulkView, JobPageView, present
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
@@ -28,7 +28,7 @@ _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])"
 async def show(request: Request) -> Response:
     """Returns the job at once or, with `?wait=` or `Prefer: wait=`, when it has ended or the time is up."""
     job_id = request.path_params["job_id"]
-    wanted, preferred = _wait_seconds(request)
+    wanted, preferred = wait_asked(request)
     service, caller = service_of(request), caller_of(request)
     job = await service.wait(caller, job_id, wanted) if wanted else await service.find(caller, job_id)
     headers = {"Cache-Control": "no-store"}
@@ -39,7 +39,7 @@ async def show(request: Request) -> Response:
     return json_answer(present(job, urls_of(request)), headers=headers)
 
 
-def _wait_seconds(request: Request) -> tuple[float, bool]:
+def wait_asked(request: Request) -> tuple[float, bool]:
     """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
     asked = request.query_params.get("wait")
     if asked is not None:
@@ -59,7 +59,7 @@ async def list_all(request: Request) -> Response:
     page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
     urls = urls_of(request)
     following = urls.next_page(request.url, page.cursor) if page.cursor else None
-    view = PageView(jobs=[present(job, urls) for job in page.jobs], next=following)
+    view = JobPageView(jobs=[present(job, urls) for job in page.jobs], next=following, cursor=page.cursor)
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
@@ -163,5 +163,5 @@ def _cursor(text: str | None) -> str | None:
         return None
     moment, colon, job_id = text.partition(":")
     if not (colon and moment.isascii() and moment.isdigit() and is_id(job_id)):
-        raise InvalidParameter("cursor is not valid; use the `next` URL of an earlier page.", field="cursor")
+        raise InvalidParameter("cursor is not valid; use the `cursor` of an earlier page.", field="cursor")
     return text

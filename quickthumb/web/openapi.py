@@ -4,16 +4,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
-
 from quickthumb import __version__
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.order import Order
+from quickthumb.web import schemas
 
-REFERENCE = "#/components/schemas/{model}"
+# How a body of a media type that is no picture is described.
+_PLAIN: dict[str, schemas.Schema] = {"text/plain": {"type": "string"}, "application/json": {"type": "object"}}
 
 
 def describe(endpoints: Sequence[Endpoint]) -> bytes:
@@ -36,22 +34,16 @@ def describe(endpoints: Sequence[Endpoint]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, schemas.Schema]:
     answered = {answer.model for endpoint in endpoints for answer in endpoint.answers if answer.model}
-    shown: list[type[BaseModel]] = sorted(answered | {problems.Problem}, key=lambda model: model.__name__)
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in shown]
-    _, definitions = models_json_schema([*models, (Order, "validation")], ref_template=REFERENCE)
-    schemas: dict[str, Any] = definitions["$defs"]
-    # Request bodies and queries list the fields of the order themselves; they only refer to the models inside it.
-    del schemas[Order.__name__]
-    return schemas
+    return schemas.schemas(answered | {problems.Problem})
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
-        "operationId": endpoint.operation_id or _handler_id(endpoint),
+        "operationId": endpoint.operation_id,
         "description": (endpoint.handler.__doc__ or "").strip(),
         "responses": {
             **{str(answer.status): _answer(answer) for answer in endpoint.answers},
@@ -65,10 +57,6 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
-def _handler_id(endpoint: Endpoint) -> str:
-    return f"{endpoint.handler.__module__.rpartition('.')[2]}_{endpoint.handler.__name__}"
-
-
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     described = {
         "name": parameter.name,
@@ -77,15 +65,18 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.meaning,
         "schema": parameter.schema,
     }
+    if parameter.schema.get("type") == "object":
+        described |= {"style": "form", "explode": True}
     return described if parameter.example is None else {**described, "example": parameter.example}
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.meaning}
-    content: dict[str, Any] = {media_type: {} for media_type in answer.media_types}
+    content: dict[str, Any] = {
+        media_type: {"schema": _PLAIN.get(media_type, schemas.BINARY)} for media_type in answer.media_types
+    }
     if answer.model:
-        reference = {"$ref": REFERENCE.format(model=answer.model.__name__)}
-        content = {"application/json": {"schema": reference}, **content}
+        content = {"application/json": {"schema": schemas.reference(answer.model.__name__)}, **content}
     if content:
         described["content"] = content
     if answer.headers:
@@ -104,7 +95,7 @@ def _problems(errors: Iterable[type[QuickThumbError]]) -> dict[str, Any]:
             "description": "; ".join(f"`{error.code}`: {error.title}" for error in kinds) + ".",
             "content": {
                 problems.MEDIA_TYPE: {
-                    "schema": {"$ref": REFERENCE.format(model="Problem")},
+                    "schema": schemas.reference("Problem"),
                     "examples": {error.code: {"value": problems.example(error)} for error in kinds},
                 }
             },

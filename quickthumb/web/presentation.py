@@ -94,7 +94,7 @@ class JobView(BaseModel):
     links: Links
 
 
-class AcceptedView(JobView):
+class AcceptedJobView(JobView):
     """The response to an upload: the job that was queued."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE_ACCEPTED, "message": ACCEPTED_MESSAGE}]})
@@ -102,11 +102,12 @@ class AcceptedView(JobView):
     message: str = Field(examples=[ACCEPTED_MESSAGE])
 
 
-class PageView(BaseModel):
+class JobPageView(BaseModel):
     """One page of jobs, newest first."""
 
     jobs: list[JobView]
     next: str | None = Field(description="URL of the next page; null if there is none.")
+    cursor: str | None = Field(description="The next page's `cursor`, for clients that build URLs; null if none.")
 
 
 class BulkView(BaseModel):
@@ -124,9 +125,9 @@ def present(job: Job, urls: Urls) -> JobView:
     return JobView(**_shown(job, urls))
 
 
-def present_accepted(job: Job, urls: Urls) -> AcceptedView:
+def present_accepted(job: Job, urls: Urls) -> AcceptedJobView:
     """The job as the response to its upload shows it."""
-    return AcceptedView(**_shown(job, urls), message=ACCEPTED_MESSAGE)
+    return AcceptedJobView(**_shown(job, urls), message=ACCEPTED_MESSAGE)
 
 
 def _shown(job: Job, urls: Urls) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import RangeNotSatisfiable
-from quickthumb.http.files import PICTURES
+from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
-from quickthumb.service.errors import UPLOAD, KeyReused, NotReady, UnknownJob, UnknownResult, WrongState
+from quickthumb.service.errors import UPLOAD, JobFailed, KeyReused, NotReady, UnknownJob, UnknownResult, WrongState
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.web import files, images, jobs, operation
-from quickthumb.web.presentation import AcceptedView, BulkView, JobView, PageView
+from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
+from quickthumb.web.schemas import reference
 
 # fmt: off
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
@@ -26,10 +27,10 @@ FILENAME = Parameter(images.FILENAME, "query", "The image's file name, if the bo
                      {"type": "string"})
 DISPOSITION = Parameter("Content-Disposition", "header", "Its `filename` has the same effect as `?filename=`.",
                         {"type": "string"})
-STATUS = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": list(Status)})
-LIMIT = Parameter("limit", "query", "Maximum number of jobs on the page.",
-                  {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE, "default": jobs.DEFAULT_PAGE})
-CURSOR = Parameter("cursor", "query", "Where the page begins; the previous page's `next` URL contains it.",
+STATUS = Parameter("status", "query", "Only jobs with this status.", reference(Status.__name__))
+LIMIT = Parameter("limit", "query", f"Maximum number of jobs on the page. Default: {jobs.DEFAULT_PAGE}.",
+                  {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE})
+CURSOR = Parameter("cursor", "query", "Where the page begins: the `cursor` of the page before.",
                    {"type": "string"})
 FAILED = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": [Status.FAILED]},
                    required=True)
@@ -37,8 +38,9 @@ UNENDED = Parameter("status", "query", "Only jobs with this status.",
                     {"type": "string", "enum": [Status.WAITING, Status.IN_PROGRESS]}, required=True)
 BEFORE = Parameter("before", "query", "Only jobs accepted before this moment.",
                    {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]})
-AT_MOST = Parameter("limit", "query", "Maximum number of jobs that this call looks at.",
-                    {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK, "default": jobs.DEFAULT_BULK})
+AT_MOST = Parameter("limit", "query",
+                    f"Maximum number of jobs that this call looks at. Default: {jobs.DEFAULT_BULK}.",
+                    {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK})
 GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
                   {"type": "string"})
 RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
@@ -47,10 +49,12 @@ IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's c
 
 DOWNLOAD = (
     Answer(200, "The file.", media_types=PICTURES, headers=(("ETag", "Identifies this version of the file."),)),
-    Answer(206, "The requested part of the file.", media_types=PICTURES),
+    Answer(206, "The requested part of the file.", media_types=PARTS),
     Answer(304, "The client's copy is current."),
 )
-ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedView,
+WAITED = Answer(200, "The job has ended in the time that the client was ready to wait.", JobView,
+                headers=(("Location", "The job's URL."),))
+ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJobView,
                   headers=(("Location", "The job's URL."),))
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
@@ -60,51 +64,48 @@ BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStor
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 
 ENDPOINTS = [
-    Endpoint("POST", "/images/", images.submit, "Images", "Upload an image",
-             (ACCEPTED,), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, *images.upload_parameters(), FILENAME, DISPOSITION),
+    Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
+             (WAITED, ACCEPTED), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, WAIT, PREFER, *images.upload_parameters(), FILENAME, DISPOSITION),
              images.upload_body()),
-    Endpoint("GET", "/presets", images.presets, "Images", "List the presets",
-             (Answer(200, "Each preset's outputs.", images.PresetsView),), operation_id="presets_show"),
-    Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first",
-             (Answer(200, "One page of jobs.", PageView),), (InvalidParameter, QueueUnavailable),
+    Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
+             (Answer(200, "Each preset's outputs.", images.PresetsView),)),
+    Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
+             (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
              (STATUS, LIMIT, CURSOR)),
-    Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs",
+    Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs", "deleteJobs",
              BULK, BULK_ERRORS, (STATUS, BEFORE, AT_MOST, GO_ON)),
-    Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs",
+    Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs", "retryJobs",
              BULK, BULK_ERRORS, (FAILED, BEFORE, AT_MOST, GO_ON)),
-    Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs",
+    Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs", "cancelJobs",
              BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON)),
-    Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job",
+    Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
              (JOB, WAIT, PREFER)),
-    Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files",
+    Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,)),
-    Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job",
+    Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job", "cancelJob",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,)),
-    Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job",
+    Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job", "retryJob",
              (Answer(202, "The job waits for its next attempt.", JobView),), CHANGE_ERRORS, (JOB,)),
-    Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result",
-             DOWNLOAD, (*FILE_ERRORS, UnknownResult, NotReady),
+    Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result", "downloadResult",
+             DOWNLOAD, (*FILE_ERRORS, UnknownResult, JobFailed, NotReady),
              (JOB, NAME, RANGE, IF_NONE_MATCH)),
-    Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source",
+    Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source", "downloadOriginal",
              DOWNLOAD, (*FILE_ERRORS, SourceMissing), (JOB, RANGE, IF_NONE_MATCH)),
-    Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive",
-             (Answer(200, "The process is alive.", operation.Health),), operation_id="health_alive"),
-    Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready",
-             (Answer(200, "The service can accept and process images.", operation.Readiness),), (NotServing,),
-             operation_id="health_ready"),
-    Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus",
-             (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),),
-             operation_id="health_scrape"),
-    Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document",
-             (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),),
-             operation_id="documentation_openapi"),
+    Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive", "getHealth",
+             (Answer(200, "The process is alive.", operation.Health),)),
+    Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready", "getReadiness",
+             (Answer(200, "The service can accept and process images.", operation.Readiness),), (NotServing,)),
+    Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus", "getMetrics",
+             (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),)),
+    Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document", "getOpenApi",
+             (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
 ]
 # fmt: on
 
 # Pages for people; OpenAPI does not describe them.
 PAGES = [
-    Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", ()),
-    Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", ()),
-    Endpoint("GET", "/docs/errors", operation.errors, "Pages", "Explanations of the errors", ()),
+    Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", "getHome", ()),
+    Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", "getDocs", ()),
+    Endpoint("GET", "/docs/errors", operation.errors, "Pages", "Explanations of the errors", "getErrors", ()),
 ]

@@ -95,6 +95,6 @@ def test_a_port_in_use() -> None:
 def test_a_mistake_in_the_settings_is_told_once_with_several_workers_too() -> None:
     for words in ((), ("--workers", "2")):
         ended = quickthumb("serve", "--port", "0", *words, QUICKTHUMB_PRESETS='{"card": [{"width": 0}]}')
-        assert_one_sentence(ended, "PRESETS: the preset 'card', field 'width'")
+        assert_one_sentence(ended, "PRESETS: the preset 'card': width: ")
         ended = quickthumb("serve", "--port", "0", *words, QUICKTHUMB_COMPAT="image-resize")
         assert_one_sentence(ended, "Did you mean image-resizer?")

@@ -163,6 +163,35 @@ def test_small_sources_are_not_enlarged_unless_asked(engine: Engine) -> None:
     assert "too few pixels" in made.warnings[0]
 
 
+SAME = "This result is the same as small"
+TOO_SMALL = f"{SAME}, because the source has too few pixels for more."
+
+
+@pytest.mark.parametrize(
+    ("second", "warnings"),
+    [
+        ({"width": 1600}, (TOO_SMALL,)),
+        ({"size": "900x900", "format": "jpg"}, (TOO_SMALL,)),
+        ({}, (f"{SAME}.",)),
+        ({"width": 50}, ()),
+        ({"width": 1600, "grayscale": True}, ()),
+        ({"width": 1600, "enlarge": True}, ()),
+        ({"width": 1600, "format": "webp"}, ()),
+        ({"size": "60x60", "fit": "contain"}, ()),
+    ],
+)
+def test_results_that_come_out_the_same_say_so(
+    engine: Engine, tmp_path: Path, second: dict[str, object], warnings: tuple[str, ...]
+) -> None:
+    path = tmp_path / "small.jpg"
+    gradient(60, 40).save(path)
+    result = engine(path, {"name": "small", "width": 800}, {"name": "large", **second})
+    small, large = result.rendering.made
+    assert small.warnings == ()
+    assert large.warnings == warnings
+    assert (result.path("small").read_bytes() == result.path("large").read_bytes()) == bool(warnings)
+
+
 def test_draft_decoding_changes_no_size(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "odd.jpg"
     gradient(1021, 767).save(path, quality=95)

@@ -81,6 +81,12 @@ def test_an_unknown_parameter_is_told_in_a_sentence() -> None:
     assert "widht" in refused(("widht", "64")).detail
 
 
+@pytest.mark.parametrize(("typo", "meant"), [("output", "outputs"), ("presets", "preset"), ("widht", "width")])
+def test_a_misspelled_field_gets_a_suggestion_also_beside_a_preset(typo: str, meant: str) -> None:
+    for others in ([], [("preset", "card")]):
+        assert refused((typo, "x"), *others).detail == f"{typo}: there is no such parameter; perhaps you mean {meant}."
+
+
 @pytest.mark.parametrize(
     "listed",
     ["", "[]", "{}", "7", "null", "nonsense", "[1]", '[{"width": 1}, null]', "[" * 100_000, '[{"width": NaN}]'][1:],

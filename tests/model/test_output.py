@@ -84,6 +84,26 @@ def test_colors(written: str, stands_for: str) -> None:
     assert Output.model_validate({"background": written}).background == stands_for
 
 
+@pytest.mark.parametrize(("written", "stands_for"), [("jpg", "jpeg"), ("JPG", "jpeg"), ("WebP", "webp")])
+def test_formats_by_their_other_names(written: str, stands_for: str) -> None:
+    assert parse_output({"format": written}).format == stands_for
+
+
+@pytest.mark.parametrize(
+    ("given", "suggestion"),
+    [
+        ({"widht": 5}, "widht: there is no such parameter; perhaps you mean width."),
+        ({"Width": 5}, "Width: there is no such parameter; perhaps you mean width."),
+        ({"greyscale": True}, "greyscale: there is no such parameter; perhaps you mean grayscale."),
+        ({"zoom": 2}, "zoom: there is no such parameter."),
+    ],
+)
+def test_a_misspelled_parameter_gets_a_suggestion(given: dict[str, Any], suggestion: str) -> None:
+    with pytest.raises(InvalidParameter) as refusal:
+        parse_output(given)
+    assert refusal.value.detail == suggestion
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [

@@ -22,11 +22,15 @@ def test_an_output_without_a_name_gets_the_preset_s() -> None:
 @pytest.mark.parametrize(
     ("preset", "sentence"),
     [
-        ({"card": [{"width": 0}]}, "PRESETS: the preset 'card', field 'width': width: "),
-        ({"card": [{}, {"widht": 5}]}, "PRESETS: output 2 of the preset 'card', field 'widht': "),
-        ({"card": [{"size": "5"}]}, "PRESETS: the preset 'card', field 'size': size must look like 128x128."),
-        ({"card": [{"fit": "cover"}]}, "PRESETS: the preset 'card', field 'fit': "),
-        ({"card": [{"name": "A"}]}, "PRESETS: the preset 'card', field 'name': "),
+        ({"card": [{"width": 0}]}, "PRESETS: the preset 'card': width: Input should be"),
+        (
+            {"card": [{}, {"widht": 5}]},
+            "PRESETS: output 2 of the preset 'card': widht: there is no such parameter; perhaps you mean width.",
+        ),
+        ({"card": [{"size": "5"}]}, "PRESETS: the preset 'card': size must look like 128x128."),
+        ({"card": [{"fit": "cover"}]}, "PRESETS: the preset 'card': fit cover needs"),
+        ({"card": [{"position": "x"}]}, "PRESETS: the preset 'card': position: must be one of center, "),
+        ({"card": [{"name": "A"}]}, "PRESETS: the preset 'card': name: "),
         ({"card": []}, "PRESETS: the preset 'card' must have 1 to 32 outputs, not 0."),
         ({"card": [{}] * 33}, "PRESETS: the preset 'card' must have 1 to 32 outputs, not 33."),
         ({"card": [{"name": "a"}, {"name": "a"}]}, "PRESETS: the preset 'card' gives the name 'a' to 2 outputs."),

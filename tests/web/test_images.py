@@ -71,6 +71,50 @@ async def test_the_answer_is_the_job(waiting: httpx.AsyncClient) -> None:
     }
 
 
+HELD = pytest.mark.parametrize(
+    "held", [{"params": {"wait": "30"}}, {"headers": {"Prefer": "wait=30"}}], ids=["wait", "Prefer"]
+)
+
+
+@HELD
+async def test_whoever_waits_gets_the_finished_job(client: httpx.AsyncClient, held: dict[str, Any]) -> None:
+    answer = await client.post("/images/", files={"image": ("cat.jpg", PICTURE)}, **held)
+    assert (answer.status_code, answer.json()["status"]) == (200, "DONE")
+    assert answer.headers["location"] == answer.json()["links"]["self"]
+    assert answer.headers.get("preference-applied") == ("wait=30" if "headers" in held else None)
+    assert answer.json() == (await client.get(answer.headers["location"])).json()
+
+
+@HELD
+async def test_whoever_waits_in_vain_gets_the_accepted_job(waiting: httpx.AsyncClient, held: dict[str, Any]) -> None:
+    answer = await waiting.post("/images/", files={"image": ("cat.jpg", PICTURE)}, **held)
+    assert (answer.status_code, answer.json()["status"]) == (202, "WAITING")
+    assert answer.headers.get("preference-applied") == ("wait=2" if "headers" in held else None)
+    assert answer.json()["message"]
+
+
+async def test_a_wait_that_is_no_number_is_refused(waiting: httpx.AsyncClient) -> None:
+    answer = await waiting.post("/images/", params={"wait": "soon"}, files={"image": PICTURE})
+    assert refusal(answer) == Refusal(422, "invalid_parameter", "wait")
+
+
+UPLOADERS = {
+    "Uppy": ("file", {"relativePath": "null", "name": "cat.jpg", "type": "image/jpeg"}),
+    "Dropzone": ("file", {"dzuuid": "1b2", "dzchunkindex": "0", "dztotalchunkcount": "1"}),
+    "Plupload": ("file", {"name": "cat.jpg", "chunk": "0", "chunks": "1"}),
+    "FilePond": ("filepond", {"filepond": "{}"}),
+    "Rails": ("image", {"utf8": "✓", "authenticity_token": "x", "commit": "Upload"}),
+}
+
+
+@pytest.mark.parametrize("uploader", UPLOADERS)
+async def test_forms_of_well_known_uploaders_are_accepted(client: httpx.AsyncClient, uploader: str) -> None:
+    part, fields = UPLOADERS[uploader]
+    data = {**fields, "preset": "gray-blur"}
+    answer = await client.post("/images/", data=data, files={part: ("cat.jpg", PICTURE)})
+    assert await sizes(client, answer) == {"gray-blur": (400, 300)}
+
+
 @pytest.mark.parametrize("path", ["/images/", "/images"])
 @pytest.mark.parametrize("part", ["image", "file"])
 async def test_a_form_s_file_is_taken_at_once(waiting: httpx.AsyncClient, path: str, part: str) -> None:

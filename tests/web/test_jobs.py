@@ -34,6 +34,10 @@ async def test_a_failed_job_tells_why(client: httpx.AsyncClient) -> None:
     assert job["results"] == {}
     assert job["error"]["code"]
     assert job["error"]["detail"].endswith(".")
+    answer = await client.get(f"{job['links']['self']}/results/thumbnail")
+    assert refusal(answer) == Refusal(404, "job_failed")
+    assert answer.json()["error"] == job["error"]
+    assert job["error"]["detail"] in answer.json()["detail"]
 
 
 async def test_a_job_that_has_not_ended_says_when_to_ask_again(waiting: httpx.AsyncClient) -> None:
@@ -90,14 +94,17 @@ async def test_jobs_are_listed_newest_first_in_pages(waiting: httpx.AsyncClient,
         assert len(page["jobs"]) == 2
         listed += [job["id"] for job in page["jobs"]]
         assert page["next"].startswith("/jobs")
-        page = (await waiting.get(page["next"])).json()
+        query = {"limit": 2, "status": "waiting", "cursor": page["cursor"]}
+        following = (await waiting.get(page["next"])).json()
+        assert (await waiting.get(path, params=query)).json()["jobs"] == following["jobs"]
+        page = following
     assert listed == newest[:4]
 
 
 async def test_the_last_page_has_no_next(waiting: httpx.AsyncClient) -> None:
     await upload(waiting)
     page = (await waiting.get("/jobs", params={"status": "DONE"})).json()
-    assert page == {"jobs": [], "next": None}
+    assert page == {"jobs": [], "next": None, "cursor": None}
 
 
 async def test_the_list_shows_jobs_as_they_are_shown_alone(client: httpx.AsyncClient) -> None:

@@ -19,9 +19,7 @@ function emptyFields(response) {
 
 function emptyField(field) {
   if (field.format === "binary") return;
-  if (field.default !== undefined) field.description = `${field.description ?? ""} Default: ${field.default}.`;
   if (field.examples) field.description = `${field.description ?? ""} For example: ${field.examples.join(" or ")}.`;
-  delete field.default;
   delete field.examples;
   delete field.contentMediaType; // Swagger UI would show a file chooser for it
   field.example = field.type === "array" ? [] : "";
