@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import recover, render, serve, up
+from quickthumb.cli import push, recover, render, serve, up
 from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
@@ -15,6 +15,7 @@ COMMANDS = [
     serve.COMMAND,
     recover.COMMAND,
     render.COMMAND,
+    push.COMMAND,
 ]
 
 MISTAKE = 1
