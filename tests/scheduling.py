@@ -16,6 +16,8 @@ GROUPS = {
     "tests/test_documents.py": "web",
     "tests/test_processes.py": "processes",
     "tests/chaos/": None,
+    "tests/client/": "client",
+    "tests/cli/test_push.py": "client",
     "tests/cli/": None,
     "tests/compat/": "compat",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from quickthumb.client.answers import Job, Page, Result, Status, parse_job, parse_page, parse_presets
+from quickthumb.client.answers import Job, Page, Result, parse_job, parse_page, parse_presets
 from quickthumb.client.downloads import PartFile
 from quickthumb.client.errors import StillRunning
 from quickthumb.client.exchange import Answer, Do, Pause, Plan, Request, Retries, require_success, send
@@ -98,10 +98,7 @@ class Calls:
         request = Request("POST", f"{_path(job)}/retry")
         answer, broke = yield from send(lambda: request, self._retries)
         if broke and answer.status == HTTPStatus.CONFLICT:
-            # The try that broke off may have done it: then the job is FAILED no longer.
-            found = yield from self.find(job)
-            if found.status is not Status.FAILED:
-                return found
+            return (yield from self.find(job))  # the try that broke off has done it
         return parse_job(require_success(answer).body)
 
     def delete(self, job: JobOrId) -> Plan[None]:

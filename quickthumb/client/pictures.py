@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 UNNAMED = "image"
 
@@ -30,11 +30,23 @@ class Picture:
     @contextlib.contextmanager
     def opened(self) -> Iterator[bytes | IO[bytes]]:
         """The image for one try. A file of ours is open meanwhile; one of the caller's stays open. Raises OSError."""
-        if not isinstance(self.content, Path):
+        if isinstance(self.content, bytes):
             yield self.content
-            return
-        with self.content.open("rb") as file:
-            yield file
+        elif not isinstance(self.content, Path):
+            yield self.content if self.content.seekable() else cast("IO[bytes]", _Pipe(self.content))
+        else:
+            with self.content.open("rb") as file:
+                yield file
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipe:
+    """Only the reading of a file that has no length: httpx would take a pipe for an empty file."""
+
+    file: IO[bytes]
+
+    def read(self, size: int = -1) -> bytes:
+        return self.file.read(size)
 
 
 def picture_of(image: ImageInput, filename: str | None) -> Picture:
