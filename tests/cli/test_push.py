@@ -1,5 +1,6 @@
 """`quickthumb push` against the service as its users run it, with a proxy between that breaks things."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -10,17 +11,18 @@ import subprocess
 import sys
 import termios
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from quickthumb.cli import main
 from quickthumb.cli.pushing.folder import Photo, place_of
 from quickthumb.cli.pushing.journal import FILE, Journal
 from quickthumb.client import Client, Result
-from tests.cli.test_program import quickthumb
 from tests.client.between import Between, Fault, between, canned
 from tests.conftest import CHECKOUT, clean_environment, picture
 from tests.waiting import wait_until
@@ -45,8 +47,26 @@ def proxy(service: str) -> Iterator[Between]:
         yield proxy
 
 
-def push(folder: Path, server: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return quickthumb("push", str(folder), "--out", str(folder.parent / "out"), "--server", server, *words)
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Push = Callable[..., Ended]
+
+
+@pytest.fixture
+def push(capsys: pytest.CaptureFixture[str]) -> Push:
+    """Runs the command to its end, in this process: starting one takes longer than the work."""
+
+    def push(folder: Path, server: str, *words: str) -> Ended:
+        capsys.readouterr()
+        code = main(["push", str(folder), "--out", str(folder.parent / "out"), "--server", server, *words])
+        return Ended(code, *capsys.readouterr())
+
+    return push
 
 
 def started(folder: Path, server: str, *words: str) -> "subprocess.Popen[str]":
@@ -80,7 +100,7 @@ def jobs_of(folder: Path, service: str) -> Counter[str | None]:
         return Counter(job.source.filename for job in client.jobs() if job.source.filename in names)
 
 
-def test_a_folder_is_pushed_once(folder: Path, proxy: Between) -> None:
+def test_a_folder_is_pushed_once(push: Push, folder: Path, proxy: Between) -> None:
     (folder / "notes.txt").write_text("no image")
     (folder / "empty.png").write_bytes(b"")
     (folder / ".hidden.jpg").write_bytes(picture())
@@ -116,11 +136,11 @@ def test_a_folder_is_pushed_once(folder: Path, proxy: Between) -> None:
     assert proxy.count("POST /images/") == 10  # the results that are missing are downloaded again
 
 
-async def test_a_run_that_is_killed_goes_on_without_a_second_job(folder: Path, proxy: Between, service: str) -> None:
+def test_a_run_that_is_killed_goes_on(push: Push, folder: Path, proxy: Between, service: str) -> None:
     tries = lose_answers(proxy, since=5)
     running = started(folder, proxy.url, "--jobs", "2", "--attempts", "1000")
     try:
-        await wait_until(lambda: proxy.count("POST /images/") >= tries, seconds=60)
+        wait_for_uploads(proxy, tries)
     finally:
         running.kill()
         running.communicate()
@@ -133,12 +153,12 @@ async def test_a_run_that_is_killed_goes_on_without_a_second_job(folder: Path, p
     assert len(jobs_of(folder, service)) == len(WIDTHS)
 
 
-async def test_ctrl_c_and_sigterm_stop_it_in_good_order(folder: Path, proxy: Between) -> None:
+def test_ctrl_c_and_sigterm_stop_it_in_good_order(push: Push, folder: Path, proxy: Between) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         before = proxy.count("POST /images/")
         proxy.choose = lambda head: Fault.HELD if head.startswith("POST") else None
         running = started(folder, proxy.url)
-        await wait_until(lambda before=before: proxy.count("POST /images/") >= before + 4, seconds=60)  # type: ignore[misc]
+        wait_for_uploads(proxy, before + 4)
         running.send_signal(number)
         shown, told = running.communicate(timeout=60)
         assert running.returncode == code
@@ -149,8 +169,8 @@ async def test_ctrl_c_and_sigterm_stop_it_in_good_order(folder: Path, proxy: Bet
     assert saved(folder) == results(folder)
 
 
-def test_connections_that_break_and_an_overloaded_service(folder: Path, proxy: Between, service: str) -> None:
-    faults: list[Any] = [Fault.UNANSWERED, Fault.LOST, Fault.HALF_ANSWERED, overloaded(), None, None]
+def test_breaks_and_overload(push: Push, folder: Path, proxy: Between, service: str) -> None:
+    faults: list[Any] = [Fault.UNANSWERED, Fault.LOST, Fault.HALF_ANSWERED, overloaded(), *[None] * 8]
     proxy.choose = lambda head: None if "/presets" in head else faults[len(proxy.heads) % len(faults)]
     ended = push(folder, proxy.url)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -158,7 +178,7 @@ def test_connections_that_break_and_an_overloaded_service(folder: Path, proxy: B
     assert set(jobs_of(folder, service).values()) == {1}
 
 
-def test_a_service_that_goes_away(folder: Path, proxy: Between) -> None:
+def test_a_service_that_goes_away(push: Push, folder: Path, proxy: Between) -> None:
     proxy.choose = lambda head: Fault.LOST if proxy.count("POST") > 3 else None
     ended = push(folder, proxy.url, "--attempts", "2", "--jobs", "1")
     assert ended.returncode == 1
@@ -171,7 +191,7 @@ def test_a_service_that_goes_away(folder: Path, proxy: Between) -> None:
     assert push(folder, proxy.url).stdout.endswith("5 done, 3 done before.\n")
 
 
-def test_a_mistake_is_one_sentence(folder: Path, service: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_sentence(push: Push, folder: Path, service: str, tmp_path: Path) -> None:
     for server, words, part in (
         (service, ("--preset", "nonsense"), "preset: There is no such preset"),
         (service, ("-p", "widht=4"), "widht: there is no such parameter"),
@@ -183,7 +203,9 @@ def test_a_mistake_is_one_sentence(folder: Path, service: str, tmp_path: Path) -
         assert part in ended.stderr
         assert ended.stderr.count("\n") == 1
     assert push(tmp_path / "none", service).returncode == 2
-    assert quickthumb("push", str(folder)).returncode == 2
+    with pytest.raises(SystemExit) as ended_early:
+        main(["push", str(folder)])
+    assert ended_early.value.code == 2
 
 
 def test_a_terminal_shows_a_bar(folder: Path, service: str) -> None:
@@ -244,6 +266,10 @@ def test_no_other_command_loads_the_client() -> None:
         [sys.executable, "-c", program], cwd=CHECKOUT, env=clean_environment(), capture_output=True, check=True
     )
     assert shown.stdout == b"[]\n"
+
+
+def wait_for_uploads(proxy: Between, number: int) -> None:
+    asyncio.run(wait_until(lambda: proxy.count("POST /images/") >= number, seconds=60))
 
 
 def overloaded() -> bytes:
