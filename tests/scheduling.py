@@ -17,6 +17,8 @@ GROUPS = {
     "tests/test_processes.py": "processes",
     "tests/docs/test_examples.py": "examples",
     "tests/chaos/": None,
+    "tests/client/": "client",
+    "tests/cli/test_push.py": "client",
     "tests/cli/": None,
     "tests/compat/": "compat",
     "tests/clients/": "clients",

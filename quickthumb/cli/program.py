@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import doctor, jobs, recover, render, serve, up
+from quickthumb.cli import doctor, jobs, push, recover, render, serve, up
 from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
@@ -17,6 +17,7 @@ COMMANDS = [
     doctor.COMMAND,
     recover.COMMAND,
     render.COMMAND,
+    push.COMMAND,
 ]
 
 MISTAKE = 1

@@ -40,9 +40,21 @@ def command(order: type[Order] = Order) -> Command:
 
 
 def _add_options(parser: argparse.ArgumentParser, fields: Sequence[OrderField]) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the image")
+    add_order_options(parser, fields)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="where to put the results (default: the current folder)",
+    )
+
+
+def add_order_options(parser: argparse.ArgumentParser, fields: Sequence[OrderField]) -> None:
+    """Add `-p`, an option for each field of an order, and a list of all parameters below the options."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _parameters_told()
-    parser.add_argument("file", type=Path, metavar="FILE", help="the image")
     parser.add_argument(
         "-p",
         dest="parameters",
@@ -61,25 +73,25 @@ def _add_options(parser: argparse.ArgumentParser, fields: Sequence[OrderField]) 
             metavar="JSON" if field.json_text else "VALUE",
             help=field.meaning.replace("%", "%%"),
         )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="where to put the results (default: the current folder)",
-    )
+
+
+def ordered(arguments: argparse.Namespace, fields: Sequence[OrderField]) -> list[tuple[str, str]]:
+    """The order that the options of `add_order_options` gave, as the fields of a request."""
+    return [
+        *arguments.parameters,
+        *((field.name, value) for field in fields for value in getattr(arguments, field.name)),
+    ]
 
 
 def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type[Order]) -> int:
     """Renders every result and prints a line for each. Replaces existing files of the same name."""
     config = load()
-    options = [(field.name, value) for field in fields for value in getattr(arguments, field.name)]
     try:
-        order = kind.parse([*arguments.parameters, *options], read_presets(config.presets))
+        order = kind.parse(ordered(arguments, fields), read_presets(config.presets))
         for made in _render(arguments.file, order, arguments.out, config.imaging):
             print(_line(made, arguments.out))
     except QuickThumbError as error:
-        raise UserMistake(_sentence(error)) from error
+        raise UserMistake(sentence(error)) from error
     return 0
 
 
@@ -124,7 +136,8 @@ def _line(made: "Made", out: Path) -> str:
     return "  ".join([said, *made.warnings])
 
 
-def _sentence(error: QuickThumbError) -> str:
+def sentence(error: QuickThumbError) -> str:
+    """The error for the user, with the field that is at fault."""
     if error.field is None or error.detail.startswith(error.field):
         return error.detail
     return f"{error.field}: {error.detail}"

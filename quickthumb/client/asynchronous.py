@@ -1,0 +1,156 @@
+"""The client for programs with asyncio or trio."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, closing, nullcontext
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import anyio
+import httpx
+from anyio.to_thread import run_sync
+
+from quickthumb.client import wire
+from quickthumb.client.answers import Job, Page, Result
+from quickthumb.client.blocking import DEFAULT_TIMEOUT_SECONDS
+from quickthumb.client.calls import Calls, JobOrId, first_page, following
+from quickthumb.client.exchange import Answer, Broken, Do, Pause, Plan, Request, Retries
+from quickthumb.client.pictures import ImageInput, Order
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """`Client` with methods to await, for asyncio and trio. Tasks may share a client.
+
+    The arguments and the errors are those of `Client`; `http` is an `httpx.AsyncClient`.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        retries: Retries | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        headers: Mapping[str, str] | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._server = wire.checked_url(server)
+        self._calls = Calls(retries or Retries())
+        self._owned = http is None
+        self._http = http or httpx.AsyncClient(**wire.settings(timeout_seconds, headers))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def upload(
+        self,
+        image: ImageInput,
+        *,
+        order: Order = (),
+        filename: str | None = None,
+        idempotency_key: str | None = None,
+        **parameters: Any,
+    ) -> Job:
+        """Uploads an image: see `Client.upload`. Reads a file outside the event loop."""
+        return await self._run(self._calls.upload(image, order, parameters, filename, idempotency_key))
+
+    async def find(self, job: JobOrId) -> Job:
+        """The job as it is now."""
+        return await self._run(self._calls.find(job))
+
+    async def wait(self, job: JobOrId, *, timeout_seconds: float | None = None) -> Job:
+        """The job once it has ended: see `Client.wait`."""
+        return await self._run(self._calls.wait(job, timeout_seconds))
+
+    async def download(self, result: Result, path: str | PathLike[str]) -> Path:
+        """Saves a result as a file, and returns its path: see `Client.download`. Writes outside the event loop."""
+        return await self._run(self._calls.download(result, Path(path)))
+
+    async def jobs(self, *, status: str | None = None, page_size: int = 100) -> AsyncIterator[Job]:
+        """All jobs, newest first: see `Client.jobs`."""
+        query: tuple[tuple[str, str], ...] | None = first_page(status, page_size)
+        while query is not None:
+            page: Page = await self._run(self._calls.page(query))
+            for job in page.jobs:
+                yield job
+            query = following(page)
+
+    async def presets(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        """The outputs of each preset, by its name."""
+        return await self._run(self._calls.presets())
+
+    async def cancel(self, job: JobOrId) -> Job:
+        """Cancels a job that has not ended. Cancelling it again changes nothing."""
+        return await self._run(self._calls.cancel(job))
+
+    async def retry(self, job: JobOrId) -> Job:
+        """Runs a FAILED job again, if its source is still kept."""
+        return await self._run(self._calls.retry(job))
+
+    async def delete(self, job: JobOrId) -> None:
+        """Removes a job and its files, whatever its status."""
+        await self._run(self._calls.delete(job))
+
+    async def _run(self, plan: Plan[T]) -> T:
+        reply: Answer | Broken | None = None
+        with closing(plan):
+            while True:
+                try:
+                    step = plan.send(reply)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                reply = await self._took(step)
+
+    async def _took(self, step: Request | Pause | Do) -> Answer | Broken | None:
+        match step:
+            case Request():
+                return await self._exchanged(step)
+            case Pause(seconds):
+                await anyio.sleep(seconds)
+            case Do(function):
+                await run_sync(function)
+        return None
+
+    async def _exchanged(self, request: Request) -> Answer | Broken:
+        try:
+            with request.picture.opened() if request.picture else nullcontext() as image:
+                made = wire.built(self._http, self._server, request, image)
+                if isinstance(made.stream, httpx.SyncByteStream) and request.picture is not None:
+                    made.stream = _ReadInThread(made.stream)
+                async with aclosing(await self._http.send(made, stream=True)) as response:
+                    return await _received(response, request)
+        except httpx.TransportError as error:
+            return wire.broken_by(error)
+
+
+class _ReadInThread(httpx.AsyncByteStream):
+    """The body of an upload, which httpx alone would read from the disk in the event loop."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = iter(self._pieces)
+        while (piece := await run_sync(next, pieces, None)) is not None:
+            yield piece
+
+
+async def _received(response: httpx.Response, request: Request) -> Answer:
+    sink = request.sink
+    if sink is None or not response.is_success:
+        return wire.answer_of(response, await response.aread())
+    answer = wire.answer_of(response)
+    await run_sync(sink.begin, answer)
+    async for piece in response.aiter_bytes():
+        await run_sync(sink.write, piece)
+    return answer
