@@ -87,9 +87,7 @@ async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object
         await action()
 
 
-async def _guarded(
-    storage: Storage, mark: StorageMark, pool: WakingPool, main: "asyncio.Task[None]"
-) -> StorageGuard:
+async def _guarded(storage: Storage, mark: StorageMark, pool: WakingPool, main: "asyncio.Task[None]") -> StorageGuard:
     """The guard of the worker's storage, which pauses the worker while it cannot use the storage. Ends the process if
     the storage is the wrong one from the beginning."""
     guard = StorageGuard(storage, mark, on_trouble=pool.pause, on_recovery=pool.resume)

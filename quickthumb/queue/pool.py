@@ -12,6 +12,7 @@ arq accepts a custom pool. This one corrects arq's behaviour through what the po
 - arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable

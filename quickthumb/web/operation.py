@@ -3,9 +3,9 @@
 The pages are files of this package, and load nothing from other servers.
 """
 
+import asyncio
 import html
 import json
-import asyncio
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
@@ -21,9 +21,9 @@ from quickthumb.http.requests import health_of, metrics_of
 from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import NotServing
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.web.error_page import error_page
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
+from quickthumb.web.error_page import error_page
 
 STATIC = Path(__file__).parent / "static"
 # Swagger UI's script sets inline styles and draws icons from data: URLs; nothing else is allowed.

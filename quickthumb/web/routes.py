@@ -65,8 +65,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
-             (WAITED, ACCEPTED), UPLOAD_ERRORS, (IDEMPOTENCY_KEY, WAIT, PREFER, *images.upload_parameters(), FILENAME, DISPOSITION),
-             images.upload_body()),
+             (WAITED, ACCEPTED), UPLOAD_ERRORS,
+             (IDEMPOTENCY_KEY, WAIT, PREFER, *images.upload_parameters(), FILENAME, DISPOSITION), images.upload_body()),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),)),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
