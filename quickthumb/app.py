@@ -16,25 +16,19 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.emails import EmailStore
-from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
-from quickthumb.queue.repair import StorageMark
 from quickthumb.queue.watch import JobWatch
-from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
-from quickthumb.service.guard import LOOK_SECONDS, StorageGuard
+from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
-from quickthumb.service.jobs import ImageService
-from quickthumb.service.presets import read_presets
 from quickthumb.service.shutdown import Shutdown
-from quickthumb.service.sources import SourceIntake
-from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers
+from quickthumb.wiring import image_service, storage_guard
 from quickthumb.work.life import Loop, background
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
@@ -48,15 +42,10 @@ def build(config: Config) -> Starlette:
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
-    older = endpoints_of(config.compat)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
-    guard = StorageGuard(storage, StorageMark(redis, keys))
-    sources = SourceIntake(storage, config.intake, config.imaging)
-    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
-    submission = Submission(sources, acceptance, read_presets(config.presets))
+    guard = storage_guard(config, redis, storage)
     shutdown = Shutdown()
-    service = ImageService(store, storage, watch, submission, shutdown)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -72,14 +61,11 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
-    emails = EmailStore(redis, keys)
-    mail = MailService(emails, storage, allowed=config.email.allowed, max_queued=config.email.max_queued)
-    health = Health(store, storage)
     app = application(
-        service,
-        mail,
-        health,
-        older,
+        image_service(config, redis, storage, watch, shutdown),
+        MailService(EmailStore(redis, keys), storage, allowed=config.email.allowed, max_queued=config.email.max_queued),
+        Health(store, storage),
+        endpoints_of(config.compat),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

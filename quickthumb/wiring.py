@@ -5,11 +5,20 @@ from redis.asyncio import Redis
 from quickthumb.config import Config
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
-from quickthumb.queue.repair import RepairLead
+from quickthumb.queue.repair import RepairLead, StorageMark
+from quickthumb.queue.watch import JobWatch
+from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import EmailLedger
+from quickthumb.service.guard import StorageGuard
+from quickthumb.service.jobs import ImageService
+from quickthumb.service.presets import read_presets
 from quickthumb.service.repair import JobLedger, Repairer
+from quickthumb.service.shutdown import Shutdown
+from quickthumb.service.sources import SourceIntake
+from quickthumb.service.submit import Submission
 from quickthumb.storage import RetentionAges, Storage
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
@@ -21,6 +30,22 @@ def mailer(config: Config) -> Mailer:
     if config.smtp.host is None:
         return Outbox(config.storage.data_dir / "outbox")
     return SmtpMailer(config.smtp)
+
+
+def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
+    """The guard that compares a storage with the one that Redis belongs to."""
+    return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
+
+
+def image_service(
+    config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown | None = None
+) -> ImageService:
+    """The verbs on images and jobs."""
+    keys = Keys(config.redis.prefix)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    sources = SourceIntake(storage, config.intake, config.imaging)
+    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
+    return ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)), shutdown)
 
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import stat
@@ -16,15 +15,17 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from quickthumb.cli.command import Command
-from quickthumb.cli.jobs import shown_url
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
-from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.connection import connect
+from quickthumb.model.errors import QuickThumbError, for_operators
+from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.inspection import RedisFacts, inspect
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import Keys
+from quickthumb.service.guard import REMEDY
 from quickthumb.service.presets import read_presets
-from quickthumb.storage.layout import PROCESSED, STORE, UPLOADS
+from quickthumb.storage import FileStorage
+from quickthumb.storage.layout import PROCESSED, UPLOADS
 
 OLDEST_REDIS = (6, 2)
 # Jobs run by Redis' clock; with more difference than this, the times that clients see look wrong.
@@ -125,24 +126,26 @@ def _space(folder: Path, least_bytes: int) -> Finding:
 
 async def _redis(config: Config) -> list[Finding]:
     """The checks that need Redis."""
-    shown = shown_url(config.redis_connection_url)
     redis = connect(config.redis_connection_url, Redis, attempts=0, answer_seconds=ANSWER_SECONDS)
+    outage = outage_of(redis)
+    outage.is_silent = True
+    keys = Keys(config.redis.prefix)
     try:
-        facts = await inspect(redis)
-        store = JobStore(redis, retention_seconds=config.retention.job_seconds)
+        facts = await inspect(redis, keys)
+        store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
         workers = await _guarded("workers", lambda: _workers(store))
     except (RedisError, OSError) as error:
-        told = f"Cannot use Redis at {shown}: {_reason(error)}; start it, or correct REDIS_URL."
+        told = f"Cannot use Redis at {outage.place}: {_reason(error)}; start it, or correct REDIS_URL."
         return [Finding(Level.FAILURE, "redis", told)]
     finally:
         await redis.aclose()
     return [
-        _server(facts, shown),
+        _server(facts, outage.place),
         _rights(facts),
         _policy(facts),
         _persistence(facts),
         _clock(facts),
-        _identity(config.storage.data_dir, facts),
+        await _identity(FileStorage(config.storage.data_dir), facts),
         workers,
     ]
 
@@ -158,8 +161,8 @@ def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].removesuffix(".")
 
 
-def _server(facts: RedisFacts, shown: str) -> Finding:
-    told = f"Redis {facts.version} at {shown}"
+def _server(facts: RedisFacts, place: str) -> Finding:
+    told = f"Redis {facts.version} at {place}"
     version = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdigit())
     if facts.is_cluster:
         return Finding(Level.FAILURE, "redis", f"{told} runs in cluster mode; use one without it.")
@@ -202,26 +205,25 @@ def _clock(facts: RedisFacts) -> Finding:
     return Finding(Level.OK, "clock", f"The clocks of Redis and of this machine differ by {abs(seconds):.2f} s.")
 
 
-def _identity(folder: Path, facts: RedisFacts) -> Finding:
+async def _identity(storage: FileStorage, facts: RedisFacts) -> Finding:
     """Whether the data folder is the one whose jobs are in Redis."""
     try:
-        own = str(json.loads((folder / STORE).read_bytes())["id"])
-    except FileNotFoundError:
-        if facts.storage_id is None:
-            return Finding(Level.OK, "identity", "The data folder is new.")
-        told = f"has no id, but Redis belongs to the one with the id {facts.storage_id}"
-    except (OSError, ValueError, TypeError, KeyError):
-        return Finding(Level.FAILURE, "identity", f"{folder / STORE} is damaged; restore it from a backup.")
-    else:
-        if facts.storage_id in (None, own):
-            return Finding(Level.OK, "identity", f"The data folder has the id {own}.")
-        told = f"has the id {own}, but Redis belongs to the one with the id {facts.storage_id}"
-    todo = "check DATA_DIR, REDIS_URL, and whether the volume is mounted"
-    return Finding(Level.FAILURE, "identity", f"The data folder {told}; {todo}.")
+        found = await storage.find_identity()
+    except QuickThumbError as error:
+        return Finding(Level.FAILURE, "identity", f"{for_operators(error)}")
+    if facts.storage_id is None or facts.storage_id == found:
+        told = "is new" if found is None else f"has the id {found}"
+        return Finding(Level.OK, "identity", f"The data folder {told}.")
+    seen = "has no id" if found is None else f"has the id {found}"
+    told = f"The data folder {seen}, but Redis belongs to the one with the id {facts.storage_id}"
+    return Finding(Level.FAILURE, "identity", f"{told}. {REMEDY}")
 
 
 async def _workers(store: JobStore) -> Finding:
-    number = await store.live_workers()
+    number, paused = await store.live_workers(), await store.paused_workers()
+    if paused:
+        told = f"{number} able to run jobs; {paused} cannot use the storage: run `quickthumb doctor` as they run."
+        return Finding(Level.FAILURE, "workers", told)
     if not number:
         told = "No worker is running; start one with `arq quickthumb.worker.Settings`."
         return Finding(Level.FAILURE, "workers", told)

@@ -6,34 +6,23 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
-
-from redis.asyncio import Redis
 
 from quickthumb.cli.command import Command, UserMistake
+from quickthumb.cli.site import opened
 from quickthumb.config import Config, load
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import Job, Status, now
-from quickthumb.queue.connection import connect
-from quickthumb.queue.idempotency import Idempotency
-from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
-from quickthumb.service.accept import Acceptance
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.service.jobs import ImageService
-from quickthumb.service.presets import read_presets
-from quickthumb.service.sources import SourceIntake
-from quickthumb.service.submit import Submission
-from quickthumb.storage import FileStorage
+from quickthumb.wiring import image_service
 
-ATTEMPTS = 3
-ANSWER_SECONDS = 10.0
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 Action = Callable[[ImageService, argparse.Namespace], Awaitable[int]]
@@ -75,18 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the verb. Raises UserMistake if Redis or the storage cannot be used."""
-    config = load()
-    try:
-        return asyncio.run(_run(config, arguments))
-    except QuickThumbError as error:
-        parts = f"Redis: {shown_url(config.redis_connection_url)}, data folder: {config.storage.data_dir}"
-        raise UserMistake(f"{error.detail.removesuffix('.')} ({parts}).") from error
-
-
-def shown_url(url: str) -> str:
-    """A URL of Redis without user, password and options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return asyncio.run(_run(load(), arguments))
 
 
 def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.ArgumentParser:
@@ -117,24 +95,14 @@ def _number(text: str) -> int:
 
 
 async def _run(config: Config, arguments: argparse.Namespace) -> int:
-    async with _opened(config) as service:
-        action: Action = arguments.action
-        return await action(service, arguments)
-
-
-@asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[ImageService]:
-    redis = connect(config.redis_connection_url, Redis, attempts=ATTEMPTS, answer_seconds=ANSWER_SECONDS)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds)
-    storage = FileStorage(config.storage.data_dir)
-    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=config.queue.max_queued)
-    sources = SourceIntake(storage, config.intake, config.imaging)
-    watch = JobWatch(redis)
-    try:
-        yield ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)))
-    finally:
-        await watch.close()
-        await redis.aclose()
+    action: Action = arguments.action
+    async with opened(config) as site:
+        await site.guard.compare()
+        watch = JobWatch(site.redis, Keys(config.redis.prefix))
+        try:
+            return await action(image_service(config, site.redis, site.storage, watch), arguments)
+        finally:
+            await watch.close()
 
 
 async def _list(service: ImageService, arguments: argparse.Namespace) -> int:

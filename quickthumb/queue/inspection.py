@@ -40,7 +40,7 @@ async def inspect(redis: Redis, keys: Keys = KEYS) -> RedisFacts:
     started = time.time()
     seconds, microseconds = await redis.time()
     between = (started + time.time()) / 2
-    storage_id = None if "GET" in forbidden else await redis.get(f"{keys.prefix}:storage")
+    storage_id = None if "GET" in forbidden else await redis.get(keys.storage)
     return RedisFacts(
         version=str(info.get("redis_version", "")),
         is_cluster=bool(info.get("cluster_enabled")),

@@ -72,6 +72,14 @@ class StorageGuard:
         # The storage was the right one before. A folder that has taken its place is not, even if Redis was wiped.
         return await self._mark.read() or self._known
 
+    async def compare(self) -> None:
+        """Compares the storage with Redis, and changes neither: for tools that look at jobs, in whatever folder they
+        are started. Raises WrongStorage, StorageUnavailable and QueueUnavailable."""
+        expected = await self._mark.read() or await self._storage.find_identity()
+        self._storage.expect(expected)
+        if expected is not None:  # else nothing was ever stored here
+            await self._storage.probe()
+
     async def adopt(self) -> str:
         """Makes Redis belong to this storage, whichever it belonged to before. Returns the id of this storage."""
         identity = await self._storage.identity()
