@@ -210,7 +210,7 @@ async def _identity(storage: FileStorage, facts: RedisFacts) -> Finding:
     try:
         found = await storage.find_identity()
     except QuickThumbError as error:
-        return Finding(Level.FAILURE, "identity", f"{for_operators(error)}")
+        return Finding(Level.FAILURE, "identity", f"{for_operators(error).removesuffix('.')}.")
     if facts.storage_id is None or facts.storage_id == found:
         told = "is new" if found is None else f"has the id {found}"
         return Finding(Level.OK, "identity", f"The data folder {told}.")

@@ -45,6 +45,7 @@ class Outage:
         self._ended = 0.0
         self._expects_refusals = False
         self._latest_refusal: float | None = None
+        self._told: set[str] = set()
 
     @property
     def is_worth_telling(self) -> bool:
@@ -104,13 +105,15 @@ class Outage:
         return None
 
     def _begin(self, error: Exception, began: float, what: str) -> None:
-        if self.going_on.is_set():
-            return
-        self._began = began
-        self.going_on.set()
-        if self.is_silent:
-            return
-        log.warning("Redis at %s %s: %s; waiting for it", self.place, what, reason_of(error))
+        """Notes that an outage begins, or goes on. Logs each of its reasons once."""
+        if not self.going_on.is_set():
+            self._began = began
+            self.going_on.set()
+            self._told.clear()
+        reason = reason_of(error)
+        if reason not in self._told and not self.is_silent:
+            log.warning("Redis at %s %s: %s; waiting for it", self.place, what, reason)
+        self._told.add(reason)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -131,6 +134,7 @@ def reason_of(error: BaseException) -> str:
         return os.strerror(cause.errno) if not isinstance(cause, ssl.SSLError) else str(cause)
     in_pipeline = IN_PIPELINE.search(str(cause))
     said = in_pipeline[1] if in_pipeline else str(cause)
+    said = said.partition(" script: ")[0]  # Redis adds where in a script it happened
     return said.rstrip(".") or type(cause).__name__
 
 

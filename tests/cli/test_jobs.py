@@ -49,6 +49,7 @@ async def site(
     monkeypatch.setenv("QUICKTHUMB_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("QUICKTHUMB_REDIS_URL", redis_url)
     storage = FileStorage(tmp_path)
+    await storage.identity()
     async with connect(redis_url, Redis, attempts=1, answer_seconds=3.0) as client:
         store, attempts = JobStore(client, retention_seconds=RETENTION_SECONDS), Attempts(client)
         jobs = await accepted(store, storage, 3600, 1, 0)
@@ -105,5 +106,5 @@ async def test_nothing_is_changed_without_saying_which(site: Site) -> None:
 def test_without_redis_it_says_which_one_it_looked_for(tmp_path: Path) -> None:
     url = "redis://user:secret@127.0.0.1:1/2"
     ended = quickthumb("jobs", "list", QUICKTHUMB_DATA_DIR=str(tmp_path), QUICKTHUMB_REDIS_URL=url)
-    assert_one_sentence(ended, "queue", "redis://127.0.0.1:1/2")
+    assert_one_sentence(ended, "queue", "127.0.0.1:1/2")
     assert "secret" not in ended.stderr

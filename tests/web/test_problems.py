@@ -87,8 +87,8 @@ async def test_an_unknown_address_is_a_problem(waiting: httpx.AsyncClient, path:
     [
         ("GET", "/images/", "POST"),
         ("PUT", "/images", "POST"),
-        ("POST", "/jobs", "GET, HEAD"),
-        ("OPTIONS", "/jobs", "GET, HEAD"),
+        ("POST", "/jobs", "DELETE, GET, HEAD"),
+        ("OPTIONS", "/jobs", "DELETE, GET, HEAD"),
         ("PUT", "/jobs/x", "DELETE, GET, HEAD"),
         ("TRACE", "/jobs/x/original", "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),

@@ -38,9 +38,9 @@ async def prefixed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
     folder = tmp_path_factory.mktemp("prefixed")
     async with (
         RedisServer(folder) as redis,
-        running_web(folder / "1", redis.url, words=(*SERVE, "--root-path", f"{PREFIX}/")) as serve,
-        running_web(folder / "2", redis.url, words=PLAIN, root_path=PREFIX) as setting,
-        running_web(folder / "3", redis.url, words=(*PLAIN, "--root-path", PREFIX)) as uvicorn,
+        running_web(folder / "1", redis.url, words=(*SERVE, "--root-path", f"{PREFIX}/"), redis_prefix="1") as serve,
+        running_web(folder / "2", redis.url, words=PLAIN, root_path=PREFIX, redis_prefix="2") as setting,
+        running_web(folder / "3", redis.url, words=(*PLAIN, "--root-path", PREFIX), redis_prefix="3") as uvicorn,
     ):
         yield {"serve": serve.address, "setting": setting.address, "uvicorn": uvicorn.address}
 

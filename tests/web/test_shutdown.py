@@ -68,7 +68,9 @@ def assert_ended_well(web: WebProcess) -> None:
 
 
 async def test_held_answers_go_out_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
-    async with running_web(tmp_path, redis_server.url, words=(*SERVE, "--workers", "2")) as web:
+    async with running_web(
+        tmp_path, redis_server.url, words=(*SERVE, "--workers", "2"), redis_prefix=tmp_path.name
+    ) as web:
         await wait_until(lambda: web.log.read_text().count("Application startup complete") == 2, seconds=30)
         await stop_while_answers_are_held(web, signal.SIGTERM)
         assert_ended_well(web)
@@ -79,7 +81,10 @@ async def test_held_answers_go_out_at_once(redis_server: RedisServer, tmp_path: 
 async def test_what_is_not_complete_in_time_is_answered_with_a_problem(
     redis_server: RedisServer, tmp_path: Path, words: tuple[str, ...], number: signal.Signals
 ) -> None:
-    async with running_web(tmp_path, redis_server.url, words=words) as web, connection(web.address) as sending:
+    async with (
+        running_web(tmp_path, redis_server.url, words=words, redis_prefix=tmp_path.name) as web,
+        connection(web.address) as sending,
+    ):
         await sending.head("POST /images/", Content_Type="image/jpeg", Content_Length=4_000_000)
         await sending.send(picture().ljust(2_000_000, b"\0"))
         await wait_until(lambda: bool(arriving(web)))
