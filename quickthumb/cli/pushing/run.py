@@ -40,15 +40,17 @@ class Run:
             for photo in remaining:  # every worker takes the next one
                 report.ended(await self._push(photo))
 
+        stopped: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(at_once):
                     group.create_task(work())
         except* CannotGoOn as stops:
-            first: BaseException = stops
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            raise CannotGoOn(str(first)) from None
+            stopped = stops
+        while isinstance(stopped, BaseExceptionGroup):
+            stopped = stopped.exceptions[0]
+        if stopped is not None:  # raised here, since older releases of Python wrap what is raised in `except*`
+            raise CannotGoOn(str(stopped)) from None
 
     async def _push(self, photo: Photo) -> Ending:
         known = self._journal.entry(photo)
