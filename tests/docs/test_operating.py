@@ -14,6 +14,7 @@ import yaml
 
 from tests.conftest import CHECKOUT, http_client, picture, running_service
 from tests.docs.terminal import Terminal, section
+from tests.waiting import wait_until
 
 PAGE = "operating.md"
 TYPED = ("Backing up", "Restoring", "Upgrading", "From the embedded Redis to your own", "A second machine")
@@ -80,8 +81,12 @@ async def test_a_backup_of_a_running_service_has_every_job(accepted: Accepted) -
             terminal.type(command, output)
         terminal.type(up)
         async with http_client(terminal.web) as web:
-            listed = (await web.get("/jobs", params={"limit": 100})).json()["jobs"]
-            assert {told["id"] for told in listed} == {*accepted.ended, *accepted.under_way}
+
+            async def has_all() -> bool:
+                listed = (await web.get("/jobs", params={"limit": 100})).json()["jobs"]
+                return {told["id"] for told in listed} == {*accepted.ended, *accepted.under_way}
+
+            await wait_until(has_all, seconds=30)  # the first worker reads all records once it runs
             await assert_all_there(web, accepted)
 
 
