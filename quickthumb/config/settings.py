@@ -14,9 +14,8 @@ from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
+from quickthumb.config.declaring import STRICT, Called, Words
 from quickthumb.config.sections import (
-    STRICT,
-    Called,
     EmailSettings,
     IntakeLimits,
     LogSettings,
@@ -27,7 +26,6 @@ from quickthumb.config.sections import (
     SmtpServer,
     StorageSettings,
     WebSettings,
-    Words,
     WorkerSettings,
 )
 from quickthumb.model.limits import Limits

@@ -1,0 +1,76 @@
+"""The settings of the web server: its address, what an upload may send, and the log."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic.dataclasses import dataclass
+
+from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called
+
+
+@dataclass(frozen=True, config=STRICT)
+class WebSettings:
+    """The web server."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Network address that `quickthumb up` and `quickthumb serve` listen on."
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that they listen on; 0 takes a free one.")
+    max_wait_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Longest time that a request may wait with `?wait=` or `Prefer: wait=`, in seconds.",
+    )
+    root_path: str = Field(
+        default="",
+        description="Path prefix under which a reverse proxy serves QuickThumb, such as `/thumbs`; none by default.",
+    )
+
+    @field_validator("root_path")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        path = value.strip("/")
+        if not path:
+            return ""
+        if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII) or {".", ".."} & set(path.split("/")):
+            raise ValueError("must be a path such as /thumbs, of letters, digits, and the characters . _ ~ -")
+        return f"/{path}"
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class IntakeLimits:
+    """The most that one upload may send, and the longest time that it may take.
+
+    The limits in bytes apply to the image and the fields themselves, without what their encoding adds.
+    """
+
+    max_upload_bytes: int = Field(default=64 * MEBIBYTE, ge=1, description="Largest image accepted, in bytes.")
+    max_fields: int = Field(
+        default=64, ge=1, description="Largest number of form fields, JSON keys or query parameters in one upload."
+    )
+    max_fields_bytes: int = Field(
+        default=64 * KIBIBYTE, ge=1, description="Largest size of all fields of one upload together, in bytes."
+    )
+    idle_seconds: Annotated[float, Called("upload_idle_seconds")] = Field(
+        default=20.0, gt=0, description="Abort an upload that sends nothing for this long, in seconds."
+    )
+    total_seconds: Annotated[float, Called("upload_total_seconds")] = Field(
+        default=900.0, gt=0, description="Abort an upload that takes longer than this, in seconds."
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
+class LogSettings:
+    """What the processes log, and how."""
+
+    format: Annotated[Literal["auto", "text", "json"], Called("log_format")] = Field(
+        default="auto",
+        description="Format of the log: `text`, `json` (one object per line), or `auto`: text on a terminal, JSON "
+        "elsewhere.",
+    )
+    requests: Annotated[Literal["changes", "all", "none"], Called("log_requests")] = Field(
+        default="changes",
+        description="Requests that the web server logs, one line each: `changes` (those that may change something, so "
+        "neither polls nor health checks), `all` or `none`.",
+    )

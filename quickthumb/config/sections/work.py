@@ -1,0 +1,82 @@
+"""The settings of the queue and of what works on it."""
+
+import platform
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from quickthumb.config.declaring import GIBIBYTE, MEBIBYTE, STRICT, Called, EmptyIsNone
+
+
+@dataclass(frozen=True, config=STRICT)
+class QueueSettings:
+    """How jobs are queued and attempted."""
+
+    max_queued: int = Field(
+        default=10_000, ge=1, description="Answer uploads with 503 when this many jobs are queued or running."
+    )
+    max_attempts: int = Field(default=3, ge=1, description="A job is FAILED after this many failed attempts.")
+    lease_seconds: float = Field(
+        default=8.0,
+        ge=2,
+        description="Time without a heartbeat after which other workers take over the jobs of a worker, in seconds.",
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
+class WorkerSettings:
+    """One worker process."""
+
+    name: Annotated[str | None, EmptyIsNone, Called("worker_name")] = Field(
+        default=None,
+        pattern=r"^[^\s:]{1,64}$",
+        description="Name of a worker, which `arq --check` asks about; by default the name of the host. Give each "
+        "worker on a host its own.",
+    )
+    threads: Annotated[int, Called("worker_threads")] = Field(
+        default=0, ge=0, description="Number of images that a worker renders at once; 0 means one per available core."
+    )
+    freeze_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Kill a worker that is blocked for this long, for example by a decoder that holds the GIL, in "
+        "seconds.",
+    )
+    shutdown_grace_seconds: int = Field(
+        default=30, ge=1, description="Time that a worker has to finish its running jobs on shutdown, in seconds."
+    )
+    housekeeping_seconds: float = Field(
+        default=15.0, gt=0, description="How often a worker checks for jobs that Redis has lost, in seconds."
+    )
+
+    @property
+    def own_name(self) -> str:
+        """The name in the settings, or else that of the host."""
+        return self.name or platform.node()
+
+
+@dataclass(frozen=True, config=STRICT)
+class SandboxSettings:
+    """Limits on the memory and time of rendering."""
+
+    decode_budget_bytes: int = Field(
+        default=1536 * MEBIBYTE,
+        ge=1,
+        description="Memory that all images which a worker renders at once may use together, in bytes; an image that "
+        "needs more is rendered alone.",
+    )
+    job_timeout_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="Longest time for the first attempt at a job, in seconds; the next attempt runs in a sandbox "
+        "process.",
+    )
+    quarantine_seconds: float = Field(
+        default=60.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
+    )
+    quarantine_memory_bytes: int = Field(
+        default=2 * GIBIBYTE,
+        ge=128 * MEBIBYTE,
+        description="Most memory that a sandbox process may use, in bytes (only on Linux).",
+    )
