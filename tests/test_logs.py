@@ -6,9 +6,11 @@ import logging
 import logging.config
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from quickthumb import logs
 from tests.conftest import clean_environment, http_client, picture, running_service
@@ -51,7 +53,74 @@ def test_an_exception_is_part_of_the_json() -> None:
 def test_no_message_can_forge_a_line() -> None:
     forged = "cat\r\n2026-01-31 12:00:00.000 INFO    all is well\x1b[2J\x85"
     assert r"cat\x0d\x0a2026-01-31" in logs.TextLines().format(record(forged))
-    assert as_json(forged)["message"] == forged
+    assert as_json(forged)["message"].isprintable()
+
+
+# A line break of each kind, what clears a terminal (ESC and CSI), and what writes text backwards.
+HOSTILE = ["\r", "\n", "\x0b", "\x1b[2J", "\x7f", "\x85", "\x9b2J", "\u2028", "\u2029", "\u202e", "\u2066"]
+
+
+@pytest.fixture
+def escaping() -> Iterator[None]:
+    """The records of this process are made as in the service."""
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logs.Record)
+    yield
+    logging.setLogRecordFactory(before)
+
+
+FOREIGN = {
+    "ours": (logs.TextLines(), "%s", ("{}",)),
+    "ours, from uvicorn": (logs.TextLines(), "{}", ()),
+    "any program's": (logging.Formatter("%(message)s"), "for %r and %s", (ValueError("{}"), ValueError("{}"))),
+    "uvicorn's": (DefaultFormatter("%(levelprefix)s %(message)s", use_colors=False), "%s", ("{}",)),
+    "uvicorn's access log": (
+        AccessFormatter('%(client_addr)s - "%(request_line)s" %(status_code)s', use_colors=False),
+        '%s - "%s %s HTTP/%s" %d',
+        ("{}", "GET{}", "/{}", "1.1", 200),
+    ),
+}
+
+
+@pytest.mark.usefixtures("escaping")
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_no_control_character_reaches_a_line_whoever_formats_it(kind: str) -> None:
+    formatter, message, arguments = FOREIGN[kind]
+    for hostile in HOSTILE:
+        filled = [
+            type(part)(str(part).format(hostile)) if isinstance(part, str | ValueError) else part for part in arguments
+        ]
+        made = logging.getLogger("any").makeRecord(
+            "any", logging.INFO, "", 0, message.format(hostile), tuple(filled), None
+        )
+        assert formatter.format(made).isprintable(), hostile
+
+
+@pytest.mark.usefixtures("escaping")
+@pytest.mark.parametrize("formatter", [logs.TextLines(), logging.Formatter("%(message)s"), logs.JsonLines()], ids=type)
+def test_an_exception_cannot_forge_a_line(formatter: logging.Formatter) -> None:
+    forged = "2026-01-31 12:00:00.000 INFO    all is well"
+    for hostile in HOSTILE:
+        try:
+            raise ValueError(f"bad{hostile}\n{forged}")
+        except ValueError:
+            line = formatter.format(
+                logging.getLogger("any").makeRecord("any", logging.INFO, "", 0, "failed", (), sys.exc_info())
+            )
+        first, *others = line.split("\n")
+        assert first.isprintable()
+        assert all(other.startswith("    ") and other.isprintable() for other in others)
+        if isinstance(formatter, logs.JsonLines):
+            assert all(part.isprintable() for part in json.loads(line)["exception"].split("\n"))
+
+
+@pytest.mark.usefixtures("escaping")
+def test_uvicorn_keeps_its_colors() -> None:
+    formatter = DefaultFormatter("%(levelprefix)s %(message)s", use_colors=True)
+    made = logging.getLogger("any").makeRecord(
+        "any", logging.INFO, "", 0, "at %s", ("\x1b[2J",), None, extra={"color_message": "at \x1b[1m%s\x1b[0m"}
+    )
+    assert formatter.format(made).endswith("at \x1b[1m\\x1b[2J\x1b[0m")
 
 
 async def test_lines_have_the_ids_of_their_task_alone() -> None:

@@ -15,7 +15,9 @@ from tests.web.test_protocol import code, exchange
 from tests.web_process import WebProcess, running_web
 
 # Larger than what the server reads at once, so it reaches the limit before the end of the head.
-LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Padding: %s\r\n\r\n" % (b"x" * 1_000_000)
+LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Padding: %s\r\n\r\n" % (
+    b"x" * 1_000_000
+)
 
 
 def no_redis(folder: Path) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from quickthumb.cli.serve import GRACEFUL_SECONDS
 from quickthumb.config import SETTINGS, Config
 from quickthumb.web.routes import ENDPOINTS
+from quickthumb.web.server import GRACEFUL_SECONDS
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "kubernetes.md").read_text(encoding="utf-8")

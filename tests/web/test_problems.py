@@ -41,7 +41,7 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
     service = cast("ImageService", FailingService(error))
     mail, health = cast("MailService", service), cast("Health", service)
     app = application(service, mail, health, max_wait_seconds=1, lifespan=lifespan)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 
