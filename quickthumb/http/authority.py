@@ -12,7 +12,7 @@ LONGEST_NAME = 253
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A host in lower case, without the brackets of an IPv6 address and without the last dot of a name; and its port."""
+    """A host in lower case, and a port if one is given. IPv6 addresses have no brackets here, and names no dot at the end."""
 
     host: str
     port: int | None

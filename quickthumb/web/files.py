@@ -19,8 +19,8 @@ async def result(request: Request) -> Response:
 
 
 async def original(request: Request) -> Response:
-    """Downloads the source under the client's file name, with the extension of its real format. Browsers show it neither
-    as a page nor on pages of other sites."""
+    """Downloads the source under the client's file name, with the extension of its real format. Browsers save it, and
+    show it neither as a page nor on pages of other sites."""
     job, download = await service_of(request).original(caller_of(request), request.path_params["job_id"])
     media_type, extension = media_of(job.source.format)
     name = f"{_stem(job.source.filename)}.{extension}"

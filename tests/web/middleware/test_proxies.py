@@ -37,8 +37,8 @@ async def test_by_default_no_proxy_is_trusted(tmp_path: Path, words: tuple[str, 
 
 @pytest.mark.parametrize("words", [SERVE, PLAIN], ids=["serve", "plain uvicorn"])
 async def test_a_trusted_proxy_tells_the_clients_address(tmp_path: Path, words: tuple[str, ...]) -> None:
-    settings = {"log_format": "text", "trusted_proxies": "127.0.0.1, 10.0.0.0/8"}
-    async with running_web(tmp_path, NO_REDIS, words=words, **settings) as web:
+    proxies = "127.0.0.1, 10.0.0.0/8"
+    async with running_web(tmp_path, NO_REDIS, words=words, log_format="text", trusted_proxies=proxies) as web:
         assert await asked_by(web, CLIENT) == CLIENT
         assert await asked_by(web, "198.51.100.1", f"{CLIENT}, 10.1.2.3") == CLIENT
         assert await asked_by(web, FORGED) == "127.0.0.1"
