@@ -8,13 +8,18 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from quickthumb import logs
 from tests.conftest import clean_environment, http_client, picture, running_service
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
 from tests.web.conftest import done
+from tests.web_process import SERVE, running_web
 
 REQUEST_ID = "trace-42.a/b"
 
@@ -168,6 +173,43 @@ async def test_one_grep_tells_the_whole_story_of_a_picture(tmp_path: Path) -> No
     assert story[0]["message"].startswith("POST /images/: 202 in ")
     assert "image resized and saved" in story[1]["message"]
     assert not [line for line in lines if "GET " in line["message"]]
+
+
+CONTROLS = "\r\n\x1b[2J\x7f\x85\x9b\u2028\u202eforged"
+HEADER = "\x85\x9b2J\u2028\u202eforged".encode()  # HTTP itself forbids the others
+HEADERS = ("X-Forwarded-For", "X-Request-ID", "Idempotency-Key", "Origin", "Prefer", "User-Agent")
+PLAIN = ("uvicorn", "quickthumb.app:app", "--port", "0")
+
+
+@pytest.mark.parametrize("words", [SERVE, PLAIN], ids=["serve", "plain uvicorn"])
+@pytest.mark.parametrize("line_format", ["text", "json"])
+async def test_nothing_that_a_client_sends_forges_a_line(
+    tmp_path: Path, words: tuple[str, ...], line_format: str
+) -> None:
+    hostile = quote(CONTROLS)
+    part = f"--x\r\nContent-Disposition: form-data; name=image; filename*=UTF-8''{hostile}\r\n\r\n".encode()
+    form: dict[str, Any] = {
+        "content": part + picture() + b"\r\n--x--",
+        "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+    }
+    async with (
+        RedisServer(tmp_path) as redis,
+        running_web(
+            tmp_path, redis.url, words=words, log_requests="all", log_format=line_format, trusted_proxies="127.0.0.1"
+        ) as web,
+        http_client(web.address) as client,
+    ):
+        for name in HEADERS:
+            answer = await client.post(f"/images/?{hostile}", headers={name.encode(): HEADER})
+            assert answer.status_code >= 400
+        for method, path in (("GET", f"/jobs/{hostile}"), ("DELETE", f"/{hostile}?{hostile}"), ("GET", "/jobs")):
+            answer = await client.request(method, path)
+        answer = await client.post("/images/", **form)
+        assert answer.status_code == 202
+        await wait_until(lambda: answer.headers["x-request-id"] in web.log.read_text())
+        text = web.log.read_bytes().decode()
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert not [line for line in text.split("\n") if line.startswith("forged")]
 
 
 async def test_arqs_own_lines_look_like_all_lines(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ LONGEST_NAME = 253
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A host in lower case, and a port if one is given. IPv6 addresses have no brackets here, and names no dot at the end."""
+    """A host in lower case, and a port if given. An IPv6 address has no brackets here, and a name no dot at its end."""
 
     host: str
     port: int | None

@@ -105,6 +105,7 @@ async def test_another_method_is_a_problem_that_says_which_are_allowed(
 
 async def test_no_host_and_no_address_leads_elsewhere(waiting: httpx.AsyncClient) -> None:
     for path in ("/", "/docs/", "/jobs/"):
-        answer = await waiting.get(path, headers={"Host": "evil.example"})
-        assert "evil.example" not in answer.text
+        answer = await waiting.get(path, headers={"Host": "other.localhost"})
+        assert answer.status_code in (200, 307)
+        assert "other.localhost" not in answer.text
         assert answer.headers.get("location", "/docs") == "/docs"
