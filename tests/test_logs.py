@@ -120,6 +120,13 @@ def test_an_exception_cannot_forge_a_line(formatter: logging.Formatter) -> None:
 
 
 @pytest.mark.usefixtures("escaping")
+def test_every_process_that_sets_up_its_log_makes_such_records() -> None:
+    logging.setLogRecordFactory(logging.LogRecord)
+    logs.configure("auto")
+    assert logging.getLogRecordFactory() is logs.Record
+
+
+@pytest.mark.usefixtures("escaping")
 def test_uvicorn_keeps_its_colors() -> None:
     formatter = DefaultFormatter("%(levelprefix)s %(message)s", use_colors=True)
     made = logging.getLogger("any").makeRecord(
