@@ -7,6 +7,7 @@ names must be known. IP addresses cannot be rebound: whoever is at an address is
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -64,12 +65,13 @@ class HostCheck:
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
-        self._hosts = hosts
+        # Nearly all requests name the same few hosts.
+        self._admits = lru_cache(maxsize=64)(hosts.admits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             for name, value in scope["headers"]:
-                if name == b"host" and not self._hosts.admits(value.decode("latin-1")):
+                if name == b"host" and not self._admits(value.decode("latin-1")):
                     await problem(_refusal(value), urls_in(scope))(scope, receive, send)
                     return
         await self._app(scope, receive, send)
