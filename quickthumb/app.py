@@ -26,6 +26,7 @@ from quickthumb.service.shutdown import Shutdown
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
+from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers
 from quickthumb.wiring import image_service, storage_guard
@@ -70,6 +71,9 @@ def build(config: Config) -> Starlette:
         log_requests=config.logs.requests,
         lifespan=lifespan,
         root_path=config.web.root_path,
+        # Nobody needs a key yet.
+        hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
+        trusted_proxies=config.web.trusted_proxies,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

@@ -2,11 +2,15 @@
 
 Every request and every attempt runs in a task of its own. `begin` and `mark` attach ids to the task, and every line
 that the task logs from then on has them, whichever module logs it.
+
+Clients choose names, paths and headers, so no control character reaches a line: it could forge another line, or act on
+the terminal that shows it.
 """
 
 import logging
 import logging.config
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -14,8 +18,13 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-# Control characters in a message, such as a line break in a file name, could forge a line.
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != ord("\t")}
+_CONTROLS = [
+    *range(0x20),  # C0, with CR, LF and ESC
+    *range(0x7F, 0xA0),  # DEL, and C1 with another line break and CSI
+    *range(0x2028, 0x202F),  # Unicode's own line breaks, and marks that reorder text
+    *range(0x2066, 0x206A),  # more of these marks
+]
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS if code != ord("\t")}
 # arq logs each call twice, and its health every few seconds; QuickThumb logs one line per attempt, which says more.
 _CHATTER = ("%6.2fs →", "%6.2fs ←", "%6.2fs ↻", "recording health")
 # The name that arq's command gives to its own handler.
@@ -36,8 +45,35 @@ def mark(**ids: str | None) -> None:
     _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value is not None}})
 
 
+def escaped(text: str) -> str:
+    """The text with every control character but the tab written out, as in `\\x1b`."""
+    return text.translate(_ESCAPES)
+
+
+class Record(logging.LogRecord):
+    """A record whose message has no control characters, whichever logger made it and whichever formatter writes it.
+
+    Some formatters, such as uvicorn's for its access log, write the arguments and not the message.
+    """
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        super().__init__(*values, **named)
+        if isinstance(self.args, tuple):
+            self.args = tuple(escaped(value) if isinstance(value, str) else value for value in self.args)
+        if self.exc_info and self.exc_info[0]:
+            self.exc_text = _indented(escaped_lines(logging.Formatter().formatException(self.exc_info)))
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's name
+        message = super().getMessage()
+        # uvicorn has a second text for terminals, with colors around its arguments.
+        return message if self.msg is getattr(self, "color_message", None) else escaped(message)
+
+
 class TextLines(logging.Formatter):
-    """`2026-01-31 12:00:00.004 INFO    message`, and after it the ids that the message does not contain."""
+    """`2026-01-31 12:00:00.004 INFO    message`, and after it the ids that the message does not contain.
+
+    The lines of a traceback are indented, so that no exception's text looks like a line of the log.
+    """
 
     default_msec_format = "%s.%03d"
 
@@ -45,8 +81,20 @@ class TextLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        line = super().formatMessage(record).translate(_ESCAPES)
-        return line + "".join(f" {name}={value}" for name, value in _ids.get().items() if value not in line)
+        line = super().formatMessage(record)
+        return escaped(line + "".join(f" {name}={value}" for name, value in _ids.get().items() if value not in line))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return _indented(escaped_lines(super().formatException(ei)))
+
+
+def escaped_lines(text: str) -> str:
+    """The text with control characters written out, except for its line breaks."""
+    return "\n".join(map(escaped, text.split("\n")))
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "    ", lambda line: True)
 
 
 class JsonLines(JsonFormatter):
@@ -61,7 +109,11 @@ class JsonLines(JsonFormatter):
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        return {"time": log_data.pop("time"), **log_data, **_ids.get()}
+        message = escaped(str(log_data["message"]))
+        return {"time": log_data.pop("time"), **log_data, "message": message, **_ids.get()}
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return escaped_lines(str(super().formatException(ei)))
 
 
 def dictionary(line_format: str, *, loggers: Iterable[str] = OWN_LOGGERS) -> dict[str, Any]:
@@ -82,7 +134,9 @@ def dictionary(line_format: str, *, loggers: Iterable[str] = OWN_LOGGERS) -> dic
 
 
 def configure(line_format: str) -> None:
-    """Logs to standard error from INFO up, unless the process has already configured logging."""
+    """Logs to standard error from INFO up, unless the process has already configured logging. In any case, no record
+    has control characters from then on."""
+    logging.setLogRecordFactory(Record)
     if logging.getLogger().handlers:
         return
     logging.config.dictConfig(dictionary(line_format))

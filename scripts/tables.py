@@ -24,7 +24,7 @@ def settings() -> str:
     order = {name: place for place, name in enumerate(on_page)}
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
     for setting in sorted(SETTINGS.values(), key=lambda setting: order.get(setting.name.upper(), len(order))):
-        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, "") else "none"
+        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, (), "") else "none"
         rows.append(f"| `{setting.name.upper()}` | {default} | {setting.meaning} |")
     return "\n".join(rows)
 

@@ -408,3 +408,26 @@ def test_a_worker_is_named_after_its_host_unless_the_settings_say_otherwise() ->
         load({"QUICKTHUMB_WORKER_NAME": "a b"})
     with pytest.raises(ConfigError, match="REDIS_PREFIX"):
         load({"QUICKTHUMB_REDIS_PREFIX": "every*"})
+
+
+def test_hosts_and_proxies_are_lists() -> None:
+    config = load({"QUICKTHUMB_ALLOWED_HOSTS": "images.example.org, *.cdn.example.org,*"})
+    assert config.web.allowed_hosts == ("images.example.org", "*.cdn.example.org", "*")
+    config = load({"QUICKTHUMB_TRUSTED_PROXIES": "10.0.0.0/8, ::1,unix"})
+    assert config.web.trusted_proxies == ("10.0.0.0/8", "::1", "unix")
+    assert load({}).web.allowed_hosts == load({}).web.trusted_proxies == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["https://images.example.org", "images.example.org:8000", "a/b", "a.*", "**", "*a.example.org", "ä.org", "."],
+)
+def test_an_allowed_host_is_a_bare_name(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^ALLOWED_HOSTS .*without scheme, port and path"):
+        load({"QUICKTHUMB_ALLOWED_HOSTS": name})
+
+
+@pytest.mark.parametrize("word", ["proxy.example.org", "*", "10.0.0.1/8", "10.0.0.256"])
+def test_a_trusted_proxy_is_an_address_or_a_network(word: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^TRUSTED_PROXIES .*'?{re.escape(word)}"):
+        load({"QUICKTHUMB_TRUSTED_PROXIES": word})

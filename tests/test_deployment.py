@@ -48,6 +48,10 @@ def test_web_and_worker_are_one_image_on_one_volume(services: dict[str, Any]) ->
     assert [name for name, service in services.items() if "build" in service] == ["web"]
 
 
+def test_other_containers_reach_the_web_by_its_name(services: dict[str, Any]) -> None:
+    assert services["web"]["environment"]["QUICKTHUMB_ALLOWED_HOSTS"] == "web"
+
+
 def test_workers_can_be_scaled(services: dict[str, Any]) -> None:
     assert not {"container_name", "ports", "hostname"} & services["worker"].keys()
 

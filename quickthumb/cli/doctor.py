@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from quickthumb.cli.command import Command
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, ConfigError, load
+from quickthumb.config import Config, ConfigError, WebSettings, load
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.inspection import RedisFacts, inspect
@@ -26,8 +26,10 @@ from quickthumb.service.guard import REMEDY
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
 from quickthumb.storage.layout import PROCESSED, UPLOADS
+from quickthumb.web.middleware.hosts import LOCALHOST, Hosts
 
 OLDEST_REDIS = (6, 2)
+LOOPBACK = ("127.0.0.1", "::1", LOCALHOST)
 # Jobs run by Redis' clock; with more difference than this, the times that clients see look wrong.
 CLOCK_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -71,8 +73,19 @@ def _findings() -> Iterator[Finding]:
         yield Finding(Level.FAILURE, "settings", str(error))
         return
     yield Finding(Level.OK, "settings", "They are valid.")
+    yield from _hosts(config.web)
     yield from _folder(config)
     yield from asyncio.run(_redis(config))
+
+
+def _hosts(web: WebSettings) -> Iterator[Finding]:
+    """Which hosts requests may name, if other machines or web sites can send any."""
+    if Hosts.of(web.allowed_hosts, listens_on=web.host, needs_keys=False).any_host:
+        told = "Requests may name any host, so DNS rebinding works; set ALLOWED_HOSTS to the names of this service."
+        yield Finding(Level.WARNING, "hosts", told)
+    elif web.host not in LOOPBACK or web.allowed_hosts:
+        names = ", ".join((LOCALHOST, *web.allowed_hosts))
+        yield Finding(Level.OK, "hosts", f"Requests may name IP addresses, {names} (ALLOWED_HOSTS), and no other host.")
 
 
 def _folder(config: Config) -> Iterator[Finding]:

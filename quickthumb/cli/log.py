@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
+from quickthumb.logs import escaped
+
 OWN_NAME = "quickthumb"
 
 # Cyan, green, yellow, magenta, blue: readable on dark and on light backgrounds.
@@ -17,8 +19,6 @@ BOLD = "1"
 RESET = "\x1b[0m"
 
 COLOR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
-# Anything else could move the terminal's cursor or hide text, as in a file name made to forge a log line.
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -52,7 +52,7 @@ class Log:
         self.line(OWN_NAME, text)
 
     def _clean(self, text: str) -> str:
-        pieces = [_escaped(piece) for piece in COLOR_CODE.split(text)]
+        pieces = [escaped(piece) for piece in COLOR_CODE.split(text)]
         if not self._colored or len(pieces) == 1:
             return "".join(pieces)
         codes = [*COLOR_CODE.findall(text), RESET]  # a color left on ends with its line
@@ -68,10 +68,6 @@ class Log:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
                 os.close(nowhere)
-
-
-def _escaped(text: str) -> str:
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class JsonLog(Log):

@@ -24,11 +24,10 @@ from quickthumb.queue.condition import mistake_at_start
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.keys import Keys
 from quickthumb.service.presets import read_presets
+from quickthumb.web.server import GRACEFUL_SECONDS
 
 APPLICATION = "quickthumb.app:app"
 PROTOCOL = "quickthumb.web.protocol:BoundedProtocol"
-# How long open requests may take to finish after SIGTERM.
-GRACEFUL_SECONDS = 10
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             http=PROTOCOL,
             root_path=config.web.root_path,
             server_header=False,
+            proxy_headers=False,  # the application knows whom to believe, see TRUSTED_PROXIES
             log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
             access_log=False,  # the application logs requests itself, see LOG_REQUESTS
             timeout_graceful_shutdown=GRACEFUL_SECONDS,

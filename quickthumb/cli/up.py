@@ -20,6 +20,7 @@ from quickthumb.config import Config, load, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.connection import answers
 from quickthumb.service.presets import read_presets
+from quickthumb.web.server import GRACEFUL_SECONDS
 
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
@@ -155,7 +156,7 @@ def _web(plan: Plan) -> Child:
         return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
-    return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready, LOG_PREFIX)
+    return Child("web", words, plan.environment, GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready, LOG_PREFIX)
 
 
 COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)

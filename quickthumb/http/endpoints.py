@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from quickthumb.model.errors import QuickThumbError
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,6 +60,11 @@ class Endpoint:
     body: dict[str, Any] | None = None
     # False for a GET that changes something, against the rule for GET; then HEAD is not answered.
     safe: bool = True
+
+    @property
+    def changes(self) -> bool:
+        """Whether a request may change something, so that pages of other origins must not send it."""
+        return not self.safe or self.method not in SAFE_METHODS
 
 
 def json_answer(

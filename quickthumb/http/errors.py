@@ -19,3 +19,19 @@ class RangeNotSatisfiable(QuickThumbError):
     """Every range in the `Range` header begins behind the end of the file."""
 
     code, status, title = "range_not_satisfiable", 416, "The requested range is outside the file"
+
+
+class HostNotAllowed(QuickThumbError):
+    """The request names a host that the service does not answer to. By default these are all IP addresses, `localhost`
+    and `HOST`. If the service is to be reached by the name in `detail`, add it to `ALLOWED_HOSTS`. Without this check,
+    a web site whose name is made to lead to your machine could use the service in your browser (DNS rebinding)."""
+
+    code, status, title = "host_not_allowed", 421, "The service does not answer to this host"
+
+
+class CrossOrigin(QuickThumbError):
+    """A page of another origin sent a request that changes something, and only pages of this service itself may do so.
+    Programs that are no browsers are not affected: send the image from your server, or serve the page from the same
+    origin as the service."""
+
+    code, status, title = "cross_origin", 403, "Pages of other origins may not do this"

@@ -30,7 +30,10 @@ UNKNOWN_MEDIA = ("application/octet-stream", "bin")
 # Every media type of a file, and of a part of it; the last of PICTURES stands for bytes of any format.
 PICTURES = (*(media_type for media_type, _ in MEDIA_TYPES.values()), UNKNOWN_MEDIA[0])
 PARTS = (*PICTURES, "multipart/byteranges")
-_KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", "content-security-policy")
+# Which sites may show a file that they cannot read: any, as users of an image service expect, or only this one.
+SHOWN_ANYWHERE, SHOWN_HERE = "cross-origin", "same-origin"
+_POLICIES = ("content-security-policy", "cross-origin-resource-policy")
+_KEPT_WHEN_NOT_MODIFIED = ("etag", "last-modified", "cache-control", *_POLICIES)
 
 
 def media_of(format_name: str | None) -> tuple[str, str]:
@@ -38,9 +41,12 @@ def media_of(format_name: str | None) -> tuple[str, str]:
     return UNKNOWN_MEDIA if format_name is None else MEDIA_TYPES[format_name]
 
 
-def serve(request: Request, download: Download, media_type: str, disposition: str, name: str) -> Response:
+def serve(
+    request: Request, download: Download, media_type: str, disposition: str, name: str, shown: str = SHOWN_ANYWHERE
+) -> Response:
     """A response with the file, to be saved as `name`: 200, 206, 304 or 416, depending on the request's headers.
 
+    `shown` says on whose pages browsers show the file: SHOWN_ANYWHERE or SHOWN_HERE.
     If the file is removed before its first byte is sent, sending the response raises UnknownResult.
     """
     headers = Headers(
@@ -49,6 +55,7 @@ def serve(request: Request, download: Download, media_type: str, disposition: st
             "Cache-Control": CACHE_CONTROL,
             "Content-Disposition": content_disposition(disposition, name),
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "Cross-Origin-Resource-Policy": shown,
             "ETag": f'"{download.blob.version}"',
             "Last-Modified": format_datetime(download.blob.modified_at, usegmt=True),
         }

@@ -18,7 +18,10 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.middleware.answers import Observing, SecurityHeaders, ServerErrors
+from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
 from quickthumb.web.middleware.lingering import LingeringClose
+from quickthumb.web.middleware.origins import Admits, OriginCheck, nobody
+from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
@@ -41,26 +44,31 @@ def application(
     lifespan: Lifespan,
     root_path: str = "",
     log_requests: str = "changes",
+    hosts: Hosts = ONLY_LOCAL,
+    trusted_proxies: Sequence[str] = (),
+    admits: Admits = nobody,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
-    `log_requests` is the setting.
+    `log_requests` and `trusted_proxies` are the settings. The application answers only to `hosts`, and pages of other
+    origins may change something only if it `admits` their origin.
     """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
     app = Starlette(
         routes=[
-            *(route for endpoint in endpoints for route in _routes(endpoint)),
-            *(route for page in PAGES for route in _routes(page)),
+            *(route for endpoint in [*endpoints, *PAGES] for route in _routes(endpoint, admits)),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
+            *([Middleware(TrustedProxies, trusted=trusted_proxies)] if trusted_proxies else []),
             Middleware(RootPath, prefix=root_path),
             Middleware(Observing, metrics=metrics, logged=log_requests),
             Middleware(SecurityHeaders),
             Middleware(LingeringClose),
             Middleware(ServerErrors),
+            Middleware(HostCheck, hosts=hosts),
         ],
         exception_handlers={
             QuickThumbError: problems.known,
@@ -79,12 +87,13 @@ def application(
     return app
 
 
-def _routes(endpoint: Endpoint) -> Iterator[Route]:
+def _routes(endpoint: Endpoint, admits: Admits) -> Iterator[Route]:
     """Routes for the path with and without a trailing slash. After a redirect, many clients would not send the body."""
+    guards = [Middleware(OriginCheck, admits=admits)] if endpoint.changes else []
     path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     for spelling in filter(None, (path, twin)):
-        route = Route(spelling, endpoint.handler, methods=[endpoint.method], name=path)
+        route = Route(spelling, endpoint.handler, methods=[endpoint.method], name=path, middleware=guards)
         if not endpoint.safe and route.methods is not None:
             route.methods.discard("HEAD")
         yield route

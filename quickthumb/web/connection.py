@@ -14,6 +14,7 @@ import asyncio
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from quickthumb.http.authority import authority_in, is_absolute
 from quickthumb.service.shutdown import Shutdown
 
 # Where the lifespan state holds the application's `Shutdown`.
@@ -49,6 +50,9 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
 
     def take_head(self) -> None:
         """Starts the request, whose head is complete."""
+        if is_absolute(self.url):  # then its host counts, whatever the header says
+            others = [header for header in self.headers if header[0] != b"host"]
+            self.headers[:] = [(b"host", authority_in(self.url)), *others]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.files import MEDIA_TYPES, media_of, serve
+from quickthumb.http.files import MEDIA_TYPES, SHOWN_HERE, media_of, serve
 from quickthumb.http.requests import caller_of, service_of
 
 
@@ -19,10 +19,12 @@ async def result(request: Request) -> Response:
 
 
 async def original(request: Request) -> Response:
-    """Downloads the source under the client's file name, with the extension of its real format; never shown inline."""
+    """Downloads the source under the client's file name, with the extension of its real format. Browsers save it, and
+    show it neither as a page nor on pages of other sites."""
     job, download = await service_of(request).original(caller_of(request), request.path_params["job_id"])
     media_type, extension = media_of(job.source.format)
-    return serve(request, download, media_type, "attachment", f"{_stem(job.source.filename)}.{extension}")
+    name = f"{_stem(job.source.filename)}.{extension}"
+    return serve(request, download, media_type, "attachment", name, SHOWN_HERE)
 
 
 def _stem(filename: str | None) -> str:

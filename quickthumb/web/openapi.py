@@ -7,6 +7,7 @@ from typing import Any
 from quickthumb import __version__
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
+from quickthumb.http.errors import CrossOrigin
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.web import schemas
 
@@ -47,7 +48,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "description": (endpoint.handler.__doc__ or "").strip(),
         "responses": {
             **{str(answer.status): _answer(answer) for answer in endpoint.answers},
-            **_problems(endpoint.errors),
+            **_problems((*endpoint.errors, CrossOrigin) if endpoint.changes else endpoint.errors),
         },
     }
     if endpoint.parameters:

@@ -1,33 +1,75 @@
-"""What the application needs of the uvicorn that serves it, whichever command has started it."""
+"""What the application needs of the uvicorn that serves it, whichever command has started it.
+
+A plain uvicorn lacks limits that `quickthumb serve` has, and believes whoever connects from this machine about the
+address of the client. The application mends what it can reach, and says what is left.
+"""
 
 import asyncio
+import logging
+import os
 import signal
 
-from uvicorn import Server
+from uvicorn import Config, Server
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quickthumb.web.connection import AnnouncesShutdown, IgnoresUpgrades
+from quickthumb.web.protocol import BoundedProtocol
 
+log = logging.getLogger("quickthumb.web")
+
+# How long open requests may take to finish after SIGTERM.
+GRACEFUL_SECONDS = 10
 # Enough for the answers of cancelled requests, and for their clients to read them.
 LAST_ANSWERS_SECONDS = 3.0
+# uvicorn's variable for the proxies that it believes; here the setting TRUSTED_PROXIES is in its place.
+UVICORNS_PROXIES = "FORWARDED_ALLOW_IPS"
+
+UNBOUNDED = "limits on the request head and on slow clients"
+ADVICE = "Put a reverse proxy in front that has them, or start `quickthumb serve`."
 
 
 def adapt_server() -> Server | None:
-    """Makes the connections of a plain uvicorn ignore offers to upgrade, and announce a shutdown. Returns the server.
+    """Gives a plain uvicorn the limits of `quickthumb serve`, as far as possible, and logs what it lacks in one line.
 
-    Call it in the lifespan: the server has its signal handlers by then, and no connections yet. The handlers lead to
-    the server; returns None if there is none. A protocol other than httptools', which handles upgrades itself, only
-    learns to announce a shutdown.
+    Returns the server. Call it in the lifespan: the server has its signal handlers by then, and no connections yet. The
+    handlers lead to the server; returns None if there is none. A protocol other than httptools' cannot be given the
+    limits; it only learns to announce a shutdown.
     """
+    if os.environ.get(UVICORNS_PROXIES):
+        log.warning("%s is ignored; name the proxies in the setting TRUSTED_PROXIES", UVICORNS_PROXIES)
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if not isinstance(server, Server):
+        told = "This server, unlike `quickthumb serve`, may lack %s, and may believe anybody's X-Forwarded-For. %s"
+        log.warning(told, UNBOUNDED, ADVICE)
         return None
-    protocol = server.config.http_protocol_class
-    if protocol is HttpToolsProtocol:
-        server.config.http_protocol_class = IgnoresUpgrades
-    elif not issubclass(protocol, AnnouncesShutdown):
-        server.config.http_protocol_class = type(protocol.__name__, (AnnouncesShutdown, protocol), {})
+    _believe_no_proxy(server.config)
+    _hide_name(server.config)
+    if server.config.timeout_graceful_shutdown is None:
+        server.config.timeout_graceful_shutdown = GRACEFUL_SECONDS
+    _bound(server.config)
     return server
+
+
+def _believe_no_proxy(config: Config) -> None:
+    """Takes away the middleware that believes `X-Forwarded-For` of FORWARDED_ALLOW_IPS, by default of this machine."""
+    if isinstance(config.loaded_app, ProxyHeadersMiddleware):
+        config.loaded_app = config.loaded_app.app
+
+
+def _hide_name(config: Config) -> None:
+    config.encoded_headers = [header for header in config.encoded_headers if header != (b"server", b"uvicorn")]
+
+
+def _bound(config: Config) -> None:
+    protocol = config.http_protocol_class
+    if protocol in (HttpToolsProtocol, IgnoresUpgrades):
+        config.http_protocol_class = BoundedProtocol
+        log.info("Served by plain uvicorn, with the limits of `quickthumb serve`")
+    elif not issubclass(protocol, BoundedProtocol):
+        log.warning("Served by uvicorn with %s, which lacks %s. %s", protocol.__name__, UNBOUNDED, ADVICE)
+        if not issubclass(protocol, AnnouncesShutdown):
+            config.http_protocol_class = type(protocol.__name__, (AnnouncesShutdown, protocol), {})
 
 
 async def give_last_answers(server: Server | None) -> None:

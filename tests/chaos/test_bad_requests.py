@@ -42,7 +42,7 @@ def endless(piece: bytes) -> Iterator[bytes]:
 
 def head(*lines: str, request: str = "POST /images/ HTTP/1.1") -> bytes:
     """A request's head, with its end."""
-    return "\r\n".join((request, "Host: test", *lines, "", "")).encode("latin-1")
+    return "\r\n".join((request, "Host: localhost", *lines, "", "")).encode("latin-1")
 
 
 def of_length(body: bytes, content_type: str, length: object = None, half_closes: bool = False) -> Request:

@@ -32,7 +32,9 @@ ASKED_OVER_SECONDS = {True: 8.0, False: 1.5}
 MOST_KEPT_BYTES = 24 * MEBIBYTE
 
 IMAGE = picture(64, 48)
-HEAD = b"POST /images/ HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(IMAGE)
+HEAD = b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(
+    IMAGE
+)
 HALF_A_HEAD = HEAD[: len(HEAD) // 2]
 HALF_A_BODY = HEAD + IMAGE[: len(IMAGE) // 2]
 # What each third of the clients sends at once, and what it sends byte by byte behind that.

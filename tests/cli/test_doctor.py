@@ -55,6 +55,21 @@ async def test_all_is_well(tmp_path: Path) -> None:
     assert list(found) == subjects
 
 
+@pytest.mark.parametrize(
+    ("settings", "level", "told"),
+    [
+        ({}, None, ""),
+        ({"host": "0.0.0.0"}, "ok", "IP addresses, localhost (ALLOWED_HOSTS)"),  # noqa: S104 - nothing listens
+        ({"allowed_hosts": "images.example.org,*.cdn.test"}, "ok", "localhost, images.example.org, *.cdn.test"),
+        ({"allowed_hosts": "*"}, "warn", "any host"),
+    ],
+)
+def test_it_says_which_hosts_are_allowed(settings: dict[str, str], level: str | None, told: str) -> None:
+    ended = quickthumb("doctor", **{f"QUICKTHUMB_{name.upper()}": value for name, value in settings.items()})
+    assert findings(ended).get("hosts") == level
+    assert told in ended.stdout
+
+
 def test_each_failure_is_one_line(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     url = "redis://user:secret@127.0.0.1:1"

@@ -15,7 +15,9 @@ from tests.web.test_protocol import code, exchange
 from tests.web_process import WebProcess, running_web
 
 # Larger than what the server reads at once, so it reaches the limit before the end of the head.
-LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Padding: %s\r\n\r\n" % (b"x" * 1_000_000)
+LONG_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Padding: %s\r\n\r\n" % (
+    b"x" * 1_000_000
+)
 
 
 def no_redis(folder: Path) -> str:
@@ -34,12 +36,6 @@ async def test_a_head_is_bounded_and_the_server_not_named(tmp_path: Path) -> Non
         assert answer.status_code == 200
         assert "server" not in answer.headers
         assert code(await exchange(web.address, LONG_HEAD)) == (431, "head_too_large")
-
-
-async def test_plain_uvicorn_serves_the_same_without_the_bounds(tmp_path: Path) -> None:
-    plain = ("uvicorn", "quickthumb.app:app", "--port", "0")
-    async with running_web(tmp_path, no_redis(tmp_path), words=plain) as web:
-        assert (await exchange(web.address, LONG_HEAD)).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import CHECKOUT, START_SECONDS, clean_environment, http_client, picture, running_service
+from tests.docs.reverse_proxy import reverse_proxy
 from tests.web import test_docs
 from tests.web_process import running_web
 
@@ -157,14 +158,13 @@ async def test_a_picture_sent_by_the_browser_gets_its_thumbnail(
     visit: test_docs.Visit, application: str, quickthumb: str, tmp_path: Path
 ) -> None:
     (tmp_path / "cat.jpg").write_bytes(picture())
-    # In place of the proxy that makes QuickThumb a part of the application's site.
-    await visit.page.route("**/images/", lambda route: route.continue_(url=f"{quickthumb}/images/"))
-    await visit.page.goto(application)
-    await visit.page.fill("form.direct [name=title]", "A cat")
-    await visit.page.set_input_files("form.direct [name=picture]", tmp_path / "cat.jpg")
-    await visit.page.click("form.direct button")
-    thumbnail = visit.page.locator("img[alt='A cat']")
-    await thumbnail.wait_for()
+    with reverse_proxy(application, quickthumb) as site:
+        await visit.page.goto(site)
+        await visit.page.fill("form.direct [name=title]", "A cat")
+        await visit.page.set_input_files("form.direct [name=picture]", tmp_path / "cat.jpg")
+        await visit.page.click("form.direct button")
+        thumbnail = visit.page.locator("img[alt='A cat']")
+        await thumbnail.wait_for()
     assert await thumbnail.evaluate("image => image.decode().then(() => image.naturalWidth)") == 200
     assert not [text for text in visit.complaints if "favicon" not in text]
 

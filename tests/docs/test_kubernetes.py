@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from quickthumb.cli.serve import GRACEFUL_SECONDS
 from quickthumb.config import SETTINGS, Config
+from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.routes import ENDPOINTS
+from quickthumb.web.server import GRACEFUL_SECONDS
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
@@ -50,6 +51,17 @@ def test_the_probes_ask_for_what_is_there() -> None:
     (service,) = (each["spec"] for each in MANIFESTS if each["kind"] == "Service")
     assert service["selector"] == {"app": "quickthumb-web"}
     assert {port["targetPort"] for port in service["ports"]} == ports
+
+
+def test_the_service_answers_to_its_names_and_to_the_probes() -> None:
+    (allowed,) = (
+        each["value"] for each in container("quickthumb-web")["env"] if each["name"] == "QUICKTHUMB_ALLOWED_HOSTS"
+    )
+    hosts = Hosts.of(Config.of(allowed_hosts=allowed).web.allowed_hosts, listens_on="0.0.0.0", needs_keys=False)  # noqa: S104
+    (service,) = (each["metadata"]["name"] for each in MANIFESTS if each["kind"] == "Service")
+    for host in (service, f"{service}.default.svc.cluster.local", "10.1.2.3:8000", "[fd00::7]:8000"):
+        assert hosts.admits(host)
+    assert not hosts.admits("evil.test")
 
 
 def test_there_is_time_to_stop() -> None:

@@ -68,7 +68,8 @@ async def growth_bytes(web: WebProcess, way: str, size: int) -> int:
 def upload(port: int, way: str, size: int) -> int:
     """Sends the upload with chunked encoding, and returns the response's status."""
     content_type, body = WAYS[way](size)
-    head = f"POST /images/ HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    about = f"Host: localhost\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked"
+    head = f"POST /images/ HTTP/1.1\r\n{about}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
         connection.sendall(head.encode())
         for chunk in body:

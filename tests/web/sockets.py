@@ -24,7 +24,7 @@ class Connection:
 
     async def head(self, request: str, **headers: object) -> Self:
         """Sends a request head. An underscore in the name of a header stands for a hyphen."""
-        lines = [f"{request} HTTP/1.1", "Host: test"]
+        lines = [f"{request} HTTP/1.1", "Host: localhost"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         return await self.send(("\r\n".join(lines) + "\r\n\r\n").encode())
 

@@ -209,7 +209,7 @@ async def test_an_upload_is_accepted_as_the_client_sends_it(server: WebProcess, 
 
 async def test_an_offer_is_ignored_without_a_body_too(server: WebProcess) -> None:
     for offer in (H2C, WEBSOCKET):
-        head = "\r\n".join(("GET /healthz HTTP/1.1", "Host: x", *offer, "", "")).encode()
+        head = "\r\n".join(("GET /healthz HTTP/1.1", "Host: localhost", *offer, "", "")).encode()
         async with connection(server.address) as sending:
             await sending.send(head * 3)  # and behind each comes the next at once
             for _ in range(3):
@@ -217,26 +217,28 @@ async def test_an_offer_is_ignored_without_a_body_too(server: WebProcess) -> Non
 
 
 async def test_a_body_that_is_no_request_is_none_behind_an_offer(server: WebProcess) -> None:
-    smuggled = b"DELETE /jobs/" + b"0" * 32 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    smuggled = b"DELETE /jobs/" + b"0" * 32 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     about = "Content-Type: text/plain", f"Content-Length: {len(smuggled)}"
     async with connection(server.address) as sending:
-        await sending.send(request("Host: x", *H2C, *about, body=smuggled))
+        await sending.send(request("Host: localhost", *H2C, *about, body=smuggled))
         assert (await sending.answer()).status_code == 415
 
 
 async def test_a_tunnel_is_refused(server: WebProcess) -> None:
     async with connection(server.address) as sending:
-        await sending.send(b"CONNECT /jobs HTTP/1.1\r\nHost: x\r\n\r\nGET /jobs HTTP/1.1\r\nHost: x\r\n\r\n")
+        await sending.send(
+            b"CONNECT /jobs HTTP/1.1\r\nHost: localhost\r\n\r\nGET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
         assert (await sending.answer()).status_code in (400, 405)
         assert await sending.is_closed()
 
 
 async def test_the_limits_of_a_head_hold_for_an_offer(alone: WebProcess) -> None:
     async with connection(alone.address) as sending:
-        await sending.send(request("Host: x", *H2C, JPEG, "X-Padding: " + "x" * 1_000_000, LENGTH))
+        await sending.send(request("Host: localhost", *H2C, JPEG, "X-Padding: " + "x" * 1_000_000, LENGTH))
         assert (await sending.answer()).status_code == 431
     async with connection(alone.address) as sending:
-        await sending.send(request("Host: x", "Host: y", *H2C, JPEG, LENGTH))
+        await sending.send(request("Host: localhost", "Host: y", *H2C, JPEG, LENGTH))
         assert (await sending.answer()).status_code == 400
 
 

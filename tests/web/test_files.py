@@ -57,6 +57,19 @@ async def test_a_result_has_the_type_of_its_bytes(
             assert image.format == kind
 
 
+async def test_other_sites_may_show_a_result_and_no_original(client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    """Also by an answer that makes the browser keep its copy, with the headers of that answer."""
+    for url, policy in (
+        (job["results"]["thumbnail"]["url"], "cross-origin"),
+        (job["links"]["original"], "same-origin"),
+    ):
+        for headers in ({}, {"If-None-Match": "*"}, {"Range": "bytes=0-1"}):
+            answer = await client.get(url, headers=headers)
+            assert answer.headers.get_list("cross-origin-resource-policy") == [policy], answer
+    for path in (job["links"]["self"], "/jobs", "/docs", "/nowhere"):
+        assert (await client.get(path)).headers["cross-origin-resource-policy"] == "same-origin"
+
+
 async def test_head_tells_the_same_without_the_bytes(client: httpx.AsyncClient, address: str) -> None:
     whole, head = await client.get(address), await client.head(address)
     assert head.content == b""

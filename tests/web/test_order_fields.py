@@ -74,7 +74,7 @@ async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIter
     service = ImageService(store, storage, watch, submission)
     mail = MailService(EmailStore(redis), storage, allowed=[], max_queued=1)
     app = application(service, mail, Health(store, storage), max_wait_seconds=1, lifespan=lifespan)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
     await watch.close()
 

@@ -41,7 +41,7 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
     service = cast("ImageService", FailingService(error))
     mail, health = cast("MailService", service), cast("Health", service)
     app = application(service, mail, health, max_wait_seconds=1, lifespan=lifespan)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 
@@ -105,6 +105,7 @@ async def test_another_method_is_a_problem_that_says_which_are_allowed(
 
 async def test_no_host_and_no_address_leads_elsewhere(waiting: httpx.AsyncClient) -> None:
     for path in ("/", "/docs/", "/jobs/"):
-        answer = await waiting.get(path, headers={"Host": "evil.example"})
-        assert "evil.example" not in answer.text
+        answer = await waiting.get(path, headers={"Host": "other.localhost"})
+        assert answer.status_code in (200, 307)
+        assert "other.localhost" not in answer.text
         assert answer.headers.get("location", "/docs") == "/docs"

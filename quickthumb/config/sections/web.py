@@ -1,12 +1,13 @@
 """The settings of the web server: its address, what an upload may send, and the log."""
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called
+from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called, Words
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -26,6 +27,36 @@ class WebSettings:
         default="",
         description="Path prefix under which a reverse proxy serves QuickThumb, such as `/thumbs`; none by default.",
     )
+
+    allowed_hosts: Words = Field(
+        default=(),
+        description="Host names that requests may name beside `localhost`, `HOST` and IP addresses: comma-separated, "
+        "`*.example.org` stands for all names below example.org, `*` for any.",
+    )
+    trusted_proxies: Words = Field(
+        default=(),
+        description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: comma-separated addresses "
+        "and networks such as 10.0.0.0/8, or `unix` for whoever connects to a Unix socket. By default, none.",
+    )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _bare_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name != "*" and not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
+                raise ValueError(
+                    f"{name!r} must be a host name without scheme, port and path, such as images.example.org or "
+                    "*.example.org"
+                )
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses_and_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if word != "unix":
+                ipaddress.ip_network(word)
+        return value
 
     @field_validator("root_path")
     @classmethod

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quickthumb import logs
+from quickthumb.http.endpoints import SAFE_METHODS
 from quickthumb.http.problems import asked, problem
 from quickthumb.http.urls import urls_in
 from quickthumb.metrics import WebMetrics
@@ -25,7 +26,6 @@ UNKNOWN_ROUTE = "unknown"
 CLIENT_WENT_AWAY = 499
 # Clients can send any method, so only these get a metrics series each; all others share one.
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Ids of all common formats, but nothing that could be taken for more than a word in a log or a header.
 HARMLESS_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -85,6 +85,8 @@ DEFAULT_HEADERS = {
     "Content-Disposition": "inline",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # Results have `cross-origin`, because other sites show them: see `http/files.py`.
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 

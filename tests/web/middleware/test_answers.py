@@ -100,11 +100,11 @@ async def test_scripts_run_on_the_docs_alone_and_come_from_here(waiting: httpx.A
 @pytest.mark.parametrize(
     "head",
     [
-        b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
-        b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nabcde",
-        b"POST /images/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        b"GET /jobs\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /images/ HTTP/1.1\r\nHost: [::]\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nabcde",
+        b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"GET /jobs\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"NONSENSE\r\n\r\n",
     ],
     ids=["both lengths", "two lengths", "a signed length", "unknown coding", "no ASCII", "nonsense"],
@@ -134,7 +134,7 @@ async def test_every_answer_has_the_id_of_its_request(waiting: httpx.AsyncClient
 @pytest.mark.parametrize("offered", ["", "a b", "a\tb", "x" * 129, '"quoted"', "<b>", "a;b", "caf\xe9"])
 async def test_an_id_that_could_do_harm_is_replaced(alone: WebProcess, offered: str) -> None:
     async with connection(alone.address) as sending:
-        head = f"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-ID: {offered}\r\n\r\n".encode("latin-1")
+        head = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {offered}\r\n\r\n".encode("latin-1")
         answer = await (await sending.send(head)).answer()
         assert answer.status_code == 200
         assert len(answer.headers["x-request-id"]) == 32

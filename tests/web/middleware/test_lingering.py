@@ -11,7 +11,7 @@ from tests.web.conftest import Refusal, refusal
 from tests.web.sockets import connection
 from tests.web_process import WebProcess
 
-SMUGGLED = b"DELETE /jobs/" + b"0" * 32 + b" HTTP/1.1\r\nHost: test\r\n\r\n"
+SMUGGLED = b"DELETE /jobs/" + b"0" * 32 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def test_a_client_that_sends_all_before_it_reads_gets_the_answer(alone: WebProcess) -> None:
