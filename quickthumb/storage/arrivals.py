@@ -1,12 +1,14 @@
 """Creates the folders of new jobs: source and record are written aside, and one rename makes both visible."""
 
 import contextlib
+import errno
+import io
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
@@ -24,17 +26,45 @@ from quickthumb.storage.durability import (
 from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import RECORD, SOURCE
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class SparingFile(io.BufferedWriter):
+    """A new file. A write that would leave less than `spare_bytes` of the disk free fails with ENOSPC, before it.
+
+    Uploads that run at the same time pass the check before the first of them fills the disk, so each of them looks
+    again before each of its blocks.
+    """
+
+    def __init__(self, path: Path, spare_bytes: int) -> None:
+        super().__init__(io.FileIO(path, "x"))
+        self._path = path
+        self._spare_bytes = spare_bytes
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        if self._spare_bytes:
+            self._check_room(memoryview(data).nbytes)
+        return super().write(data)
+
+    def _check_room(self, wanted_bytes: int) -> None:
+        free_bytes = shutil.disk_usage(self._path.parent).free
+        if free_bytes < wanted_bytes + self._spare_bytes:
+            words = f"of {free_bytes} free bytes, {self._spare_bytes} (MIN_FREE_BYTES) must stay free"
+            raise OSError(errno.ENOSPC, words, str(self._path))
+
 
 class NewJob:
     """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads.
 
-    Stores nothing unless `store` is the right one.
+    Stores nothing unless `store` is the right one. The source leaves `spare_bytes` of the disk free.
     """
 
-    def __init__(self, folder: Path, place: Path, store: StoreFile) -> None:
+    def __init__(self, folder: Path, place: Path, store: StoreFile, spare_bytes: int = 0) -> None:
         self._folder = folder
         self._place = place
         self._store = store
+        self._spare_bytes = spare_bytes
         self._made = False
         self._moved = False
         self.source = folder / SOURCE
@@ -43,7 +73,7 @@ class NewJob:
         """Creates the folder with an empty source in it; returns that file, open for writing."""
         self._make()
         try:
-            file = self.source.open("xb")
+            file = SparingFile(self.source, self._spare_bytes)
         except OSError:
             self.discard()
             raise
@@ -99,7 +129,7 @@ class NewJob:
         except OSError as error:
             if error.errno not in NO_LINK:
                 raise
-            with self.source.open("xb") as copy:
+            with SparingFile(self.source, self._spare_bytes) as copy:
                 shutil.copyfileobj(file, copy)
                 copy.flush()
                 os.fsync(copy.fileno())

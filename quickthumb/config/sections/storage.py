@@ -19,7 +19,8 @@ class StorageSettings:
     min_free_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=0,
-        description="Answer uploads with 503 when less disk space than this is free, in bytes.",
+        description="Disk space to leave free, in bytes: uploads that would take it are answered with 503 or 507, and "
+        "jobs whose results would take it wait.",
     )
 
     @field_validator("data_dir")
