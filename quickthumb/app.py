@@ -43,7 +43,7 @@ def build(config: Config) -> Starlette:
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
-    storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
+    storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     shutdown = Shutdown()
 

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, objects, removal, sweeping
-from quickthumb.storage.arrivals import FileArrival, NewJob
+from quickthumb.storage.arrivals import FileArrival, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
     make_folder,
@@ -63,6 +63,7 @@ class FileStorage:
         self._folder = folder
         self._store = StoreFile(folder)
         self._arriving = folder / UPLOADS / ARRIVING
+        self._room = Room(self._arriving, min_free_bytes)
         self._making = folder / PROCESSED / MAKING
 
     @property
@@ -153,7 +154,7 @@ class FileStorage:
 
     def _new_job(self, job_id: str) -> NewJob:
         place = self._folder / upload_folder(job_id)
-        return NewJob(self._arriving / job_id, place, self._store, self._min_free_bytes)
+        return NewJob(self._arriving / job_id, place, self._store, self._room)
 
     async def source(self, job_id: str) -> Blob | None:
         return await self.find(source_key(job_id))
@@ -223,7 +224,7 @@ class FileStorage:
             cause = Cause(f"{free_bytes} bytes are free at {self._folder}, of the {room_bytes} that are needed")
             raise DiskFull("The server's disk has too little room.") from cause
         if free_bytes < self._min_free_bytes:
-            cause = Cause(f"less than {self._min_free_bytes} bytes (MIN_FREE_BYTES) are free at {self._folder}")
+            cause = Cause(f"less than {self._min_free_bytes} bytes (twice MIN_FREE_BYTES) are free at {self._folder}")
             raise StorageUnavailable("The server's disk is almost full.") from cause
         if not os.access(self._arriving, os.W_OK):
             raise StorageUnavailable("The server cannot write to its storage.") from self._refusal(errno.EACCES)
