@@ -72,7 +72,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = partial(_unless_paused, pool, partial(repairer(config, pool, storage).round, name))
+    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
@@ -83,8 +83,8 @@ async def start(context: dict[str, Any], config: Config) -> None:
     )
 
 
-async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object]]) -> None:
-    if pool.paused_for is None:
+async def _if_usable(pool: WakingPool, guard: StorageGuard, action: Callable[[], Awaitable[object]]) -> None:
+    if pool.paused_for is None or guard.is_full:
         await action()
 
 

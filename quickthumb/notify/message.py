@@ -11,10 +11,10 @@ from quickthumb.model.errors import InvalidParameter
 
 MAX_ADDRESS_CHARACTERS = 254
 MAX_LOCAL_CHARACTERS = 64
-# One plain ASCII address. No comments, no quoted text, no list, nothing that could end a header or an SMTP command. The
-# local part lacks what some mail servers act on, although browsers accept it in <input type=email>: `%` and `!` (routes),
-# `/` and `|` (files and programs), `$`, `{`, `}` and a backtick (shells), and wildcards. Nor does it begin with `-`, which
-# a sendmail program would take for an option.
+# One plain ASCII address. No comments, no quoted text, no list, nothing that could end a header or an SMTP command.
+# The local part lacks what some mail servers act on, although browsers accept it in <input type=email>: `%` and `!`
+# (routes), `/` and `|` (files and programs), `$`, `{`, `}` and a backtick (shells), and wildcards. Nor does it begin
+# with `-`, which a sendmail program would take for an option.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ATOM = r"[A-Za-z0-9#&'+=_~-]+"
 _ADDRESS = re.compile(rf"((?!-){_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})*")

@@ -73,6 +73,28 @@ async def test_a_full_disk_costs_nothing_that_was_accepted(
         report.took("the disk has room again: until all that waited is DONE", time.time() - freed_at)
 
 
+async def test_a_full_disk_gets_room_from_what_has_expired(
+    tmp_path: Path, small_disk: Path, chance: random.Random
+) -> None:
+    stream = Stream()
+    async with Fleet(
+        tmp_path,
+        workers=1,
+        data_dir=small_disk / "data",
+        min_free_bytes=MEBIBYTE,
+        retention_seconds=5,
+        source_retention_seconds=5,
+        sweep_seconds=1,
+        housekeeping_seconds=1,
+    ) as fleet:
+        await fleet.until(await stream.accept(fleet.client, large_picture(chance)), "DONE")
+        _fill(small_disk, keep_free=0)
+        [worker] = fleet.workers
+        await wait_until(lambda: "cannot use its storage" in worker.said, seconds=START_SECONDS)
+        await wait_until(lambda: "can use its storage" in worker.said.partition("cannot use")[2], seconds=60)
+        assert not list((fleet.data_dir / "uploads").glob("???/*"))
+
+
 async def test_a_job_that_does_not_fit_harms_no_other_and_is_given_up(
     tmp_path: Path, small_disk: Path, chance: random.Random, report: Report
 ) -> None:
