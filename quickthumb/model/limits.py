@@ -21,7 +21,9 @@ class Limits:
     )
     max_frames: int = Field(default=1000, ge=1, description="Maximum number of frames in an animation.")
     max_result_bytes: int = Field(
-        default=256 * 1024 * 1024, ge=1, description="Largest size of all results of a job together, in bytes."
+        default=256 * 1024 * 1024,
+        ge=1,
+        description="Largest size of all results of a job together, in bytes; a job that would make more is FAILED.",
     )
     spare_bytes: int = 0
     max_profile_bytes: ClassVar[int] = 2 * 1024 * 1024

@@ -11,8 +11,8 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
-| `quickthumb:emails:accepted` | sorted set | the emails that were accepted lately, for the rate | an hour |
-| `quickthumb:emails:accepted:{sha256}` | sorted set | those to one address | an hour |
+| `quickthumb:emails:accepted` | sorted set | the emails that were accepted lately, for the rate | `RATE_SECONDS` |
+| `quickthumb:emails:accepted:{sha256}` | sorted set | those to one address | `RATE_SECONDS` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |

@@ -15,7 +15,7 @@ from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
 from quickthumb.queue.codec import request_id_of
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failed_in_redis
-from quickthumb.work.trouble import gave_up, is_too_much, trouble_of
+from quickthumb.work.trouble import gave_up, is_too_much, pause_seconds, trouble_of
 
 log = logging.getLogger("quickthumb.job")
 
@@ -165,8 +165,11 @@ class Runner:
     async def _settle(self, handler: Handler, attempt: Attempt, verdict: Verdict, started: float) -> Verdict:
         """Settles the attempt in Redis. Returns the verdict, a Snooze with its actual delay. Raises LeaseLost."""
         busy_seconds, seconds = time.monotonic() - started, 0.0
+        is_trouble = trouble_of(verdict) is not None
         if isinstance(verdict, Snooze):
             seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
+            if is_trouble:
+                seconds = max(seconds, pause_seconds(busy_seconds))
             verdict = replace(verdict, seconds=seconds)
         settled = await self._attempts.settle(
             attempt,
@@ -174,7 +177,7 @@ class Runner:
             fields=verdict.fields,
             busy_seconds=busy_seconds,
             blameless=isinstance(verdict, Snooze) and verdict.blameless,
-            troubled=trouble_of(verdict) is not None,
+            troubled=is_trouble,
             delay_seconds=seconds,
         )
         if not settled:

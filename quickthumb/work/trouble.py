@@ -10,6 +10,11 @@ from quickthumb.work.handler import Snooze, Verdict
 
 # An item is not given up for its age alone: while no worker was running, nobody tried it.
 LEAST_ATTEMPTS = 10
+# An attempt that took longer than this before it ended in trouble is followed by a pause that many times as long: an item
+# that is tried in vain for days takes a tenth of a thread at most.
+COSTLY_SECONDS = 5.0
+PAUSE_FACTOR = 9
+LONGEST_PAUSE_SECONDS = 900.0
 
 
 def trouble_of(verdict: Verdict) -> QuickThumbError | None:
@@ -31,3 +36,8 @@ def gave_up(attempt: Attempt, trouble: QuickThumbError) -> GaveUp:
     """The error with which an item fails that had too much trouble."""
     past = timedelta(seconds=round(attempt.troubled_seconds))
     return GaveUp(f"Gave up after {attempt.troubles + 1} attempts within {past}: {trouble.detail}")
+
+
+def pause_seconds(busy_seconds: float) -> float:
+    """How long an item pauses at least after an attempt that took `busy_seconds` and ended in trouble."""
+    return min(LONGEST_PAUSE_SECONDS, PAUSE_FACTOR * busy_seconds) if busy_seconds > COSTLY_SECONDS else 0.0

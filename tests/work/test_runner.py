@@ -26,6 +26,7 @@ from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import record_key
+from quickthumb.work import trouble
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.life import background, heartbeat
@@ -237,6 +238,15 @@ async def test_trouble_has_no_end_by_its_age_alone(
     await has_been_in_trouble(redis, job, seconds=100_000)
     await worker.pause_seconds(job.id)
     assert (await found(store, job)).status is Status.WAITING
+
+
+async def test_an_attempt_that_took_long_in_vain_is_followed_by_a_longer_pause(
+    worker_of: WorkerOf, store: JobStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trouble, "COSTLY_SECONDS", 0)
+    monkeypatch.setattr(trouble, "PAUSE_FACTOR", 10**9)
+    assert await worker_of(failing(OSError(errno.EDQUOT, "over quota"))).pause_seconds(job.id) == 900
+    assert await worker_of(failing(JobTimedOut("a strike, which is no trouble"))).pause_seconds(job.id) == 2
 
 
 async def test_trouble_is_bounded_in_number(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
