@@ -10,8 +10,8 @@ from quickthumb.work.handler import Snooze, Verdict
 
 # An item is not given up for its age alone: while no worker was running, nobody tried it.
 LEAST_ATTEMPTS = 10
-# An attempt that took longer than this before it ended in trouble is followed by a pause that many times as long: an item
-# that is tried in vain for days takes a tenth of a thread at most.
+# An attempt that took longer than this and ended in trouble is followed by a pause that many times as long, so that
+# an item which is tried in vain for days takes a tenth of a thread at most.
 COSTLY_SECONDS = 5.0
 PAUSE_FACTOR = 9
 LONGEST_PAUSE_SECONDS = 900.0
