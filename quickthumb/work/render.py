@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from quickthumb.imaging.engine import Rendering
-from quickthumb.imaging.files import NoRoom
+from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
@@ -30,7 +30,7 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 class RenderHandler:
     """Renders jobs with `render`, and jobs that already have a strike with `confined`, in the safety of the sandbox.
 
-    These leave `spare_bytes` of the disk free. With `removes_source`, removes a job's source when the job ends.
+    Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
     """
 
     at_once: int | None = None
@@ -116,7 +116,7 @@ class RenderHandler:
             raise SourceMissing("The source image of the job is no longer stored.")
         if needed_bytes := int(attempt.fields.get(NEEDED_BYTES.encode(), 0)):
             # Rendering once more would only show again that there is too little room.
-            await self._storage.probe(room_bytes=needed_bytes + self._spare_bytes)
+            await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         render = self._render if attempt.strike == 1 else self._confined
         async with self._storage.workspace(job.id, attempt.token) as folder:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from quickthumb.imaging.engine import render
-from quickthumb.imaging.files import NoRoom, ResultFiles
+from quickthumb.imaging.files import NoRoom, ResultFiles, room_for
 from quickthumb.model.errors import ResultsTooLarge
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
@@ -40,14 +40,21 @@ def test_the_engine_writes_no_more_than_it_may(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in (tmp_path / "made").iterdir()) <= 150_000
 
 
+@pytest.mark.parametrize(("total_bytes", "room_bytes"), [(0, 100), (10, 120), (200, 500), (10_000, 10_300)])
+def test_the_more_results_take_the_more_they_leave(total_bytes: int, room_bytes: int) -> None:
+    assert room_for(total_bytes, spare_bytes=100) == room_bytes
+
+
 def test_what_must_stay_free_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk_with(1000, monkeypatch)
-    made = ResultFiles(tmp_path, Limits(spare_bytes=900))
+    made = ResultFiles(tmp_path, Limits(spare_bytes=800))
     made.write("small", "small.png", bytes(100))
+    # The first 100 bytes are no longer free; 800 + 151 must be left.
     with pytest.raises(NoRoom) as refused:
-        made.write("large", "large.png", bytes(101))
-    assert refused.value.needed_bytes == 201
+        made.write("large", "large.png", bytes(51))
+    assert refused.value.needed_bytes == 151
     assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
+    made.write("another", "another.png", bytes(50))
 
 
 def test_nothing_is_decoded_while_there_is_no_room_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,11 +315,11 @@ async def test_a_job_whose_results_did_not_fit_is_rendered_again_only_once_there
     await worker_of(failing(NoRoom(6_000_000))).pause_seconds(job.id)
     for _ in range(MAX_ATTEMPTS + 2):
         await worker_of(failing(AssertionError("must not be called")), spare_bytes=1_000_000).pause_seconds(job.id)
-    free_bytes = 6_999_999
+    free_bytes = 8_999_999
     await worker_of(failing(AssertionError("must not be called")), spare_bytes=1_000_000).pause_seconds(job.id)
     assert (await found(store, job)).status is Status.WAITING
     assert results(folder) == []
-    free_bytes = 7_000_000
+    free_bytes = 9_000_000
     await worker_of(draw, spare_bytes=1_000_000).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 

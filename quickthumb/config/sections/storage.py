@@ -19,8 +19,8 @@ class StorageSettings:
     min_free_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=0,
-        description="Disk space that results leave free, in bytes: a job whose results would take it waits. Uploads "
-        "leave twice as much, and are answered with 503 or 507.",
+        description="Disk space that results leave free, in bytes; a job whose results would take it waits. Uploads "
+        "leave twice as much, and are answered with 503 or 507; large results leave three times as much.",
     )
 
     @property
