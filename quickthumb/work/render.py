@@ -80,7 +80,8 @@ class RenderHandler:
         except DiskFull as error:
             if not isinstance(error.__cause__, NoRoom):
                 raise
-            return Snooze(blameless=True, error=error, fields={NEEDED_BYTES: str(error.__cause__.needed_bytes)})
+            needed = {NEEDED_BYTES: str(error.__cause__.needed_bytes)}
+            return Snooze(blameless=True, error=error, fields=needed, is_cheap_again=True)
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
         kept = await self._look_up(attempt)

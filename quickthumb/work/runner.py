@@ -168,7 +168,7 @@ class Runner:
         is_trouble = trouble_of(verdict) is not None
         if isinstance(verdict, Snooze):
             seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
-            if is_trouble:
+            if is_trouble and not verdict.is_cheap_again:
                 seconds = max(seconds, pause_seconds(busy_seconds))
             verdict = replace(verdict, seconds=seconds)
         settled = await self._attempts.settle(

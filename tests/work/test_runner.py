@@ -246,7 +246,8 @@ async def test_an_attempt_that_took_long_in_vain_is_followed_by_a_longer_pause(
     monkeypatch.setattr(trouble, "COSTLY_SECONDS", 0)
     monkeypatch.setattr(trouble, "PAUSE_FACTOR", 10**9)
     assert await worker_of(failing(OSError(errno.EDQUOT, "over quota"))).pause_seconds(job.id) == 900
-    assert await worker_of(failing(JobTimedOut("a strike, which is no trouble"))).pause_seconds(job.id) == 2
+    assert await worker_of(failing(NoRoom(1000))).pause_seconds(job.id) == 2
+    assert await worker_of(failing(JobTimedOut("a strike, which is no trouble"))).pause_seconds(job.id) == 4
 
 
 async def test_trouble_is_bounded_in_number(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
