@@ -335,6 +335,17 @@ async def test_one_that_the_first_release_queued_is_sent(
     assert (await service.find(ANONYMOUS, email_id)).status is Status.DONE
 
 
+async def test_one_to_an_address_that_is_no_longer_accepted_is_not_sent(
+    service: MailService, mail: Email, worker_of: WorkerOf, redis: Redis
+) -> None:
+    await redis.hset(KEYS.record(EMAIL, mail.id), "address", "victim%evil.net@example.com")  # type: ignore[misc]
+    post = Post()
+    await worker_of(post).run(mail.id)
+    failed = await service.find(ANONYMOUS, mail.id)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "mail_refused")
+    assert post.sent == []
+
+
 async def test_a_worker_that_is_told_to_stop_does_not_hold_it_against_the_email(
     service: MailService, mail: Email, worker_of: WorkerOf
 ) -> None:
