@@ -15,11 +15,9 @@ from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
-from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
-from quickthumb.service.emails import MailService
 from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
 from quickthumb.service.shutdown import Shutdown
@@ -29,7 +27,7 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers
-from quickthumb.wiring import image_service, storage_guard
+from quickthumb.wiring import image_service, mail_service, storage_guard
 from quickthumb.work.life import Loop, background
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
@@ -44,7 +42,7 @@ def build(config: Config) -> Starlette:
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
-    storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.min_free_bytes)
+    storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     shutdown = Shutdown()
 
@@ -64,7 +62,7 @@ def build(config: Config) -> Starlette:
 
     app = application(
         image_service(config, redis, storage, watch, shutdown),
-        MailService(EmailStore(redis, keys), storage, allowed=config.email.allowed, max_queued=config.email.max_queued),
+        mail_service(config, redis, storage),
         Health(store, storage),
         endpoints_of(config.compat),
         max_wait_seconds=config.web.max_wait_seconds,

@@ -8,10 +8,11 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
+from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
-from quickthumb.service.emails import EmailLedger
+from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.presets import read_presets
@@ -46,6 +47,13 @@ def image_service(
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
     return ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)), shutdown)
+
+
+def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
+    """The verbs on emails."""
+    keys, email = Keys(config.redis.prefix), config.email
+    rates = EmailRates(redis, most=email.per_hour, most_per_mailbox=email.per_address_per_hour, keys=keys)
+    return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:

@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -68,10 +69,10 @@ async def start(context: dict[str, Any], config: Config) -> None:
     stack.callback(threads.close)
     jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
     attempts = Attempts(pool, keys)
-    runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds)
+    runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = partial(_unless_paused, pool, partial(repairer(config, pool, storage).round, name))
+    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
@@ -82,8 +83,8 @@ async def start(context: dict[str, Any], config: Config) -> None:
     )
 
 
-async def _unless_paused(pool: WakingPool, action: Callable[[], Awaitable[object]]) -> None:
-    if pool.paused_for is None:
+async def _if_usable(pool: WakingPool, guard: StorageGuard, action: Callable[[], Awaitable[object]]) -> None:
+    if pool.paused_for is None or guard.is_full:
         await action()
 
 
@@ -121,7 +122,7 @@ def _parts(
         threads,
         Budget(config.sandbox.decode_budget_bytes),
         SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
-        config.imaging,
+        replace(config.imaging, spare_bytes=config.storage.min_free_bytes),
         seconds=config.sandbox.job_timeout_seconds,
     )
     return Parts(
@@ -136,6 +137,7 @@ def _parts(
         lease_seconds=config.queue.lease_seconds,
         max_attempts=config.queue.max_attempts,
         email_attempts=config.email.attempts,
+        spare_bytes=config.storage.min_free_bytes,
         removes_source=config.retention.source_seconds == 0,
     )
 

@@ -19,9 +19,10 @@ from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.connection import connect
 from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.queue.keys import JOB, Kind
+from quickthumb.queue.rates import EmailRates
 from tests.redis_server import RedisServer
 
-__all__ = ["attempts", "client", "redis", "redis_url", "shared_redis", "store"]
+__all__ = ["attempts", "client", "rates", "redis", "redis_url", "shared_redis", "store"]
 
 RETENTION_SECONDS = 3_600
 # The kind of the jobs of the store below.
@@ -103,3 +104,8 @@ def store(client: Redis) -> JobStore:
 @pytest.fixture
 def attempts(client: Redis) -> Attempts:
     return Attempts(client)
+
+
+@pytest.fixture
+def rates(client: Redis) -> EmailRates:
+    return EmailRates(client, most=50, most_per_mailbox=10)

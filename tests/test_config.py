@@ -311,6 +311,12 @@ def test_a_pattern_of_half_an_address_is_a_mistake(pattern: str) -> None:
         load({"QUICKTHUMB_EMAIL_ALLOWED": pattern})
 
 
+@pytest.mark.parametrize("pattern", ["ada@mail?.example.com", "*@mail[12].example.com", "*@exämple.com", "a%b@c.com"])
+def test_a_pattern_that_matches_no_address_is_a_mistake(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"^EMAIL_ALLOWED .* matches no address.* only \* stands for"):
+        load({"QUICKTHUMB_EMAIL_ALLOWED": pattern})
+
+
 @pytest.mark.parametrize(("given", "missing"), [("SMTP_USER", "SMTP_PASSWORD"), ("SMTP_PASSWORD", "SMTP_USER")])
 def test_half_a_login_is_a_mistake(given: str, missing: str) -> None:
     with pytest.raises(ConfigError, match=f"^{missing} ") as caught:
@@ -333,7 +339,17 @@ def test_a_mail_server_s_empty_settings_are_none() -> None:
     assert smtp.connection_port == 587
 
 
-@pytest.mark.parametrize("sender", ["a@example.com\r\nBcc: eve@example.com", "QuickThumb", "", "Robot <>"])
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "a@example.com\r\nBcc: eve@example.com",
+        "Robot\x0b <a@example.com>",
+        "Robot\u2028 <a@b.c>",
+        "QuickThumb",
+        "",
+        "Robot <>",
+    ],
+)
 def test_a_sender_is_one_address_and_carries_no_other_header(sender: str) -> None:
     with pytest.raises(ConfigError, match=r"^SMTP_SENDER \(from the environment\): "):
         load({"QUICKTHUMB_SMTP_SENDER": sender})

@@ -103,7 +103,7 @@ def _folder(config: Config) -> Iterator[Finding]:
     if found.st_mode & stat.S_IWOTH:
         told = f"Everybody on this machine may change {folder}; run `chmod o-w {folder}`."
         yield Finding(Level.WARNING, "folder", told)
-    yield _space(folder, config.storage.min_free_bytes)
+    yield _space(folder, config.storage.uploads_leave_bytes)
 
 
 def _writable(folder: Path) -> Finding:

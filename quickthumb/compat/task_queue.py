@@ -8,7 +8,7 @@ from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.requests import caller_of, mail_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
 TAG = "Older API: task queue demo"
@@ -59,7 +59,7 @@ ENDPOINTS = (
     # This GET sends an email, so HEAD must not call it.
     Endpoint("GET", "/send-email/{email}", send_email, TAG, "Send an email in the background", "sendEmail",
              (Answer(200, "The email is queued.", EmailQueuedView),),
-             (AddressNotAllowed, InvalidParameter, QueueFull, QueueUnavailable, StorageUnavailable,
+             (AddressNotAllowed, InvalidParameter, TooManyEmails, QueueFull, QueueUnavailable, StorageUnavailable,
               WrongStorage, DiskFull),
              (_EMAIL,), safe=False),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email", "getEmailStatus",

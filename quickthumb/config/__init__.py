@@ -4,7 +4,7 @@ Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive th
 """
 
 from quickthumb.config.load import ENVIRONMENT_PREFIX, ConfigError, load, settings_file
-from quickthumb.config.sections import IntakeLimits, SmtpServer, WebSettings
+from quickthumb.config.sections import IntakeLimits, SmtpServer, TroubleLimits, WebSettings
 from quickthumb.config.settings import BUILT_IN_PRESETS, LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, Setting
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "IntakeLimits",
     "Setting",
     "SmtpServer",
+    "TroubleLimits",
     "WebSettings",
     "load",
     "settings_file",

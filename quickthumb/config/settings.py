@@ -25,6 +25,7 @@ from quickthumb.config.sections import (
     SandboxSettings,
     SmtpServer,
     StorageSettings,
+    TroubleLimits,
     WebSettings,
     WorkerSettings,
 )
@@ -46,7 +47,8 @@ BUILT_IN_PRESETS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """All settings. A field with a description is itself a setting; every other field is a section."""
+    """All settings. A field with a description is itself a setting; every other field is a section, in which the fields
+    with a description are settings."""
 
     storage: StorageSettings = field(default_factory=StorageSettings)
     web: WebSettings = field(default_factory=WebSettings)
@@ -57,6 +59,7 @@ class Config:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    trouble: TroubleLimits = field(default_factory=TroubleLimits)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     presets: dict[str, list[dict[str, Any]]] = Field(
         default={},
@@ -136,8 +139,10 @@ def _declared() -> Iterator[Setting]:
             yield Setting(name, None, name, info.default, info.description)
             continue
         for attribute, inner in _fields(info.annotation).items():
+            if inner.description is None:  # set by a root, not by the deployment
+                continue
             called = next((str(mark) for mark in inner.metadata if isinstance(mark, Called)), attribute)
-            yield Setting(called, name, attribute, inner.default, inner.description or "")
+            yield Setting(called, name, attribute, inner.default, inner.description)
 
 
 def _fields(section: Any) -> dict[str, FieldInfo]:

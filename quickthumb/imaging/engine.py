@@ -10,6 +10,7 @@ from quickthumb.imaging import color, facts, metadata, pipeline, smart
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
+from quickthumb.imaging.files import ResultFiles
 from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
@@ -61,17 +62,19 @@ def render(
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels and TooManyFrames before anything
-    too large is decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output
-    that cannot be made from this source. OSError and MemoryError that the machine causes pass unchanged.
+    too large is decoded, BrokenImage for a file that does not decode to its end, InvalidParameter for an output that
+    cannot be made from this source, and ResultsTooLarge. OSError and MemoryError that the machine causes pass
+    unchanged, and NoRoom is raised before the disk is full.
 
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
     `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
     then stay in `folder`.
     """
+    files = ResultFiles(folder, limits)
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
         found = _draw(opened, renditions, checkpoint)
-        made = tuple(_write(opened, rendition, folder, checkpoint) for rendition in renditions)
+        made = tuple(_write(opened, rendition, files, checkpoint) for rendition in renditions)
         return Rendering(found, made)
 
 
@@ -119,11 +122,11 @@ def _aim(rendition: Rendition, levels: Levels) -> None:
     rendition.aim(smart.anchor(rendition.color.to_srgb(seen), (window[0] / width, window[1] / height)))
 
 
-def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Callable[[], None]) -> Made:
+def _write(source: Source, rendition: Rendition, files: ResultFiles, checkpoint: Callable[[], None]) -> Made:
     options, what, lost = metadata.kept(source, rendition)
     file = encode(rendition, source.plays, options, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
-    (folder / filename).write_bytes(file.data)
+    files.write(rendition.output.name, filename, file.data)
     first: Image.Image = rendition.pictures[0]
     return Made(
         name=rendition.output.name,

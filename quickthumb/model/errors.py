@@ -16,13 +16,17 @@ class QuickThumbError(Exception):
 
     `detail` is one plain sentence for the user; it never contains a path, a secret or a traceback.
     `field` names the request field at fault, if there is one.
+
+    An item whose attempts end with an error that is not `permanent` fails after `GIVE_UP_SECONDS`, unless the error
+    `waits_its_turn`: then nothing is wrong, and the item waits as long as it takes.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
     permanent: ClassVar[bool] = True
-    retry_after_seconds: ClassVar[int | None] = None
+    waits_its_turn: ClassVar[bool] = False
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -84,6 +88,13 @@ class TooManyFrames(QuickThumbError):
     """The animation has more frames than `MAX_FRAMES`."""
 
     code, status, title = "too_many_frames", 422, "The animation has too many frames"
+
+
+class ResultsTooLarge(QuickThumbError):
+    """The files of all results of the job together have more than `MAX_RESULT_BYTES`. Ask for fewer or smaller outputs,
+    or for a format with stronger compression."""
+
+    code, status, title = "results_too_large", 422, "The results are too large"
 
 
 class BrokenImage(QuickThumbError):

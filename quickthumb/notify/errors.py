@@ -4,7 +4,7 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class MailRefused(QuickThumbError):
-    """The mail server rejected the message or the address for good."""
+    """The message or the address was rejected for good, by the mail server as a rule."""
 
     code, status, title = "mail_refused", 502, "The mail server rejected the email"
 

@@ -53,8 +53,11 @@ class Outbox:
     def _write(self, path: Path, data: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)  # the disk may be full
         messages = sorted(self._folder.glob("*.eml"), key=lambda message: message.stat().st_mtime)
         for old in messages[: -self._max_messages]:
             old.unlink(missing_ok=True)

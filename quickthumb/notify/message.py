@@ -5,17 +5,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from fnmatch import fnmatchcase
+from functools import cache
 
 from quickthumb.model.errors import InvalidParameter
 
 MAX_ADDRESS_CHARACTERS = 254
 MAX_LOCAL_CHARACTERS = 64
-# What browsers accept in <input type=email> (HTML, "valid e-mail address"): one plain ASCII address. No comments, no
-# quoted text, no list, nothing that could end a header or an SMTP command.
+# One plain ASCII address. No comments, no quoted text, no list, nothing that could end a header or an SMTP command.
+# The local part lacks what some mail servers act on, although browsers accept it in <input type=email>: `%` and `!`
+# (routes), `/` and `|` (files and programs), `$`, `{`, `}` and a backtick (shells), and wildcards. Nor does it begin
+# with `-`, which a sendmail program would take for an option.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})*")
+_ATOM = r"[A-Za-z0-9#&'+=_~-]+"
+_ADDRESS = re.compile(rf"((?!-){_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})*")
 
 SUBJECT = "Hello from QuickThumb"
 TEXT = """\
@@ -27,7 +29,11 @@ You do not need to do anything.
 
 
 def checked_address(text: str) -> str:
-    """Returns `text` if it is one plain email address. Raises InvalidParameter if not."""
+    """Returns `text` if it is one plain email address. Raises InvalidParameter if not.
+
+    An international domain must be in its ASCII form, `xn--…`: there are two ways to translate it, and they lead to
+    different domains.
+    """
     found = _ADDRESS.fullmatch(text) if len(text) <= MAX_ADDRESS_CHARACTERS else None
     if found is None or len(found[1]) > MAX_LOCAL_CHARACTERS:
         raise InvalidParameter("Must be a single email address, such as ada@example.com.", field="email")
@@ -35,8 +41,20 @@ def checked_address(text: str) -> str:
 
 
 def is_allowed(address: str, patterns: Iterable[str]) -> bool:
-    """Whether a pattern matches the whole address, in any case. In a pattern, `*` stands for any text."""
-    return any(fnmatchcase(address.lower(), pattern.lower()) for pattern in patterns)
+    """Whether a pattern matches the whole address, in any case. In a pattern, `*` stands for any text; every other
+    character stands for itself."""
+    return any(_compiled(pattern).fullmatch(address) for pattern in patterns)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.ASCII)
+
+
+def mailbox(address: str) -> str:
+    """What stands for the recipient when emails are counted: case and a `+tag` make no difference."""
+    local, _, domain = address.lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def greeting(mail_id: str, sender: str, address: str, moment: datetime) -> EmailMessage:

@@ -37,6 +37,18 @@ class Attempt:
     strike: int
     fields: Mapping[bytes, bytes]
 
+    @property
+    def troubles(self) -> int:
+        """How many earlier attempts at the item were settled as `troubled`."""
+        return int(self.fields.get(b"troubles", 0))
+
+    @property
+    def troubled_seconds(self) -> float:
+        """How long before this attempt began the first of them was settled; 0 if there was none."""
+        if b"troubled_ms" not in self.fields:
+            return 0.0
+        return (int(self.fields[b"started_ms"]) - int(self.fields[b"troubled_ms"])) / 1000
+
 
 class Attempts:
     """The attempts that workers make. Every method raises QueueUnavailable when Redis is unreachable or answers with an
@@ -86,12 +98,14 @@ class Attempts:
         fields: Mapping[str, str] = NO_FIELDS,
         busy_seconds: float,
         blameless: bool = False,
+        troubled: bool = False,
         delay_seconds: float = 0,
     ) -> bool:
         """Settles an attempt. Returns False, and changes nothing, when the lease is lost.
 
         Gives the item the status and the fields. An item that has ended leaves the queue; a WAITING item is due again
-        after `delay_seconds`. A `blameless` attempt is not a strike against the item.
+        after `delay_seconds`. A `blameless` attempt is not a strike against the item; a `troubled` one counts towards
+        the time and the number of attempts after which the item is given up.
         """
         async with translated():
             settled = await self._settle(
@@ -103,6 +117,7 @@ class Attempts:
                 retention_seconds=attempt.kind.retention_seconds,
                 wake_seconds=WAKE_SECONDS,
                 forgiven=int(blameless),
+                troubled=int(troubled),
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
                 fields=flat(fields),

@@ -11,6 +11,8 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
+| `quickthumb:emails:accepted` | sorted set | the emails that were accepted lately, for the rate | `RATE_SECONDS` |
+| `quickthumb:emails:accepted:{sha256}` | sorted set | those to one address | `RATE_SECONDS` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
@@ -42,6 +44,7 @@ WAKE_SECONDS = 60
 WORKERS_SECONDS = 60
 PROBE_SECONDS = 60
 REPAIR_LEAD_SECONDS = 30
+RATE_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY_SECONDS
 # The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
 CLAIM_SECONDS = 30
@@ -141,6 +144,11 @@ class Keys:
     def idempotency(self, key: str) -> str:
         """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
         return f"{self.prefix}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def email_rate(self, mailbox: str | None = None) -> str:
+        """The emails that count for the rate in all, or for that of one mailbox, whose name is hashed."""
+        own = "" if mailbox is None else f":{hashlib.sha256(mailbox.encode()).hexdigest()}"
+        return f"{self.prefix}:{EMAIL.index}:accepted{own}"
 
     @staticmethod
     def call(item_id: str) -> str:

@@ -54,7 +54,7 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
     except OSError as error:
         if error.errno is None:
             raise
-        return Answer(machine_errno=error.errno)
+        return Answer(machine_errno=error.errno, needed_bytes=getattr(error, "needed_bytes", None))
 
 
 def _outputs(request: Request) -> list[Output]:

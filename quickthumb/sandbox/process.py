@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from quickthumb.imaging.engine import Rendering
+from quickthumb.imaging.files import NoRoom
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox.errors import DecoderCrashed, JobTimedOut
@@ -161,6 +162,8 @@ def _result(data: bytes) -> Rendering:
         raise SandboxFailed("the sandbox process sent an unreadable answer") from error
     if answer.refusal is not None:
         raise _refused(answer)
+    if answer.needed_bytes is not None:
+        raise NoRoom(answer.needed_bytes)
     if answer.machine_errno is not None:
         raise OSError(answer.machine_errno, os.strerror(answer.machine_errno))
     if answer.rendering is None:

@@ -59,13 +59,15 @@ class Refusal(BaseModel):
 
 
 class Answer(BaseModel):
-    """The child's answer: exactly one of the three is set."""
+    """The child's answer: exactly one of the first three is set. With `machine_errno`, `needed_bytes` is that of the
+    engine's NoRoom."""
 
     model_config = ConfigDict(frozen=True)
 
     rendering: Rendering | None = None
     refusal: Refusal | None = None
     machine_errno: int | None = None
+    needed_bytes: int | None = None
 
 
 def memory_exceeded(memory_bytes: int) -> MemoryExceeded:

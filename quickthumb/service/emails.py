@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
@@ -10,11 +11,12 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Status, is_id, new_id, now
-from quickthumb.notify.message import checked_address, is_allowed
+from quickthumb.notify.message import checked_address, is_allowed, mailbox
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL_SECONDS
-from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.queue.rates import EmailRates
+from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
 from quickthumb.service.repair import JUST_BEGUN_SECONDS, Repaired
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import MAIL, mail_outcome, mail_record
@@ -23,25 +25,29 @@ log = logging.getLogger("quickthumb.email")
 
 
 class MailService:
-    """Queues and finds emails. Accepts only addresses that the deployment allows: an open mailer would be abused for
-    spam."""
+    """Queues and finds emails. Accepts only addresses that the deployment allows, and only so many emails within an
+    hour: an open mailer would be abused for spam."""
 
-    def __init__(self, store: EmailStore, storage: Storage, *, allowed: Sequence[str], max_queued: int) -> None:
+    def __init__(
+        self, store: EmailStore, storage: Storage, rates: EmailRates, *, allowed: Sequence[str], max_queued: int
+    ) -> None:
         self._store = store
         self._storage = storage
+        self._rates = rates
         self._allowed = allowed
         self._max_queued = max_queued
 
     async def queue(self, caller: Caller, address: str) -> Email:
         """Queues an email to `address`. When this returns, the email is in the storage and in the queue.
 
-        Raises InvalidParameter, AddressNotAllowed, QueueFull, QueueUnavailable, DiskFull and StorageUnavailable; then
-        nothing is left behind.
+        Raises InvalidParameter, AddressNotAllowed, TooManyEmails, QueueFull, QueueUnavailable, DiskFull and
+        StorageUnavailable; then nothing is left behind.
         """
         address = checked_address(address)
         if not is_allowed(address, self._allowed):
             raise AddressNotAllowed("The settings of this service do not allow emails to this address.")
         email = Email(id=new_id(), tenant=caller.tenant, address=address, created_at=now())
+        await self._count(email)
         try:
             await self._storage.put(mail_record(email.id), email.record())
             added = await self._store.add(email, most=self._max_queued)
@@ -53,6 +59,14 @@ class MailService:
             raise QueueFull(f"{self._max_queued} emails are already waiting.")
         return email
 
+    async def _count(self, email: Email) -> None:
+        """Counts the email for the rates, before it touches the storage. Raises TooManyEmails."""
+        used_up = await self._rates.count(email.id, mailbox(email.address))
+        if used_up is not None:
+            to = "to this address " if used_up.for_recipient else ""
+            detail = f"No more emails {to}are accepted for the time being."
+            raise TooManyEmails(detail, retry_after_seconds=math.ceil(used_up.seconds))
+
     async def _withdraw(self, email: Email) -> None:
         """Makes sure that the email is not sent: Redis may have added it although its answer was lost. The outcome
         CANCELLED, which no other email has, tells a worker to have Redis forget it."""
@@ -63,6 +77,8 @@ class MailService:
         await self._forget(email)
 
     async def _forget(self, email: Email) -> None:
+        with contextlib.suppress(QuickThumbError):
+            await self._rates.forget(email.id, mailbox(email.address))
         try:
             await self._storage.delete(mail_record(email.id))
         except QuickThumbError as error:

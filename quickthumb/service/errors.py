@@ -61,6 +61,17 @@ class AddressNotAllowed(QuickThumbError):
     code, status, title = "address_not_allowed", 403, "Sending to this address is not allowed"
 
 
+class TooManyEmails(QuickThumbError):
+    """Within the last hour, `EMAIL_PER_ADDRESS_PER_HOUR` emails to this address were accepted, or `EMAIL_PER_HOUR` in
+    all. Try again after the time in `Retry-After`."""
+
+    code, status, title, permanent = "too_many_emails", 429, "Too many emails", False
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 # The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (
     MalformedRequest,

@@ -12,7 +12,7 @@ from quickthumb.model.errors import Cause, QuickThumbError, for_operators
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.repair import StorageMark
 from quickthumb.storage import Storage
-from quickthumb.storage.errors import WrongStorage
+from quickthumb.storage.errors import DiskFull, WrongStorage
 
 log = logging.getLogger("quickthumb.storage")
 
@@ -49,6 +49,11 @@ class StorageGuard:
         self._known: str | None = None
         self._trouble: tuple[str, object] | None = None
         storage.expect(None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is wrong with the storage but that it is full. Removing what has expired makes room then."""
+        return self._trouble is not None and self._trouble[0] == DiskFull.code
 
     async def check(self) -> None:
         """Compares the storage with Redis, and writes something to it.

@@ -1,12 +1,15 @@
 """Creates the folders of new jobs: source and record are written aside, and one rename makes both visible."""
 
 import contextlib
+import errno
+import io
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
@@ -24,17 +27,67 @@ from quickthumb.storage.durability import (
 from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import RECORD, SOURCE
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class Room:
+    """What uploads may take of the disk of `folder`: all but `spare_bytes`. Safe to use from any thread."""
+
+    def __init__(self, folder: Path, spare_bytes: int) -> None:
+        self._folder = folder
+        self._spare_bytes = spare_bytes
+        self._lock = threading.Lock()
+        self._wanted_bytes = 0
+
+    @contextmanager
+    def for_bytes(self, number: int) -> Iterator[None]:
+        """Room for that many bytes, to be written within the block. Raises an ENOSPC if there is not enough.
+
+        Counts what other uploads of this process are writing at the moment: each of them alone would fit.
+        """
+        with self._lock:
+            self._wanted_bytes += number
+            wanted_bytes = self._wanted_bytes
+        try:
+            self._check(wanted_bytes)
+            yield
+        finally:
+            with self._lock:
+                self._wanted_bytes -= number
+
+    def _check(self, wanted_bytes: int) -> None:
+        if not self._spare_bytes:
+            return
+        free_bytes = shutil.disk_usage(self._folder).free
+        if free_bytes < wanted_bytes + self._spare_bytes:
+            words = f"of {free_bytes} free bytes, {self._spare_bytes} (twice MIN_FREE_BYTES) must stay free"
+            raise OSError(errno.ENOSPC, words, str(self._folder))
+
+
+class SparingFile(io.BufferedWriter):
+    """A new file. Each write looks whether there is room: an upload may go on for minutes after it was admitted."""
+
+    def __init__(self, path: Path, room: Room) -> None:
+        super().__init__(io.FileIO(path, "x"))
+        self._room = room
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with self._room.for_bytes(memoryview(data).nbytes):
+            return super().write(data)
+
 
 class NewJob:
     """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads.
 
-    Stores nothing unless `store` is the right one.
+    Stores nothing unless `store` is the right one. The source takes no more of the disk than `room` has.
     """
 
-    def __init__(self, folder: Path, place: Path, store: StoreFile) -> None:
+    def __init__(self, folder: Path, place: Path, store: StoreFile, room: Room) -> None:
         self._folder = folder
         self._place = place
         self._store = store
+        self._room = room
         self._made = False
         self._moved = False
         self.source = folder / SOURCE
@@ -43,7 +96,7 @@ class NewJob:
         """Creates the folder with an empty source in it; returns that file, open for writing."""
         self._make()
         try:
-            file = self.source.open("xb")
+            file = SparingFile(self.source, self._room)
         except OSError:
             self.discard()
             raise
@@ -99,7 +152,7 @@ class NewJob:
         except OSError as error:
             if error.errno not in NO_LINK:
                 raise
-            with self.source.open("xb") as copy:
+            with SparingFile(self.source, self._room) as copy:
                 shutil.copyfileobj(file, copy)
                 copy.flush()
                 os.fsync(copy.fileno())

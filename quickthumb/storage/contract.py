@@ -199,8 +199,9 @@ class Storage(Protocol):
         """Removes what has outlived its retention time, and nothing else. A tombstone lives `unended_seconds`: no item
         that has not ended lives longer in Redis."""
 
-    async def probe(self, *, writing: bool = False) -> None:
+    async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:
         """Checks that the storage takes writes and has room; with `writing`, by writing something and removing it.
 
-        Raises DiskFull if no space is left, and StorageUnavailable if too little is left or writes are refused.
+        Raises DiskFull if no space is left, or less than `room_bytes`, and StorageUnavailable if too little is left for
+        more uploads or writes are refused.
         """

@@ -21,7 +21,8 @@ except ImportError:  # pragma: no cover - Windows
 P = ParamSpec("P")
 T = TypeVar("T")
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+# EFBIG: the file system, or a limit of the process, allows no file of this size.
+NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 
 # Errors of a file system that has no hard links, or that allows none, or no more, for this file.
 NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, objects, removal, sweeping
-from quickthumb.storage.arrivals import FileArrival, NewJob
+from quickthumb.storage.arrivals import FileArrival, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
     make_folder,
@@ -58,11 +58,12 @@ class FileStorage:
     """
 
     def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
-        """`probe` fails with less than `min_free_bytes` free: room for the results of jobs accepted before."""
+        """Uploads leave `min_free_bytes` free: room for the results of jobs accepted before. `probe` asks for it."""
         self._min_free_bytes = min_free_bytes
         self._folder = folder
         self._store = StoreFile(folder)
         self._arriving = folder / UPLOADS / ARRIVING
+        self._room = Room(self._arriving, min_free_bytes)
         self._making = folder / PROCESSED / MAKING
 
     @property
@@ -152,7 +153,8 @@ class FileStorage:
             return await arrivals.share(self._new_job(other_job_id), self._folder / source_key(job_id), record)
 
     def _new_job(self, job_id: str) -> NewJob:
-        return NewJob(self._arriving / job_id, self._folder / upload_folder(job_id), self._store)
+        place = self._folder / upload_folder(job_id)
+        return NewJob(self._arriving / job_id, place, self._store, self._room)
 
     async def source(self, job_id: str) -> Blob | None:
         return await self.find(source_key(job_id))
@@ -207,19 +209,22 @@ class FileStorage:
     async def expire(self, ages: RetentionAges) -> SweepReport:
         return await self._change(sweeping.sweep, self._folder, ages)
 
-    async def probe(self, *, writing: bool = False) -> None:
-        await self._change(self._probe)
+    async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:
+        await self._change(self._probe, room_bytes)
         if writing:
             async with self.workspace(secrets.token_hex(16), "probe") as folder:
                 await self._change((folder / "probe").write_bytes, PROBE)
 
-    def _probe(self) -> None:
+    def _probe(self, room_bytes: int) -> None:
         make_folder(self._arriving, self._store.top)
         free_bytes = shutil.disk_usage(self._arriving).free
         if free_bytes < NO_ROOM_BYTES:
             raise DiskFull("The server's disk is full.") from self._refusal(errno.ENOSPC)
+        if free_bytes < room_bytes:
+            cause = Cause(f"{free_bytes} bytes are free at {self._folder}, of the {room_bytes} that are needed")
+            raise DiskFull("The server's disk has too little room.") from cause
         if free_bytes < self._min_free_bytes:
-            cause = Cause(f"less than {self._min_free_bytes} bytes (MIN_FREE_BYTES) are free at {self._folder}")
+            cause = Cause(f"less than {self._min_free_bytes} bytes (twice MIN_FREE_BYTES) are free at {self._folder}")
             raise StorageUnavailable("The server's disk is almost full.") from cause
         if not os.access(self._arriving, os.W_OK):
             raise StorageUnavailable("The server cannot write to its storage.") from self._refusal(errno.EACCES)

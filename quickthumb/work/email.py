@@ -4,11 +4,11 @@ import asyncio
 import logging
 
 from quickthumb.model.email import Email, EmailOutcome
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.model.job import Status, now
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.notify.mailer import Mailer
-from quickthumb.notify.message import greeting
+from quickthumb.notify.message import checked_address, greeting
 from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.codec import failure_text
 from quickthumb.queue.emails import EmailStore, email_from, ending_of_email, is_recorded
@@ -68,7 +68,12 @@ class EmailHandler:
 
     async def _send(self, email: Email) -> None:
         """Sends the email. Raises only MailRefused or MailUnavailable, whatever goes wrong."""
-        message = greeting(email.id, self._sender, email.address, email.created_at)
+        try:
+            # An older release may have accepted an address that this one does not.
+            address = checked_address(email.address)
+        except InvalidParameter as error:
+            raise MailRefused("Emails to addresses of this form are not sent.") from error
+        message = greeting(email.id, self._sender, address, email.created_at)
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._mailer.send(email.id, message)

@@ -9,6 +9,13 @@ class TooManyAttempts(QuickThumbError):
     code, status, title = "too_many_attempts", 500, "Too many failed attempts"
 
 
+class GaveUp(QuickThumbError):
+    """Trouble that nobody could blame on the job or the email, such as a full disk, did not pass within
+    `GIVE_UP_SECONDS`. The detail names the last trouble. Once it is over, retry the job."""
+
+    code, status, title = "gave_up", 500, "Gave up waiting for trouble to pass"
+
+
 class RecordMissing(QuickThumbError):
     """The storage has no record of the item, and nothing says that the item was removed."""
 

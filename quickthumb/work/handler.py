@@ -47,6 +47,7 @@ class Snooze:
 
     It is due again after `seconds`; with None, the runner applies exponential backoff. An attempt that is not
     `blameless` is a strike against the item. At the last strike that its handler allows, the item fails with `error`.
+    With `is_cheap_again`, the next attempt costs little, as long as the cause has not passed.
     """
 
     status: ClassVar[Status] = Status.WAITING
@@ -54,6 +55,7 @@ class Snooze:
     error: QuickThumbError | None = None
     seconds: float | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    is_cheap_again: bool = False
 
 
 Verdict = Done | Failed | Cancelled | Snooze

@@ -52,6 +52,7 @@ class Parts:
     lease_seconds: float
     max_attempts: int
     email_attempts: int
+    spare_bytes: int
     removes_source: bool
 
 
@@ -64,6 +65,7 @@ def _render(parts: Parts) -> Handler:
         parts.confined,
         lease_seconds=parts.lease_seconds,
         max_attempts=parts.max_attempts,
+        spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from quickthumb.imaging.engine import Rendering
+from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
@@ -15,9 +16,12 @@ from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import Kept, Storage
 from quickthumb.storage.durability import translated
-from quickthumb.storage.errors import StorageUnavailable, WrongStorage
+from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+
+# The field of a job's hash that says how many bytes its results need, once they did not fit on the disk.
+NEEDED_BYTES = "needed_bytes"
 
 # Renders outputs from a source into a folder, off the event loop. Raises JobTimedOut when that takes too long.
 Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
@@ -26,7 +30,7 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 class RenderHandler:
     """Renders jobs with `render`, and jobs that already have a strike with `confined`, in the safety of the sandbox.
 
-    With `removes_source`, removes a job's source when the job ends.
+    Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
     """
 
     at_once: int | None = None
@@ -45,6 +49,7 @@ class RenderHandler:
         *,
         lease_seconds: float,
         max_attempts: int,
+        spare_bytes: int = 0,
         removes_source: bool = False,
     ) -> None:
         self.kind = jobs.kind
@@ -55,6 +60,7 @@ class RenderHandler:
         self._render = render
         self._confined = confined
         self._lease_seconds = lease_seconds
+        self._spare_bytes = spare_bytes
         self._removes_source = removes_source
 
     async def run(self, attempt: Attempt) -> Verdict:
@@ -71,6 +77,11 @@ class RenderHandler:
             if attempt.strike > 1:
                 raise
             return Snooze(blameless=False, error=error)
+        except DiskFull as error:
+            if not isinstance(error.__cause__, NoRoom):
+                raise
+            needed = {NEEDED_BYTES: str(error.__cause__.needed_bytes)}
+            return Snooze(blameless=True, error=error, fields=needed, is_cheap_again=True)
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
         kept = await self._look_up(attempt)
@@ -104,6 +115,9 @@ class RenderHandler:
         source = kept.source
         if source is None:
             raise SourceMissing("The source image of the job is no longer stored.")
+        if needed_bytes := int(attempt.fields.get(NEEDED_BYTES.encode(), 0)):
+            # Rendering once more would only show again that there is too little room.
+            await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         render = self._render if attempt.strike == 1 else self._confined
         async with self._storage.workspace(job.id, attempt.token) as folder:

@@ -8,12 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb import logs
+from quickthumb.config import TroubleLimits
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import new_id
 from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
 from quickthumb.queue.codec import request_id_of
 from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failed_in_redis
+from quickthumb.work.trouble import gave_up, is_too_much, pause_seconds, trouble_of
 
 log = logging.getLogger("quickthumb.job")
 
@@ -29,11 +31,15 @@ class _Running:
 
 
 class Runner:
-    """Runs attempts at items of every kind, each under a lease of `lease_seconds`, which `renew_leases` renews."""
+    """Runs attempts at items of every kind, each under a lease of `lease_seconds`, which `renew_leases` renews.
 
-    def __init__(self, attempts: Attempts, *, lease_seconds: float) -> None:
+    An item fails once it had more trouble that it is not to blame for than the `limits` allow.
+    """
+
+    def __init__(self, attempts: Attempts, *, lease_seconds: float, limits: TroubleLimits | None = None) -> None:
         self._attempts = attempts
         self._lease_seconds = lease_seconds
+        self._limits = limits or TroubleLimits()
         self._running: dict[str, _Running] = {}
         self._at_work: Counter[str] = Counter()
 
@@ -108,6 +114,23 @@ class Runner:
 
     async def _verdict(self, handler: Handler, attempt: Attempt) -> Verdict:
         """The verdict on the item, also when the handler raises an error. Raises LeaseLost, and no other error."""
+        verdict = await self._patient_verdict(handler, attempt)
+        trouble = trouble_of(verdict)
+        if trouble is None or not is_too_much(attempt, self._limits):
+            return verdict
+        error = gave_up(attempt, trouble)
+        try:
+            return await handler.fail(attempt, error)
+        except LeaseLost:
+            raise
+        except Exception:
+            # The same trouble may keep the outcome from the storage. Once a repair finds the record without an outcome,
+            # the item is queued again.
+            log.warning("%s %s: its end could not be stored", attempt.kind.name, attempt.id, exc_info=True)
+            return failed_in_redis(error)
+
+    async def _patient_verdict(self, handler: Handler, attempt: Attempt) -> Verdict:
+        """The verdict on the item, which waits as long as there is trouble. Raises LeaseLost, and no other error."""
         try:
             verdict = await self._first_verdict(handler, attempt)
             is_last = isinstance(verdict, Snooze) and not verdict.blameless and attempt.strike >= handler.max_attempts
@@ -142,8 +165,11 @@ class Runner:
     async def _settle(self, handler: Handler, attempt: Attempt, verdict: Verdict, started: float) -> Verdict:
         """Settles the attempt in Redis. Returns the verdict, a Snooze with its actual delay. Raises LeaseLost."""
         busy_seconds, seconds = time.monotonic() - started, 0.0
+        is_trouble = trouble_of(verdict) is not None
         if isinstance(verdict, Snooze):
             seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
+            if is_trouble and not verdict.is_cheap_again:
+                seconds = max(seconds, pause_seconds(busy_seconds))
             verdict = replace(verdict, seconds=seconds)
         settled = await self._attempts.settle(
             attempt,
@@ -151,6 +177,7 @@ class Runner:
             fields=verdict.fields,
             busy_seconds=busy_seconds,
             blameless=isinstance(verdict, Snooze) and verdict.blameless,
+            troubled=is_trouble,
             delay_seconds=seconds,
         )
         if not settled:

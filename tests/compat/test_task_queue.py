@@ -129,12 +129,28 @@ async def test_strangers_are_not_written_to(http: httpx.AsyncClient, address: st
         "ada@example.com,eve@example.com",
         "ada@example.com%20eve@example.com",
         "%22Ada%20L%22%20%3Cada@example.com%3E",
+        "victim%25evil.net@example.com",
+        "evil.net!victim@example.com",
+        "-oQ@example.com",
+        "%7Cid@example.com",
         "a" * 65 + "@example.com",
         "ada@" + "e" * 300 + ".example.com",
     ],
 )
 async def test_what_is_not_one_address_is_refused(http: httpx.AsyncClient, address: str) -> None:
     assert (await http.get(f"/send-email/{address}")).status_code == 422
+
+
+async def test_nobody_is_written_to_too_often(http: httpx.AsyncClient) -> None:
+    """The limit by default is 20 emails to one address within an hour; case and tags make no other address."""
+    for number in range(20):
+        assert (await http.get(f"/send-email/Eve+{number}@example.com")).status_code == 200
+    refused = await http.get("/send-email/eve@EXAMPLE.com")
+    assert refused.status_code == 429
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["code"] == "too_many_emails"
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert (await http.get("/send-email/adam@example.com")).status_code == 200
 
 
 async def test_asking_for_the_head_alone_sends_nothing(http: httpx.AsyncClient) -> None:

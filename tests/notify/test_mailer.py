@@ -136,3 +136,11 @@ async def test_an_unwritable_outbox_is_a_transient_failure(tmp_path: Path) -> No
     (tmp_path / "outbox").write_text("in the way")
     with pytest.raises(MailUnavailable):
         await Outbox(tmp_path / "outbox").send("1", message())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+async def test_a_full_disk_leaves_no_half_of_an_email_in_the_outbox(tmp_path: Path) -> None:
+    (tmp_path / "5f0c.part").symlink_to("/dev/full")
+    with pytest.raises(MailUnavailable):
+        await Outbox(tmp_path).send("5f0c", message())
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from quickthumb.imaging.engine import render
-from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
+from quickthumb.imaging.files import NoRoom
+from quickthumb.model.errors import BrokenImage, QuickThumbError, ResultsTooLarge, TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox import process
@@ -67,7 +69,10 @@ def test_it_makes_the_same_as_the_engine(source: Path, tmp_path: Path) -> None:
     assert len(made) == 3
 
 
-@pytest.mark.parametrize(("size", "limits"), [(50, LIMITS), (None, Limits(max_pixels=10))])
+@pytest.mark.parametrize(
+    ("size", "limits"),
+    [(50, LIMITS), (None, Limits(max_pixels=10)), (None, Limits(max_pixels=1_000_000, max_result_bytes=500))],
+)
 def test_it_raises_the_same_as_the_engine(source: Path, tmp_path: Path, size: int | None, limits: Limits) -> None:
     source.write_bytes(source.read_bytes()[:-size] if size else source.read_bytes())
     with pytest.raises(QuickThumbError) as at_home:
@@ -75,8 +80,19 @@ def test_it_raises_the_same_as_the_engine(source: Path, tmp_path: Path, size: in
     with pytest.raises(QuickThumbError) as away:
         SANDBOX.render(source, OUTPUTS, tmp_path, limits)
     assert type(away.value) is type(at_home.value)
-    assert type(away.value) in (BrokenImage, TooManyPixels)
+    assert type(away.value) in (BrokenImage, TooManyPixels, ResultsTooLarge)
     assert (away.value.detail, away.value.field) == (at_home.value.detail, at_home.value.field)
+
+
+def test_a_disk_without_room_is_told(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoRoom):
+        SANDBOX.render(source, OUTPUTS, tmp_path, replace(LIMITS, spare_bytes=2**62))
+
+
+def test_what_the_results_need_is_told() -> None:
+    with pytest.raises(NoRoom) as full:
+        process._result(Answer(machine_errno=28, needed_bytes=1234).model_dump_json().encode())
+    assert (full.value.errno, full.value.needed_bytes) == (28, 1234)
 
 
 def test_trouble_of_the_machine_stays_trouble_of_the_machine(source: Path, tmp_path: Path) -> None:

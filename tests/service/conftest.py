@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from quickthumb.storage import FileStorage
-from tests.redis_fixtures import attempts, client, redis, redis_url, shared_redis, store
+from tests.redis_fixtures import attempts, client, rates, redis, redis_url, shared_redis, store
 
-__all__ = ["attempts", "client", "redis", "redis_url", "shared_redis", "store"]
+__all__ = ["attempts", "client", "rates", "redis", "redis_url", "shared_redis", "store"]
 
 
 @pytest.fixture

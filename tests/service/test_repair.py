@@ -17,6 +17,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, JOB, KEYS
+from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.errors import QueueFull, UnknownJob
@@ -248,8 +249,8 @@ class Post:
 
 
 @pytest.fixture
-def mail(emails: EmailStore, storage: FileStorage) -> MailService:
-    return MailService(emails, storage, allowed=["*@example.com"], max_queued=10)
+def mail(emails: EmailStore, storage: FileStorage, rates: EmailRates) -> MailService:
+    return MailService(emails, storage, rates, allowed=["*@example.com"], max_queued=10)
 
 
 async def test_emails_outlive_an_emptied_redis(
@@ -346,9 +347,9 @@ async def test_a_redis_that_is_emptied_during_a_rebuild_is_rebuilt_again(
 
 @pytest.mark.parametrize("left", ["an expired record", "an end that a worker of the first release wrote"])
 async def test_an_index_entry_that_nobody_removed_is_removed(
-    repairer: Repairer, emails: EmailStore, storage: FileStorage, redis: Redis, left: str
+    repairer: Repairer, emails: EmailStore, storage: FileStorage, rates: EmailRates, redis: Redis, left: str
 ) -> None:
-    mail = MailService(emails, storage, allowed=["*"], max_queued=1)
+    mail = MailService(emails, storage, rates, allowed=["*"], max_queued=1)
     email = await mail.queue(ANONYMOUS, "ada@example.com")
     await redis.zrem(KEYS.queue, email.id)
     if left == "an expired record":
@@ -362,9 +363,9 @@ async def test_an_index_entry_that_nobody_removed_is_removed(
 
 
 async def test_an_email_that_a_worker_of_the_first_release_sent_is_not_sent_again(
-    repairer: Repairer, emails: EmailStore, storage: FileStorage, redis: Redis
+    repairer: Repairer, emails: EmailStore, storage: FileStorage, rates: EmailRates, redis: Redis
 ) -> None:
-    mail = MailService(emails, storage, allowed=["*"], max_queued=9)
+    mail = MailService(emails, storage, rates, allowed=["*"], max_queued=9)
     email = await mail.queue(ANONYMOUS, "ada@example.com")
     await redis.hset(KEYS.record(EMAIL, email.id), "status", "DONE")  # type: ignore[misc]
     await repairer.rebuild()

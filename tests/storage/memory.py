@@ -240,7 +240,7 @@ class MemoryStorage:
                 sources += 1
         return SweepReport(tuple(removed), sources, 0, tuple(unended))
 
-    async def probe(self, *, writing: bool = False) -> None:
+    async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:
         self.take_write()
 
     def grow_older(self, seconds: float) -> None:

@@ -22,6 +22,7 @@ from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
@@ -72,7 +73,9 @@ async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIter
         yield
 
     service = ImageService(store, storage, watch, submission)
-    mail = MailService(EmailStore(redis), storage, allowed=[], max_queued=1)
+    mail = MailService(
+        EmailStore(redis), storage, EmailRates(redis, most=1, most_per_mailbox=1), allowed=[], max_queued=1
+    )
     app = application(service, mail, Health(store, storage), max_wait_seconds=1, lifespan=lifespan)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client

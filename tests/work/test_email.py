@@ -19,8 +19,9 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL, KEYS
+from quickthumb.queue.rates import EmailRates
 from quickthumb.service.emails import MailService
-from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
 from quickthumb.storage import FileStorage
 from quickthumb.work import email as module
 from quickthumb.work.email import EmailHandler
@@ -84,8 +85,8 @@ def emails(client: Redis) -> EmailStore:
 
 
 @pytest.fixture
-def service(emails: EmailStore, storage: FileStorage) -> MailService:
-    return MailService(emails, storage, allowed=["*@example.com"], max_queued=2)
+def service(emails: EmailStore, storage: FileStorage, rates: EmailRates) -> MailService:
+    return MailService(emails, storage, rates, allowed=["*@example.com"], max_queued=2)
 
 
 @pytest.fixture
@@ -112,6 +113,25 @@ async def test_no_more_than_so_many_wait(service: MailService) -> None:
         await service.queue(ANONYMOUS, "ada@example.com")
     with pytest.raises(QueueFull):
         await service.queue(ANONYMOUS, "ada@example.com")
+
+
+async def test_only_what_is_accepted_counts_for_the_rates(
+    emails: EmailStore, storage: FileStorage, client: Redis, redis: Redis, folder: Path
+) -> None:
+    rates = EmailRates(client, most=3, most_per_mailbox=2)
+    service = MailService(emails, storage, rates, allowed=["*"], max_queued=1)
+    accepted = await service.queue(ANONYMOUS, "ada@example.com")
+    for _ in range(5):
+        with pytest.raises(QueueFull):
+            await service.queue(ANONYMOUS, "ada@example.com")
+    await emails.remove(accepted.id)
+    await service.queue(ANONYMOUS, "Ada+tag@EXAMPLE.com")
+    records = kept(folder)
+    with pytest.raises(TooManyEmails) as refused:
+        await service.queue(ANONYMOUS, "ada@example.com")
+    assert refused.value.detail == "No more emails to this address are accepted for the time being."
+    assert refused.value.retry_after_seconds in range(3500, 3601)
+    assert kept(folder) == records
 
 
 async def test_what_is_unknown_is_not_found(service: MailService) -> None:
@@ -313,6 +333,17 @@ async def test_one_that_the_first_release_queued_is_sent(
     await worker.run(email_id)
     assert post.sent == ["ada@example.com"]
     assert (await service.find(ANONYMOUS, email_id)).status is Status.DONE
+
+
+async def test_one_to_an_address_that_is_no_longer_accepted_is_not_sent(
+    service: MailService, mail: Email, worker_of: WorkerOf, redis: Redis
+) -> None:
+    await redis.hset(KEYS.record(EMAIL, mail.id), "address", "victim%evil.net@example.com")  # type: ignore[misc]
+    post = Post()
+    await worker_of(post).run(mail.id)
+    failed = await service.find(ANONYMOUS, mail.id)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "mail_refused")
+    assert post.sent == []
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_hold_it_against_the_email(

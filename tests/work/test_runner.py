@@ -2,17 +2,21 @@
 
 import asyncio
 import errno
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.config import TroubleLimits
 from quickthumb.imaging.engine import Made, Rendering
 from quickthumb.imaging.facts import Facts
-from quickthumb.model.errors import BrokenImage
+from quickthumb.imaging.files import NoRoom
+from quickthumb.model.errors import BrokenImage, NotServing
 from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
 from quickthumb.queue.attempts import Attempts
@@ -22,17 +26,20 @@ from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import record_key
+from quickthumb.work import trouble
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.life import background, heartbeat
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
+from quickthumb.work.trouble import LEAST_ATTEMPTS
 from tests.redis_fixtures import a_job, claimed, put_back, token
 from tests.storage.jobs import bytes_of
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 5.0
 MAX_ATTEMPTS = 3
+LIMITS = TroubleLimits(seconds=3600, attempts=100)
 
 
 async def draw(source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
@@ -77,9 +84,11 @@ class Worker:
         confined: Render | None = None,
         *,
         max_attempts: int = MAX_ATTEMPTS,
+        limits: TroubleLimits = LIMITS,
+        spare_bytes: int = 0,
         removes_source: bool = False,
     ) -> None:
-        self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS)
+        self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS, limits=limits)
         self.handler = RenderHandler(
             store,
             attempts,
@@ -88,6 +97,7 @@ class Worker:
             confined or render,
             lease_seconds=LEASE_SECONDS,
             max_attempts=max_attempts,
+            spare_bytes=spare_bytes,
             removes_source=removes_source,
         )
 
@@ -173,7 +183,14 @@ async def test_what_trying_again_cannot_mend_ends_the_job(
 
 
 @pytest.mark.parametrize(
-    "error", [DiskFull("full"), StorageUnavailable("away"), OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken")]
+    "error",
+    [
+        DiskFull("full"),
+        StorageUnavailable("away"),
+        OSError(errno.ENOSPC, "full"),
+        OSError(errno.EFBIG, "too large for this file system"),
+        OSError(errno.EIO, "broken"),
+    ],
 )
 async def test_what_may_pass_is_tried_again_and_never_held_against_the_job(
     worker_of: WorkerOf, store: JobStore, job: Job, folder: Path, error: Exception
@@ -185,6 +202,126 @@ async def test_what_may_pass_is_tried_again_and_never_held_against_the_job(
     assert waits == [1, 2, 4, 8, 16]
     assert results(folder) == []
     await worker_of(draw).run(job.id)
+    assert (await found(store, job)).status is Status.DONE
+
+
+async def has_been_in_trouble(redis: Redis, job: Job, *, seconds: float) -> None:
+    """Makes the job's first trouble that much older."""
+    record = KEYS.record(JOB, job.id)
+    troubled_ms = int(await redis.hget(record, "troubled_ms") or 0)  # type: ignore[misc]
+    await redis.hset(record, "troubled_ms", str(troubled_ms - round(seconds * 1000)))  # type: ignore[misc]
+
+
+async def test_trouble_that_does_not_pass_ends_the_job_whichever_worker_has_it(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, redis: Redis, job: Job, folder: Path
+) -> None:
+    for _ in range(LEAST_ATTEMPTS - 2):
+        await worker_of(failing(DiskFull("There is no room."))).pause_seconds(job.id)
+    await has_been_in_trouble(redis, job, seconds=3600)
+    await worker_of(failing(DiskFull("There is no room."))).pause_seconds(job.id)
+    await worker_of(failing(StorageUnavailable("Now the storage is away."))).run(job.id)
+    failed = await found(store, job)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "gave_up")
+    assert failed.error is not None
+    assert failed.error.detail.startswith("Gave up after 10 attempts within 1:00:0")
+    assert failed.error.detail.endswith(": Now the storage is away.")
+    assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
+    assert (await storage.look_up(job.id)).source is not None
+
+
+async def test_trouble_has_no_end_by_its_age_alone(
+    worker_of: WorkerOf, store: JobStore, redis: Redis, job: Job
+) -> None:
+    """After the first attempt, all workers were stopped for a long time."""
+    worker = worker_of(failing(DiskFull("full")))
+    await worker.pause_seconds(job.id)
+    await has_been_in_trouble(redis, job, seconds=100_000)
+    await worker.pause_seconds(job.id)
+    assert (await found(store, job)).status is Status.WAITING
+
+
+async def test_an_attempt_that_took_long_in_vain_is_followed_by_a_longer_pause(
+    worker_of: WorkerOf, store: JobStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trouble, "COSTLY_SECONDS", 0)
+    monkeypatch.setattr(trouble, "PAUSE_FACTOR", 10**9)
+    assert await worker_of(failing(OSError(errno.EDQUOT, "over quota"))).pause_seconds(job.id) == 900
+    assert await worker_of(failing(NoRoom(1000))).pause_seconds(job.id) == 2
+    assert await worker_of(failing(JobTimedOut("a strike, which is no trouble"))).pause_seconds(job.id) == 4
+
+
+async def test_trouble_is_bounded_in_number(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
+    worker = worker_of(failing(NotServing("later")), limits=TroubleLimits(seconds=3600, attempts=4))
+    for _ in range(3):
+        await worker.pause_seconds(job.id)
+    await worker.run(job.id)
+    failed = await found(store, job)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "gave_up")
+
+
+async def test_a_job_that_only_waits_for_its_turn_is_never_given_up(
+    worker_of: WorkerOf, store: JobStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotServing, "waits_its_turn", True)
+    worker = worker_of(failing(NotServing("others first")), limits=TroubleLimits(seconds=1, attempts=1))
+    for _ in range(LEAST_ATTEMPTS + 1):
+        await worker.pause_seconds(job.id)
+    assert (await found(store, job)).status is Status.WAITING
+
+
+async def test_a_worker_that_stops_is_no_trouble(worker_of: WorkerOf, store: JobStore, job: Job) -> None:
+    stopping = Held()
+    worker = worker_of(stopping, limits=TroubleLimits(seconds=1, attempts=1))
+    task = asyncio.create_task(worker.run(job.id))
+    await asyncio.wait_for(stopping.begun.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await found(store, job)).status is Status.WAITING
+
+
+async def test_a_job_whose_files_cannot_even_be_read_ends_in_redis(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable(_: str) -> Kept:
+        raise StorageUnavailable("The disk has a bad block.")
+
+    monkeypatch.setattr(storage, "look_up", unreadable)
+    worker = worker_of(draw, limits=TroubleLimits(seconds=3600, attempts=2))
+    await worker.pause_seconds(job.id)
+    await worker.run(job.id)
+    failed = await found(store, job)
+    assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "gave_up")
+
+
+async def test_a_job_that_was_given_up_starts_anew_when_it_is_retried(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
+) -> None:
+    worker = worker_of(failing(DiskFull("full")), limits=TroubleLimits(seconds=3600, attempts=2))
+    for _ in range(2):
+        await worker.pause_seconds(job.id)
+        await worker.run(job.id)
+        assert (await found(store, job)).status is Status.FAILED
+        outcome = (await storage.look_up(job.id)).outcome
+        assert outcome is not None
+        assert await storage.reopen(job.id, outcome)
+        assert await store.reopen(job)
+
+
+async def test_a_job_whose_results_did_not_fit_is_rendered_again_only_once_there_is_room(
+    worker_of: WorkerOf, store: JobStore, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_bytes = 5_000_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+    await worker_of(failing(NoRoom(6_000_000))).pause_seconds(job.id)
+    for _ in range(MAX_ATTEMPTS + 2):
+        await worker_of(failing(AssertionError("must not be called")), spare_bytes=1_000_000).pause_seconds(job.id)
+    free_bytes = 8_999_999
+    await worker_of(failing(AssertionError("must not be called")), spare_bytes=1_000_000).pause_seconds(job.id)
+    assert (await found(store, job)).status is Status.WAITING
+    assert results(folder) == []
+    free_bytes = 9_000_000
+    await worker_of(draw, spare_bytes=1_000_000).run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 

@@ -1,5 +1,6 @@
 """The settings of the emails that clients can have sent, and of the mail server."""
 
+import string
 from email.utils import parseaddr
 from typing import Annotated, Literal, Self
 
@@ -9,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from quickthumb.config.declaring import STRICT, Called, EmptyIsNone, Words
 
+# What a pattern may have: the characters of the addresses that `notify.message` accepts, and the wildcard.
+PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "#&'+=_~-.@*")
 SMTP_PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
@@ -19,7 +22,7 @@ class EmailSettings:
     allowed: Annotated[Words, Called("email_allowed")] = Field(
         default=("*@example.com", "*@example.org"),
         description="Addresses that `/send-email/` may send to: comma-separated patterns, in which `*` matches any "
-        "text.",
+        "text and every other character itself.",
     )
     attempts: Annotated[int, Called("email_attempts")] = Field(
         default=12,
@@ -29,6 +32,14 @@ class EmailSettings:
     max_queued: Annotated[int, Called("email_max_queued")] = Field(
         default=100, ge=1, description="Answer requests for emails with 503 when this many are waiting."
     )
+    per_hour: Annotated[int, Called("email_per_hour")] = Field(
+        default=500, ge=1, description="Answer requests for emails with 429 after this many within an hour."
+    )
+    per_address_per_hour: Annotated[int, Called("email_per_address_per_hour")] = Field(
+        default=20,
+        ge=1,
+        description="Answer requests for emails to one address with 429 after this many within an hour.",
+    )
 
     @field_validator("allowed")
     @classmethod
@@ -36,6 +47,11 @@ class EmailSettings:
         for pattern in value:
             if pattern != "*" and pattern.count("@") != 1:
                 raise ValueError(f"{pattern!r} must be a pattern for whole addresses, such as *@example.com")
+            if odd := set(pattern) - PATTERN_CHARACTERS:
+                raise ValueError(
+                    f"{pattern!r} matches no address, because of {min(odd)!r}: only * stands for other characters, and "
+                    "an international domain is written xn--…"
+                )
         return value
 
 
@@ -65,13 +81,14 @@ class SmtpServer:
     )
     sender: Annotated[str, Called("smtp_sender")] = Field(
         default="QuickThumb <quickthumb@localhost>",
-        pattern=r"^[^\r\n]+$",
         description="Sender (From) of emails: an address, or `Name <address>`.",
     )
 
     @field_validator("sender")
     @classmethod
     def _has_an_address(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must have no line breaks or other control characters")
         if parseaddr(value)[1].count("@") != 1:
             raise ValueError("must be an address or a name with an address, such as QuickThumb <robot@example.org>")
         return value

@@ -19,8 +19,14 @@ class StorageSettings:
     min_free_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=0,
-        description="Answer uploads with 503 when less disk space than this is free, in bytes.",
+        description="Disk space that results leave free, in bytes; a job whose results would take it waits. Uploads "
+        "leave twice as much, and are answered with 503 or 507; large results leave three times as much.",
     )
+
+    @property
+    def uploads_leave_bytes(self) -> int:
+        """Disk space that uploads leave free: the jobs that were accepted before need some of it for their results."""
+        return 2 * self.min_free_bytes
 
     @field_validator("data_dir")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from quickthumb.config.declaring import GIBIBYTE, MEBIBYTE, STRICT, Called, EmptyIsNone
+from quickthumb.config.declaring import DAY_SECONDS, GIBIBYTE, MEBIBYTE, STRICT, Called, EmptyIsNone
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -21,6 +21,22 @@ class QueueSettings:
         default=8.0,
         ge=2,
         description="Time without a heartbeat after which other workers take over the jobs of a worker, in seconds.",
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
+class TroubleLimits:
+    """How long an item waits for trouble to pass that it is not to blame for, such as a full disk."""
+
+    seconds: Annotated[int, Called("give_up_seconds")] = Field(
+        default=3 * DAY_SECONDS,
+        ge=1,
+        le=30 * DAY_SECONDS,
+        description="A job is FAILED after trouble that it is not to blame for, such as a full disk, for this long, in "
+        "seconds; it can be retried.",
+    )
+    attempts: Annotated[int, Called("give_up_attempts")] = Field(
+        default=10_000, ge=1, description="A job is FAILED after this many attempts that ended with such trouble."
     )
 
 

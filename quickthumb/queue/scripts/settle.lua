@@ -1,15 +1,20 @@
 -- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder
--- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item.
+-- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item, and
+-- `troubled` is 1 when it counts as trouble that the item is not to blame for.
 -- Returns 1 when the attempt was settled, 0 when its lease is lost.
 -- USES: now, move, enqueue, dequeue, observe
 -- KEYS: record, lease, index, call, queue, tries, wake, totals, events
--- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, busy_ms, totals_prefix
+-- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, busy_ms, totals_prefix
 -- ARGV*: fields
 local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
 if holder ~= token or not allowed(status, target) then return 0 end
 redis.call('HSET', record, 'status', target, unpack(fields))
 redis.call('HDEL', record, 'token')
 if forgiven == '1' then redis.call('HINCRBY', record, 'strikes', -1) end
+if troubled == '1' then
+  redis.call('HSETNX', record, 'troubled_ms', string.format('%.0f', now_ms()))
+  redis.call('HINCRBY', record, 'troubles', 1)
+end
 redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
 redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
 observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))

@@ -1,0 +1,59 @@
+"""Writes the files of one rendering's results: no more bytes than a job may make, and none that would fill the disk."""
+
+import errno
+import shutil
+from pathlib import Path
+
+from quickthumb.model.errors import ResultsTooLarge
+from quickthumb.model.limits import Limits
+
+# What the largest results leave free, in multiples of what the smallest leave. Uploads leave twice as much as those, so
+# a job that takes what it can get stops neither uploads nor small jobs.
+LARGEST_LEAVE = 3
+
+
+def room_for(total_bytes: int, spare_bytes: int) -> int:
+    """How much of the disk must be free, in bytes, to write results that take `total_bytes`. The more they take, the
+    more they leave to others: from `spare_bytes` to three times as much."""
+    return total_bytes + spare_bytes + min(total_bytes, (LARGEST_LEAVE - 1) * spare_bytes)
+
+
+class NoRoom(OSError):
+    """The results do not fit on the disk. Those that were encoded so far take `needed_bytes`."""
+
+    def __init__(self, needed_bytes: int, folder: Path | None = None) -> None:
+        place = None if folder is None else str(folder)
+        super().__init__(errno.ENOSPC, f"no room for {needed_bytes} bytes of results, because of MIN_FREE_BYTES", place)
+        self.needed_bytes = needed_bytes
+
+
+class ResultFiles:
+    """The files of one rendering, in `folder`. Raises NoRoom at once if the disk has less than `spare_bytes` free."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._written_bytes = 0
+        self._check_room(0)
+
+    def write(self, output: str, filename: str, data: bytes) -> None:
+        """Writes the file of an output, whole or not at all.
+
+        Raises ResultsTooLarge if the files together would exceed `max_result_bytes`, NoRoom if the disk has less free
+        than `room_for` asks for, and other OSErrors as they come.
+        """
+        total_bytes = self._written_bytes + len(data)
+        if total_bytes > self._limits.max_result_bytes:
+            raise ResultsTooLarge(
+                f"With the output {output}, the results take {total_bytes} bytes; "
+                f"the results of a job may take {self._limits.max_result_bytes} (MAX_RESULT_BYTES)."
+            )
+        self._check_room(total_bytes)
+        (self._folder / filename).write_bytes(data)
+        self._written_bytes = total_bytes
+
+    def _check_room(self, total_bytes: int) -> None:
+        spare_bytes = self._limits.spare_bytes
+        wanted_bytes = room_for(total_bytes, spare_bytes) - self._written_bytes
+        if spare_bytes and shutil.disk_usage(self._folder).free < wanted_bytes:
+            raise NoRoom(total_bytes, self._folder)
