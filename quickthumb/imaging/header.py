@@ -9,9 +9,19 @@ from pathlib import Path
 
 from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Header, NeedMore, Prefix, Seeking
+from quickthumb.imaging.formats.watch import Watch
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
+from quickthumb.model.limits import Limits
 
-__all__ = ["LONGEST_SIGNATURE", "Header", "read_header", "read_header_of_file", "recognize", "require_readable"]
+__all__ = [
+    "LONGEST_SIGNATURE",
+    "Header",
+    "make_watch",
+    "read_header",
+    "read_header_of_file",
+    "recognize",
+    "require_readable",
+]
 
 LONGEST_SIGNATURE = max(len(signature) for row in FORMATS for signature in row.signatures)
 ANY_BYTE = ord("?")
@@ -60,6 +70,15 @@ def read_header_of_file(path: Path) -> Header:
         if not start:
             raise BrokenImage("The image is empty.")
         return recognize(start).read_header(Seeking(file))
+
+
+def make_watch(limits: Limits, start: bytes) -> Watch | None:
+    """The watch that counts the parts of an image which begins with `start`; feed it the image from its first byte.
+
+    None if the image's format has no parts to count. Raises UnsupportedImage if `start` belongs to no format.
+    """
+    make_steps = recognize(start).decoder.watch
+    return Watch(make_steps(limits)) if make_steps else None
 
 
 def require_readable(format_name: str) -> None:

@@ -11,9 +11,10 @@ from PIL import ExifTags, Image
 from quickthumb.imaging import color
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
+from quickthumb.imaging.formats.row import too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
-from quickthumb.model.errors import TooManyFrames, UnsupportedImage
+from quickthumb.model.errors import UnsupportedImage
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
@@ -120,7 +121,7 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
         return 1
     count = row.decoder.count_frames(image, path, limits.max_frames + 1)
     if count > limits.max_frames:
-        raise TooManyFrames(f"The animation has more than {limits.max_frames} frames.")
+        raise too_many_frames(limits)
     return max(1, count)
 
 

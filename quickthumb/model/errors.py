@@ -86,6 +86,15 @@ class TooManyFrames(QuickThumbError):
     code, status, title = "too_many_frames", 422, "The animation has too many frames"
 
 
+class TooManyParts(QuickThumbError):
+    """The image is put together from far more parts than its size needs, which would take far too long to decode: a
+    progressive JPEG of more scans than `MAX_SCANS`, a PNG in tiny chunks, a TIFF in tiny strips. Save it again with
+    another program, or as a plain JPEG or PNG.
+    """
+
+    code, status, title = "too_many_parts", 422, "The image has too many parts"
+
+
 class BrokenImage(QuickThumbError):
     """The image is damaged or cut off, so it cannot be decoded. Send it again from the original."""
 

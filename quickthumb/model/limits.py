@@ -5,17 +5,34 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+# The largest JPEG that may have all of `max_scans`, in pixels.
+FULL_SCANS_PIXELS = 20_000_000
+# Encoders make ten scans, and the most thorough ones, which search for the best division, about 20.
+FEWEST_SCANS = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The upper bounds for decoding one source and rendering it; a section of the configuration.
 
     `max_pixels` bounds width × height × frames, both of what is decoded and of each result. `max_frames` bounds the
-    frames of the source. A color profile above `max_profile_bytes` is ignored with a warning.
+    frames of the source. `max_scans` bounds the scans of a JPEG; `scans` says how many a JPEG of a given size may have.
+    A color profile above `max_profile_bytes` is ignored with a warning.
     """
 
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="Maximum number of pixels in an image: width × height × decoded frames."
     )
     max_frames: int = Field(default=1000, ge=1, description="Maximum number of frames in an animation.")
+    max_scans: int = Field(
+        default=100,
+        ge=1,
+        description="Maximum number of scans in a progressive JPEG; above 20 megapixels, in proportion fewer, but "
+        "a setting of 24 or more always admits 24.",
+    )
     max_profile_bytes: ClassVar[int] = 2 * 1024 * 1024
+
+    def scans(self, pixels: int) -> int:
+        """How many scans a JPEG of so many pixels may have: each takes time in proportion to all of its pixels."""
+        in_proportion = self.max_scans * FULL_SCANS_PIXELS // max(1, pixels)
+        return min(self.max_scans, max(in_proportion, FEWEST_SCANS))

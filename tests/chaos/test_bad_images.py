@@ -51,6 +51,7 @@ CODES = {
     "unsupported_image",
     "too_many_pixels",
     "too_many_frames",
+    "too_many_parts",
     "too_many_bytes",
     "invalid_parameter",
 }

@@ -10,14 +10,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, too_many_frames
+from quickthumb.imaging.formats.watch import Allowance, Steps
 from quickthumb.model.errors import BrokenImage
+from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
 
 # Blocks of at most 255 bytes before the first frame: 5 MB of comments and metadata.
 MOST_BLOCKS = 20_000
+# Encoders fill their blocks with 255 bytes; Pillow takes about a microsecond for each block, and more for what holds
+# them.
+MOST_SHORT_BLOCKS = 20_000
+AVERAGE_BLOCK_BYTES = 128
 EXTENSION = 0x21
 FRAME = 0x2C
 TRAILER = 0x3B
@@ -59,6 +65,30 @@ def _first_frame(window: Window, offset: int) -> int:
         else:
             offset += 1  # decoders skip stray bytes between blocks
     raise BrokenImage("The image is damaged: the GIF has too many blocks before its first frame.")
+
+
+def watch(limits: Limits) -> Steps:
+    """Counts frames, extensions and the blocks in them, up to the end of the animation."""
+    blocks = Allowance("blocks", MOST_SHORT_BLOCKS, AVERAGE_BLOCK_BYTES)
+    screen = yield 0, 13
+    skipped, frames = _table_bytes(screen[10]), 0
+    while (kind := (yield skipped, 1)[0]) != TRAILER:
+        blocks.take(0)
+        skipped = 0
+        if kind == FRAME:
+            frames += 1
+            if frames > limits.max_frames:
+                raise too_many_frames(limits)
+            fields = yield 0, 9
+            skipped = _table_bytes(fields[8]) + 1  # and the initial size of the LZW codes
+        elif kind == EXTENSION:
+            skipped = 1
+        else:
+            continue
+        while size := (yield skipped, 1)[0]:
+            blocks.take(size)
+            skipped = size
+        skipped = 0
 
 
 def _numbers(fields: bytes) -> list[int]:
@@ -154,7 +184,7 @@ GIF = Format(
     extensions=("gif",),
     signatures=(b"GIF87a", b"GIF89a"),
     read_header=read_header,
-    decoder=Decoder(pillow=("GIF",), copies=4, count_frames=_count_frames, plays=_plays),
+    decoder=Decoder(pillow=("GIF",), copies=4, watch=watch, count_frames=_count_frames, plays=_plays),
     encoder=Encoder(
         "GIF",
         _options,
