@@ -72,8 +72,8 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     encoder = rendition.encoder
     frames = _alike(rendition.pictures)
     options = _profile(rendition)
-    if len(frames) > 1:
-        frames, milliseconds = _merged(frames, rendition.milliseconds)
+    frames, milliseconds = _merged(frames, rendition.milliseconds)
+    if len(frames) > 1:  # if all frames are equal, one is left, and encoders take no animation options for it
         options |= _animation(rendition, plays, milliseconds)
     if encoder.prepare:
         prepared = []

@@ -10,6 +10,7 @@ from PIL import Image, ImageSequence
 
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyPixels
 from quickthumb.model.limits import Limits
+from tests.chaos.costly import gif_small_frames
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import Samples, psnr, samples
 
@@ -191,3 +192,24 @@ def test_a_gif_without_its_trailer_is_let_pass(engine: Engine, tmp_path: Path) -
     path = moving_square(tmp_path / "moving.gif")
     path.write_bytes(path.read_bytes()[:-1])
     assert engine(path).only.frames == 6
+
+
+@pytest.mark.parametrize("made", ANIMATED)
+@pytest.mark.parametrize("count", [2, 5])
+def test_an_animation_in_which_nothing_changes_becomes_a_still(
+    engine: Engine, tmp_path: Path, made: str, count: int
+) -> None:
+    (tmp_path / "same.gif").write_bytes(gif_small_frames(count, 60, 40))
+    result = engine(tmp_path / "same.gif", width=30, format=made)
+    assert (result.only.frames, result.only.width) == (1, 30)
+    assert result.picture().size == (30, 20)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_frames_that_a_palette_makes_equal_become_a_still(engine: Engine, tmp_path: Path, count: int) -> None:
+    """They differ only in how transparent they are, and each is too much so for a GIF."""
+    frames = [Image.new("RGBA", (60, 40), (200, 0, 0, 10 * index)) for index in range(1, count + 1)]
+    frames[0].save(tmp_path / "faint.png", save_all=True, append_images=frames[1:], duration=50)
+    result = engine(tmp_path / "faint.png", width=30, format="gif")
+    assert result.only.frames == 1
+    assert result.picture().size == (30, 20)
