@@ -132,9 +132,14 @@ def gif_frames(count: int, width: int, height: int, disposal: int) -> bytes:
     return gif_head(width, height) + (control + frame) * count + b";"
 
 
+def gif_frame(x: int, hundredths: int = 0) -> bytes:
+    """A frame of one white pixel, shown for so many hundredths of a second."""
+    control = b"!\xf9\x04\x04" + struct.pack("<H", hundredths) + b"\0\0"
+    return control + b"," + struct.pack("<HHHH", x, 0, 1, 1) + b"\0\x02\x02L\x01\0"
+
+
 def gif_small_frames(count: int, width: int, height: int) -> bytes:
-    control = b"!\xf9\x04\x09\x05\0\0\0"
-    return gif_head(width, height) + (control + b",\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0") * count + b";"
+    return gif_head(width, height) + gif_frame(0) * count + b";"
 
 
 # TIFF

@@ -145,5 +145,13 @@ PNG = Format(
         key_color=_key_color,
         late_metadata=True,
     ),
-    encoder=Encoder("PNG", _options, lossless=True, max_side=LARGEST_SIDE, xmp=_xmp),
+    encoder=Encoder(
+        "PNG",
+        _options,
+        lossless=True,
+        ticks_milliseconds=(1, 10, 1000),
+        most_ticks=2**16 - 1,
+        max_side=LARGEST_SIDE,
+        xmp=_xmp,
+    ),
 )

@@ -205,7 +205,9 @@ class Encoder:
     quality: int | None = None
     profile: bool = True
     metadata: bool = True
-    tick_milliseconds: int = 1
+    # The units in which a file can count how long its frames are shown, and how many of them one frame can have.
+    ticks_milliseconds: tuple[int, ...] = (1,)
+    most_ticks: int = 2**24 - 1
     max_side: int = 65_535
     # Pillow's option `loop` for an animation that is shown this many times (0: forever); a result of None leaves the
     # option out. None in place of the function: such files always repeat forever.
