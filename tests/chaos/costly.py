@@ -20,6 +20,9 @@ WIDTH, HEIGHT = 1600, 1200
 # The passes of an interlaced PNG (ISO 15948, 8.2): first column, first row, and the steps.
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 PAETH = 4
+# Parts of color profiles: the color of the red primary, and a step that changes nothing.
+RED = b"XYZ " + bytes(4) + struct.pack(">3i", 0x9000, 0x4000, 0x0400)
+MATRIX = b"matf" + bytes(4) + struct.pack(">HH12f", 3, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
 
 
 @cache
@@ -132,14 +135,19 @@ def gif_frames(count: int, width: int, height: int, disposal: int) -> bytes:
     return gif_head(width, height) + (control + frame) * count + b";"
 
 
-def gif_frame(x: int, hundredths: int = 0) -> bytes:
+def gif_frame(x: int, y: int = 0, hundredths: int = 0) -> bytes:
     """A frame of one white pixel, shown for so many hundredths of a second."""
     control = b"!\xf9\x04\x04" + struct.pack("<H", hundredths) + b"\0\0"
-    return control + b"," + struct.pack("<HHHH", x, 0, 1, 1) + b"\0\x02\x02L\x01\0"
+    return control + b"," + struct.pack("<HHHH", x, y, 1, 1) + b"\0\x02\x02L\x01\0"
 
 
 def gif_small_frames(count: int, width: int, height: int) -> bytes:
     return gif_head(width, height) + gif_frame(0) * count + b";"
+
+
+def gif_growing(side: int) -> bytes:
+    """Frames of one pixel, which together extend the small screen to a square."""
+    return gif_head(60, 40) + gif_frame(0) + gif_frame(side - 1) + gif_frame(0, side - 1) + gif_frame(1) + b";"
 
 
 # TIFF
@@ -206,12 +214,12 @@ def webp_chunks(count: int) -> bytes:
 
 
 def profile(**tags: bytes) -> bytes:
-    """sRGB with other tags beside its own (ICC.1:2022, section 7)."""
+    """sRGB with another red, so that it must be converted, and with other tags (ICC.1:2022, section 7)."""
     whole = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     count = int.from_bytes(whole[128:132], "big")
     old = [struct.unpack_from(">4sII", whole, 132 + 12 * index) for index in range(count)]
     blocks = {name: whole[start : start + length] for name, start, length in old}
-    blocks |= {name.encode(): block for name, block in tags.items()}
+    blocks |= {name.encode(): block for name, block in ({"rXYZ": RED} | tags).items()}
     start, table, body = 132 + 12 * len(blocks), b"", b""
     for name, block in blocks.items():
         table += struct.pack(">4sII", name, start + len(body), len(block))
@@ -220,13 +228,20 @@ def profile(**tags: bytes) -> bytes:
     return struct.pack(">I", len(made)) + made[4:]
 
 
-def profile_of_elements(count: int) -> bytes:
-    """A chain of so many matrices (multiProcessElementsType, ICC.1:2022, 10.16)."""
-    ones = struct.pack(">12f", 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
-    matrix = b"matf" + bytes(4) + struct.pack(">HH", 3, 3) + ones
+def profile_of_elements(count: int, element: bytes = MATRIX) -> bytes:
+    """A chain of one element, so many times (multiProcessElementsType, ICC.1:2022, 10.16)."""
     start = 16 + 8 * count
-    table = b"".join(struct.pack(">II", start, len(matrix)) for _ in range(count))
-    return profile(D2B0=b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, count) + table + matrix)
+    table = struct.pack(">II", start, len(element)) * count
+    return profile(D2B0=b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, count) + table + element)
+
+
+def profile_of_segments(count: int) -> bytes:
+    """A chain of three curves that are one, in so many segments."""
+    breaks = struct.pack(f">{count - 1}f", *np.linspace(0.01, 0.99, count - 1))
+    segment = b"parf" + bytes(4) + struct.pack(">HH4f", 0, 0, 1, 1, 0, 0)
+    curve = b"curf" + bytes(4) + struct.pack(">HH", count, 0) + breaks + segment * count
+    places = struct.pack(">II", 12 + 3 * 8, len(curve)) * 3
+    return profile_of_elements(1, b"cvst" + bytes(4) + struct.pack(">HH", 3, 3) + places + curve)
 
 
 def profile_of_curves(count: int) -> bytes:
@@ -237,8 +252,6 @@ def profile_of_curves(count: int) -> bytes:
 def profile_of_table(grid: int) -> bytes:
     """A table of colors with `grid` points along each axis (lut16Type, ICC.1:2022, 10.10)."""
     line = struct.pack(">2H", 0, 65535)
-    head = (
-        b"mft2" + bytes(4) + bytes((3, 3, grid, 0)) + struct.pack(">9i", *(65536, 0, 0) * 1, 0, 65536, 0, 0, 0, 65536)
-    )
+    head = b"mft2" + bytes(4) + bytes((3, 3, grid, 0)) + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
     table = np.random.default_rng(1).integers(0, 65536, grid**3 * 3, dtype=np.uint16).astype(">u2").tobytes()
     return profile(A2B0=head + struct.pack(">HH", 2, 2) + line * 3 + table + line * 3)

@@ -11,6 +11,7 @@ from quickthumb.imaging.header import make_watch
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyParts, TooManyPixels
 from quickthumb.model.limits import Limits
 from tests.chaos import costly
+from tests.imaging.conftest import Engine
 from tests.imaging.test_broken import icon_of
 
 LIMITS = Limits()
@@ -31,6 +32,7 @@ REFUSED = {
     ),
     "gif of blocks": (costly.gif_cut_into(21_000), TooManyParts),
     "gif of frames": (costly.gif_small_frames(1100, 9, 9), TooManyFrames),
+    "gif of a growing screen": (costly.gif_growing(2000), BrokenImage),
     "bmp of pixels in runs": (costly.bmp_runs(3000, 3000, b"\0\0" * 3000), TooManyPixels),
     "bmp of runs": (costly.bmp_runs(900, 900, b"\x01\0" * 900 * 900), TooManyParts),
 }
@@ -91,6 +93,11 @@ def test_a_second_header_within_an_icon_is_found(tmp_path: Path) -> None:
     (tmp_path / "icon").write_bytes(icon_of(png))
     with pytest.raises(BrokenImage, match="two headers"), opened(tmp_path / "icon", LIMITS):
         pass
+
+
+def test_frames_may_extend_a_screen_a_little(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "growing.gif").write_bytes(costly.gif_growing(900))
+    assert engine(tmp_path / "growing.gif", width=30, frames="all").only.width == 30
 
 
 @pytest.mark.parametrize("tiled", [False, True])
