@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from quickthumb.imaging.formats import FORMATS, Format
+from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
@@ -95,6 +95,8 @@ def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
         header = row.read_header(Seeking(file))
         require_readable(header.format)
         check_pixels(header.width, header.height, 1, limits)
+        if check := named(header.format).decoder.check:
+            check(Seeking(file), header, limits)
         if watch := make_watch(limits, start):
             file.seek(0)
             check_file(file, watch)

@@ -165,6 +165,8 @@ class Decoder:
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
+    # Compares a whole file with its header, before the decoder sees it.
+    check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
     reads_whole: bool = False
     # How many copies of the picture are in memory while it is decoded: the decoder's own or the frame before, the one
