@@ -45,7 +45,7 @@ def read_header(data: bytes | bytearray | memoryview, *, complete: bool) -> Head
     `complete` says that `data` is the whole image: then the answer is never None. More bytes than needed never change
     format and size; they may add the orientation, in formats that store it behind the size. Raises UnsupportedImage as
     soon as the bytes can belong to no format of the table, and BrokenImage if the header of a known format contradicts
-    itself or ends too early.
+    itself or ends too early, and TooManyParts for a header that lists far too many.
     """
     if complete and not data:
         raise BrokenImage("The image is empty.")

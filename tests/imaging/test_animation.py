@@ -10,8 +10,8 @@ from PIL import Image, ImageSequence
 
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyPixels
 from quickthumb.model.limits import Limits
-from tests.chaos.costly import gif_frame, gif_head, gif_small_frames
 from tests.imaging.conftest import Engine
+from tests.imaging.costly_files import gif_frame, gif_head, gif_small_frames
 from tests.imaging.measures import Samples, psnr, samples
 
 ANIMATED = ["gif", "webp", "png", "avif"]

@@ -10,7 +10,7 @@ from quickthumb.imaging.formats.watch import Watch
 from quickthumb.imaging.header import make_watch
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyParts, TooManyPixels
 from quickthumb.model.limits import Limits
-from tests.chaos import costly
+from tests.imaging import costly_files as costly
 from tests.imaging.conftest import Engine
 from tests.imaging.test_broken import icon_of
 
@@ -75,7 +75,7 @@ def test_a_scan_is_counted_once_and_only_as_far_as_decoders_read() -> None:
 
 def test_a_sequential_jpeg_is_not_watched_beyond_its_first_scan() -> None:
     data = costly.saved("JPEG", 64, 48)
-    watch = feed(data[: data.index(b"\xff\xda") + 5], 1000)
+    watch = feed(data[: data.index(b"\xff\xda") + 10], 1000)
     assert watch.is_done
 
 

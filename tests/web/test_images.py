@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chaos.costly import bmp_runs, gif_cut_into, jpeg_scans, png_cut_into, tiff_pieces
 from tests.conftest import picture
+from tests.imaging.costly_files import bmp_runs, gif_cut_into, jpeg_scans, png_cut_into, tiff_pieces
 from tests.waiting import wait_until
 from tests.web.conftest import MAX_UPLOAD_BYTES, Refusal, refusal, upload
 from tests.web.sockets import connection

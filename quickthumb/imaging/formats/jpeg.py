@@ -28,6 +28,10 @@ END_OF_IMAGE = 0xD9
 APP1 = 0xE1
 # Start-of-frame markers of JPEGs without progression, whose first scan may be all there is.
 SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+# A JPEG has one; a few programs continue a long block in further segments.
+MOST_EXIF_BLOCKS = 4
+# How much of a segment tells what there is to count.
+SEGMENT_START_BYTES = 6
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 # With more pixels than this, a JPEG gets the standard Huffman tables instead of optimized ones.
@@ -71,34 +75,52 @@ def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
             offset += 2 + length
 
 
-def watch(limits: Limits) -> Steps:
-    """Counts segments and scans, as libjpeg reads them, up to the end of the image: a phone may append a video.
+class _Parts:
+    """Counts what makes a JPEG slow. Each scan goes over the whole picture, however few bytes it has."""
 
-    Each scan goes over the whole picture, however few bytes it has. A sequential JPEG with all colors in its first scan
-    has no others: libjpeg reads none.
-    """
-    frame = scans = most = colors = 0
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._frame = self._colors = self._scans = self._most_scans = self._exif_blocks = 0
+
+    def frame(self, marker: int, start: bytes) -> None:
+        """Takes a frame header. Raises BrokenImage for the second one."""
+        if self._frame:
+            raise BrokenImage("The image is damaged: the JPEG has two frame headers.")
+        self._frame, self._colors = marker, start[5]
+        height, width = int.from_bytes(start[1:3], "big"), int.from_bytes(start[3:5], "big")
+        self._most_scans = self._limits.scans(width * height)
+
+    def exif(self) -> None:
+        """Takes a block of EXIF. Raises TooManyParts."""
+        self._exif_blocks += 1
+        if self._exif_blocks > MOST_EXIF_BLOCKS:
+            raise TooManyParts(f"The JPEG has too many blocks of EXIF; at most {MOST_EXIF_BLOCKS} are accepted.")
+
+    def scan(self, colors: int) -> bool:
+        """Takes a scan; returns whether libjpeg reads no other. Raises TooManyParts."""
+        self._scans += 1
+        if self._scans > self._most_scans:
+            raise TooManyParts(f"The JPEG has too many scans; at most {self._most_scans} are accepted at its size.")
+        return self._frame in SEQUENTIAL and colors == self._colors
+
+
+def watch(limits: Limits) -> Steps:
+    """Counts segments and scans, as libjpeg reads them, up to the end of the image: a phone may append a video."""
+    parts = _Parts(limits)
     yield 2, 0
     for _ in range(MOST_STEPS):
         marker = (yield SEGMENT)[1]
         if marker == END_OF_IMAGE:
             return
-        length = int.from_bytes((yield 0, 2), "big")
-        start = b""
-        if marker in FRAMES:
-            if frame:
-                raise BrokenImage("The image is damaged: the JPEG has two frame headers.")
-            start = yield 0, 6
-            frame, colors = marker, start[5]
-            most = limits.scans(int.from_bytes(start[1:3], "big") * int.from_bytes(start[3:5], "big"))
-        elif marker == START_OF_SCAN:
-            start = yield 0, 1
-            scans += 1
-            if frame in SEQUENTIAL and start[0] == colors:
-                return
-            if scans > most:
-                raise TooManyParts(f"The JPEG has too many scans; at most {most} are accepted at its size.")
-        yield max(0, length - 2 - len(start)), 0
+        length = int.from_bytes((yield 0, 2), "big") - 2
+        start = yield 0, min(max(0, length), SEGMENT_START_BYTES)
+        if marker in FRAMES and len(start) == SEGMENT_START_BYTES:
+            parts.frame(marker, start)
+        elif start == PREFIX and marker == APP1:
+            parts.exif()
+        elif marker == START_OF_SCAN and parts.scan(start[0] if start else 0):
+            return
+        yield max(0, length - len(start)), 0
     raise TooManyParts(f"The JPEG has too many segments; at most {MOST_STEPS} are accepted.")
 
 
