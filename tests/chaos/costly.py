@@ -3,6 +3,7 @@
 Of each kind there are some that are accepted and some that are not: how much of it a file has is left to chance.
 """
 
+import math
 import random
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ LARGEST_FRAMES_SIDE = 1200
 
 def _some(chance: random.Random, fewest: int, most: int) -> int:
     """A number between these; small ones are as likely as large ones."""
-    return round(fewest * (most / fewest) ** chance.random())
+    return round(fewest * math.pow(most / fewest, chance.random()))
 
 
 def _runs(chance: random.Random) -> bytes:
