@@ -59,6 +59,7 @@ COSTLY: dict[str, Make] = {
     "tiff of strips": lambda chance: files.tiff_pieces(_some(chance, 100, 200_000)),
     "tiff of packed strips": lambda chance: files.tiff_pieces(_some(chance, 100, 200_000), packed=True),
     "tiff of tiles": lambda chance: files.tiff_pieces(_some(chance, 100, 200_000), tiled=True),
+    "tiff of one tile": lambda chance: files.tiff_tile(*(_some(chance, 16, 2000) for _ in range(3))),
     "bmp of runs": _runs,
     "ico of icons": lambda chance: files.icon_of_many(_some(chance, 1, 20_000)),
     "webp of frames": lambda chance: files.webp_frames(_some(chance, 2, 50), 1200, 900),

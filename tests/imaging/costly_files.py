@@ -169,6 +169,16 @@ def tiff_pieces(count: int, *, tiled: bool = False, packed: bool = False) -> byt
     return b"II*\0" + struct.pack("<I", directory) + piece.ljust(places - 8, b"\0") + numbers + body
 
 
+def tiff_tile(width: int, height: int, side: int) -> bytes:
+    """A grayscale picture that lies in one square tile."""
+    piece = zlib.compress(bytes(side * side))
+    directory = 8 + len(piece) + len(piece) % 2
+    values = {256: width, 257: height, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(piece)}
+    entries = b"".join(tiff_entry(tag, 4, 1, value) for tag, value in values.items())
+    body = struct.pack("<H", len(values)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", directory) + piece.ljust(directory - 8, b"\0") + body
+
+
 # BMP
 
 

@@ -22,6 +22,11 @@ MOST_TAGS = 4096
 PIECES = (273, 324)
 MOST_SMALL_PIECES = 16_384
 PIECE_PIXELS = 256
+# Tiles are rounded up to multiples of 16, and a small picture may lie in one tile of the usual size.
+TILE_WIDTH = 322
+TILE_LENGTH = 323
+TILE_PIXELS = 1_000_000
+PADDING_PIXELS = 64
 # JPEGs within a TIFF may have as many scans; libtiff reads this, and accepts 100 by default.
 _MOST_SCANS = ("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", "24")
 _PHOTOMETRIC, _CIELAB = 262, 8
@@ -62,13 +67,21 @@ def _told_by(entries: list[bytes], order: Order) -> Header:
 
 
 def _check_pieces(entries: list[bytes], order: Order, header: Header) -> None:
-    """Raises TooManyParts for far more strips or tiles than the picture needs."""
+    """Raises TooManyParts for far more strips or tiles than the picture needs, and BrokenImage for a tile that is far
+    larger than the picture: decoders take memory for the whole tile."""
     most = MOST_SMALL_PIECES + header.width * header.height // PIECE_PIXELS
+    sides = {TILE_WIDTH: 0, TILE_LENGTH: 0}
     for entry in entries:
-        if int.from_bytes(entry[:2], order) in PIECES:
+        tag = int.from_bytes(entry[:2], order)
+        if tag in PIECES:
             count = int.from_bytes(entry[4 : 4 + (len(entry) - 4) // 2], order)
             if count > most:
                 raise TooManyParts(f"The TIFF has {count} strips or tiles; at most {most} are accepted at its size.")
+        elif tag in sides:
+            sides[tag] = max([sides[tag], *whole_numbers(entry, order, SIDES)])
+    largest = max(TILE_PIXELS, (header.width + PADDING_PIXELS) * (header.height + PADDING_PIXELS))
+    if sides[TILE_WIDTH] * sides[TILE_LENGTH] > largest:
+        raise BrokenImage("The image is damaged: the tiles of the TIFF are far larger than its picture.")
 
 
 def _set_up() -> None:
