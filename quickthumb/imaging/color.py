@@ -5,6 +5,7 @@ and browsers. CMYK without a profile is assumed to be common offset printing (SW
 """
 
 import io
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,13 @@ _SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "C
 # The primaries of sRGB (IEC 61966-2-1), adapted to D50 as in its ICC profiles, in XYZ.
 _SRGB_COLORANTS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
 _TOLERANCE = 0.003
+
+# How many elements a chain has, and how many segments a curve in it (ICC.1:2022, 10.16). Real chains have three to five
+# elements; all others of a profile's types are tables, whose size bounds their work.
+_ELEMENTS = re.compile(rb"mpet.{8}(.{4})", re.DOTALL)
+_SEGMENTS = re.compile(rb"curf.{4}(.{2})", re.DOTALL)
+_MOST_ELEMENTS = 16
+_MOST_SEGMENTS = 64
 
 # The plain formula for ink, light = (1 - ink) × (1 - black), makes colors that no press can print. These are quadratic
 # polynomials instead, fitted by least squares to what littleCMS makes of the profile "U.S. Web Coated (SWOP) v2" on a
@@ -96,13 +104,16 @@ class Color:
 def read(profile: object, mode: str, limits: Limits) -> Color:
     """The color of pictures of `mode` (one of resampling's MODES) with that embedded profile.
 
-    A profile that is too large, damaged, or for another color space is ignored, with a warning.
+    A profile that is too large, too complex, damaged, or for another color space is ignored, with a warning.
     """
     color = Color(mode)
     if not isinstance(profile, bytes) or not profile:
         return color
     if len(profile) > limits.max_profile_bytes:
         color.warnings.append("The color profile is too large and was ignored.")
+        return color
+    if _is_costly(profile):
+        color.warnings.append("The color profile is too complex and was ignored.")
         return color
     try:
         parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -114,6 +125,14 @@ def read(profile: object, mode: str, limits: Limits) -> Color:
         color.warnings.append("The color profile is not usable and was ignored.")
         return color
     return candidate
+
+
+def _is_costly(profile: bytes) -> bool:
+    """Whether the conversion that a profile describes has so many steps that building it would take seconds: littleCMS
+    runs them all for each of some 36,000 colors."""
+    elements = (int.from_bytes(match[1], "big") for match in _ELEMENTS.finditer(profile))
+    segments = (int.from_bytes(match[1], "big") for match in _SEGMENTS.finditer(profile))
+    return max(elements, default=0) > _MOST_ELEMENTS or max(segments, default=0) > _MOST_SEGMENTS
 
 
 def from_cielab(image: Image.Image) -> Image.Image:

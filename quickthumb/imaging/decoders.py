@@ -11,9 +11,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from quickthumb.imaging.formats import FORMATS, Format
+from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Seeking
-from quickthumb.imaging.header import LONGEST_SIGNATURE, read_header_of_file, recognize, require_readable
+from quickthumb.imaging.formats.watch import check_file
+from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
 from quickthumb.model.limits import Limits
 
@@ -49,15 +50,16 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
     """Opens the source with an allowed decoder, which reads the header and decodes nothing yet.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, BrokenImage for a damaged header, and
-    TooManyPixels for formats whose decoders allocate memory while they open a file.
+    TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
+    canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
     """
-    row, start = _recognized(source, limits)
+    row, start = _checked(source, limits)
     try:
         with decoding():
             image = Image.open(source, formats=DECODERS)
     except BrokenImage as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):
-            _require_decodable(source, row, start)
+        if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
+            raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
         raise
     with image:
         yield image
@@ -85,24 +87,17 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _recognized(source: Path, limits: Limits) -> tuple[Format, bytes]:
-    """The row for a file, and the file's first bytes.
-
-    Opening a WebP allocates its whole canvas, and opening an ICO decodes its largest picture: a file of 34 bytes can
-    take a gigabyte before anyone can check its size. For such formats, the size is checked here, before Pillow sees
-    the file.
-    """
+def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
+    """The row for a file that has passed all checks which need no decoder, and the file's first bytes."""
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
         row = recognize(start)
-        if row.decoder.allocates_on_open:
-            header = row.read_header(Seeking(file))
-            check_pixels(header.width, header.height, 1, limits)
+        header = row.read_header(Seeking(file))
+        require_readable(header.format)
+        check_pixels(header.width, header.height, 1, limits)
+        if check := named(header.format).decoder.check:
+            check(Seeking(file), header, limits)
+        if watch := make_watch(limits, start):
+            file.seek(0)
+            check_file(file, watch)
     return row, start
-
-
-def _require_decodable(source: Path, row: Format, start: bytes) -> None:
-    """Raises UnsupportedImage if the file may be valid, but no decoder here knows its format or variant."""
-    if start.startswith(row.decoder.undecodable):
-        raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.")
-    require_readable(read_header_of_file(source).format)

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
-from quickthumb.imaging.formats.row import Asked, Options
+from quickthumb.imaging.formats.row import Asked, Encoder, Options
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
@@ -72,17 +72,16 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     encoder = rendition.encoder
     frames = _alike(rendition.pictures)
     options = _profile(rendition)
-    if len(frames) > 1:
-        frames, milliseconds = _merged(frames, rendition.milliseconds)
-        options |= _animation(rendition, plays, milliseconds)
+    frames, milliseconds = _merged(frames, rendition.milliseconds)
     if encoder.prepare:
         prepared = []
         for frame in frames:
             checkpoint()
             prepared.append(encoder.prepare(frame, len(frames) == 1))
-        frames = prepared
-    if encoder.animation_options and len(frames) > 1:
-        options |= encoder.animation_options(frames)
+        frames, milliseconds = _merged(prepared, milliseconds)
+    if len(frames) > 1:  # if all frames are equal, one is left, and encoders take no animation options for it
+        options |= _animation(rendition, plays, milliseconds)
+        options |= encoder.animation_options(frames) if encoder.animation_options else {}
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
     return frames, options
@@ -143,7 +142,7 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
     """Merges runs of equal frames into one that is shown as long: encoders would do the same, but not report it."""
     kept, shown = [frames[0]], [milliseconds[0]]
     for (before, frame), duration in zip(pairwise(frames), milliseconds[1:], strict=True):
-        if frame.tobytes() == before.tobytes():
+        if _pixels(frame) == _pixels(before):
             shown[-1] += duration
         else:
             kept.append(frame)
@@ -151,9 +150,14 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
     return kept, shown
 
 
+def _pixels(frame: Image.Image) -> bytes:
+    """What a frame shows, whatever its palette."""
+    return (frame.convert("RGBA") if frame.mode == "P" else frame).tobytes()
+
+
 def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> Options:
     encoder = rendition.encoder
-    options: Options = {"duration": _in_ticks(milliseconds, encoder.tick_milliseconds)}
+    options: Options = {"duration": _durations(milliseconds, encoder)}
     if encoder.loop is not None:
         loop = encoder.loop(plays)
         return options if loop is None else {**options, "loop": loop}
@@ -161,6 +165,14 @@ def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> O
         name = rendition.format.name
         rendition.warnings.append(f"An animated {name} repeats forever; the source's loop count ({plays}) is lost.")
     return options
+
+
+def _durations(milliseconds: list[float], encoder: Encoder) -> list[int]:
+    """Durations that the encoder can write, in milliseconds: in its finest unit that holds the longest of them, or as
+    much as the coarsest holds."""
+    ticks, most = encoder.ticks_milliseconds, encoder.most_ticks
+    tick = next((tick for tick in ticks if max(milliseconds) <= tick * most), ticks[-1])
+    return _in_ticks([min(duration, tick * most) for duration in milliseconds], tick)
 
 
 def _in_ticks(milliseconds: list[float], tick: int) -> list[int]:

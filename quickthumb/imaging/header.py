@@ -9,9 +9,19 @@ from pathlib import Path
 
 from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Header, NeedMore, Prefix, Seeking
+from quickthumb.imaging.formats.watch import Watch
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
+from quickthumb.model.limits import Limits
 
-__all__ = ["LONGEST_SIGNATURE", "Header", "read_header", "read_header_of_file", "recognize", "require_readable"]
+__all__ = [
+    "LONGEST_SIGNATURE",
+    "Header",
+    "make_watch",
+    "read_header",
+    "read_header_of_file",
+    "recognize",
+    "require_readable",
+]
 
 LONGEST_SIGNATURE = max(len(signature) for row in FORMATS for signature in row.signatures)
 ANY_BYTE = ord("?")
@@ -35,7 +45,7 @@ def read_header(data: bytes | bytearray | memoryview, *, complete: bool) -> Head
     `complete` says that `data` is the whole image: then the answer is never None. More bytes than needed never change
     format and size; they may add the orientation, in formats that store it behind the size. Raises UnsupportedImage as
     soon as the bytes can belong to no format of the table, and BrokenImage if the header of a known format contradicts
-    itself or ends too early.
+    itself or ends too early, and TooManyParts for a header that lists far too many.
     """
     if complete and not data:
         raise BrokenImage("The image is empty.")
@@ -60,6 +70,15 @@ def read_header_of_file(path: Path) -> Header:
         if not start:
             raise BrokenImage("The image is empty.")
         return recognize(start).read_header(Seeking(file))
+
+
+def make_watch(limits: Limits, start: bytes) -> Watch | None:
+    """The watch that counts the parts of an image which begins with `start`; feed it the image from its first byte.
+
+    None if the image's format has no parts to count. Raises UnsupportedImage if `start` belongs to no format.
+    """
+    make_steps = recognize(start).decoder.watch
+    return Watch(make_steps(limits)) if make_steps else None
 
 
 def require_readable(format_name: str) -> None:

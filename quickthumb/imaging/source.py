@@ -11,12 +11,16 @@ from PIL import ExifTags, Image
 from quickthumb.imaging import color
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
+from quickthumb.imaging.formats.exif import told_by_exif
+from quickthumb.imaging.formats.row import too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
-from quickthumb.model.errors import TooManyFrames, UnsupportedImage
+from quickthumb.model.errors import UnsupportedImage
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
+# Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
+MOST_EXIF_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +64,19 @@ class Source:
         for index in range(first, first + count):
             checkpoint()
             with decoding():
-                picture, scale = self._decode(index, draft)
+                picture, scale = self._decode(index, count, draft)
                 milliseconds = float(self.image.info.get("duration") or 0)
             yield Frame(Level(picture, scale), milliseconds)
 
-    def _decode(self, index: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
+    def _decode(self, index: int, count: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
         image, decoder = self.image, self.format.decoder
         if decoder.load_at_scale:
             scale = decoder.load_at_scale(image, draft)
             return image, scale
         if decoder.count_frames:
             image.seek(index)
-        check_pixels(*image.size, 1, self.limits)  # a GIF's frame may be larger than its screen
+        # A frame of a GIF may enlarge its screen: then it and all others after it take as many pixels.
+        check_pixels(*image.size, count, self.limits)
         image.load()
         if self.color_space:
             picture = color.from_cielab(image)
@@ -120,7 +125,7 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
         return 1
     count = row.decoder.count_frames(image, path, limits.max_frames + 1)
     if count > limits.max_frames:
-        raise TooManyFrames(f"The animation has more than {limits.max_frames} frames.")
+        raise too_many_frames(limits)
     return max(1, count)
 
 
@@ -130,6 +135,10 @@ def _check_samples(image: Image.Image) -> None:
 
 
 def _read_exif(source: Source) -> None:
+    if _exif_bytes(source.info) > MOST_EXIF_BYTES:
+        source.warnings.append("The EXIF data is too large; only the orientation was read.")
+        _turn(source, told_by_exif(source.info.get("exif", b"")))
+        return
     try:
         source.exif = source.image.getexif()
         orientation = source.exif.get(ExifTags.Base.Orientation)
@@ -143,6 +152,15 @@ def _read_exif(source: Source) -> None:
         source.exif = None
         source.warnings.append("The EXIF data is damaged and was left out.")
         return
+    _turn(source, orientation)
+
+
+def _exif_bytes(info: dict[Any, Any]) -> int:
+    """The length of an EXIF block, or of the text of a PNG that holds one in hexadecimal digits."""
+    return max(len(info.get("exif") or b""), len(info.get("Raw profile type exif") or "") // 2)
+
+
+def _turn(source: Source, orientation: object) -> None:
     if not source.format.decoder.turns_upright:
         source.turn = from_exif(orientation)
 

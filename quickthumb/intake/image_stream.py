@@ -13,6 +13,8 @@ from quickthumb.model.errors import BrokenImage
 BLOCK_BYTES = 1024 * 1024
 # The first allocation is small: many clients may start an upload and never go on.
 FIRST_BLOCK_BYTES = 16 * 1024
+# How much of an image tells which watch it needs.
+START_BYTES = 64
 # Hashing takes about 1 ms per MiB; below this size, handing it to a thread would take longer.
 HASHED_INLINE_BYTES = 64 * 1024
 
@@ -28,6 +30,21 @@ class Inspect(Protocol[HeaderT_co]):
 
         `complete` means that `prefix` is the whole image.
         """
+
+
+class Watch(Protocol):
+    """Looks at an image's bytes as they arrive. It runs in the event loop, so it must be fast."""
+
+    def feed(self, data: memoryview, /) -> None:
+        """Takes the next bytes; raises an error to refuse the image."""
+
+
+# Makes the watch of an image from its first bytes; None for an image that needs none.
+MakeWatch = Callable[[bytes], Watch | None]
+
+
+def unwatched(_: bytes) -> None:
+    """Watches no image."""
 
 
 class Sink(Protocol):
@@ -50,6 +67,7 @@ class ImageStream(Generic[H]):
             await image.write(chunk)
         sha256 = await image.finish()
 
+    - It feeds every byte to the watch that `make_watch` makes, as soon as `inspect` has accepted the image.
     - It opens the sink once: when the first block is full, or in `finish`. It never opens one for an image that
       `inspect` refuses.
     - Every block but the last has BLOCK_BYTES. Memory stays at a few blocks, whatever the size of the image.
@@ -61,8 +79,11 @@ class ImageStream(Generic[H]):
     first block was not enough.
     """
 
-    def __init__(self, inspect: Inspect[H], open_sink: OpenSink, *, max_bytes: int) -> None:
+    def __init__(
+        self, inspect: Inspect[H], open_sink: OpenSink, *, max_bytes: int, make_watch: MakeWatch = unwatched
+    ) -> None:
         self._inspect = inspect
+        self._make_watch = make_watch
         self._open_sink = open_sink
         self._max_bytes = max_bytes
         self._sink: Sink | None = None
@@ -70,13 +91,19 @@ class ImageStream(Generic[H]):
         self._block = bytearray(FIRST_BLOCK_BYTES)
         self._filled = 0
         self._next_inspection = 1
+        self._watch: Watch | None = None
+        self._is_watched = False
+        self._watched = 0  # of the block
         self._digest = hashlib.sha256()
         self._hashing: asyncio.Future[None] | None = None
         self.bytes = 0
         self.header: H | None = None
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Takes the image's next bytes. Raises TooManyBytes, and whatever `inspect`, `open_sink` and the sink raise."""
+        """Takes the image's next bytes.
+
+        Raises TooManyBytes, and whatever `inspect`, the watch, `open_sink` and the sink raise.
+        """
         self.bytes += len(data)
         if self.bytes > self._max_bytes:
             raise image_too_large(self._max_bytes)
@@ -89,13 +116,15 @@ class ImageStream(Generic[H]):
             self._filled += len(taken)
             if self._sink is None:
                 self._inspect_early()
+            if self._is_watched:
+                self._feed_watch()
             if self._filled == BLOCK_BYTES:
                 await self._flush()
 
     async def finish(self) -> str:
         """Writes what remains, and returns the image's SHA-256 in hexadecimal.
 
-        Raises BrokenImage for an empty image, and whatever `inspect`, `open_sink` and the sink raise.
+        Raises BrokenImage for an empty image, and whatever `inspect`, the watch, `open_sink` and the sink raise.
         """
         if not self.bytes:
             raise BrokenImage("The image is empty.", field="image")
@@ -117,13 +146,27 @@ class ImageStream(Generic[H]):
         if self.header is None and self._filled >= self._next_inspection:
             self._next_inspection = min(2 * self._filled, BLOCK_BYTES)
             self.header = self._inspect(self._filled_block(), False)
+            if self.header is not None:
+                self._begin_watch()
+
+    def _begin_watch(self) -> None:
+        self._is_watched = True
+        self._watch = self._make_watch(bytes(memoryview(self._block)[: min(self._filled, START_BYTES)]))
+
+    def _feed_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.feed(memoryview(self._block)[self._watched : self._filled])
+        self._watched = self._filled
 
     def _filled_block(self) -> bytes:
         return bytes(memoryview(self._block)[: self._filled])
 
     async def _flush(self) -> None:
+        if not self._is_watched:  # an image that the first block did not decide, or that is complete
+            self._begin_watch()
+            self._feed_watch()
         block = self._filled_block()
-        self._filled = 0
+        self._filled = self._watched = 0
         if self._sink is None:
             self._sink = await self._open_sink()
         await self._hashed()

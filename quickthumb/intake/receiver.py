@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from quickthumb.intake.body_parsers import choose_body_parser
 from quickthumb.intake.errors import image_too_large
-from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink
+from quickthumb.intake.image_stream import ImageStream, Inspect, MakeWatch, OpenSink, unwatched
 from quickthumb.intake.limits import IntakeLimits, read_in_time
 from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
@@ -45,16 +45,19 @@ async def receive(
     inspect: Inspect[H],
     open_sink: OpenSink,
     limits: IntakeLimits,
+    make_watch: MakeWatch = unwatched,
 ) -> Received[H]:
     """Reads the body to its end, and writes its one image to the sink.
 
     Calls `open_sink` at most once, and only after inspecting the start of the image; after an exception, the caller
     discards the sink. Raises UnsupportedMediaType, MalformedRequest, TooManyBytes, UploadTimedOut, BrokenImage for an
-    empty image, and whatever `inspect`, `open_sink`, the sink and the body raise (when the client disconnects, say).
+    empty image, and whatever `inspect`, the watch that `make_watch` makes, `open_sink`, the sink and the body raise
+    (when the client disconnects, say).
     """
     parser_type, parameters = choose_body_parser(content_type)
     parser = parser_type(parameters, limits)
-    receiver = _Receiver(ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes))
+    image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes, make_watch=make_watch)
+    receiver = _Receiver(image)
     max_body_bytes = parser_type.max_body_bytes(limits)
     received_bytes = 0
     timed = read_in_time(body, idle_seconds=limits.idle_seconds, total_seconds=limits.total_seconds)

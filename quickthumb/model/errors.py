@@ -97,6 +97,15 @@ class ResultsTooLarge(QuickThumbError):
     code, status, title = "results_too_large", 422, "The results are too large"
 
 
+class TooManyParts(QuickThumbError):
+    """The image is put together from far more parts than its size needs, which would take far too long to decode: a
+    progressive JPEG of more scans than `MAX_SCANS`, a PNG in tiny chunks, a TIFF in tiny strips. Save it again with
+    another program, or as a plain JPEG or PNG.
+    """
+
+    code, status, title = "too_many_parts", 422, "The image has too many parts"
+
+
 class BrokenImage(QuickThumbError):
     """The image is damaged or cut off, so it cannot be decoded. Send it again from the original."""
 

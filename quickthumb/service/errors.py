@@ -1,7 +1,15 @@
 """The errors that verbs raise."""
 
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
-from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.errors import (
+    BrokenImage,
+    MalformedRequest,
+    QuickThumbError,
+    TooManyFrames,
+    TooManyParts,
+    TooManyPixels,
+    UnsupportedImage,
+)
 from quickthumb.model.job import Failure
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
@@ -81,6 +89,8 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     UnsupportedImage,
     BrokenImage,
     TooManyPixels,
+    TooManyFrames,
+    TooManyParts,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

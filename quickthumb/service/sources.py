@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from quickthumb import intake
-from quickthumb.imaging.header import Header, read_header, read_header_of_file, require_readable
+from quickthumb.imaging.header import Header, make_watch, read_header, read_header_of_file, require_readable
 from quickthumb.model.errors import TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.source import Source
@@ -51,8 +51,9 @@ class SourceIntake:
     ) -> AsyncIterator[TakenIn]:
         """Reads the body to its end. At the end of the block, discards the source unless `keep` was called.
 
-        Reads the image's header, and calls `check` with it, as soon as it has arrived. Raises what `intake.receive` and
-        `check` raise, UnsupportedImage, BrokenImage and TooManyPixels, and the errors of the storage.
+        Reads the image's header, and calls `check` with it, as soon as it has arrived, and counts the image's parts as
+        they arrive. Raises what `intake.receive` and `check` raise, UnsupportedImage, BrokenImage, TooManyPixels,
+        TooManyFrames and TooManyParts, and the errors of the storage.
         """
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
@@ -67,6 +68,7 @@ class SourceIntake:
                 inspect=partial(self._inspect, check),
                 open_sink=open_arrival,
                 limits=self._intake_limits,
+                make_watch=partial(make_watch, self._limits),
             )
             header = received.header or await self._header_of(arrivals[0], check)
             source = Source(

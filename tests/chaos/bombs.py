@@ -75,34 +75,34 @@ def _gif_frame_beyond_its_screen() -> bytes:
     return b"GIF89a\x01\0\x01\0\x80\0\0" + bytes(6) + frame + b";"
 
 
-def _riff(*chunks: bytes) -> bytes:
+def riff(*chunks: bytes) -> bytes:
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def _riff_chunk(name: bytes, data: bytes) -> bytes:
+def riff_chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
 
-def _webp_canvas_chunk(flags: int, width: int, height: int) -> bytes:
-    return _riff_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + _triple(width - 1) + _triple(height - 1))
+def webp_canvas_chunk(flags: int, width: int, height: int) -> bytes:
+    return riff_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + triple(width - 1) + triple(height - 1))
 
 
 def _webp_frames(count: int, width: int = 64, height: int = 48) -> bytes:
     pixels = picture("WEBP")[12:]
-    frame = _riff_chunk(b"ANMF", _triple(0) * 2 + _triple(63) + _triple(47) + _triple(10) + b"\0" + pixels)
-    return _riff(_webp_canvas_chunk(2, width, height), _riff_chunk(b"ANIM", bytes(6)), frame * count)
+    frame = riff_chunk(b"ANMF", triple(0) * 2 + triple(63) + triple(47) + triple(10) + b"\0" + pixels)
+    return riff(webp_canvas_chunk(2, width, height), riff_chunk(b"ANIM", bytes(6)), frame * count)
 
 
 def _webp_lossless_head() -> bytes:
-    return _riff(_riff_chunk(b"VP8L", b"\x2f" + struct.pack("<I", 16383 | 16383 << 14) + bytes(8)))
+    return riff(riff_chunk(b"VP8L", b"\x2f" + struct.pack("<I", 16383 | 16383 << 14) + bytes(8)))
 
 
 def _webp_with(name: bytes, flag: int, data: bytes) -> bytes:
-    return _riff(_webp_canvas_chunk(flag, 64, 48), picture("WEBP")[12:], _riff_chunk(name, data))
+    return riff(webp_canvas_chunk(flag, 64, 48), picture("WEBP")[12:], riff_chunk(name, data))
 
 
-def _triple(number: int) -> bytes:
+def triple(number: int) -> bytes:
     return number.to_bytes(3, "little")
 
 
@@ -153,12 +153,12 @@ def _tiff(entries: bytes, count: int, following: int = 0) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, count) + entries + struct.pack("<I", following)
 
 
-def _tiff_entry(tag: int, kind: int, count: int, value: int) -> bytes:
+def tiff_entry(tag: int, kind: int, count: int, value: int) -> bytes:
     return struct.pack("<HHII", tag, kind, count, value)
 
 
 def _tiff_size(width: int, height: int) -> bytes:
-    return _tiff_entry(256, 4, 1, width) + _tiff_entry(257, 4, 1, height)
+    return tiff_entry(256, 4, 1, width) + tiff_entry(257, 4, 1, height)
 
 
 def _big_tiff_of_a_million_entries() -> bytes:
@@ -179,7 +179,7 @@ def _tiff_pages(count: int, *, loops: bool) -> bytes:
 
 def _tiff_within_itself() -> bytes:
     """Its EXIF and GPS directories are the one that they stand in."""
-    entries = _tiff_size(60, 40) + _tiff_entry(34665, 4, 1, 8) + _tiff_entry(34853, 4, 1, 8)
+    entries = _tiff_size(60, 40) + tiff_entry(34665, 4, 1, 8) + tiff_entry(34853, 4, 1, 8)
     return _tiff(entries, 4, following=8)
 
 
@@ -242,9 +242,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         b"EXIF", 0x08, b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(8 * MEBIBYTE)
     ),
     "xmp: webp of 32 MB": lambda: _webp_with(b"XMP ", 0x04, b"<" * (32 * MEBIBYTE)),
-    "tiff: 65,535 entries": lambda: _tiff(_tiff_entry(256, 4, 1, 60) * 65_535, 65_535),
+    "tiff: 65,535 entries": lambda: _tiff(tiff_entry(256, 4, 1, 60) * 65_535, 65_535),
     "tiff: a million entries": _big_tiff_of_a_million_entries,
-    "tiff: an entry of four milliards": lambda: _tiff(_tiff_size(60, 40) + _tiff_entry(273, 4, 0xFFFFFFFF, 8), 3),
+    "tiff: an entry of four milliards": lambda: _tiff(_tiff_size(60, 40) + tiff_entry(273, 4, 0xFFFFFFFF, 8), 3),
     "tiff: 20,000 pages": lambda: _tiff_pages(20_000, loops=False),
     "tiff: pages without end": lambda: _tiff_pages(3, loops=True),
     "tiff: within itself": _tiff_within_itself,

@@ -18,6 +18,7 @@ import pytest
 
 from tests.chaos.bombs import BOMBS, SLOW
 from tests.chaos.conftest import Scale
+from tests.chaos.costly import COSTLY
 from tests.chaos.exchange import Request, exchange
 from tests.chaos.fleet import Fleet
 from tests.chaos.gauges import MEBIBYTE, forget_highest, highest_bytes, memory_bytes, needs_linux
@@ -28,6 +29,8 @@ from tests.conftest import CORPUS, picture
 from tests.waiting import wait_until
 
 MUTANTS = {True: 500, False: 25}
+# Of each kind of costly picture.
+COSTLIES = {True: 20, False: 1}
 AT_ONCE = 8
 BUDGET_BYTES = 640 * MEBIBYTE
 # Beside pictures: a file's metadata, what Python keeps of it, and what the allocators keep for later.
@@ -51,6 +54,7 @@ CODES = {
     "unsupported_image",
     "too_many_pixels",
     "too_many_frames",
+    "too_many_parts",
     "too_many_bytes",
     "invalid_parameter",
 }
@@ -183,3 +187,13 @@ async def test_broken_files_and_bombs(tmp_path: Path, report: Report, scale: Sca
         assert "DONE" not in sweep.ends
         await sweep.run((name, make()) for name, make in BOMBS.items() if scale.long or name not in SLOW)
     report.took("bad input: the slowest bomb, from its upload to its end", sweep.longest_seconds)
+
+
+async def test_costly_pictures(tmp_path: Path, chance: random.Random, report: Report, scale: Scale) -> None:
+    """Each is refused or rendered: none takes so long that its thread is given up."""
+    pictures = [(f"{name} {n}", make) for name, make in COSTLY.items() for n in range(COSTLIES[scale.long])]
+    print(f"seed {report.seed}")  # noqa: T201
+    async with sweeping(tmp_path) as sweep:
+        await sweep.run((name, make(chance)) for name, make in pictures)
+        assert "abandoned" not in sweep.fleet.workers[0].said
+    report.took("bad input: the slowest costly picture, from its upload to its end", sweep.longest_seconds)

@@ -14,6 +14,7 @@ from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
 from tests.cli.test_program import CHECKOUT, assert_one_sentence, quickthumb
 from tests.conftest import picture
+from tests.imaging import costly_files as files
 from tests.model.test_order import Extended
 
 
@@ -111,6 +112,22 @@ def test_a_file_that_is_no_image(tmp_path: Path, data: bytes) -> None:
 def test_the_limits_of_the_settings_hold(photo: Path) -> None:
     ended = quickthumb("render", str(photo), "--out", str(photo.parent), QUICKTHUMB_MAX_PIXELS="1000")
     assert_one_sentence(ended, "pixels")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (files.jpeg_scans(200, 64, 48), "at most 100 are accepted"),
+        (files.png_cut_into(11_000), "too many chunks"),
+        (files.gif_small_frames(1100, 9, 9), "more than 1000 frames"),
+        (files.tiff_pieces(20_000), "strips or tiles"),
+    ],
+    ids=["jpeg", "png", "gif", "tiff"],
+)
+def test_the_bounds_of_uploads_hold(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "photo").write_bytes(data)
+    assert_one_sentence(quickthumb("render", str(tmp_path / "photo"), "--out", str(tmp_path)), said)
+    assert names(tmp_path) == ["photo"]
 
 
 def test_a_folder_that_cannot_be_written(photo: Path) -> None:

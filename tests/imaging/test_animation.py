@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyPixels
 from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine
+from tests.imaging.costly_files import gif_frame, gif_head, gif_small_frames
 from tests.imaging.measures import Samples, psnr, samples
 
 ANIMATED = ["gif", "webp", "png", "avif"]
@@ -191,3 +192,49 @@ def test_a_gif_without_its_trailer_is_let_pass(engine: Engine, tmp_path: Path) -
     path = moving_square(tmp_path / "moving.gif")
     path.write_bytes(path.read_bytes()[:-1])
     assert engine(path).only.frames == 6
+
+
+@pytest.mark.parametrize("made", ANIMATED)
+@pytest.mark.parametrize("count", [2, 5])
+def test_an_animation_in_which_nothing_changes_becomes_a_still(
+    engine: Engine, tmp_path: Path, made: str, count: int
+) -> None:
+    (tmp_path / "same.gif").write_bytes(gif_small_frames(count, 60, 40))
+    result = engine(tmp_path / "same.gif", width=30, format=made)
+    assert (result.only.frames, result.only.width) == (1, 30)
+    assert result.picture().size == (30, 20)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_frames_that_a_palette_makes_equal_become_a_still(engine: Engine, tmp_path: Path, count: int) -> None:
+    """They differ only in how transparent they are, and each is too much so for a GIF."""
+    frames = [Image.new("RGBA", (60, 40), (200, 0, 0, 10 * index)) for index in range(1, count + 1)]
+    frames[0].save(tmp_path / "faint.png", save_all=True, append_images=frames[1:], duration=50)
+    result = engine(tmp_path / "faint.png", width=30, format="gif")
+    assert result.only.frames == 1
+    assert result.picture().size == (30, 20)
+
+
+@pytest.mark.parametrize("made", ANIMATED)
+def test_a_frame_is_shown_no_longer_than_the_format_can_say(engine: Engine, tmp_path: Path, made: str) -> None:
+    """Its equal frames are shown for 11 minutes each."""
+    longest = gif_frame(3, hundredths=65_535)
+    (tmp_path / "long.gif").write_bytes(gif_head(60, 40) + gif_frame(0, hundredths=5) + longest * 200 + b";")
+    result = engine(tmp_path / "long.gif", width=60, format=made)
+    assert result.only.frames == 2
+    if made != "avif":
+        seen = shown(result.path())
+        assert (
+            seen.durations
+            == {
+                "gif": [50, 655_350],
+                "webp": [50, 2**24 - 1],
+                "png": [0, 65_535_000],  # in whole seconds
+            }[made]
+        )
+
+
+def test_a_png_counts_long_frames_in_coarser_units(engine: Engine, tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (60, 40), color) for color in ("red", "green", "blue")]
+    frames[0].save(tmp_path / "slow.webp", save_all=True, append_images=frames[1:], duration=[40, 70_003, 20])
+    assert shown(engine(tmp_path / "slow.webp", width=60, format="png").path()).durations == [40, 70_000, 20]

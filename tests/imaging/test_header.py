@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.imaging.header import Header, read_header, read_header_of_file
-from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedImage
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyParts, UnsupportedImage
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
@@ -251,7 +251,7 @@ def outcome(data: bytes, complete: bool) -> Header | type[QuickThumbError] | Non
     started = time.process_time()
     try:
         return read_header(data, complete=complete)
-    except (UnsupportedImage, BrokenImage) as error:
+    except (UnsupportedImage, BrokenImage, TooManyParts) as error:
         return type(error)
     finally:
         # Some thousand steps take milliseconds; this only tells them from an unbounded loop.
@@ -261,7 +261,7 @@ def outcome(data: bytes, complete: bool) -> Header | type[QuickThumbError] | Non
 def outcome_of_file(path: Path) -> Header | type[QuickThumbError]:
     try:
         return read_header_of_file(path)
-    except (UnsupportedImage, BrokenImage) as error:
+    except (UnsupportedImage, BrokenImage, TooManyParts) as error:
         return type(error)
 
 

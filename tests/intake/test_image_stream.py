@@ -11,7 +11,7 @@ import pytest
 from quickthumb.intake import ImageStream, receive
 from quickthumb.intake.errors import TooManyBytes
 from quickthumb.intake.image_stream import BLOCK_BYTES
-from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedImage
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyParts, UnsupportedImage
 from quickthumb.storage.errors import DiskFull
 from tests.intake.uploads import (
     END,
@@ -76,6 +76,50 @@ async def test_a_stream_opens_no_sink_for_what_it_refuses(content: bytes, refusa
     with pytest.raises(refusal):
         await feed()
     assert opener.opened == 0
+
+
+class Seen:
+    """A watch that remembers what it was fed, and refuses an image at its first X."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def feed(self, data: memoryview, /) -> None:
+        self.content += data
+        if b"X" in self.content:
+            raise TooManyParts("This has an X.")
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 1000, 65_536, 10**7])
+async def test_a_watch_sees_every_byte_once(chunk_bytes: int) -> None:
+    size = 3000 if chunk_bytes == 1 else 2 * BLOCK_BYTES + 70_000
+    content, seen, starts = b"IMG" + bytes(range(60)) * (size // 60), Seen(), []
+
+    def make_watch(start: bytes) -> Seen:
+        starts.append(start)
+        return seen
+
+    image = ImageStream(inspect, Opener(Memory()), max_bytes=len(content), make_watch=make_watch)
+    for start in range(0, len(content), chunk_bytes):
+        await image.write(content[start : start + chunk_bytes])
+        assert len(seen.content) in (0, image.bytes)
+    await image.finish()
+    assert seen.content == content
+    assert len(starts) == 1
+    assert content.startswith(starts[0])
+
+
+@pytest.mark.parametrize("first", [b"IMG", b"unknown"])
+async def test_a_watch_refuses_an_image_that_is_still_arriving(first: bytes) -> None:
+    """Also one whose header the first block does not tell."""
+
+    def inspect_only(prefix: bytes, complete: bool) -> str | None:
+        return "image" if prefix.startswith(b"IMG") else None
+
+    image = ImageStream(inspect_only, Opener(Memory()), max_bytes=10 * MEBIBYTE, make_watch=lambda _: Seen())
+    await image.write(first + bytes(BLOCK_BYTES))
+    with pytest.raises(TooManyParts):
+        await image.write(b"X")
 
 
 async def test_an_image_that_has_hardly_begun_takes_hardly_any_memory() -> None:

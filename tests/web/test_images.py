@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import picture
+from tests.imaging.costly_files import bmp_runs, gif_cut_into, jpeg_scans, png_cut_into, tiff_pieces
 from tests.waiting import wait_until
 from tests.web.conftest import MAX_UPLOAD_BYTES, Refusal, refusal, upload
 from tests.web.sockets import connection
@@ -245,6 +246,40 @@ async def test_a_bomb_is_refused_while_most_of_it_has_not_been_sent(alone: WebPr
         assert answer.headers["connection"] == "close"
         assert await sending.is_closed()
     assert not list((alone.data / "uploads" / ".arriving").iterdir())
+
+
+async def test_a_jpeg_of_thousands_of_scans_is_refused_while_it_arrives(alone: WebProcess) -> None:
+    """It is 390 kB long, and decoding it would take minutes."""
+    data = jpeg_scans(15_000, 2000, 1500)
+    kept = len(alone.kept())
+    async with connection(alone.address) as sending:
+        await sending.head("POST /images/", Content_Type="image/jpeg", Content_Length=len(data))
+        await sending.send(data[: len(data) // 4])
+        answer = await sending.answer()
+        assert refusal(answer) == Refusal(422, "too_many_parts")
+        assert "at most 100 are accepted" in answer.json()["detail"]
+        assert await sending.is_closed()
+    assert len(alone.kept()) == kept
+
+
+COSTLY = {
+    "png": lambda: png_cut_into(11_000),
+    "gif": lambda: gif_cut_into(40_000),
+    "tiff": lambda: tiff_pieces(20_000, tiled=False),
+    "bmp": lambda: bmp_runs(900, 900, b"\x01\0" * 900 * 900),
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+@pytest.mark.parametrize("way", ["raw", "form"])
+async def test_a_picture_in_too_many_pieces_is_refused(
+    waiting: httpx.AsyncClient, alone: WebProcess, kind: str, way: str
+) -> None:
+    kept = len(alone.kept())
+    data = COSTLY[kind]()
+    request = raw(data, f"image/{kind}") if way == "raw" else form(("image", data))
+    assert refusal(await waiting.post("/images/", **request)) == Refusal(422, "too_many_parts")
+    assert len(alone.kept()) == kept
 
 
 @pytest.mark.parametrize("headers", [{}, {"Expect": "100-continue"}], ids=["plain", "100-continue"])

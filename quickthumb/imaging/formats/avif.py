@@ -1,5 +1,6 @@
 """AVIF: pictures and animations encoded with AV1, in ISO media boxes."""
 
+from quickthumb.imaging.formats.coded_items import check_coded_pictures
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options, count_with_pillow
 
@@ -21,6 +22,13 @@ AVIF = Format(
     extensions=("avif", "avifs"),
     signatures=(SIGNATURE,),
     read_header=read_header,
-    decoder=Decoder(pillow=("AVIF",), set_up=_set_up, reads_whole=True, copies=4, count_frames=count_with_pillow),
+    decoder=Decoder(
+        pillow=("AVIF",),
+        set_up=_set_up,
+        reads_whole=True,
+        check=check_coded_pictures,
+        copies=4,
+        count_frames=count_with_pillow,
+    ),
     encoder=Encoder("AVIF", _options, quality=60, loop=None),
 )

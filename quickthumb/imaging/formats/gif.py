@@ -10,14 +10,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, too_many_frames
+from quickthumb.imaging.formats.watch import Allowance, Steps
 from quickthumb.model.errors import BrokenImage
+from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
 
 # Blocks of at most 255 bytes before the first frame: 5 MB of comments and metadata.
 MOST_BLOCKS = 20_000
+# Encoders fill their blocks with 255 bytes; Pillow takes about a microsecond for each block, and more for what holds
+# them.
+MOST_SHORT_BLOCKS = 20_000
+AVERAGE_BLOCK_BYTES = 128
+# By how much frames after the first may extend the screen, if that has more than a megapixel.
+MOST_GROWTH = 1.25
+SMALL_PIXELS = 1_000_000
 EXTENSION = 0x21
 FRAME = 0x2C
 TRAILER = 0x3B
@@ -30,12 +39,14 @@ _OPAQUE = 128
 
 def read_header(window: Window) -> Header:
     screen = window.at(6, 7)
-    left, top, width, height = _numbers(window.at(_first_frame(window, 13 + _table_bytes(screen[4])) + 1, 8))
-    return Header(
-        "gif",
-        max(int.from_bytes(screen[0:2], "little"), left + width),
-        max(int.from_bytes(screen[2:4], "little"), top + height),
-    )
+    frame = window.at(_first_frame(window, 13 + _table_bytes(screen[4])) + 1, 8)
+    return Header("gif", *_extended(_numbers(screen[:4]), frame))
+
+
+def _extended(size: list[int], frame: bytes) -> list[int]:
+    """The size of a screen that also shows a frame with those fields."""
+    left, top, width, height = _numbers(frame[:8])
+    return [max(size[0], left + width), max(size[1], top + height)]
 
 
 def _table_bytes(flags: int) -> int:
@@ -59,6 +70,50 @@ def _first_frame(window: Window, offset: int) -> int:
         else:
             offset += 1  # decoders skip stray bytes between blocks
     raise BrokenImage("The image is damaged: the GIF has too many blocks before its first frame.")
+
+
+class _Frames:
+    """Counts frames, and how far they extend the screen. What was checked, and what memory was set aside for, is the
+    size with the first of them; decoders would take each to its full size, and all after it."""
+
+    def __init__(self, screen: bytes, limits: Limits) -> None:
+        self._size = _numbers(screen)
+        self._limits = limits
+        self._count = self._most_pixels = 0
+
+    def take(self, frame: bytes) -> None:
+        """Raises TooManyFrames, and BrokenImage for a frame far beyond the screen."""
+        self._count += 1
+        if self._count > self._limits.max_frames:
+            raise too_many_frames(self._limits)
+        self._size = _extended(self._size, frame)
+        pixels = self._size[0] * self._size[1]
+        if self._count == 1:
+            self._most_pixels = max(SMALL_PIXELS, int(pixels * MOST_GROWTH))
+        elif pixels > self._most_pixels:
+            raise BrokenImage("The image is damaged: a frame of the GIF lies far outside its screen.")
+
+
+def watch(limits: Limits) -> Steps:
+    """Counts frames, extensions and the blocks in them, up to the end of the animation."""
+    blocks = Allowance("blocks", MOST_SHORT_BLOCKS, AVERAGE_BLOCK_BYTES)
+    screen = yield 0, 13
+    skipped, frames = _table_bytes(screen[10]), _Frames(screen[6:10], limits)
+    while (kind := (yield skipped, 1)[0]) != TRAILER:
+        blocks.take(0)
+        skipped = 0
+        if kind == FRAME:
+            fields = yield 0, 9
+            frames.take(fields)
+            skipped = _table_bytes(fields[8]) + 1  # and the initial size of the LZW codes
+        elif kind == EXTENSION:
+            skipped = 1
+        else:
+            continue
+        while size := (yield skipped, 1)[0]:
+            blocks.take(size)
+            skipped = size
+        skipped = 0
 
 
 def _numbers(fields: bytes) -> list[int]:
@@ -154,13 +209,14 @@ GIF = Format(
     extensions=("gif",),
     signatures=(b"GIF87a", b"GIF89a"),
     read_header=read_header,
-    decoder=Decoder(pillow=("GIF",), copies=4, count_frames=_count_frames, plays=_plays),
+    decoder=Decoder(pillow=("GIF",), copies=4, watch=watch, count_frames=_count_frames, plays=_plays),
     encoder=Encoder(
         "GIF",
         _options,
         profile=False,
         metadata=False,
-        tick_milliseconds=10,
+        ticks_milliseconds=(10,),
+        most_ticks=2**16 - 1,
         loop=_loop,
         prepare=_with_palette,
         animation_options=_disposal,

@@ -1,5 +1,6 @@
 """HEIF, the image format of Apple's phones. Reading it needs the extra `heif`: pillow-heif brings the decoder."""
 
+from quickthumb.imaging.formats.coded_items import check_coded_pictures
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Decoder, Format
 
@@ -16,5 +17,7 @@ HEIF = Format(
     extensions=("heif", "heic"),
     signatures=(SIGNATURE,),
     read_header=read_header,
-    decoder=Decoder(pillow=("HEIF",), package="pillow_heif", set_up=_set_up, reads_whole=True, copies=4),
+    decoder=Decoder(
+        pillow=("HEIF",), package="pillow_heif", set_up=_set_up, reads_whole=True, check=check_coded_pictures, copies=4
+    ),
 )

@@ -1,7 +1,7 @@
 """ICO: Windows icons, several pictures in one file, each a PNG or a bitmap."""
 
-from quickthumb.imaging.formats.bmp import bitmap_size
-from quickthumb.imaging.formats.png import SIGNATURE, read_size
+from quickthumb.imaging.formats.bmp import bitmap_size, has_runs
+from quickthumb.imaging.formats.png import SIGNATURE, read_size, require_sound_chunks
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage
 
@@ -29,8 +29,11 @@ def _icon_size(window: Window, entry: bytes) -> tuple[int, int]:
     offset = int.from_bytes(entry[12:16], "little")
     if window.at(offset, len(SIGNATURE)) == SIGNATURE:
         held = read_size(window, offset)
+        require_sound_chunks(window, offset)
     else:
         width, doubled = bitmap_size(window, offset)
+        if has_runs(window, offset):
+            raise BrokenImage("The image is damaged: the bitmap of an ICO cannot be run-length encoded.")
         held = (width, doubled // 2)  # an icon's bitmap holds its mask too, in the lower half
     return max(_listed_size(entry), held, key=_area)
 
@@ -53,6 +56,5 @@ ICO = Format(
     extensions=("ico",),
     signatures=(b"\x00\x00\x01\x00",),
     read_header=read_header,
-    # Pillow decodes the largest icon when it opens the file.
-    decoder=Decoder(pillow=("ICO",), allocates_on_open=True),
+    decoder=Decoder(pillow=("ICO",)),
 )

@@ -5,10 +5,10 @@ the decoders, this ignores EXIF, which must not contradict them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
+from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
 from quickthumb.imaging.formats.exif import if_arrived
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
@@ -18,30 +18,18 @@ SIGNATURE = b"????ftyp"
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 LONGEST_BRANDS_BYTES = 1024
-MOST_BOXES = 1024
 MOST_TRACKS = 16
 MOST_ASSOCIATIONS = 1024
-# In a box that begins with a version and flags, children or values start after these bytes.
-FLAGS_BYTES = 4
 
 # The EXIF orientation that equals a rotation (in quarter turns, counterclockwise) followed by a mirroring: none, top to
 # bottom (axis 0), or left to right (axis 1). As in Pillow and libavif.
 ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One box: its kind, where its content begins, and where it ends (None: at the end of the file)."""
-
-    kind: bytes
-    content: int
-    end: int | None
-
-
 def read_header(window: Window) -> Header:
     """The largest size of any item, and the orientation of the primary one if it has arrived."""
     name = _format_name(window)
-    for box in _boxes(window, 0, None):
+    for box in boxes(window, 0, None):
         if box.kind == b"meta":
             meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
             size = _largest(_item_sizes(window, meta))
@@ -67,8 +55,8 @@ def _format_name(window: Window) -> str:
 
 
 def _item_sizes(window: Window, meta: Box) -> Iterator[tuple[int, int]]:
-    properties = _child(window, meta, b"iprp")
-    for box in _children(window, _child(window, properties, b"ipco")):
+    properties = child(window, meta, b"iprp")
+    for box in children(window, child(window, properties, b"ipco")):
         if box.kind == b"ispe":
             sides = window.at(box.content + FLAGS_BYTES, 8)
             yield int.from_bytes(sides[:4], "big"), int.from_bytes(sides[4:], "big")
@@ -76,10 +64,10 @@ def _item_sizes(window: Window, meta: Box) -> Iterator[tuple[int, int]]:
 
 def _orientation(window: Window, meta: Box) -> int:
     """The orientation of the primary item, from its properties `irot` and `imir`."""
-    properties = _child(window, meta, b"iprp")
-    held = list(_children(window, _child(window, properties, b"ipco")))
+    properties = child(window, meta, b"iprp")
+    held = list(children(window, child(window, properties, b"ipco")))
     quarters, mirrored = 0, 0
-    for index in _associated(window, _child(window, properties, b"ipma"), _primary_item(window, meta)):
+    for index in _associated(window, child(window, properties, b"ipma"), _primary_item(window, meta)):
         box = held[index - 1] if 1 <= index <= len(held) else None
         if box is not None and box.kind == b"irot":
             quarters = window.at(box.content, 1)[0] & 0b11
@@ -89,7 +77,7 @@ def _orientation(window: Window, meta: Box) -> int:
 
 
 def _primary_item(window: Window, meta: Box) -> int:
-    box = _child(window, meta, b"pitm")
+    box = child(window, meta, b"pitm")
     is_long = window.at(box.content, 1) != b"\0"
     return int.from_bytes(window.at(box.content + FLAGS_BYTES, 4 if is_long else 2), "big")
 
@@ -112,9 +100,9 @@ def _associated(window: Window, box: Box, item: int) -> list[int]:
 
 
 def _track_sizes(window: Window, moov: Box) -> Iterator[tuple[int, int]]:
-    tracks = (box for box in _children(window, moov) if box.kind == b"trak")
+    tracks = (box for box in children(window, moov) if box.kind == b"trak")
     for track in islice(tracks, MOST_TRACKS):
-        header = _child(window, track, b"tkhd")
+        header = child(window, track, b"tkhd")
         # Version 1 has wider time fields; both versions end with width and height as 16.16 fixed-point numbers.
         sides = window.at(header.content + (88 if window.at(header.content, 1) == b"\x01" else 76), 8)
         yield int.from_bytes(sides[:2], "big"), int.from_bytes(sides[4:6], "big")
@@ -122,42 +110,3 @@ def _track_sizes(window: Window, moov: Box) -> Iterator[tuple[int, int]]:
 
 def _largest(sizes: Iterator[tuple[int, int]]) -> tuple[int, int]:
     return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-
-
-def _child(window: Window, parent: Box, kind: bytes) -> Box:
-    for box in _children(window, parent):
-        if box.kind == kind:
-            return box
-    raise BrokenImage("The image is damaged: its size is missing.")
-
-
-def _children(window: Window, parent: Box) -> Iterator[Box]:
-    return _boxes(window, parent.content, parent.end)
-
-
-def _boxes(window: Window, start: int, end: int | None) -> Iterator[Box]:
-    for _ in range(MOST_BOXES):
-        if window.ends_before(start) if end is None else start >= end:
-            return
-        box = _box(window, start)
-        if end is not None and (box.end is None or box.end > end):
-            raise BrokenImage("The image is damaged: one of its boxes is longer than the box that holds it.")
-        yield box
-        if box.end is None:
-            return
-        start = box.end
-    raise BrokenImage("The image is damaged: it has too many boxes.")
-
-
-def _box(window: Window, start: int) -> Box:
-    length = int.from_bytes(window.at(start, 4), "big")
-    kind = window.at(start + 4, 4)
-    content = start + 8
-    if length == 1:
-        length = int.from_bytes(window.at(start + 8, 8), "big")
-        content = start + 16
-    if length == 0:
-        return Box(kind, content, None)
-    if start + length < content:
-        raise BrokenImage("The image is damaged: one of its boxes has an impossible length.")
-    return Box(kind, content, start + length)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
-from quickthumb.model.errors import BrokenImage
+from quickthumb.imaging.formats.watch import Steps
+from quickthumb.model.errors import BrokenImage, TooManyParts
+from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
 
 # A segment holds up to 64 KiB, so even 100 MB of metadata takes fewer steps than this.
 MOST_STEPS = 4096
+# A marker with a segment behind it. Within a scan's data, 0xFF is followed by 0 or by the number of a restart.
+SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 # Start-of-frame markers; C4, C8 and CC are tables and an extension.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Markers that stand alone, without a length: TEM and the restarts.
@@ -21,6 +26,12 @@ ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 START_OF_SCAN = 0xDA
 END_OF_IMAGE = 0xD9
 APP1 = 0xE1
+# Start-of-frame markers of JPEGs without progression, whose first scan may be all there is.
+SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+# A JPEG has one; a few programs continue a long block in further segments.
+MOST_EXIF_BLOCKS = 4
+# How much of a segment tells what there is to count.
+SEGMENT_START_BYTES = 6
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 # With more pixels than this, a JPEG gets the standard Huffman tables instead of optimized ones.
@@ -64,6 +75,55 @@ def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
             offset += 2 + length
 
 
+class _Parts:
+    """Counts what makes a JPEG slow. Each scan goes over the whole picture, however few bytes it has."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._frame = self._colors = self._scans = self._most_scans = self._exif_blocks = 0
+
+    def frame(self, marker: int, start: bytes) -> None:
+        """Takes a frame header. Raises BrokenImage for the second one."""
+        if self._frame:
+            raise BrokenImage("The image is damaged: the JPEG has two frame headers.")
+        self._frame, self._colors = marker, start[5]
+        height, width = int.from_bytes(start[1:3], "big"), int.from_bytes(start[3:5], "big")
+        self._most_scans = self._limits.scans(width * height)
+
+    def exif(self) -> None:
+        """Takes a block of EXIF. Raises TooManyParts."""
+        self._exif_blocks += 1
+        if self._exif_blocks > MOST_EXIF_BLOCKS:
+            raise TooManyParts(f"The JPEG has too many blocks of EXIF; at most {MOST_EXIF_BLOCKS} are accepted.")
+
+    def scan(self, colors: int) -> bool:
+        """Takes a scan; returns whether libjpeg reads no other. Raises TooManyParts."""
+        self._scans += 1
+        if self._scans > self._most_scans:
+            raise TooManyParts(f"The JPEG has too many scans; at most {self._most_scans} are accepted at its size.")
+        return self._frame in SEQUENTIAL and colors == self._colors
+
+
+def watch(limits: Limits) -> Steps:
+    """Counts segments and scans, as libjpeg reads them, up to the end of the image: a phone may append a video."""
+    parts = _Parts(limits)
+    yield 2, 0
+    for _ in range(MOST_STEPS):
+        marker = (yield SEGMENT)[1]
+        if marker == END_OF_IMAGE:
+            return
+        length = int.from_bytes((yield 0, 2), "big") - 2
+        start = yield 0, min(max(0, length), SEGMENT_START_BYTES)
+        if marker in FRAMES and len(start) == SEGMENT_START_BYTES:
+            parts.frame(marker, start)
+        elif start == PREFIX and marker == APP1:
+            parts.exif()
+        elif marker == START_OF_SCAN and parts.scan(start[0] if start else 0):
+            return
+        yield max(0, length - len(start)), 0
+    raise TooManyParts(f"The JPEG has too many segments; at most {MOST_STEPS} are accepted.")
+
+
 def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
     width, height = image.size
     if draft > 1:
@@ -94,6 +154,6 @@ JPEG = Format(
     signatures=(b"\xff\xd8\xff",),
     read_header=read_header,
     # Pillow opens Ultra HDR and stereo files as MPO, through its JPEG decoder.
-    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale),
+    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale, watch=watch),
     encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80, max_side=MAX_SIDE),
 )

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
+from quickthumb.imaging.formats.row import (
+    Asked,
+    Decoder,
+    Encoder,
+    Format,
+    Header,
+    NeedMore,
+    Options,
+    Window,
+    count_with_pillow,
+)
+from quickthumb.imaging.formats.watch import Allowance
 from quickthumb.model.errors import BrokenImage
+from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -15,8 +29,14 @@ if TYPE_CHECKING:
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
+# Length and name.
+CHUNK_HEAD_BYTES = 8
+# Encoders cut pixels into chunks of 8 KiB or more; Pillow takes about 10 µs for each.
+MOST_SHORT_CHUNKS = 10_000
+AVERAGE_CHUNK_BYTES = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
+MOST_TEXT_BYTES = 16 * 1024 * 1024
 XMP = "XML:com.adobe.xmp"
 
 
@@ -55,6 +75,31 @@ def _orientation(window: Window) -> int:
     return told_by_xmp(xmp)
 
 
+def watch(_: Limits) -> Generator[tuple[int, int], bytes, None]:
+    """Counts chunks up to the last one. Raises BrokenImage at a second header: decoders would believe that one."""
+    chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
+    is_first, skipped = True, len(SIGNATURE)
+    while True:
+        head = yield skipped, CHUNK_HEAD_BYTES
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        chunks.take(length)
+        if name == b"IEND":
+            return
+        if name == b"IHDR" and not is_first:
+            raise BrokenImage("The image is damaged: the PNG has two headers.")
+        is_first, skipped = False, length + 4
+
+
+def require_sound_chunks(window: Window, start: int) -> None:
+    """Does what `watch` does for the PNG at `start` within another file, as far as that has arrived."""
+    steps = watch(Limits())
+    at = start + next(steps)[0]
+    with contextlib.suppress(NeedMore, StopIteration):
+        while not window.ends_before(at + CHUNK_HEAD_BYTES - 1):
+            skipped, _ = steps.send(window.at(at, CHUNK_HEAD_BYTES))
+            at += CHUNK_HEAD_BYTES + skipped
+
+
 def _key_color(image: Image.Image) -> object:
     """The color that stands for transparent, in 8 bits; Pillow leaves it in 16 bits for 16-bit pictures."""
     key = image.info.get("transparency")
@@ -64,6 +109,13 @@ def _key_color(image: Image.Image) -> object:
     if image.mode.startswith("I;16") and isinstance(key, int):
         return round(key / 257)
     return key
+
+
+def _set_up() -> None:
+    """Bounds what the texts of one file unfold to: they are read, but only XMP is ever used."""
+    from PIL import PngImagePlugin
+
+    PngImagePlugin.MAX_TEXT_MEMORY = MOST_TEXT_BYTES
 
 
 def _options(_: Asked) -> Options:
@@ -85,6 +137,21 @@ PNG = Format(
     extensions=("png", "apng"),
     signatures=(SIGNATURE,),
     read_header=read_header,
-    decoder=Decoder(pillow=("PNG",), count_frames=count_with_pillow, key_color=_key_color, late_metadata=True),
-    encoder=Encoder("PNG", _options, lossless=True, max_side=LARGEST_SIDE, xmp=_xmp),
+    decoder=Decoder(
+        pillow=("PNG",),
+        set_up=_set_up,
+        watch=watch,
+        count_frames=count_with_pillow,
+        key_color=_key_color,
+        late_metadata=True,
+    ),
+    encoder=Encoder(
+        "PNG",
+        _options,
+        lossless=True,
+        ticks_milliseconds=(1, 10, 1000),
+        most_ticks=2**16 - 1,
+        max_side=LARGEST_SIDE,
+        xmp=_xmp,
+    ),
 )

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from quickthumb.model.errors import BrokenImage
+from quickthumb.imaging.formats.watch import MakeSteps
+from quickthumb.model.errors import BrokenImage, TooManyFrames
+from quickthumb.model.limits import Limits
 
 
 class NeedMore(Exception):
@@ -135,6 +137,11 @@ def _xmp(block: bytes) -> Options:
     return {"xmp": block}
 
 
+def too_many_frames(limits: Limits) -> TooManyFrames:
+    """The error for an animation of more than `limits.max_frames`."""
+    return TooManyFrames(f"The animation has more than {limits.max_frames} frames.")
+
+
 def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
     """The number of frames that Pillow reports, less a default image that is shown in place of the animation."""
     count: int = getattr(image, "n_frames", 1)
@@ -155,8 +162,11 @@ class Decoder:
     set_up: Callable[[], None] = _nothing
     # Signatures that the header reader knows and Pillow does not.
     undecodable: tuple[bytes, ...] = ()
-    # Opening a file already allocates memory for its pixels, so the size must be checked before.
-    allocates_on_open: bool = False
+    # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
+    # all of them, or they cost nothing.
+    watch: MakeSteps | None = None
+    # Compares a whole file with its header, before the decoder sees it.
+    check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
     reads_whole: bool = False
     # How many copies of the picture are in memory while it is decoded: the decoder's own or the frame before, the one
@@ -197,7 +207,9 @@ class Encoder:
     quality: int | None = None
     profile: bool = True
     metadata: bool = True
-    tick_milliseconds: int = 1
+    # The units in which a file can count how long its frames are shown, and how many of them one frame can have.
+    ticks_milliseconds: tuple[int, ...] = (1,)
+    most_ticks: int = 2**24 - 1
     max_side: int = 65_535
     # Pillow's option `loop` for an animation that is shown this many times (0: forever); a result of None leaves the
     # option out. None in place of the function: such files always repeat forever.

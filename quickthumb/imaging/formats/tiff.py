@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import ORIENTATION_TAG, WHOLE_NUMBERS, Order, sensible, whole_numbers
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
-from quickthumb.model.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage, TooManyParts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,6 +17,18 @@ IMAGE_LENGTH = 257
 # A side can also be a BYTE.
 SIDES = {1: 1, **WHOLE_NUMBERS}
 MOST_TAGS = 4096
+# The lists of strips and of tiles. Pillow takes about 20 µs for each. Encoders make strips and tiles of 8 KiB or more,
+# or one strip for each row.
+PIECES = (273, 324)
+MOST_SMALL_PIECES = 16_384
+PIECE_PIXELS = 256
+# Tiles are rounded up to multiples of 16, and a small picture may lie in one tile of the usual size.
+TILE_WIDTH = 322
+TILE_LENGTH = 323
+TILE_PIXELS = 1_000_000
+PADDING_PIXELS = 64
+# JPEGs within a TIFF may have as many scans; libtiff reads this, and accepts 100 by default.
+_MOST_SCANS = ("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", "24")
 _PHOTOMETRIC, _CIELAB = 262, 8
 
 
@@ -31,7 +44,10 @@ def read_header(window: Window) -> Header:
     if not 1 <= count <= MOST_TAGS:
         raise BrokenImage("The image is damaged: the TIFF's directory is empty or far too long.")
     entries = window.at(directory + count_bytes, count * entry_bytes)
-    return _told_by([entries[begin : begin + entry_bytes] for begin in range(0, len(entries), entry_bytes)], order)
+    listed = [entries[begin : begin + entry_bytes] for begin in range(0, len(entries), entry_bytes)]
+    header = _told_by(listed, order)
+    _check_pieces(listed, order, header)
+    return header
 
 
 def _told_by(entries: list[bytes], order: Order) -> Header:
@@ -50,8 +66,28 @@ def _told_by(entries: list[bytes], order: Order) -> Header:
     return Header("tiff", sides[IMAGE_WIDTH], sides[IMAGE_LENGTH], sensible(turned))
 
 
+def _check_pieces(entries: list[bytes], order: Order, header: Header) -> None:
+    """Raises TooManyParts for far more strips or tiles than the picture needs, and BrokenImage for a tile that is far
+    larger than the picture: decoders take memory for the whole tile."""
+    most = MOST_SMALL_PIECES + header.width * header.height // PIECE_PIXELS
+    sides = {TILE_WIDTH: 0, TILE_LENGTH: 0}
+    for entry in entries:
+        tag = int.from_bytes(entry[:2], order)
+        if tag in PIECES:
+            count = int.from_bytes(entry[4 : 4 + (len(entry) - 4) // 2], order)
+            if count > most:
+                raise TooManyParts(f"The TIFF has {count} strips or tiles; at most {most} are accepted at its size.")
+        elif tag in sides:
+            sides[tag] = max([sides[tag], *whole_numbers(entry, order, SIDES)])
+    largest = max(TILE_PIXELS, (header.width + PADDING_PIXELS) * (header.height + PADDING_PIXELS))
+    if sides[TILE_WIDTH] * sides[TILE_LENGTH] > largest:
+        raise BrokenImage("The image is damaged: the tiles of the TIFF are far larger than its picture.")
+
+
 def _set_up() -> None:
-    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes."""
+    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes.
+    Bounds the scans of JPEGs within a TIFF."""
+    os.environ.setdefault(*_MOST_SCANS)
     from PIL import TiffImagePlugin
 
     for order, rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):

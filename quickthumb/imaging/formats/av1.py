@@ -1,0 +1,129 @@
+"""AV1 (the bitstream specification of AOMedia, section 5): what coded pictures say of themselves, before any decoding.
+
+A coded picture consists of units, each with its kind and length. The sequence header among them has the size at which
+frames are decoded; the container's own word for the size only says how large they are shown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quickthumb.imaging.formats.row import Window
+from quickthumb.model.errors import BrokenImage, TooManyParts
+
+SEQUENCE_HEADER = 1
+# A frame's header alone, and a frame with its header.
+FRAMES = (3, 6)
+MOST_UNITS = 4096
+# A unit's kind, its extension, and its length in up to eight bytes.
+UNIT_HEAD_BYTES = 10
+# More than the longest sequence header, which describes 32 operating points.
+SEQUENCE_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """The largest size of any sequence, in pixels, and the number of frames, shown or not."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def read_coded(window: Window, length: int) -> Coded:
+    """Reads the units in the first `length` bytes. Raises BrokenImage, and TooManyParts for too many units."""
+    width = height = frames = 0
+    for kind, start, size in _units(window, length):
+        if kind in FRAMES:
+            frames += 1
+        elif kind == SEQUENCE_HEADER:
+            across, down = _sequence_size(_Bits(window.at(start, min(size, SEQUENCE_BYTES))))
+            width, height = max(width, across), max(height, down)
+    return Coded(width, height, frames)
+
+
+def _units(window: Window, length: int) -> Iterator[tuple[int, int, int]]:
+    """The kind of each unit, and the offset and length of its content."""
+    at = 0
+    for _ in range(MOST_UNITS):
+        if at >= length:
+            return
+        head = window.at(at, min(UNIT_HEAD_BYTES, length - at))
+        kind, is_extended, has_size = head[0] >> 3 & 0b1111, head[0] >> 2 & 1, head[0] >> 1 & 1
+        at += 1 + is_extended
+        size = length - at
+        if has_size:
+            size, size_bytes = _leb128(head[1 + is_extended :])
+            at += size_bytes
+        if size > length - at:
+            raise BrokenImage("The image is damaged: a part of its AV1 data is longer than the data.")
+        yield kind, at, size
+        at += size
+    raise TooManyParts(f"The image's AV1 data has too many parts; at most {MOST_UNITS} are accepted.")
+
+
+def _leb128(data: bytes) -> tuple[int, int]:
+    """A number in groups of seven bits, least significant first, and how many bytes it takes."""
+    value = 0
+    for index, byte in enumerate(data[:8]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value, index + 1
+    raise BrokenImage("The image is damaged: a length in its AV1 data has no end.")
+
+
+class _Bits:
+    """Reads numbers of so many bits, most significant first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._number = int.from_bytes(data, "big")
+        self._left = 8 * len(data)
+
+    def take(self, bits: int) -> int:
+        self._left -= bits
+        if self._left < 0:
+            raise BrokenImage("The image is damaged: the header of its AV1 data ends too early.")
+        return self._number >> self._left & (1 << bits) - 1
+
+    def skip_uvlc(self) -> None:
+        """Skips a number that begins with as many zeros as it has bits."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+        self.take(zeros)
+
+
+def _sequence_size(bits: _Bits) -> tuple[int, int]:
+    """The largest width and height of a sequence's frames (5.5.1)."""
+    bits.take(3 + 1)  # the profile; whether it is a still
+    if bits.take(1):  # a reduced header
+        bits.take(5)
+    else:
+        _skip_operating_points(bits, _skip_timing(bits))
+    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
+    return bits.take(width_bits) + 1, bits.take(height_bits) + 1
+
+
+def _skip_timing(bits: _Bits) -> int:
+    """Skips the timing; returns how many bits a delay has in the decoder model, 0 if there is none (5.5.3, 5.5.4)."""
+    if not bits.take(1):
+        return 0
+    bits.take(32 + 32)
+    if bits.take(1):
+        bits.skip_uvlc()
+    if not bits.take(1):
+        return 0
+    delay_bits = bits.take(5) + 1
+    bits.take(32 + 5 + 5)
+    return delay_bits
+
+
+def _skip_operating_points(bits: _Bits, delay_bits: int) -> None:
+    has_display_delay = bits.take(1)
+    for _ in range(bits.take(5) + 1):
+        bits.take(12)
+        if bits.take(5) > 7:  # a level that has tiers
+            bits.take(1)
+        if delay_bits and bits.take(1):
+            bits.take(2 * delay_bits + 1)
+        if has_display_delay and bits.take(1):
+            bits.take(4)

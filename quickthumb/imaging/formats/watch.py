@@ -1,0 +1,113 @@
+"""Counts the parts of an image while its bytes arrive, to refuse an image that has far more of them than it needs.
+
+Some formats let a file make a decoder do much work with few bytes and few pixels: a JPEG can draw its picture anew a
+thousand times, a PNG can come in chunks of one byte. The watch of a format, in the format's own file, counts such
+parts; it decodes nothing.
+"""
+
+import re
+from collections.abc import Callable, Generator
+from typing import BinaryIO
+
+from quickthumb.model.errors import TooManyParts
+from quickthumb.model.limits import Limits
+
+# What a watch waits for: `(skip, take)` for the next `take` bytes after the next `skip` bytes, or a pattern of at most
+# PATTERN_BYTES for the next bytes that match it.
+Wanted = tuple[int, int] | re.Pattern[bytes]
+# The steps of a watch: a generator that yields what it waits for and is sent these bytes. It returns once the rest of
+# the file does not matter.
+Steps = Generator[Wanted, bytes, None]
+
+PATTERN_BYTES = 2
+BLOCK_BYTES = 64 * 1024
+
+
+class Watch:
+    """Runs a watch's steps over bytes that arrive in pieces of any size.
+
+    `is_done` says that it has seen enough. `bytes_to_skip` is how many of the next bytes it need not see.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._held = b""
+        self._pattern: re.Pattern[bytes] | None = None
+        self._take = 0
+        self.bytes_to_skip = 0
+        self.is_done = False
+        self._want(next(steps, None))
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Takes the next bytes. Raises TooManyParts and BrokenImage."""
+        data = self._held + data if self._held else data
+        at, self._held = 0, b""
+        while not self.is_done:
+            at, found = self._find(data, at)
+            if found is None:
+                self._held = bytes(data[at:])
+                return
+            try:
+                self._want(self._steps.send(found))
+            except StopIteration:
+                self.is_done = True
+
+    def skip(self) -> int:
+        """Leaves out the next `bytes_to_skip` bytes, which the caller will not feed; returns how many these are."""
+        skipped, self.bytes_to_skip = self.bytes_to_skip, 0
+        return skipped
+
+    def _want(self, wanted: Wanted | None) -> None:
+        self.is_done = wanted is None
+        if isinstance(wanted, tuple):
+            self._pattern = None
+            self.bytes_to_skip, self._take = wanted
+        else:
+            self._pattern = wanted
+            self.bytes_to_skip = self._take = 0
+
+    def _find(self, data: bytes | memoryview, at: int) -> tuple[int, bytes | None]:
+        """Where to go on in `data`, and the bytes that the steps wait for; None in their place if they are not there
+        yet, and then what follows must be held."""
+        if self._pattern is not None:
+            match = self._pattern.search(data, at)
+            if match is None:
+                return max(at, len(data) - PATTERN_BYTES + 1), None
+            return match.end(), match.group()
+        skipped = min(self.bytes_to_skip, len(data) - at)
+        self.bytes_to_skip -= skipped
+        at += skipped
+        end = at + self._take
+        if self.bytes_to_skip or end > len(data):
+            return at, None
+        return end, bytes(data[at:end])
+
+
+# Makes the steps of a format's watch, within the limits.
+MakeSteps = Callable[[Limits], Steps]
+
+
+def check_file(file: BinaryIO, watch: Watch) -> None:
+    """Runs the watch over a whole file. Raises TooManyParts and BrokenImage."""
+    while not watch.is_done:
+        if watch.bytes_to_skip > BLOCK_BYTES:
+            file.seek(watch.skip(), 1)
+        data = file.read(BLOCK_BYTES)
+        if not data:
+            return
+        watch.feed(data)
+
+
+class Allowance:
+    """Counts parts that should be long: at most `most`, and one more for every `average_bytes` of their content."""
+
+    def __init__(self, name: str, most: int, average_bytes: int) -> None:
+        self._name = name
+        self._left = float(most)
+        self._share = 1 / average_bytes
+
+    def take(self, content_bytes: int) -> None:
+        """Counts a part. Raises TooManyParts."""
+        self._left += content_bytes * self._share - 1
+        if self._left < 0:
+            raise TooManyParts(f"The image consists of far too many {self._name} for its size.")
