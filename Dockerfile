@@ -13,7 +13,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash /srv/quickthumb
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin quickthumb \
-    && install --directory --owner quickthumb --group quickthumb --mode 0750 /data
+    && install --directory --owner quickthumb --group quickthumb --mode 0700 /data
 COPY --from=build /opt/quickthumb /opt/quickthumb
 COPY --from=build /srv/quickthumb /srv/quickthumb
 ENV PATH=/opt/quickthumb/bin:$PATH \

@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
@@ -16,10 +15,11 @@ from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_da
 from quickthumb.cli.log import JsonLog, Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, load, settings_file
+from quickthumb.config import Config, load, secrecy, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.connection import answers
 from quickthumb.service.presets import read_presets
+from quickthumb.wiring import private_process
 
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
@@ -36,11 +36,13 @@ LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the configuration, the environment that passes it on to the children, and how many workers."""
+    """What to run: the configuration, the environment and the secrets that pass it on to the children, and how many
+    workers."""
 
     config: Config
     environment: Mapping[str, str]
     workers: int
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
-    environment = {**os.environ, **options}
+    environment = {**secrecy.own_environment(), **options}
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
-    with lock_data_folder(config.storage.data_dir):
+    with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
         asyncio.run(_run(_plan(replace(config, web=web), environment, arguments.workers)))
     return 0
@@ -86,7 +88,8 @@ def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
         # This log is for people wherever it goes, unless the setting says otherwise, and it has the children's lines.
         LOG_FORMAT="text" if config.logs.format == "auto" else config.logs.format,
     )
-    return Plan(config, {**environment, **handed_down, "PYTHONUNBUFFERED": "1"}, workers)
+    variables = secrecy.without_secrets({**environment, **handed_down, "PYTHONUNBUFFERED": "1"})
+    return Plan(config, variables, workers, secrecy.taken())
 
 
 async def _run(plan: Plan) -> None:
@@ -147,7 +150,7 @@ def _worker(plan: Plan, number: int) -> Child:
     grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
     # The embedded Redis answers already.
     ready = is_ready if plan.config.redis.url else None
-    return Child(name, words, environment, grace_seconds, ready, LOG_PREFIX)
+    return Child(name, words, environment, grace_seconds, ready, LOG_PREFIX, secrets=plan.secrets)
 
 
 def _web(plan: Plan) -> Child:
@@ -155,7 +158,8 @@ def _web(plan: Plan) -> Child:
         return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
-    return Child("web", words, plan.environment, serve.GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready, LOG_PREFIX)
+    grace_seconds = serve.GRACEFUL_SECONDS + MARGIN_SECONDS
+    return Child("web", words, plan.environment, grace_seconds, is_ready, LOG_PREFIX, secrets=plan.secrets)
 
 
 COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)
