@@ -17,10 +17,12 @@ from tests.waiting import wait_until
 
 
 class RedisServer:
-    """`url` is its address, good before it is started, and the same after a restart. `program` is another server."""
+    """`url` is its address, good before it is started, and the same after a restart. `program` is another server.
+    Its clients may do everything, unless it is `restricted` as in `quickthumb up`."""
 
-    def __init__(self, data_dir: Path, program: Path | None = None) -> None:
+    def __init__(self, data_dir: Path, program: Path | None = None, *, restricted: bool = False) -> None:
         self._program = program
+        self._restricted = restricted
         config = Config.of(data_dir=data_dir)
         self.url = config.redis_connection_url
         self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.storage.data_dir / "redis")
@@ -38,6 +40,8 @@ class RedisServer:
         """Start it and wait until it answers; what it printed is told if it does not."""
         await self.embedded.prepare()
         found, *options = self.embedded.command()
+        if not self._restricted:
+            del options[options.index("--user") :]  # tests change its settings, and play its troubles
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(self._program or found, *options, stdout=log, stderr=log)
             self.process = process

@@ -105,18 +105,18 @@ async def _run(plan: Plan) -> None:
     hangup = [] if ignores_hangup() else [signal.SIGHUP]
     for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
-    async with _prepared_redis(plan.config):
+    async with _prepared_redis(plan.config, log):
         await supervisor.run()
     log.tell("stopped")
 
 
 @contextlib.asynccontextmanager
-async def _prepared_redis(config: Config) -> AsyncIterator[None]:
+async def _prepared_redis(config: Config, log: Log) -> AsyncIterator[None]:
     if config.redis.url:
         yield
         return
     redis = _embedded(config)
-    await redis.prepare()
+    log.tell(f"embedded Redis: {await redis.prepare()}")
     try:
         yield
     finally:
