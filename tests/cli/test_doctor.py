@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from quickthumb.cli import doctor, machine
 from quickthumb.config import Config
 from quickthumb.queue.connection import connect
-from quickthumb.queue.inspection import RedisFacts
+from quickthumb.queue.inspection import RedisFacts, inspect
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.sandbox import landlock, syscalls
@@ -169,10 +169,9 @@ def test_what_confines_a_sandbox_process(
 
 async def test_a_server_with_a_known_flaw(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = a_folder(tmp_path / "data")
-    facts = doctor.inspect
 
     async def old(redis: Redis, keys: Keys) -> RedisFacts:
-        return replace(await facts(redis, keys), valkey_version="8.1.3")
+        return replace(await inspect(redis, keys), valkey_version="8.1.3")
 
     assert (await examined(folder, redis_url))["redis"] == "ok"
     monkeypatch.setattr(doctor, "inspect", old)
