@@ -1,6 +1,8 @@
 """What other users of the machine, and other processes of the same user, can see of a running service."""
 
 import contextlib
+import ctypes
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,9 @@ import httpx
 import psutil
 import pytest
 
+from quickthumb.config import Config
+from quickthumb.config.secrecy import PR_GET_DUMPABLE
+from quickthumb.wiring import private_process
 from tests.conftest import http_client, picture, running_service
 from tests.processes import is_alive
 from tests.redis_server import RedisServer
@@ -138,3 +143,27 @@ async def _knows_redis(client: httpx.AsyncClient) -> bool:
         return '"redis":"ok"' in (await client.get("/readyz")).text.replace(" ", "")
     except httpx.HTTPError:
         return False
+
+
+@linux_only
+async def test_the_embedded_redis_gets_no_secrets(tmp_path: Path) -> None:
+    with running_service(tmp_path, **MAIL) as address:
+        (up,) = [child for child in psutil.Process().children() if "up" in child.cmdline()]
+        family = [up, *up.children(recursive=True)]
+        assert any("unixsocket" in " ".join(child.cmdline()) for child in family)
+        await assert_secret(family)
+        async with http_client(address) as client:
+            assert await _is_done(client)
+
+
+@linux_only
+def test_a_process_is_closed_in_both_ways(tmp_path: Path) -> None:
+    prctl = ctypes.CDLL(None).prctl
+    before = os.umask(0o022)
+    try:
+        with private_process(Config.of(data_dir=tmp_path / "data")):
+            assert prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
+            assert os.umask(0o077) == 0o077
+        assert os.umask(before) == 0o022
+    finally:
+        os.umask(before)

@@ -12,7 +12,7 @@ from quickthumb.cli import machine
 from quickthumb.cli.command import Command
 from quickthumb.cli.machine import Finding, Level
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, ConfigError, load
+from quickthumb.config import Config, ConfigError, load, secrecy
 from quickthumb.devredis import Release, warning_for
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.queue.connection import connect, outage_of
@@ -50,7 +50,7 @@ def _findings() -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(Level.FAILURE, "settings", str(error))
         return
-    yield Finding(Level.OK, "settings", "They are valid.")
+    yield machine.settings(config, secrecy.own_environment())
     yield from machine.folder(config)
     yield machine.sandbox()
     yield from asyncio.run(_redis(config))

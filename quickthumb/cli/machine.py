@@ -1,15 +1,15 @@
-"""What `quickthumb doctor` checks on this machine: the data folder, and what confines sandbox processes."""
+"""What `quickthumb doctor` checks on this machine: the files, and what confines sandbox processes."""
 
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from quickthumb.config import Config
+from quickthumb.config import ENVIRONMENT_PREFIX, SETTINGS, Config, Setting, settings_file
 from quickthumb.sandbox import landlock, syscalls
 from quickthumb.storage.layout import PROCESSED, UPLOADS
 from quickthumb.storage.privacy import exposure
@@ -30,6 +30,26 @@ class Finding:
     level: Level
     subject: str
     sentence: str
+
+
+def settings(config: Config, environment: Mapping[str, str]) -> Finding:
+    """Whether a settings file with secrets in it is closed to other users. The settings themselves are valid."""
+    path = settings_file(environment)
+    kept_in_file = [name for name, setting in SETTINGS.items() if _is_from_file(setting, config, environment)]
+    if path is None or not kept_in_file or not path.stat().st_mode & stat.S_IROTH:
+        return Finding(Level.OK, "settings", "They are valid.")
+    told = f"Every user of this machine may read {kept_in_file[0].upper()} in {path}; run `chmod o-rwx {path}`."
+    return Finding(Level.WARNING, "settings", told)
+
+
+def _is_from_file(setting: Setting, config: Config, environment: Mapping[str, str]) -> bool:
+    """Whether the settings file sets this secret: it has a value, and not from the environment."""
+    if not setting.is_secret or setting.section is None:
+        return False
+    named = {variable.upper() for variable in environment}
+    variable = f"{ENVIRONMENT_PREFIX}{setting.name.upper()}"
+    is_set = getattr(getattr(config, setting.section), setting.field) is not None
+    return is_set and not named & {variable, f"{variable}_FILE"}
 
 
 def folder(config: Config) -> Iterator[Finding]:

@@ -180,3 +180,24 @@ async def test_a_server_with_a_known_flaw(tmp_path: Path, redis_url: str, monkey
     assert server.level == "warn"
     assert server.sentence.startswith("Valkey 8.1.3 at ")
     assert "install Valkey 8.1.7 or newer" in server.sentence
+
+
+@pytest.mark.parametrize(
+    ("mode", "variables", "level"),
+    [
+        (0o644, {}, "warn"),
+        (0o640, {}, "ok"),
+        (0o644, {"QUICKTHUMB_SMTP_PASSWORD": "other"}, "ok"),
+        (0o644, {"QUICKTHUMB_SMTP_PASSWORD_FILE": "/run/secrets/smtp"}, "ok"),
+    ],
+)
+def test_a_settings_file_with_a_secret_that_everybody_may_read(
+    tmp_path: Path, mode: int, variables: dict[str, str], level: str
+) -> None:
+    path = tmp_path / "settings.py"
+    path.write_text("SMTP_PASSWORD = 'secret'")
+    path.chmod(mode)
+    environment = {"QUICKTHUMB_SETTINGS": str(path), **variables}
+    found = machine.settings(Config.of(smtp_user="robot", smtp_password="secret"), environment)
+    assert found.level == level
+    assert machine.settings(Config(), environment).level == "ok"
