@@ -33,7 +33,7 @@ class Child:
     is_ready: Callable[[], Awaitable[bool]] | None = None
     log_prefix: re.Pattern[str] | None = None
     noise: re.Pattern[str] | None = None
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

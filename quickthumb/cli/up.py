@@ -42,7 +42,7 @@ class Plan:
     config: Config
     environment: Mapping[str, str]
     workers: int
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
