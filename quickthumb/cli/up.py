@@ -116,7 +116,8 @@ async def _prepared_redis(config: Config, log: Log) -> AsyncIterator[None]:
         yield
         return
     redis = _embedded(config)
-    log.tell(f"embedded Redis: {await redis.prepare()}")
+    server = await redis.prepare()
+    log.tell("; not ".join([f"embedded Redis: {server}", *server.others]))
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # This wheel fits any Python on Linux and macOS. Valkey speaks the same protocol as Redis and takes the same options.
@@ -51,11 +51,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server program. `origin` says where it was found."""
+    """A server program. `origin` says where it was found, and `others` what else was found, and why that is not used."""
 
     path: Path
     release: Release
     origin: str
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.release} ({self.origin})"
@@ -83,7 +84,16 @@ def find_server(written_by: Release | None = None) -> Server:
             f"install {written_by} or newer, or move the folder `redis` out of the data folder: Redis is "
             "then rebuilt from the records of the jobs."
         )
-    return max(able, key=lambda server: (server.release.name == "Valkey", server.release.version))
+    chosen = max(able, key=lambda server: (server.release.name == "Valkey", server.release.version))
+    others = [f"{server}: {_reason(server, chosen, written_by)}" for server in found if server is not chosen]
+    return replace(chosen, others=tuple(others))
+
+
+def _reason(other: Server, chosen: Server, written_by: Release | None) -> str:
+    """Why the other server was not chosen."""
+    if not other.release.reads(written_by):
+        return f"may not read the files of {written_by}"
+    return "not newer" if other.release.name == chosen.release.name else "no Valkey"
 
 
 def _servers() -> Iterator[Server]:

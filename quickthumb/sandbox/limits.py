@@ -10,7 +10,6 @@ import math
 import os
 import signal
 import sys
-import sysconfig
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ PR_SET_PDEATHSIG = 1
 # How long after the parent's timer the process ends by itself, in case the parent has died.
 MARGIN_SECONDS = 2
 FIRST_TO_BE_KILLED = "1000"
-PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
+PACKAGE_FOLDERS = frozenset({"lib-dynload", "site-packages", "dist-packages"})
 SYSTEM_LIBRARIES = tuple(
     Path(path)
     for path in (
@@ -59,7 +58,7 @@ def _libraries() -> Iterator[Path]:
 
     Not simply every folder that Python imports from: that may be the working directory, which may hold the data.
     """
-    yield from (Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+    yield Path(os.__file__).parent
     yield from (Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix))
     yield from (Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
     yield from (Path(folder) for folder in sys.path if Path(folder).name in PACKAGE_FOLDERS)

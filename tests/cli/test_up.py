@@ -159,6 +159,7 @@ async def test_it_comes_up_and_stops_without_leaving_a_process(tmp_path: Path) -
     assert "\x1b[" not in service.printed
     assert not re.search(r"oO0O|WARNING", service.printed)
     assert f"settings from {CHECKOUT / 'settings.py'}" in service.printed
+    assert "embedded Redis: Valkey 9." in service.printed
     assert service.printed.rstrip().endswith("stopped")
 
 

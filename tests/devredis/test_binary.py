@@ -46,6 +46,14 @@ ON_PATH = {
 }
 
 
+WHY_NOT = {
+    "a newer Valkey": ["not newer"],
+    "an older Valkey": ["not newer"],
+    "a Redis, however new": ["no Valkey"],
+    "a program that says something else": [],
+}
+
+
 @pytest.mark.parametrize("what", ON_PATH)
 def test_an_installed_one_is_taken_if_it_is_a_newer_valkey(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -53,7 +61,9 @@ def test_an_installed_one_is_taken_if_it_is_a_newer_valkey(
     name, says, is_taken = ON_PATH[what]
     installed = executable(tmp_path / name, says)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
-    assert (find_server().path == installed) is is_taken
+    server = find_server()
+    assert (server.path == installed) is is_taken
+    assert [other.rpartition(": ")[2] for other in server.others] == WHY_NOT[what]
 
 
 def test_one_that_does_not_run_here_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +116,9 @@ def test_a_release_reads_what_it_knows_for_certain(reader: str, writer: str, exp
 def test_files_of_a_redis_are_kept_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     redis = executable(tmp_path / "redis-server", "Redis server v=8.2.9")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
-    assert find_server(release("Redis 7.4.0")).path == redis
+    server = find_server(release("Redis 7.4.0"))
+    assert server.path == redis
+    assert server.others[0].endswith("(comes with QuickThumb): may not read the files of Redis 7.4.0")
     assert find_server(release("Redis 7.2.4")).release.name == "Valkey"
 
 
