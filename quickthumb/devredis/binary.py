@@ -51,7 +51,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server program. `origin` says where it was found, and `others` what else was found, and why that is not used."""
+    """A server program. `origin` says where it was found, and `others` what else was found but is not used, and why."""
 
     path: Path
     release: Release
