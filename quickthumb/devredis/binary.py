@@ -78,9 +78,9 @@ def find_server(written_by: Release | None = None) -> Server:
         raise RedisCannotStart(f"Found no Redis server; {advice}, or set QUICKTHUMB_REDIS_URL to a running one.")
     able = [server for server in found if server.release.reads(written_by)]
     if not able:
-        others = " and ".join(map(str, found))
+        unable = " and ".join(map(str, found))
         raise RedisCannotStart(
-            f"{written_by} has written the files of the embedded Redis, which {others} may not be able to read; "
+            f"{written_by} has written the files of the embedded Redis, which {unable} may not be able to read; "
             f"install {written_by} or newer, or move the folder `redis` out of the data folder: Redis is "
             "then rebuilt from the records of the jobs."
         )
