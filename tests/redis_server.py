@@ -16,6 +16,11 @@ from quickthumb.devredis import EmbeddedRedis
 from tests.waiting import wait_until
 
 
+def unrestricted(command: list[str]) -> list[str]:
+    """The command line of an embedded Redis whose clients may do everything: tests play its troubles that way."""
+    return command[: command.index("--user")]
+
+
 class RedisServer:
     """`url` is its address, good before it is started, and the same after a restart. `program` is another server.
     Its clients may do everything, unless it is `restricted` as in `quickthumb up`."""
@@ -39,9 +44,8 @@ class RedisServer:
     async def start(self) -> None:
         """Start it and wait until it answers; what it printed is told if it does not."""
         await self.embedded.prepare()
-        found, *options = self.embedded.command()
-        if not self._restricted:
-            del options[options.index("--user") :]  # tests change its settings, and play its troubles
+        command = self.embedded.command()
+        found, *options = command if self._restricted else unrestricted(command)
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(self._program or found, *options, stdout=log, stderr=log)
             self.process = process
