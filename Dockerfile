@@ -1,6 +1,6 @@
 # One image for the web process and the worker; the command decides which of them runs.
 
-FROM python:3.13-slim AS build
+FROM python:3.13.15-slim-trixie AS build
 WORKDIR /build
 # Without pip, which the service does not need: the pip of the build stage installs into this environment.
 RUN python -m venv --without-pip /opt/quickthumb
@@ -11,9 +11,9 @@ COPY quickthumb /srv/quickthumb/quickthumb
 # Compiled during the build, because the container's file system may be read-only.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /srv/quickthumb
 
-FROM python:3.13-slim
+FROM python:3.13.15-slim-trixie
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin quickthumb \
-    && install --directory --owner quickthumb --group quickthumb --mode 0750 /data
+    && install --directory --owner quickthumb --group quickthumb --mode 0700 /data
 COPY --from=build /opt/quickthumb /opt/quickthumb
 COPY --from=build /srv/quickthumb /srv/quickthumb
 ENV PATH=/opt/quickthumb/bin:$PATH \

@@ -1,5 +1,6 @@
 """The web application, which `quickthumb serve` serves. A root: it loads the configuration and wires the parts."""
 
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,13 +23,16 @@ from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.storage import FileStorage
+from quickthumb.storage.privacy import exposure
 from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers
-from quickthumb.wiring import image_service, mail_service, storage_guard
+from quickthumb.wiring import image_service, mail_service, private_process, storage_guard
 from quickthumb.work.life import Loop, background
+
+log = logging.getLogger("quickthumb.web")
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.
 REDIS_ATTEMPTS = 3
@@ -49,14 +53,18 @@ def build(config: Config) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         logs.configure(config.logs.format)
+        warning = exposure(config.storage.data_dir)
+        if warning is not None:
+            log.warning("%s", warning)
         server = adapt_server()
         # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
         # right one.
-        with anyio.move_on_after(FIRST_LOOK_SECONDS):
-            await guard.watch()
-        async with looked_after(redis, keys), background(Loop("storage", guard.watch, LOOK_SECONDS)):
-            yield {SHUTDOWN: shutdown}
-            await give_last_answers(server)
+        with private_process(config):
+            with anyio.move_on_after(FIRST_LOOK_SECONDS):
+                await guard.watch()
+            async with looked_after(redis, keys), background(Loop("storage", guard.watch, LOOK_SECONDS)):
+                yield {SHUTDOWN: shutdown}
+                await give_last_answers(server)
         await watch.close()
         await redis.aclose()
 

@@ -1,8 +1,12 @@
 """Parts that more than one root builds from the configuration."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis.asyncio import Redis
 
 from quickthumb.config import Config
+from quickthumb.config.secrecy import unreadable
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
@@ -21,9 +25,17 @@ from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import RetentionAges, Storage
+from quickthumb.storage.privacy import closed_to_others
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
+
+
+@contextmanager
+def private_process(config: Config) -> Iterator[None]:
+    """Within the block, other users may not read what this process writes, nor other processes what it knows."""
+    with closed_to_others(config.storage.data_dir), unreadable():
+        yield
 
 
 def mailer(config: Config) -> Mailer:

@@ -35,7 +35,8 @@ from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
-from quickthumb.wiring import mailer, repairer
+from quickthumb.storage.privacy import exposure
+from quickthumb.wiring import mailer, private_process, repairer
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
@@ -57,12 +58,14 @@ TRIES_WITHOUT_END = 1_000_000
 async def start(context: dict[str, Any], config: Config) -> None:
     """Opens everything that the worker's attempts need, and puts it into arq's context."""
     stack = context[STACK] = AsyncExitStack()
+    stack.enter_context(private_process(config))
     pool: WakingPool = context["redis"]
     keys = Keys(config.redis.prefix)
     # arq calls this within its main task. Once that task is over, no command may wait for Redis forever.
     main = cast("asyncio.Task[None]", asyncio.current_task())
     main.add_done_callback(lambda _: pool.stop_waiting())
     await _examine(pool, keys)
+    _warn_of_exposure(config)
     storage = FileStorage(config.storage.data_dir)
     guard = await _guarded(storage, StorageMark(pool, keys), pool, main)
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
@@ -113,6 +116,12 @@ async def _examine(pool: WakingPool, keys: Keys) -> None:
         raise SystemExit(f"quickthumb: {mistake}") from None
     for warning in await warnings_of(pool):
         log.warning("Redis at %s: %s", outage_of(pool).place, warning)
+
+
+def _warn_of_exposure(config: Config) -> None:
+    warning = exposure(config.storage.data_dir)
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def _parts(

@@ -38,7 +38,7 @@ async def plain_redis(folder: Path, *options: str, port: int | None = None) -> A
     """A Redis with these options on the command line. It keeps nothing on disk unless they say so."""
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    words = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    words = [str(find_server().path), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     socket = folder / "own.sock"
     process = await asyncio.create_subprocess_exec(*words, "--unixsocket", str(socket), *options, stdout=NOWHERE)
     async with Redis(unix_socket_path=str(socket)) as client:

@@ -16,11 +16,18 @@ from quickthumb.devredis import EmbeddedRedis
 from tests.waiting import wait_until
 
 
-class RedisServer:
-    """`url` is its address, good before it is started, and the same after a restart. `program` is another server."""
+def unrestricted(command: list[str]) -> list[str]:
+    """The command line of an embedded Redis whose clients may do everything: tests play its troubles that way."""
+    return command[: command.index("--user")]
 
-    def __init__(self, data_dir: Path, program: Path | None = None) -> None:
+
+class RedisServer:
+    """`url` is its address, good before it is started, and the same after a restart. `program` is another server.
+    Its clients may do everything, unless it is `restricted` as in `quickthumb up`."""
+
+    def __init__(self, data_dir: Path, program: Path | None = None, *, restricted: bool = False) -> None:
         self._program = program
+        self._restricted = restricted
         config = Config.of(data_dir=data_dir)
         self.url = config.redis_connection_url
         self.embedded = EmbeddedRedis(socket=config.embedded_redis_socket, folder=config.storage.data_dir / "redis")
@@ -37,7 +44,8 @@ class RedisServer:
     async def start(self) -> None:
         """Start it and wait until it answers; what it printed is told if it does not."""
         await self.embedded.prepare()
-        found, *options = self.embedded.command()
+        command = self.embedded.command()
+        found, *options = command if self._restricted else unrestricted(command)
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(self._program or found, *options, stdout=log, stderr=log)
             self.process = process

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from quickthumb.config import Config
+from quickthumb.devredis import Release, warning_for
 
 CHECKOUT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
@@ -27,6 +28,10 @@ def compose() -> dict[str, Any]:
 def services(compose: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = compose["services"]
     return found
+
+
+def size_bytes(size: str) -> int:
+    return int(size[:-1]) * {"m": 1024**2, "g": 1024**3}[size[-1]]
 
 
 def seconds(duration: str) -> int:
@@ -78,6 +83,50 @@ def test_every_service_is_hardened_and_checked(services: dict[str, Any], name: s
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["tmpfs"] == ["/tmp"]  # noqa: S108
     assert "test" in service["healthcheck"]
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "redis"])
+def test_no_container_takes_the_whole_machine(services: dict[str, Any], name: str) -> None:
+    assert 128 * 1024**2 <= size_bytes(services[name]["mem_limit"]) < 16 * 1024**3
+    assert 0 < services[name]["pids_limit"] <= 1024
+
+
+def test_a_worker_may_use_all_the_memory_that_its_settings_admit(services: dict[str, Any]) -> None:
+    settings = services["worker"]["environment"]
+    threads, sandbox = int(settings["QUICKTHUMB_WORKER_THREADS"]), Config().sandbox
+    admitted = sandbox.decode_budget_bytes + threads * sandbox.quarantine_memory_bytes
+    assert size_bytes(services["worker"]["mem_limit"]) >= admitted + 512 * 1024**2
+
+
+def test_images_are_pinned_to_one_release(services: dict[str, Any]) -> None:
+    bases = re.findall(r"^FROM (\S+)", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
+    foreign = [service["image"] for service in services.values() if service["image"] != "quickthumb"]
+    assert len(foreign) == 1
+    assert all(re.search(r":\d+\.\d+\.\d+-", image) for image in (*bases, *foreign))
+    assert len(set(bases)) == 1
+
+
+def test_the_redis_of_the_compose_file_has_no_known_flaw(services: dict[str, Any]) -> None:
+    found = re.fullmatch(r"redis:(\d+)\.(\d+)\.(\d+)-alpine", services["redis"]["image"])
+    assert found
+    assert warning_for(Release("Redis", (int(found[1]), int(found[2]), int(found[3])))) is None
+
+
+def test_kubernetes_confines_each_container_in_the_same_way() -> None:
+    (manifests,) = re.findall(r"```yaml\n(.*?)```", (CHECKOUT / "docs" / "kubernetes.md").read_text(), re.DOTALL)
+    deployments = [part for part in yaml.safe_load_all(manifests) if part["kind"] == "Deployment"]
+    assert len(deployments) == 2
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert "memory" in container["resources"]["limits"]
+        assert re.search(r":\d+\.\d+\.\d+$", container["image"])
 
 
 def test_web_and_worker_wait_for_redis(services: dict[str, Any]) -> None:

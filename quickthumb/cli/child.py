@@ -7,10 +7,11 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quickthumb.cli import tether
+from quickthumb.config.secrecy import handed_down
 
 MAX_LINE_BYTES = 64 * 1024
 
@@ -21,7 +22,8 @@ class Child:
 
     It may take `grace_seconds` to exit after SIGTERM. The supervisor calls `is_ready` until it returns True; it must
     not raise, and without it the child is ready at once. `log_prefix` matches what to cut from the start of its log
-    lines, such as the time, which the supervisor's log has already; lines that start with `noise` are left out.
+    lines, such as the time, which the supervisor's log has already; lines that start with `noise` are left out. It gets
+    the `secrets` through a pipe, not in its environment.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Child:
     is_ready: Callable[[], Awaitable[bool]] | None = None
     log_prefix: re.Pattern[str] | None = None
     noise: re.Pattern[str] | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,16 @@ async def start(child: Child) -> RunningChild:
     try:
         output, pipe = await _reader(readable)
         # Not asyncio's own pipe: in some Python versions, wait() does not return while a grandchild holds that open.
-        process = await asyncio.create_subprocess_exec(
-            *_tethered(child.argv),
-            env=dict(child.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=writable,
-            stderr=writable,
-            start_new_session=True,
-        )
+        with handed_down(child.secrets) as (descriptors, variables):
+            process = await asyncio.create_subprocess_exec(
+                *_tethered(child.argv),
+                env={**child.environment, **variables},
+                pass_fds=descriptors,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writable,
+                stderr=writable,
+                start_new_session=True,
+            )
     finally:
         os.close(writable)
     return RunningChild(process, output, pipe)

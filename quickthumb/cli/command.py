@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 LOCK_FILE = "quickthumb.lock"
+PRIVATE = 0o700
 
 
 class UserMistake(Exception):
@@ -43,7 +44,7 @@ def lock_data_folder(data_dir: Path) -> Iterator[None]:
     """
     lock = FileLock(data_dir / LOCK_FILE)
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserMistake(

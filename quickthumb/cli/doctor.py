@@ -2,21 +2,18 @@
 
 import argparse
 import asyncio
-import os
-import shutil
-import stat
-import tempfile
+import re
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from quickthumb.cli import machine
 from quickthumb.cli.command import Command
+from quickthumb.cli.machine import Finding, Level
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, ConfigError, WebSettings, load
+from quickthumb.config import Config, ConfigError, load, secrecy
+from quickthumb.devredis import Release, warning_for
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.inspection import RedisFacts, inspect
@@ -25,30 +22,11 @@ from quickthumb.queue.keys import Keys
 from quickthumb.service.guard import REMEDY
 from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
-from quickthumb.storage.layout import PROCESSED, UPLOADS
-from quickthumb.web.middleware.hosts import LOCALHOST, Hosts
 
 OLDEST_REDIS = (6, 2)
-LOOPBACK = ("127.0.0.1", "::1", LOCALHOST)
 # Jobs run by Redis' clock; with more difference than this, the times that clients see look wrong.
 CLOCK_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-GIBIBYTE = 1024**3
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warn"
-    FAILURE = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check: in one sentence, what is there or what is wrong, and what to do about it."""
-
-    level: Level
-    subject: str
-    sentence: str
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -72,69 +50,11 @@ def _findings() -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(Level.FAILURE, "settings", str(error))
         return
-    yield Finding(Level.OK, "settings", "They are valid.")
-    yield from _hosts(config.web)
-    yield from _folder(config)
+    yield machine.settings(config, secrecy.own_environment())
+    yield from machine.hosts(config.web)
+    yield from machine.folder(config)
+    yield machine.sandbox()
     yield from asyncio.run(_redis(config))
-
-
-def _hosts(web: WebSettings) -> Iterator[Finding]:
-    """Which hosts requests may name, if other machines or web sites can send any."""
-    if Hosts.of(web.allowed_hosts, listens_on=web.host, needs_keys=False).any_host:
-        told = "Requests may name any host, so DNS rebinding works; set ALLOWED_HOSTS to the names of this service."
-        yield Finding(Level.WARNING, "hosts", told)
-    elif web.host not in LOOPBACK or web.allowed_hosts:
-        names = ", ".join((LOCALHOST, *web.allowed_hosts))
-        yield Finding(Level.OK, "hosts", f"Requests may name IP addresses, {names} (ALLOWED_HOSTS), and no other host.")
-
-
-def _folder(config: Config) -> Iterator[Finding]:
-    folder = config.storage.data_dir
-    try:
-        found = folder.stat()
-    except OSError as error:
-        todo = "`quickthumb up` creates it; elsewhere, mount the volume or correct DATA_DIR"
-        yield Finding(Level.FAILURE, "folder", f"Cannot use the data folder {folder}: {error.strerror}; {todo}.")
-        return
-    if not stat.S_ISDIR(found.st_mode):
-        yield Finding(Level.FAILURE, "folder", f"DATA_DIR, {folder}, is not a folder.")
-        return
-    yield _writable(folder)
-    if found.st_mode & stat.S_IWOTH:
-        told = f"Everybody on this machine may change {folder}; run `chmod o-w {folder}`."
-        yield Finding(Level.WARNING, "folder", told)
-    yield _space(folder, config.storage.uploads_leave_bytes)
-
-
-def _writable(folder: Path) -> Finding:
-    """Whether this process may write into the data folder and its parts, which may have other owners."""
-    for part in (folder, folder / UPLOADS, folder / PROCESSED):
-        if not part.is_dir():
-            continue
-        try:
-            with tempfile.TemporaryFile(dir=part) as file:
-                file.write(b"probe")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            found = part.stat()
-            whose = f"mode {stat.filemode(found.st_mode)}, owner {found.st_uid}, this user {_uid()}"
-            todo = "run all processes as its owner, or change the owner"
-            return Finding(Level.FAILURE, "folder", f"Cannot write to {part}: {error.strerror} ({whose}); {todo}.")
-    return Finding(Level.OK, "folder", f"{folder} takes writes.")
-
-
-def _uid() -> int | str:
-    return os.getuid() if hasattr(os, "getuid") else "unknown"
-
-
-def _space(folder: Path, least_bytes: int) -> Finding:
-    free_bytes = shutil.disk_usage(folder).free
-    told = f"{free_bytes / GIBIBYTE:.1f} GiB are free"
-    if free_bytes < least_bytes:
-        todo = "make room, or uploads are refused (MIN_FREE_BYTES)"
-        return Finding(Level.FAILURE, "space", f"Only {told}, less than {least_bytes / GIBIBYTE:.2f} GiB; {todo}.")
-    return Finding(Level.OK, "space", f"{told}.")
 
 
 async def _redis(config: Config) -> list[Finding]:
@@ -175,7 +95,8 @@ def _reason(error: Exception) -> str:
 
 
 def _server(facts: RedisFacts, place: str) -> Finding:
-    told = f"Redis {facts.version} at {place}"
+    release = _release(facts)
+    told = f"{release or 'Redis'} at {place}"
     version = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdigit())
     if facts.is_cluster:
         return Finding(Level.FAILURE, "redis", f"{told} runs in cluster mode; use one without it.")
@@ -185,7 +106,16 @@ def _server(facts: RedisFacts, place: str) -> Finding:
         return Finding(Level.FAILURE, "redis", f"{told} is too old; use 6.2 or newer.")
     if facts.writes_fail:
         return Finding(Level.FAILURE, "redis", f"{told} cannot write to its disk; look into its log.")
+    warning = warning_for(release) if release else None
+    if warning:
+        return Finding(Level.WARNING, "redis", f"{told} answers, but has {warning}.")
     return Finding(Level.OK, "redis", f"{told} answers.")
+
+
+def _release(facts: RedisFacts) -> Release | None:
+    name = "Valkey" if facts.valkey_version else "Redis"
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", facts.valkey_version or facts.version)
+    return Release(name, (int(found[1]), int(found[2]), int(found[3]))) if found else None
 
 
 def _rights(facts: RedisFacts) -> Finding:

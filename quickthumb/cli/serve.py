@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from redis.asyncio import Redis
@@ -18,16 +19,33 @@ from quickthumb import logs
 from quickthumb.cli import listener
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import ENVIRONMENT_PREFIX, Config, load
+from quickthumb.config import ENVIRONMENT_PREFIX, Config, load, secrecy
 from quickthumb.metrics import MULTIPROCESS_FOLDER
 from quickthumb.queue.condition import mistake_at_start
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.keys import Keys
 from quickthumb.service.presets import read_presets
 from quickthumb.web.server import GRACEFUL_SECONDS
+from quickthumb.wiring import private_process
 
 APPLICATION = "quickthumb.app:app"
 PROTOCOL = "quickthumb.web.protocol:BoundedProtocol"
+
+
+class LogConfig(dict[str, Any]):
+    """The configuration of logs, which takes the secrets along to the web processes.
+
+    uvicorn starts several web processes from the environment, which has no secrets any more. It pickles what it was
+    called with, this too, and sends it to each of them through a pipe, before they load the application.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (dict(self), secrecy.taken())
+
+
+def _received(log_config: dict[str, Any], secrets: dict[str, str]) -> LogConfig:
+    secrecy.keep(secrets)
+    return LogConfig(log_config)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     With more than one worker, this process listens, starts the web processes and replaces those that die.
     """
     options = as_environment(HOST=arguments.host, PORT=arguments.port, ROOT_PATH=arguments.root_path)
-    config = load({**os.environ, **options})
+    config = load({**secrecy.own_environment(), **options})
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
     read_presets(config.presets)
     endpoints_of(config.compat)
@@ -61,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if arguments.workers != 1:  # one process alone finds out by itself
         _check_redis(config)
-    with _counted_together(arguments.workers):
+    with private_process(config), _counted_together(arguments.workers):
         uvicorn.run(
             APPLICATION,
             host=config.web.host,
@@ -70,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             root_path=config.web.root_path,
             server_header=False,
             proxy_headers=False,  # the application knows whom to believe, see TRUSTED_PROXIES
-            log_config=logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn")),
+            log_config=LogConfig(logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn"))),
             access_log=False,  # the application logs requests itself, see LOG_REQUESTS
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             workers=arguments.workers,

@@ -12,7 +12,7 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.service.guard import StorageGuard, told
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import storage_guard
+from quickthumb.wiring import private_process, storage_guard
 
 ATTEMPTS = 3
 ANSWER_SECONDS = 10.0
@@ -41,7 +41,8 @@ async def opened(config: Config) -> AsyncIterator[Site]:
     storage = FileStorage(config.storage.data_dir)
     names = f"Redis: {outage_of(redis).place}, data folder: {config.storage.data_dir}"
     try:
-        yield Site(config, redis, storage, storage_guard(config, redis, storage), names)
+        with private_process(config):
+            yield Site(config, redis, storage, storage_guard(config, redis, storage), names)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} ({names}).") from error
     finally:

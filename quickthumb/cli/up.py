@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from quickthumb.cli import listener, serve
 from quickthumb.cli.child import Child
@@ -16,11 +15,12 @@ from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_da
 from quickthumb.cli.log import JsonLog, Log, wants_color
 from quickthumb.cli.supervisor import Supervisor
 from quickthumb.compat.services import endpoints_of
-from quickthumb.config import Config, load, settings_file
+from quickthumb.config import Config, load, secrecy, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.connection import answers
 from quickthumb.service.presets import read_presets
 from quickthumb.web.server import GRACEFUL_SECONDS
+from quickthumb.wiring import private_process
 
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
@@ -37,11 +37,13 @@ LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the configuration, the environment that passes it on to the children, and how many workers."""
+    """What to run: the configuration, the environment and the secrets that pass it on to the children, and how many
+    workers."""
 
     config: Config
     environment: Mapping[str, str]
     workers: int
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
-    environment = {**os.environ, **options}
+    environment = {**secrecy.own_environment(), **options}
     config = load(environment)
     read_presets(config.presets)
     endpoints_of(config.compat)
-    with lock_data_folder(config.storage.data_dir):
+    with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
         asyncio.run(_run(_plan(replace(config, web=web), environment, arguments.workers)))
     return 0
@@ -87,7 +89,8 @@ def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
         # This log is for people wherever it goes, unless the setting says otherwise, and it has the children's lines.
         LOG_FORMAT="text" if config.logs.format == "auto" else config.logs.format,
     )
-    return Plan(config, {**environment, **handed_down, "PYTHONUNBUFFERED": "1"}, workers)
+    variables = secrecy.without_secrets({**environment, **handed_down, "PYTHONUNBUFFERED": "1"})
+    return Plan(config, variables, workers, secrecy.taken())
 
 
 async def _run(plan: Plan) -> None:
@@ -103,18 +106,19 @@ async def _run(plan: Plan) -> None:
     hangup = [] if ignores_hangup() else [signal.SIGHUP]
     for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
-    async with _prepared_redis(plan.config):
+    async with _prepared_redis(plan.config, log):
         await supervisor.run()
     log.tell("stopped")
 
 
 @contextlib.asynccontextmanager
-async def _prepared_redis(config: Config) -> AsyncIterator[None]:
+async def _prepared_redis(config: Config, log: Log) -> AsyncIterator[None]:
     if config.redis.url:
         yield
         return
     redis = _embedded(config)
-    await redis.prepare()
+    server = await redis.prepare()
+    log.tell("; not ".join([f"embedded Redis: {server}", *server.others]))
     try:
         yield
     finally:
@@ -148,7 +152,7 @@ def _worker(plan: Plan, number: int) -> Child:
     grace_seconds = plan.config.worker.shutdown_grace_seconds + MARGIN_SECONDS
     # The embedded Redis answers already.
     ready = is_ready if plan.config.redis.url else None
-    return Child(name, words, environment, grace_seconds, ready, LOG_PREFIX)
+    return Child(name, words, environment, grace_seconds, ready, LOG_PREFIX, secrets=plan.secrets)
 
 
 def _web(plan: Plan) -> Child:
@@ -156,7 +160,8 @@ def _web(plan: Plan) -> Child:
         return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
-    return Child("web", words, plan.environment, GRACEFUL_SECONDS + MARGIN_SECONDS, is_ready, LOG_PREFIX)
+    grace_seconds = GRACEFUL_SECONDS + MARGIN_SECONDS
+    return Child("web", words, plan.environment, grace_seconds, is_ready, LOG_PREFIX, secrets=plan.secrets)
 
 
 COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)

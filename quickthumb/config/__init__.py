@@ -3,9 +3,16 @@
 Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive their own section, or plain values.
 """
 
-from quickthumb.config.load import ENVIRONMENT_PREFIX, ConfigError, load, settings_file
+from quickthumb.config.load import ConfigError, load, settings_file
 from quickthumb.config.sections import IntakeLimits, SmtpServer, TroubleLimits, WebSettings
-from quickthumb.config.settings import BUILT_IN_PRESETS, LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, Setting
+from quickthumb.config.settings import (
+    BUILT_IN_PRESETS,
+    ENVIRONMENT_PREFIX,
+    LONGEST_SOCKET_PATH_BYTES,
+    SETTINGS,
+    Config,
+    Setting,
+)
 
 __all__ = [
     "BUILT_IN_PRESETS",

@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from quickthumb.config.settings import SETTINGS, Config
+from quickthumb.config.secrecy import own_environment
+from quickthumb.config.settings import ENVIRONMENT_PREFIX, SETTINGS, Config
 
-ENVIRONMENT_PREFIX = "QUICKTHUMB_"
 SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
 SETTINGS_FILE = "settings.py"
 
@@ -46,10 +46,12 @@ class ConfigError(Exception):
 def load(environment: Mapping[str, str] | None = None) -> Config:
     """The configuration of this process, from the defaults, `settings.py` and the environment.
 
+    Without `environment`, reads that of this process, and takes the secrets out of it (see `secrecy`).
+
     Raises ConfigError for an unknown setting (with a suggestion), for an invalid value, and for a `settings.py` in the
     working directory that is not QuickThumb's: such a file is not run.
     """
-    environment = os.environ if environment is None else environment
+    environment = own_environment() if environment is None else environment
     path = settings_file(environment)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, cast, get_args
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
@@ -30,6 +30,8 @@ from quickthumb.config.sections import (
     WorkerSettings,
 )
 from quickthumb.model.limits import Limits
+
+ENVIRONMENT_PREFIX = "QUICKTHUMB_"
 
 # The kernel limits the path of a Unix socket to 108 bytes on Linux and 104 on macOS.
 LONGEST_SOCKET_PATH_BYTES = 100
@@ -123,7 +125,8 @@ class Config:
 class Setting:
     """One setting: its flat name in lower case, its place in Config, its default and its meaning.
 
-    `section` is None for a setting at the top level of Config.
+    `section` is None for a setting at the top level of Config. A secret one must not be shown, nor stay in the
+    environment.
     """
 
     name: str
@@ -131,6 +134,7 @@ class Setting:
     field: str
     default: Any
     meaning: str
+    is_secret: bool = False
 
 
 def _declared() -> Iterator[Setting]:
@@ -142,7 +146,8 @@ def _declared() -> Iterator[Setting]:
             if inner.description is None:  # set by a root, not by the deployment
                 continue
             called = next((str(mark) for mark in inner.metadata if isinstance(mark, Called)), attribute)
-            yield Setting(called, name, attribute, inner.default, inner.description)
+            is_secret = SecretStr in get_args(inner.annotation)
+            yield Setting(called, name, attribute, inner.default, inner.description, is_secret)
 
 
 def _fields(section: Any) -> dict[str, FieldInfo]:

@@ -5,7 +5,8 @@ its folders and knows when it is ready. It does not read the configuration, and 
 process to others.
 """
 
-from quickthumb.devredis.binary import RedisCannotStart, find_server
+from quickthumb.devredis.advisories import warning_for
+from quickthumb.devredis.binary import RedisCannotStart, Release, Server, find_server
 from quickthumb.devredis.server import EmbeddedRedis
 
-__all__ = ["EmbeddedRedis", "RedisCannotStart", "find_server"]
+__all__ = ["EmbeddedRedis", "RedisCannotStart", "Release", "Server", "find_server", "warning_for"]

@@ -12,12 +12,16 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from quickthumb.devredis.binary import RedisCannotStart, find_server
+from quickthumb.devredis.binary import RedisCannotStart, Server, find_server
+from quickthumb.devredis.writer import note_writer, writer_of
 
 ANSWER_SECONDS = 2.0
 OLD_SERVER_SECONDS = 30.0
 POLL_SECONDS = 0.02
 PRIVATE = 0o700
+# All that a client may do: what QuickThumb needs, and looking at the data. Not what only attacks on the server need:
+# changing its settings or its users, loading modules, copying it elsewhere, debugging it, loading serialized values.
+RIGHTS = ("~*", "&*", "+@all", "-@admin", "-restore", "-migrate", "+shutdown", "+config|get")
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,12 @@ class EmbeddedRedis:
     socket: Path
     folder: Path
 
+    def server(self) -> Server:
+        """The program that runs it. Raises RedisCannotStart if there is none, or none that reads the files."""
+        return find_server(writer_of(self.folder))
+
     def command(self) -> list[str]:
-        """The command line that runs it in the foreground. Raises RedisCannotStart if no server is installed."""
+        """The command line that runs it in the foreground. Raises what `server` raises."""
         options = {
             "port": "0",  # do not listen on the network
             "unixsocket": str(self.socket),
@@ -43,17 +51,21 @@ class EmbeddedRedis:
             "loglevel": "warning",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return [str(find_server()), *words]
+        return [str(self.server().path), *words, "--user", "default", "on", "nopass", *RIGHTS]
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> Server:
         """Create its folders, and shut down any old server on the socket: two must never share an append-only file.
+        Returns the program that is about to run it.
 
-        Raises RedisCannotStart if another user owns a folder, or if the old server does not shut down.
+        Raises what `server` raises, and RedisCannotStart if another user owns a folder, or if the old server does not
+        shut down.
         """
-        find_server()
+        server = self.server()
         make_private(self.folder)
         make_private(self.socket.parent)
         await self._shut_down_old_server()
+        note_writer(self.folder, server.release)
+        return server
 
     async def is_ready(self) -> bool:
         """Whether it answers PING. It is not ready while it loads its append-only file."""

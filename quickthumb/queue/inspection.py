@@ -18,9 +18,12 @@ class RedisFacts:
 
     `ahead_seconds` is how far its clock is ahead of this machine's, `storage_id` the id of the storage whose jobs it
     has, and `forbidden` names commands that the user may not run, or not on QuickThumb's keys.
+
+    `version` is that of the Redis that it is compatible with. If it is a Valkey, `valkey_version` is its own.
     """
 
     version: str
+    valkey_version: str | None
     is_cluster: bool
     is_replica: bool
     policy: str
@@ -43,6 +46,7 @@ async def inspect(redis: Redis, keys: Keys = KEYS) -> RedisFacts:
     storage_id = None if "GET" in forbidden else await redis.get(keys.storage)
     return RedisFacts(
         version=str(info.get("redis_version", "")),
+        valkey_version=str(info["valkey_version"]) if "valkey_version" in info else None,
         is_cluster=bool(info.get("cluster_enabled")),
         is_replica=info.get("role") == "slave",
         policy=info.get("maxmemory_policy", "noeviction"),

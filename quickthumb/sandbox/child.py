@@ -13,7 +13,7 @@ from quickthumb.imaging.header import read_header_of_file
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.errors import BrokenImage, QuickThumbError
 from quickthumb.model.output import Output
-from quickthumb.sandbox.limits import confine
+from quickthumb.sandbox.limits import confine, enclose
 from quickthumb.sandbox.protocol import Answer, Confinement, Refusal, Request, memory_exceeded
 
 # What the process takes before it opens an image (measured: 20 MiB), plus what codecs take for themselves.
@@ -25,6 +25,7 @@ def main() -> None:
     confine(confinement)
     output = _own_output()
     request = Request.model_validate_json(sys.stdin.buffer.read())
+    enclose(request.source, request.folder)
     answer = _answer(request, confinement.memory_bytes)
     output.write(answer.model_dump_json().encode())
     output.flush()

@@ -1,7 +1,8 @@
 """The limits that a sandbox process sets for itself before it looks at an upload.
 
 They are permanent: a process can lower its resource limits but not raise them again. Where the system lacks a limit
-(Windows has none of them, macOS does not limit memory), the parent's timer still applies.
+(Windows has none of them, macOS does not limit memory), the parent's timer still applies. Only Linux limits what files
+and system calls the process may use: by Landlock, if the kernel has it, and by a filter of system calls.
 """
 
 import contextlib
@@ -9,14 +10,26 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from quickthumb.sandbox import landlock, syscalls
 from quickthumb.sandbox.protocol import Confinement
 
 PR_SET_PDEATHSIG = 1
 # How long after the parent's timer the process ends by itself, in case the parent has died.
 MARGIN_SECONDS = 2
 FIRST_TO_BE_KILLED = "1000"
+PACKAGE_FOLDERS = frozenset({"lib-dynload", "site-packages", "dist-packages"})
+SYSTEM_LIBRARIES = tuple(
+    Path(path)
+    for path in (
+        *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/etc/ld.so.cache"),
+        *("/dev/null", "/dev/urandom", "/usr/share/zoneinfo"),
+        "/sys/devices/system/cpu",  # how many threads an encoder may use
+    )
+)
 
 
 def confine(confinement: Confinement) -> None:
@@ -25,6 +38,33 @@ def confine(confinement: Confinement) -> None:
     _limit_time(confinement.wall_seconds)
     _limit_resources(confinement)
     _volunteer_to_be_killed()
+
+
+def enclose(source: Path, folder: Path) -> None:
+    """Leaves the process nothing but its source to read, its folder to write, and the files of Python and of libraries;
+    no connections, and no other processes. Call it once everything is open that is needed from elsewhere.
+
+    Where the system refuses this, the process goes on without it, and says so on standard error.
+    """
+    for give_up in (partial(landlock.restrict, [source, *_libraries()], folder), syscalls.refuse):
+        try:
+            give_up()
+        except OSError as error:
+            sys.stderr.write(f"quickthumb: a sandbox process could not give up all of its rights: {error}\n")
+
+
+def _libraries() -> Iterator[Path]:
+    """Where Python finds the modules, and the system the libraries, that may still be loaded.
+
+    Not simply every folder that Python imports from: that may be the working directory, which may hold the data.
+    """
+    yield Path(os.__file__).parent
+    yield from (Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix))
+    yield from (Path(folder) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
+    yield from (Path(folder) for folder in sys.path if Path(folder).name in PACKAGE_FOLDERS)
+    packages = [module for name, module in list(sys.modules.items()) if "." not in name]
+    yield from (Path(folder) for package in packages for folder in getattr(package, "__path__", ()))
+    yield from SYSTEM_LIBRARIES
 
 
 def _die_with(parent_pid: int) -> None:

@@ -18,6 +18,7 @@ from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.keys import KEYS
 from tests.chaos.process import Process, processes_with
 from tests.conftest import clean_environment, http_client
+from tests.redis_server import unrestricted
 from tests.waiting import wait_until
 
 START_SECONDS = 40.0
@@ -54,7 +55,8 @@ class Fleet:
         self._initial_workers = workers
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.redis = Process("redis", self._embedded.command(), self._environment(self.redis_url), folder / "redis.log")
+        command = unrestricted(self._embedded.command())
+        self.redis = Process("redis", command, self._environment(self.redis_url), folder / "redis.log")
         serving = [sys.executable, "-m", "uvicorn", "quickthumb.app:app", "--port", str(self.port)]
         serving += ["--http", protocol]
         self.web = Process("web", serving, self._environment(web_redis_url or self.redis_url), folder / "web.log")

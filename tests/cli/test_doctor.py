@@ -4,15 +4,19 @@ import json
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.cli import doctor
+from quickthumb.cli import doctor, machine
 from quickthumb.config import Config
 from quickthumb.queue.connection import connect
+from quickthumb.queue.inspection import RedisFacts, inspect
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.keys import Keys
+from quickthumb.sandbox import landlock, syscalls
 from tests.cli.test_program import quickthumb
 from tests.redis_fixtures import redis, redis_url, shared_redis
 from tests.redis_server import RedisServer
@@ -23,7 +27,7 @@ STORE_ID = "5" * 32
 
 
 def a_folder(path: Path) -> Path:
-    path.mkdir(mode=0o755)
+    path.mkdir(mode=0o700)
     (path / "store.json").write_text(json.dumps({"id": STORE_ID, "version": 1}))
     return path
 
@@ -39,7 +43,7 @@ def findings(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
 async def examined(folder: Path, url: str, **settings: object) -> dict[str, str]:
     """The same in this process: the level of each check of Redis and of the folder."""
     config = Config.of(data_dir=folder, redis_url=url, **settings)
-    found = [*doctor._folder(config), *await doctor._redis(config)]
+    found = [*machine.folder(config), *await doctor._redis(config)]
     assert all(finding.sentence.endswith(".") for finding in found)
     return {finding.subject: finding.level for finding in found}
 
@@ -74,7 +78,7 @@ def test_each_failure_is_one_line(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     url = "redis://user:secret@127.0.0.1:1"
     ended = quickthumb("doctor", QUICKTHUMB_DATA_DIR=missing, QUICKTHUMB_REDIS_URL=url)
-    assert findings(ended) == {"settings": "ok", "folder": "FAIL", "redis": "FAIL"}
+    assert findings(ended) == {"settings": "ok", "folder": "FAIL", "sandbox": machine.sandbox().level, "redis": "FAIL"}
     assert ended.returncode == 1
     assert "secret" not in ended.stdout
     ended = quickthumb("doctor", QUICKTHUMB_MAX_PIXEL="5")
@@ -133,8 +137,12 @@ async def test_folders_that_are_not_as_they_should_be(tmp_path: Path) -> None:
     nowhere = f"unix://{tmp_path}/none"
     folder = a_folder(tmp_path / "data")
     assert (await examined(folder, nowhere, min_free_bytes=2**62))["space"] == "FAIL"
-    folder.chmod(0o777)
-    assert (await examined(folder, nowhere))["folder"] == "warn"
+    for mode in (0o777, 0o755, 0o711):
+        folder.chmod(mode)
+        assert (await examined(folder, nowhere))["folder"] == "warn"
+    for mode in (0o700, 0o750, 0o770):
+        folder.chmod(mode)
+        assert (await examined(folder, nowhere))["folder"] == "ok"
     assert (await examined(folder / "store.json", nowhere))["folder"] == "FAIL"
 
 
@@ -154,3 +162,57 @@ async def test_a_server_that_is_no_redis(tmp_path: Path) -> None:
             assert (await examined(a_folder(tmp_path / "data"), url))["redis"] == "FAIL"
         finally:
             doctor.ANSWER_SECONDS = doctor_seconds
+
+
+@pytest.mark.parametrize(
+    ("version", "filters", "level", "lacks"),
+    [
+        (7, True, "ok", ""),
+        (0, True, "warn", "no Landlock:"),
+        (7, False, "warn", "no filters of system calls:"),
+        (0, False, "warn", "no Landlock and filters of system calls:"),
+    ],
+)
+def test_what_confines_a_sandbox_process(
+    monkeypatch: pytest.MonkeyPatch, version: int, filters: bool, level: str, lacks: str
+) -> None:
+    monkeypatch.setattr(landlock, "version", lambda: version)
+    monkeypatch.setattr(syscalls, "is_available", lambda: filters)
+    found = machine.sandbox()
+    assert (found.level, lacks in found.sentence) == (level, True)
+
+
+async def test_a_server_with_a_known_flaw(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = a_folder(tmp_path / "data")
+
+    async def old(redis: Redis, keys: Keys) -> RedisFacts:
+        return replace(await inspect(redis, keys), valkey_version="8.1.3")
+
+    assert (await examined(folder, redis_url))["redis"] == "ok"
+    monkeypatch.setattr(doctor, "inspect", old)
+    found = await doctor._redis(Config.of(data_dir=folder, redis_url=redis_url))
+    (server,) = [finding for finding in found if finding.subject == "redis"]
+    assert server.level == "warn"
+    assert server.sentence.startswith("Valkey 8.1.3 at ")
+    assert "install Valkey 8.1.7 or newer" in server.sentence
+
+
+@pytest.mark.parametrize(
+    ("mode", "variables", "level"),
+    [
+        (0o644, {}, "warn"),
+        (0o640, {}, "ok"),
+        (0o644, {"QUICKTHUMB_SMTP_PASSWORD": "other"}, "ok"),
+        (0o644, {"QUICKTHUMB_SMTP_PASSWORD_FILE": "/run/secrets/smtp"}, "ok"),
+    ],
+)
+def test_a_settings_file_with_a_secret_that_everybody_may_read(
+    tmp_path: Path, mode: int, variables: dict[str, str], level: str
+) -> None:
+    path = tmp_path / "settings.py"
+    path.write_text("SMTP_PASSWORD = 'secret'")
+    path.chmod(mode)
+    environment = {"QUICKTHUMB_SETTINGS": str(path), **variables}
+    found = machine.settings(Config.of(smtp_user="robot", smtp_password="secret"), environment)
+    assert found.level == level
+    assert machine.settings(Config(), environment).level == "ok"

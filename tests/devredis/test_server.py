@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from quickthumb.devredis import RedisCannotStart
 from quickthumb.devredis.server import make_private
@@ -19,6 +20,35 @@ async def test_it_answers_on_a_private_socket_and_nowhere_else(server: RedisServ
     assert psutil.Process(server.process.pid).net_connections(kind="inet") == []
     assert stat.S_IMODE(server.embedded.socket.stat().st_mode) == 0o700
     assert stat.S_IMODE(server.embedded.socket.parent.stat().st_mode) == 0o700
+
+
+ATTACKS = [
+    "CONFIG SET dir /tmp",
+    "ACL SETUSER default on",
+    "MODULE LOAD /tmp/evil.so",
+    "DEBUG SLEEP 0",
+    "REPLICAOF 127.0.0.1 1",
+    "MIGRATE 127.0.0.1 1 key 0 1",
+    "RESTORE key 0 value",
+    "MONITOR",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_no_client_may_do_what_only_an_attack_needs(tmp_path: Path, attack: str) -> None:
+    async with RedisServer(tmp_path, restricted=True) as server, Redis.from_url(server.url) as client:
+        assert await client.set("colour", "green")
+        with pytest.raises(ResponseError, match=r"no permissions|not allowed"):
+            await client.execute_command(*attack.split())
+        assert await server.embedded.is_ready()
+
+
+async def test_a_restricted_server_is_shut_down_by_the_next_one(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path, restricted=True) as server:
+        old_server = server.process
+        await server.start()
+        assert old_server is not None
+        assert await old_server.wait() == 0
 
 
 async def test_it_refuses_to_forget(server: RedisServer) -> None:

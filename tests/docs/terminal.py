@@ -58,7 +58,7 @@ class Terminal:
         for name, words in {
             "quickthumb": f"{sys.executable} -m quickthumb",
             "arq": f"{sys.executable} -m arq",
-            "redis-server": str(find_server()),
+            "redis-server": str(find_server().path),
         }.items():
             program = programs / name
             program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')

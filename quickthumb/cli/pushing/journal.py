@@ -18,6 +18,8 @@ from quickthumb.cli.pushing.folder import Photo
 
 FILE = ".quickthumb-push.jsonl"
 VERSION = 1
+# The addresses of results let anyone read them.
+PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Journal:
         self._entries: dict[str, dict[str, Entry]] = {}  # by path and order
         self._file = -1
         whole = self._read()
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE)
         if not whole:
             os.write(self._file, b"\n")
         if not self._salt:
