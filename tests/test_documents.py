@@ -123,8 +123,18 @@ def test_a_command_does_what_is_shown(command: str, output: str, request: pytest
         assert re.search(r"quickthumb\.(app:app|worker\.Settings)$", command)
     elif program == "honcho":
         assert runs([sys.executable, "-m", "honcho", "check"])
+    elif program == "install":
+        check_folder(command, request)
     else:
         raise AssertionError(f"no test knows how to run {command!r}")
+
+
+def check_folder(command: str, request: pytest.FixtureRequest) -> None:
+    """Runs `install --directory` in a folder of the test's own, for this user and its group."""
+    made: Path = request.getfixturevalue("tmp_path") / "made"
+    words = re.sub(r" --(owner|group) \S+", "", command).split()
+    assert runs([*words[:-1], str(made)])
+    assert oct(made.stat().st_mode & 0o7777)[2:] in words
 
 
 def runs(words: list[str]) -> bool:
