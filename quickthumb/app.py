@@ -50,7 +50,7 @@ def build(config: Config) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         logs.configure(config.logs.format)
-        server = adapt_server()
+        server = adapt_server(config.web)
         # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
         # right one.
         with anyio.move_on_after(FIRST_LOOK_SECONDS):
