@@ -13,7 +13,7 @@ from quickthumb.web.slow_readers import SlowReaders
 
 log = logging.getLogger("quickthumb.web")
 
-# Refused connections stay open for a moment, so that their clients can read why. More of them are just cut.
+# Refused connections stay open for a moment, so that their clients can read why. If there are more, that is left to luck.
 MOST_LINGERING = 64
 LOG_INTERVAL_SECONDS = 60.0
 

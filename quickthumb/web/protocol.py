@@ -55,10 +55,10 @@ class BoundedProtocol(InOrder):
         refusal = self.open_connections.enter(self, address)
         if refusal is None:
             self._expect_head()
-        elif self.open_connections.may_linger(self):
-            self.refuse(TooManyConnections(refusal))
-        else:
-            transport.abort()
+            return
+        self.refuse(TooManyConnections(refusal))
+        if not self.open_connections.may_linger(self):
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open_connections.leave(self)

@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import pytest_asyncio
 from PIL import Image
 
+from quickthumb.web.descriptors import FILES_PER_CONNECTION, SPARE_FILES
 from tests.conftest import http_client
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -52,6 +56,12 @@ def noise() -> bytes:
     file = BytesIO()
     Image.frombytes("RGB", (SIDE, SIDE), os.urandom(SIDE * SIDE * 3)).save(file, "PNG", compress_level=0)
     return file.getvalue()
+
+
+def held(web: WebProcess) -> int:
+    """How many connections and files of uploads the web process has open."""
+    connections = [each for each in web.process.net_connections() if each.laddr.port == web.port and each.raddr]
+    return len(connections) + sum(file.path.endswith("source") for file in web.process.open_files())
 
 
 async def opened(stack: contextlib.AsyncExitStack, web: WebProcess, number: int, address: str | None = None) -> None:
@@ -114,6 +124,37 @@ async def test_a_crowd_of_refused_connections_leaves_nothing_behind(narrow: WebP
         assert await is_served(narrow, OTHER)
 
 
+def limited_to(soft: int, hard: int) -> tuple[str, ...]:
+    """The command that starts another one with these limits on open files."""
+    return ("prlimit", f"--nofile={soft}:{hard}")
+
+
+needs_prlimit = pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
+
+
+@needs_prlimit
+async def test_connections_leave_files_to_the_process(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path) as redis, running_web(tmp_path, redis.url, before=limited_to(400, 400)) as web:
+        room = (400 - SPARE_FILES) // FILES_PER_CONNECTION
+        async with contextlib.AsyncExitStack() as stack:
+            await opened(stack, web, room)
+            for _ in range(300):
+                await stack.enter_async_context(connection(web.address))
+            await wait_until(lambda: held(web) == room)  # the others were refused, and are closed
+            assert not await is_served(web, OTHER)
+        await wait_until(lambda: is_served(web))
+        assert f"may open only 400 files, so it serves at most {room} connections" in web.log.read_text()
+        assert "Too many open files" not in web.log.read_text()
+
+
+@needs_prlimit
+async def test_the_process_takes_as_many_files_as_it_may(tmp_path: Path) -> None:
+    async with running_web(tmp_path, "redis://127.0.0.1:1", before=limited_to(400, 5000)) as web:
+        assert web.process.rlimit(psutil.RLIMIT_NOFILE) == (5000, 5000)
+    async with running_web(tmp_path, "redis://127.0.0.1:1", before=limited_to(400, 20_000), max_connections=100) as web:
+        assert web.process.rlimit(psutil.RLIMIT_NOFILE) == (100 * FILES_PER_CONNECTION + SPARE_FILES, 20_000)
+
+
 @contextlib.contextmanager
 def small_reader(web: WebProcess, path: str) -> Iterator[socket.socket]:
     """A connection that has asked for the path, whose system keeps little for it."""
@@ -132,12 +173,6 @@ async def original(impatient: WebProcess) -> str:
     async with http_client(impatient.address) as client:
         answer = await client.post("/images/", content=noise(), headers={"Content-Type": "image/png"})
         return str(answer.json()["links"]["original"])
-
-
-def held(web: WebProcess) -> int:
-    """How many connections and files of uploads the web process has open."""
-    connections = [each for each in web.process.net_connections() if each.laddr.port == web.port and each.raddr]
-    return len(connections) + sum(file.path.endswith("source") for file in web.process.open_files())
 
 
 async def test_a_client_that_does_not_read_is_cut_off(impatient: WebProcess, original: str) -> None:
