@@ -32,7 +32,8 @@ class AnnouncesShutdown(asyncio.Protocol):
 
 
 class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
-    """One connection. Subclasses override `take_head` instead of `on_headers_complete`."""
+    """One connection. Subclasses override `take_head` and `take_end` instead of `on_headers_complete` and
+    `on_message_complete`."""
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -61,7 +62,11 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._has_offer():
-            super().on_message_complete()
+            self.take_end()
+
+    def take_end(self) -> None:
+        """Notes that the request has arrived as a whole."""
+        super().on_message_complete()
 
     def _parse(self, data: bytes) -> bytes:
         """Parses the data. After an offer to upgrade, returns what is left to parse."""

@@ -20,7 +20,9 @@ _OVERLAP = len(EMPTY_LINE) - 1
 
 
 class InOrder(IgnoresUpgrades):
-    """One connection. Subclasses override `read` to see each piece, and `stops_reading` to refuse what follows."""
+    """One connection. Subclasses override `read` to see each piece, and set `over` to read nothing more."""
+
+    over = False
 
     # Received, but not yet given to the parser.
     _unread = b""
@@ -32,7 +34,7 @@ class InOrder(IgnoresUpgrades):
     _answering = False
 
     def data_received(self, data: bytes) -> None:
-        if self.stops_reading():
+        if self.over:
             return
         self._unset_keepalive_if_required()
         self._unread = self._unread + data if self._unread else data
@@ -40,17 +42,14 @@ class InOrder(IgnoresUpgrades):
         if len(self._unread) > MOST_UNREAD_BYTES:
             self.flow.pause_reading()
 
-    def stops_reading(self) -> bool:
-        """Whether everything that is still received is to be ignored."""
-        return self.transport.is_closing()
-
     def read(self, piece: bytes) -> None:
         """Parses a piece. A request ends at its end, if at all."""
         self.parse(piece)
 
     def take_head(self) -> None:
-        lengths = [value for name, value in self.headers if name == b"content-length"]
-        self._body_left = int(lengths[0]) if lengths else 0  # the parser has checked it
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._body_left = int(value)  # the parser has checked it, and that there is only one
         super().take_head()
 
     def on_message_begin(self) -> None:
@@ -58,35 +57,35 @@ class InOrder(IgnoresUpgrades):
             raise ValueError("a request began within a piece")  # cannot happen while the parser demands CR LF
         super().on_message_begin()
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if not self._has_offer():
-            self._answering = not self.cycle.response_complete
+    def take_end(self) -> None:
+        super().take_end()
+        self._answering = not self.cycle.response_complete
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._answering:
             self._answering = False
-            if self._unread and not self.stops_reading():
+            if self._unread and not self.transport.is_closing():
                 self._unset_keepalive_if_required()
                 self._read_on()
 
     def _read_on(self) -> None:
         """Parses what has been received, up to the end of a request."""
         data, place = self._unread, 0
-        while place < len(data) and not self._answering and not self.stops_reading():
+        while place < len(data) and not self._answering and not self.over:
             end = self._end_of_piece(data, place)
             if self._body_left:
                 self._body_left -= end - place
             self.read(data[place:end])
             place = end
-        self._last_read = (self._last_read + data[max(0, place - _OVERLAP) : place])[-_OVERLAP:]
         self._unread = data[place:]
+        # Nothing that begins in one request ends in the next.
+        self._last_read = b"" if self._answering else (self._last_read + data[-_OVERLAP:])[-_OVERLAP:]
 
     def _end_of_piece(self, data: bytes, place: int) -> int:
         if self._body_left:
             return min(len(data), place + self._body_left)
-        if place == 0:  # an empty line may have begun in the data before
+        if place == 0 and self._last_read:
             across = (self._last_read + data[:_OVERLAP]).find(EMPTY_LINE)
             if across >= 0:
                 return across + len(EMPTY_LINE) - len(self._last_read)

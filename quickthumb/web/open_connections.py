@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Protocol
 
 from quickthumb.config.sections import WebSettings
@@ -13,7 +14,8 @@ from quickthumb.web.slow_readers import SlowReaders
 
 log = logging.getLogger("quickthumb.web")
 
-# Refused connections stay open for a moment, so that their clients can read why. If there are more, that is left to luck.
+# Refused connections stay open for a moment, so that their clients can read why. Any beyond these are closed at once,
+# and their clients may miss it.
 MOST_LINGERING = 64
 LOG_INTERVAL_SECONDS = 60.0
 
@@ -25,6 +27,10 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when every request is answered, by some clock; None while the connection is in use."""
+
 
 def nobody(address: str) -> bool:
     """Exempts no address."""
@@ -32,7 +38,7 @@ def nobody(address: str) -> bool:
 
 
 class OpenConnections:
-    """Counts connections from `enter` to `leave`. Every method takes a small, constant time.
+    """Counts connections from `enter` to `leave`, and costs nothing in between.
 
     At most `most` connections are open (MAX_CONNECTIONS if it is not given), and at most MAX_CONNECTIONS_PER_ADDRESS
     from one address, or from one network of 64 bits in IPv6. Addresses that are `exempt`, and Unix sockets, have no
@@ -48,7 +54,6 @@ class OpenConnections:
         # Each connection with the network that it counts for, if any.
         self._open: dict[Connection, str | None] = {}
         self._per_network: Counter[str] = Counter()
-        self._idle: dict[Connection, None] = {}  # in the order in which they became idle
         self._lingering: set[Connection] = set()
         self._logged_at = -LOG_INTERVAL_SECONDS
 
@@ -80,7 +85,6 @@ class OpenConnections:
     def leave(self, connection: Connection) -> None:
         """The connection is closed."""
         self._lingering.discard(connection)
-        self._idle.pop(connection, None)
         self.slow_readers.forget(connection)
         network = self._open.pop(connection, None)
         if network is not None:
@@ -88,22 +92,21 @@ class OpenConnections:
             if not self._per_network[network]:
                 del self._per_network[network]
 
-    def rests(self, connection: Connection) -> None:
-        """The connection is idle: every request on it is answered."""
-        self._idle[connection] = None
-
-    def stirs(self, connection: Connection) -> None:
-        """The connection is idle no longer."""
-        self._idle.pop(connection, None)
-
     def _freed(self, network: str | None) -> bool:
         """Closes the connection that has been idle longest, of the network if one is given. False if there is none."""
-        for connection in self._idle:
-            if (network is None or self._open[connection] == network) and _is_sent(connection):
-                self.leave(connection)
-                connection.transport.close()
-                return True
-        return False
+        idle = [
+            (since, connection)
+            for connection, of in self._open.items()
+            if (since := connection.idle_since) is not None
+            and (network is None or of == network)
+            and not connection.transport.get_write_buffer_size()
+        ]
+        if not idle:
+            return False
+        _, longest = min(idle, key=itemgetter(0))
+        self.leave(longest)
+        longest.transport.close()
+        return True
 
     def _refusal(self, reason: str, address: str | None) -> str:
         now = time.monotonic()
@@ -111,7 +114,3 @@ class OpenConnections:
             self._logged_at = now
             log.warning("Refused a connection from %s: %s", address or "a local client", reason)
         return f"{reason[0].upper()}{reason[1:]}."
-
-
-def _is_sent(connection: Connection) -> bool:
-    return not connection.transport.get_write_buffer_size()

@@ -45,7 +45,6 @@ class BoundedProtocol(InOrder):
     # In a head, its bytes so far; in a body, the bytes received beyond what its content accounts for.
     _framing_bytes = 0
     _in_head = True
-    _refused = False
     _deadline: asyncio.TimerHandle | None = None
     url = b""
 
@@ -69,30 +68,27 @@ class BoundedProtocol(InOrder):
         self.open_connections.slow_readers.drained(self)
         super().resume_writing()
 
-    def stops_reading(self) -> bool:
-        return self._refused or super().stops_reading()
-
     def read(self, piece: bytes) -> None:
         if self._in_head:
             self._read_head(piece)
             return
         self._framing_bytes += len(piece)
-        super().read(piece)
+        self.parse(piece)
         if self._framing_bytes > MOST_HEAD_BYTES:
             self.refuse(MalformedRequest("The body has too many bytes around its chunks."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:  # nothing here uses trailers, so they are not kept
-            return
-        if len(self.headers) == MOST_HEADERS:
-            raise HeadTooLarge(f"A request may have at most {MOST_HEADERS} headers.")
-        super().on_header(name, value)
+        if self._in_head:  # nothing here uses trailers, so they are not kept
+            super().on_header(name, value)
 
     def take_head(self) -> None:
         self._in_head = False
         self._framing_bytes = 0
         self._forget_deadline()
-        if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
+        names = [name for name, _ in self.headers]
+        if len(names) > MOST_HEADERS:
+            raise HeadTooLarge(f"A request may have at most {MOST_HEADERS} headers.")
+        if self.parser.get_http_version() == "1.1" and names.count(b"host") != 1:
             raise ValueError("RFC 9112, section 3.2: exactly one Host")  # answered with 400, like a syntax error
         super().take_head()
 
@@ -100,20 +96,15 @@ class BoundedProtocol(InOrder):
         self._framing_bytes = max(0, self._framing_bytes - CHUNK_FRAMING_BYTES - 3 * len(body))
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if not self._has_offer():
-            self._in_head = True
-            self._framing_bytes = 0
+    def take_end(self) -> None:
+        super().take_end()
+        self._in_head = True
+        self._framing_bytes = 0
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.timeout_keep_alive_task is not None:
-            self.open_connections.rests(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.open_connections.stirs(self)
-        super().data_received(data)
+    @property
+    def idle_since(self) -> float | None:
+        """Since when every request is answered, by some clock; None while the connection is in use."""
+        return self.timeout_keep_alive_task.when() if self.timeout_keep_alive_task is not None else None
 
     def refuse_invalid(self, error: httptools.HttpParserError) -> None:
         cause = error.__context__
@@ -123,9 +114,9 @@ class BoundedProtocol(InOrder):
 
     def refuse(self, error: QuickThumbError) -> None:
         """Answers with the problem and closes the connection; only closes it if another response has already begun."""
-        if self.stops_reading():
+        if self.over or self.transport.is_closing():
             return
-        self._refused = True
+        self.over = True
         self._forget_deadline()
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
@@ -143,7 +134,7 @@ class BoundedProtocol(InOrder):
             self._expect_head()
         allowed = MOST_HEAD_BYTES - self._framing_bytes
         self._framing_bytes += len(piece)
-        super().read(piece[:allowed])
+        self.parse(piece[:allowed])
         if len(piece) > allowed:
             self.refuse(self._too_large())
 

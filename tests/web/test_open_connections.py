@@ -149,8 +149,8 @@ async def test_connections_leave_files_to_the_process(tmp_path: Path) -> None:
 
 @needs_prlimit
 async def test_the_process_takes_as_many_files_as_it_may(tmp_path: Path) -> None:
-    async with running_web(tmp_path, "redis://127.0.0.1:1", before=limited_to(400, 5000)) as web:
-        assert web.process.rlimit(psutil.RLIMIT_NOFILE) == (5000, 5000)
+    async with running_web(tmp_path, "redis://127.0.0.1:1", before=limited_to(400, 2000)) as web:
+        assert web.process.rlimit(psutil.RLIMIT_NOFILE) == (2000, 2000)
     async with running_web(tmp_path, "redis://127.0.0.1:1", before=limited_to(400, 20_000), max_connections=100) as web:
         assert web.process.rlimit(psutil.RLIMIT_NOFILE) == (100 * FILES_PER_CONNECTION + SPARE_FILES, 20_000)
 

@@ -32,7 +32,7 @@ class WebSettings:
         default=64, ge=0, description="Largest number of requests from one address that wait at the same time."
     )
     max_connections: int = Field(
-        default=2000,
+        default=1000,
         ge=1,
         description="Largest number of open connections of one web process; others are refused with 503.",
     )
