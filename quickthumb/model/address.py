@@ -4,7 +4,8 @@ import ipaddress
 
 
 def client_network(address: str) -> str:
-    """Whom an address is counted for: itself, and for IPv6 its network of 64 bits, which is one customer's.
+    """Whom an address is counted for: itself, but for a public IPv6 address its network of 64 bits, which is one
+    customer's.
 
     What is no IP address is returned as it is.
     """
@@ -16,4 +17,6 @@ def client_network(address: str) -> str:
         return address
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
+    if not ip.is_global:
+        return str(ip)
     return f"{ipaddress.IPv6Address(int(ip) >> 64 << 64)}/64"

@@ -8,7 +8,7 @@ from quickthumb.model.address import client_network
 
 
 class Waits:
-    """At most `most` requests wait, and at most `most_per_address` of one address or, in IPv6, of one network.
+    """At most `most` requests wait, and at most `most_per_address` of one address, see `client_network`.
 
     A request that waits keeps a connection, and reads its job every second.
     """
