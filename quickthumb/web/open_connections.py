@@ -41,9 +41,8 @@ class OpenConnections:
     """Counts connections from `enter` to `leave`, and costs nothing in between.
 
     At most `most` connections are open (MAX_CONNECTIONS if it is not given), and at most MAX_CONNECTIONS_PER_ADDRESS
-    from one address, or from one public network of 64 bits in IPv6. Addresses that are `exempt`, and Unix sockets, have no
-    limit of their own. When there is no room for a new connection, it takes the place of the one that has been idle
-    longest.
+    from one address, see `client_network`. Addresses that are `exempt`, and Unix sockets, have no limit of their own.
+    When there is no room for a new connection, it takes the place of the one that has been idle longest.
     """
 
     def __init__(self, web: WebSettings, *, most: int | None = None, exempt: Exemption = nobody) -> None:
