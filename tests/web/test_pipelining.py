@@ -12,30 +12,33 @@ from tests.web.conftest import upload
 from tests.web.sockets import connection
 from tests.web_process import WebProcess
 
-ASKS = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+ASKS = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+LAST = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 IMAGE = picture(64, 48)
-POST = b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+POST = b"POST /images/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
 UPLOAD = b"%bContent-Length: %d\r\n\r\n%b" % (POST, len(IMAGE), IMAGE)
 CHUNKS = b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nX-Trailer: x\r\n\r\n" % (POST, len(IMAGE), IMAGE)
 # What is refused, with the status of the answer.
 REFUSED = {
     "no HTTP": (b"\x16\x03\x01 nonsense\r\n\r\n", 400),
     "no Host": (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
-    "an endless header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000, 431),
+    "an endless header": (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 70_000, 431),
     "an endless URL": (b"GET /" + b"x" * 70_000, 414),
-    "an unknown encoding": (b"POST /images/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nx", 400),
+    "an unknown encoding": (b"POST /images/ HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: gzip\r\n\r\nx", 400),
     "two lengths": (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
     "a bad chunk": (POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
-    "a bad Expect": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nHost: y\r\n\r\n", 400),
-    "a bad offer": (b"GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 400),
+    "a bad Expect": (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nHost: y\r\n\r\n", 400),
+    "a bad offer": (
+        b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: y\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        400,
+    ),
 }
 CROWDS = 12
 MOST_KEPT_BYTES = 12 * MEBIBYTE
 
 
 def waits_for(job: str, seconds: int = 1) -> bytes:
-    return f"GET {job}?wait={seconds} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    return f"GET {job}?wait={seconds} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 @pytest.mark.parametrize("name", REFUSED)

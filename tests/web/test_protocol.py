@@ -40,7 +40,7 @@ async def test_an_address_without_end_is_refused(service: str) -> None:
 
 def padded(size: int, *, padding: bytes = b"x", method: bytes = b"GET", target: bytes = b"/healthz") -> bytes:
     """A request head of so many bytes, which asks to close the connection."""
-    start = b"%b %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Padding: x" % (method, target)
+    start = b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Padding: x" % (method, target)
     return start + padding * (size - len(start) - 4) + b"\r\n\r\n"
 
 
@@ -63,14 +63,16 @@ async def test_a_body_that_comes_with_the_head_is_no_part_of_it(service: str) ->
 
 async def test_a_request_has_a_bounded_number_of_headers(service: str) -> None:
     for number, status in ((protocol.MOST_HEADERS, 200), (protocol.MOST_HEADERS + 1, 431), (20_000, 431)):
-        lines = b"Host: x\r\nConnection: close\r\n" + b"A:\r\n" * (number - 2)
+        lines = b"Host: localhost\r\nConnection: close\r\n" + b"A:\r\n" * (number - 2)
         answer = await exchange(service, b"GET /healthz HTTP/1.1\r\n" + lines[:64_000] + b"\r\n")
         assert answer.startswith(b"HTTP/1.1 %d " % status), number
 
 
 @pytest.mark.parametrize("around", [b";x=%s" % (b"x" * 1000), b";x"], ids=["long", "short"])
 async def test_chunks_bring_little_but_their_content(service: str, around: bytes) -> None:
-    head = b"POST /images/ HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     body = (b"\xff\xd8\xff", *[b"\x00"] * 1000)
     chunks = b"".join(b"%x%b\r\n%b\r\n" % (len(part), around, part) for part in body) + b"0\r\n\r\n"
     refused = code(await exchange(service, head + chunks))
@@ -78,7 +80,7 @@ async def test_chunks_bring_little_but_their_content(service: str, around: bytes
 
 
 async def test_blank_lines_between_requests_do_not_hold_the_connection(service: str) -> None:
-    answer = await exchange(service, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n")
+    answer = await exchange(service, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
 
 
@@ -90,8 +92,8 @@ async def test_what_is_not_http_is_refused(service: str) -> None:
 
 
 async def test_a_head_that_does_not_come_is_not_waited_for(service: str) -> None:
-    first = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    half = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    first = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    half = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     silence, broken_off, behind_a_first = await asyncio.gather(
         exchange(service), exchange(service, half), exchange(service, first, half)
     )
@@ -100,13 +102,13 @@ async def test_a_head_that_does_not_come_is_not_waited_for(service: str) -> None
 
 
 async def test_many_requests_on_one_connection_are_no_long_head(service: str) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Padding: %s\r\n\r\n" % (b"x" * 30_000)
-    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Padding: %s\r\n\r\n" % (b"x" * 30_000)
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = await exchange(service, *[request] * 5, last)
     assert answer.count(b"HTTP/1.1 200") == 6
 
 
-@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"], ids=["none", "two"])
+@pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: y\r\n"], ids=["none", "two"])
 async def test_a_request_names_one_host(service: str, hosts: bytes) -> None:
     assert code(await exchange(service, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")) == (400, "malformed_request")
 

@@ -89,16 +89,18 @@ async def test_each_address_has_a_limit_and_all_have_one(narrow: WebProcess, cli
             await wait_until(lambda: is_full(client, job))
 
 
-@pytest.mark.parametrize("behind", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2], ids=["alone", "pipelining"])
+@pytest.mark.parametrize(
+    "behind", [b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2], ids=["alone", "pipelining"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_client_that_hangs_up_gives_its_place_back(
     narrow: WebProcess, client: httpx.AsyncClient, method: str, behind: bytes
 ) -> None:
     job = (await upload(client))["links"]["self"]
-    asked = f"GET {job} HTTP/1.1\r\nHost: x\r\nPrefer: {LONG}\r\n\r\n".encode()
+    asked = f"GET {job} HTTP/1.1\r\nHost: 127.0.0.1\r\nPrefer: {LONG}\r\n\r\n".encode()
     if method == "POST":
         about = f"Content-Type: image/jpeg\r\nContent-Length: {len(IMAGE)}\r\nPrefer: {LONG}"
-        asked = f"POST /images/ HTTP/1.1\r\nHost: x\r\n{about}\r\n\r\n".encode() + IMAGE
+        asked = f"POST /images/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{about}\r\n\r\n".encode() + IMAGE
     async with contextlib.AsyncExitStack() as stack:
 
         async def is_full_with_one_more() -> bool:
