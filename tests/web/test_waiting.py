@@ -12,7 +12,7 @@ from tests.conftest import http_client, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from tests.web.conftest import upload
-from tests.web.sockets import Connection, connection
+from tests.web.sockets import connection
 from tests.web_process import WebProcess, running_web
 
 IMAGE = picture(64, 48)
@@ -20,6 +20,7 @@ JPEG = {"Content-Type": "image/jpeg"}
 # Longer than any of these tests takes.
 LONG = "wait=60"
 MOST, MOST_PER_ADDRESS = 3, 2
+HERE, OTHER, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -39,25 +40,9 @@ async def client(narrow: WebProcess) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@contextlib.asynccontextmanager
-async def holding(
-    web: WebProcess, job: str, number: int, from_address: str | None = None
-) -> AsyncIterator[list[Connection]]:
-    """So many connections, each with a request that waits for the job."""
-    async with contextlib.AsyncExitStack() as stack:
-        held = [await stack.enter_async_context(connection(web.address, from_address)) for _ in range(number)]
-        for waiting in held:
-            await waiting.head(f"GET {job}", Prefer=LONG)
-        yield held
-
-
 async def waits(client: httpx.AsyncClient, job: str) -> bool:
     """Whether a further request would wait."""
     return "preference-applied" in (await client.get(job, headers={"Prefer": "wait=1"})).headers
-
-
-async def is_full(client: httpx.AsyncClient, job: str) -> bool:
-    return not await waits(client, job)
 
 
 async def number_of_jobs(client: httpx.AsyncClient) -> int:
@@ -68,11 +53,32 @@ async def has_more_jobs(client: httpx.AsyncClient, than: int) -> bool:
     return await number_of_jobs(client) > than
 
 
+def asks_for(job: str) -> bytes:
+    return f"GET {job} HTTP/1.1\r\nHost: 127.0.0.1\r\nPrefer: {LONG}\r\n\r\n".encode()
+
+
+async def fill(
+    stack: contextlib.AsyncExitStack, web: WebProcess, client: httpx.AsyncClient, job: str, asked: bytes, at: str = HERE
+) -> None:
+    """Opens connections from an address, and sends on each what is `asked`, until the client may not wait as well."""
+
+    async def is_full_with_one_more() -> bool:
+        held = await stack.enter_async_context(connection(web.address, at))
+        stack.callback(held.break_off)
+        before = await number_of_jobs(client)
+        await held.send(asked)
+        if asked.startswith(b"POST"):  # else the question below would take the place before the upload has arrived
+            await wait_until(lambda: has_more_jobs(client, before))
+        return not await waits(client, job)
+
+    await wait_until(is_full_with_one_more, seconds=30)
+
+
 async def test_beyond_the_limit_the_answer_comes_at_once(narrow: WebProcess, client: httpx.AsyncClient) -> None:
     job = (await upload(client))["links"]["self"]
     assert await waits(client, job)
-    async with holding(narrow, job, MOST_PER_ADDRESS):
-        await wait_until(lambda: is_full(client, job))
+    async with contextlib.AsyncExitStack() as stack:
+        await fill(stack, narrow, client, job, asks_for(job))
         answer = await client.get(job, params={"wait": 60})
         assert (answer.status_code, answer.json()["status"], answer.headers["retry-after"]) == (200, "WAITING", "1")
         posted = await client.post("/images/", params={"wait": 60}, content=IMAGE, headers=JPEG)
@@ -83,10 +89,10 @@ async def test_beyond_the_limit_the_answer_comes_at_once(narrow: WebProcess, cli
 
 async def test_each_address_has_a_limit_and_all_have_one(narrow: WebProcess, client: httpx.AsyncClient) -> None:
     job = (await upload(client))["links"]["self"]
-    async with holding(narrow, job, MOST_PER_ADDRESS, from_address="127.0.0.2"):
+    async with http_client(narrow.address, from_address=OTHER) as other, contextlib.AsyncExitStack() as stack:
+        await fill(stack, narrow, other, job, asks_for(job), OTHER)
         assert await waits(client, job)
-        async with holding(narrow, job, MOST - MOST_PER_ADDRESS, from_address="127.0.0.3"):
-            await wait_until(lambda: is_full(client, job))
+        await fill(stack, narrow, client, job, asks_for(job), THIRD)
 
 
 @pytest.mark.parametrize(
@@ -97,22 +103,12 @@ async def test_a_client_that_hangs_up_gives_its_place_back(
     narrow: WebProcess, client: httpx.AsyncClient, method: str, behind: bytes
 ) -> None:
     job = (await upload(client))["links"]["self"]
-    asked = f"GET {job} HTTP/1.1\r\nHost: 127.0.0.1\r\nPrefer: {LONG}\r\n\r\n".encode()
+    asked = asks_for(job)
     if method == "POST":
         about = f"Content-Type: image/jpeg\r\nContent-Length: {len(IMAGE)}\r\nPrefer: {LONG}"
         asked = f"POST /images/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{about}\r\n\r\n".encode() + IMAGE
     async with contextlib.AsyncExitStack() as stack:
-
-        async def is_full_with_one_more() -> bool:
-            held = await stack.enter_async_context(connection(narrow.address))
-            stack.callback(held.break_off)
-            before = await number_of_jobs(client)
-            await held.send(asked + behind)
-            if method == "POST":  # else the question below would take the place before the upload has arrived
-                await wait_until(lambda: has_more_jobs(client, before))
-            return await is_full(client, job)
-
-        await wait_until(is_full_with_one_more)
+        await fill(stack, narrow, client, job, asked + behind)
     await wait_until(lambda: waits(client, job))
     assert "Traceback" not in narrow.log.read_text()
 
