@@ -56,7 +56,7 @@ def build(config: Config) -> Starlette:
         warning = exposure(config.storage.data_dir)
         if warning is not None:
             log.warning("%s", warning)
-        server = adapt_server()
+        server = adapt_server(config.web)
         # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
         # right one.
         with private_process(config):

@@ -24,6 +24,7 @@ from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
+from quickthumb.service.waits import Waits
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
 
@@ -58,7 +59,9 @@ def image_service(
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
-    return ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)), shutdown)
+    submission = Submission(sources, acceptance, read_presets(config.presets))
+    waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
+    return ImageService(store, storage, watch, submission, shutdown, waits)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:

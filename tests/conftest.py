@@ -47,10 +47,18 @@ def clean_environment(**settings: object) -> dict[str, str]:
     return {**kept, **{f"QUICKTHUMB_{name.upper()}": str(value) for name, value in settings.items()}}
 
 
-def http_client(url: str, *, timeout: float = 30) -> httpx.AsyncClient:
-    """A client for plain HTTP. It loads no certificates, because loading them takes longer than most tests."""
-    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
-    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=NO_CERTIFICATES, limits=limits)
+def http_client(url: str, *, timeout: float = 30, from_address: str | None = None) -> httpx.AsyncClient:
+    """A client for plain HTTP, at an address of this machine if one is given.
+
+    It loads no certificates, because loading them takes longer than most tests.
+    """
+    transport = httpx.AsyncHTTPTransport(
+        verify=NO_CERTIFICATES,
+        trust_env=False,
+        limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
+        local_address=from_address,
+    )
+    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, transport=transport)
 
 
 @contextlib.contextmanager

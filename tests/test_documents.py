@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -104,37 +105,56 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
+def check_make(command: str) -> None:
+    assert runs(["make", "-n", *command.split()[1:]])
+
+
+def check_docker(command: str) -> None:
+    assert command.startswith("docker compose up ")
+    assert "worker" in (CHECKOUT / "docker-compose.yml").read_text()
+
+
+def check_own(command: str) -> None:
+    assert runs([sys.executable, "-m", *command.split(), "--help"])
+
+
+def check_server(command: str) -> None:
+    """Here it is enough that it is spelt as in tests/test_processes.py, which starts these."""
+    assert re.search(r"quickthumb\.(app:app|worker\.Settings)$", command)
+
+
+def check_honcho(command: str) -> None:
+    assert runs([sys.executable, "-m", "honcho", "check"])
+
+
+def check_folder(command: str) -> None:
+    """Makes the folder elsewhere, for this user and its group."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        made = Path(elsewhere) / "made"
+        words = re.sub(r" --(owner|group) \S+", "", command).split()
+        assert runs([*words[:-1], str(made)])
+        assert f"{made.stat().st_mode & 0o7777:o}" in words
+
+
+CHECKS: dict[str, Callable[[str], None]] = {
+    "make": check_make,
+    "docker": check_docker,
+    "quickthumb": check_own,
+    "uvicorn": check_server,
+    "arq": check_server,
+    "honcho": check_honcho,
+    "install": check_folder,
+}
+
+
 @pytest.mark.parametrize(("command", "output"), SHOWN)
 def test_a_command_does_what_is_shown(command: str, output: str, request: pytest.FixtureRequest) -> None:
-    program = command.split()[0]
     if SHOWN_ADDRESS in command:
         check_request(command, output, request)
     elif command.startswith("quickthumb render "):
         check_rendering(command, output, request)
-    elif program == "make":
-        assert runs(["make", "-n", *command.split()[1:]])
-    elif program == "docker":
-        assert command.startswith("docker compose up ")
-        assert "worker" in (CHECKOUT / "docker-compose.yml").read_text()
-    elif program == "quickthumb":
-        assert runs([sys.executable, "-m", *command.split(), "--help"])
-    elif program in ("uvicorn", "arq"):
-        # tests/test_processes.py starts these; here it is enough that they are spelt as there.
-        assert re.search(r"quickthumb\.(app:app|worker\.Settings)$", command)
-    elif program == "honcho":
-        assert runs([sys.executable, "-m", "honcho", "check"])
-    elif program == "install":
-        check_folder(command, request)
     else:
-        raise AssertionError(f"no test knows how to run {command!r}")
-
-
-def check_folder(command: str, request: pytest.FixtureRequest) -> None:
-    """Runs `install --directory` in a folder of the test's own, for this user and its group."""
-    made: Path = request.getfixturevalue("tmp_path") / "made"
-    words = re.sub(r" --(owner|group) \S+", "", command).split()
-    assert runs([*words[:-1], str(made)])
-    assert oct(made.stat().st_mode & 0o7777)[2:] in words
+        CHECKS[command.split()[0]](command)
 
 
 def runs(words: list[str]) -> bool:

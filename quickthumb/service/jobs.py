@@ -13,6 +13,7 @@ from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
+from quickthumb.service.waits import Waits
 from quickthumb.storage import Storage
 
 # A waiting request reads its job again after this long, even if no change was announced.
@@ -31,12 +32,14 @@ class ImageService:
         watch: JobWatch,
         submission: Submission,
         shutdown: Shutdown | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
         self._watch = watch
         self._submission = submission
         self._shutdown = shutdown or Shutdown()
+        self._waits = waits or Waits()
         self.presets = submission.presets
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
@@ -61,6 +64,13 @@ class ImageService:
                         break
                     await _any_of(changed, min(remaining, LOOK_AGAIN_SECONDS))
         return job
+
+    async def wait_if_room(self, caller: Caller, job_id: str, seconds: float) -> tuple[Job, bool]:
+        """What `wait` returns, and True. If too many requests wait already: the job in its current state, and False."""
+        with self._waits.place(caller.address) as may_wait:
+            if may_wait:
+                return await self.wait(caller, job_id, seconds), True
+            return await self.find(caller, job_id), False
 
     async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:
         """The caller's jobs after `cursor`, newest first, at most `limit`."""

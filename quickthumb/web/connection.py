@@ -19,6 +19,7 @@ from quickthumb.service.shutdown import Shutdown
 
 # Where the lifespan state holds the application's `Shutdown`.
 SHUTDOWN = "shutdown"
+INVALID = "Invalid HTTP request received."
 
 
 class AnnouncesShutdown(asyncio.Protocol):
@@ -32,17 +33,25 @@ class AnnouncesShutdown(asyncio.Protocol):
 
 
 class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
-    """One connection. Subclasses override `take_head` instead of `on_headers_complete`."""
+    """One connection. Subclasses override `take_head` and `take_end` instead of `on_headers_complete` and
+    `on_message_complete`."""
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self.parse(data)
+
+    def parse(self, data: bytes) -> None:
+        """Gives the data to the parser, which starts the requests in it. Refuses what the parser cannot read."""
         try:
             while data:
                 data = self._parse(data)
-        except httptools.HttpParserError:
-            message = "Invalid HTTP request received."
-            self.logger.warning(message)
-            self.send_400_response(message)
+        except httptools.HttpParserError as error:
+            self.logger.warning(INVALID)
+            self.refuse_invalid(error)
+
+    def refuse_invalid(self, error: httptools.HttpParserError) -> None:
+        """Answers that this is not HTTP, and closes the connection. The error's context is what a callback raised."""
+        self.send_400_response(INVALID)
 
     def on_headers_complete(self) -> None:
         if not self._has_offer():
@@ -57,7 +66,11 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._has_offer():
-            super().on_message_complete()
+            self.take_end()
+
+    def take_end(self) -> None:
+        """Notes that the request has arrived as a whole."""
+        super().on_message_complete()
 
     def _parse(self, data: bytes) -> bytes:
         """Parses the data. After an offer to upgrade, returns what is left to parse."""

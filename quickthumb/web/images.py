@@ -20,6 +20,7 @@ from quickthumb.model.output import Output
 from quickthumb.web.jobs import wait_asked
 from quickthumb.web.presentation import present, present_accepted
 from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
+from quickthumb.web.waiting import waited
 
 LONGEST_KEY = 255
 FILENAME = "filename"
@@ -40,7 +41,8 @@ class PresetsView(BaseModel):
 async def submit(request: Request) -> Response:
     """Accepts an image. Answers 202 with the job once the image is stored and the job is queued.
 
-    With `?wait=` or `Prefer: wait=`, answers 200 if the job ends in that time.
+    With `?wait=` or `Prefer: wait=`, answers 200 if the job ends in that time. If too many requests wait already,
+    answers 202 at once.
     """
     wait_seconds, preferred = wait_asked(request)
     given = request.query_params.multi_items()
@@ -52,23 +54,26 @@ async def submit(request: Request) -> Response:
     )
     job = await service_of(request).submit(caller_of(request), upload)
     metrics_of(request).accepted(job.source.bytes or 0)
+    held = True
     if wait_seconds:
-        job = await _waited(request, job, wait_seconds)
+        job, held = await _waited(request, job, wait_seconds)
     urls = urls_of(request)
     headers = {"Location": urls.job(job.id), "Cache-Control": "no-store"}
-    if preferred:
+    if preferred and held:
         headers["Preference-Applied"] = f"wait={wait_seconds:g}"
+    if not held:
+        headers["Retry-After"] = "1"
     if wait_seconds and job.status.ended:
         return json_answer(present(job, urls), HTTPStatus.OK, headers)
     return json_answer(present_accepted(job, urls), HTTPStatus.ACCEPTED, headers)
 
 
-async def _waited(request: Request, job: Job, seconds: float) -> Job:
-    """The job once it has ended, or in its current state after `seconds`."""
+async def _waited(request: Request, job: Job, seconds: float) -> tuple[Job, bool]:
+    """The job once it has ended, or in its current state after `seconds`, and whether there was room to wait."""
     try:
-        return await service_of(request).wait(caller_of(request), job.id, seconds)
+        return await waited(request, job.id, seconds)
     except QuickThumbError:
-        return job  # whatever has happened since, the image was accepted, and the client must hear so
+        return job, True  # whatever has happened since, the image was accepted, and the client must hear so
 
 
 async def presets(request: Request) -> Response:

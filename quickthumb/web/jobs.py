@@ -17,6 +17,7 @@ from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.web.presentation import BulkView, JobPageView, present
+from quickthumb.web.waiting import waited
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
@@ -26,16 +27,21 @@ _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])"
 
 
 async def show(request: Request) -> Response:
-    """Returns the job at once or, with `?wait=` or `Prefer: wait=`, when it has ended or the time is up."""
+    """Returns the job at once or, with `?wait=` or `Prefer: wait=`, when it has ended or the time is up.
+
+    If too many requests wait already, it returns the job at once.
+    """
     job_id = request.path_params["job_id"]
-    wanted, preferred = wait_asked(request)
-    service, caller = service_of(request), caller_of(request)
-    job = await service.wait(caller, job_id, wanted) if wanted else await service.find(caller, job_id)
+    seconds, preferred = wait_asked(request)
+    if seconds:
+        job, held = await waited(request, job_id, seconds)
+    else:
+        job, held = await service_of(request).find(caller_of(request), job_id), True
     headers = {"Cache-Control": "no-store"}
     if not job.status.ended:
         headers["Retry-After"] = "1"
-    if preferred:
-        headers["Preference-Applied"] = f"wait={wanted:g}"
+    if preferred and held:
+        headers["Preference-Applied"] = f"wait={seconds:g}"
     return json_answer(present(job, urls_of(request)), headers=headers)
 
 

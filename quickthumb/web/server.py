@@ -13,8 +13,10 @@ from uvicorn import Config, Server
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from quickthumb.config.sections import WebSettings
 from quickthumb.web.connection import AnnouncesShutdown, IgnoresUpgrades
-from quickthumb.web.protocol import BoundedProtocol
+from quickthumb.web.middleware.proxies import is_proxy
+from quickthumb.web.protocol import BoundedProtocol, bounded_protocol
 
 log = logging.getLogger("quickthumb.web")
 
@@ -29,8 +31,8 @@ UNBOUNDED = "limits on the request head and on slow clients"
 ADVICE = "Put a reverse proxy in front that has them, or start `quickthumb serve`."
 
 
-def adapt_server() -> Server | None:
-    """Gives a plain uvicorn the limits of `quickthumb serve`, as far as possible, and logs what it lacks in one line.
+def adapt_server(web: WebSettings) -> Server | None:
+    """Gives the connections of uvicorn the limits of the settings. Of a plain uvicorn, logs in one line what it lacks.
 
     Returns the server. Call it in the lifespan: the server has its signal handlers by then, and no connections yet. The
     handlers lead to the server; returns None if there is none. A protocol other than httptools' cannot be given the
@@ -47,7 +49,7 @@ def adapt_server() -> Server | None:
     _hide_name(server.config)
     if server.config.timeout_graceful_shutdown is None:
         server.config.timeout_graceful_shutdown = GRACEFUL_SECONDS
-    _bound(server.config)
+    _bound(server.config, web)
     return server
 
 
@@ -61,12 +63,15 @@ def _hide_name(config: Config) -> None:
     config.encoded_headers = [header for header in config.encoded_headers if header != (b"server", b"uvicorn")]
 
 
-def _bound(config: Config) -> None:
+def _bound(config: Config, web: WebSettings) -> None:
     protocol = config.http_protocol_class
+    is_exempt = is_proxy(web.trusted_proxies)
     if protocol in (HttpToolsProtocol, IgnoresUpgrades):
-        config.http_protocol_class = BoundedProtocol
+        config.http_protocol_class = bounded_protocol(web, exempt=is_exempt)
         log.info("Served by plain uvicorn, with the limits of `quickthumb serve`")
-    elif not issubclass(protocol, BoundedProtocol):
+    elif issubclass(protocol, BoundedProtocol):
+        config.http_protocol_class = bounded_protocol(web, protocol, is_exempt)
+    else:
         log.warning("Served by uvicorn with %s, which lacks %s. %s", protocol.__name__, UNBOUNDED, ADVICE)
         if not issubclass(protocol, AnnouncesShutdown):
             config.http_protocol_class = type(protocol.__name__, (AnnouncesShutdown, protocol), {})

@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import math
+import os
 import resource
+import select
+import socket
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
@@ -23,9 +28,21 @@ HEALTH_REQUESTS = {True: 200, False: 50}
 LONGEST_P99_SECONDS = 0.2
 DRIP_SECONDS = 1.0
 SETTINGS: dict[bool, dict[str, Any]] = {
-    True: {"upload_idle_seconds": 2, "upload_total_seconds": 5},
-    False: {"upload_idle_seconds": 2, "upload_total_seconds": 3, "protocol": "tests.chaos.hasty:HastyProtocol"},
+    True: {"upload_idle_seconds": 2, "upload_total_seconds": 5, "max_connections_per_address": 1000},
+    False: {
+        "upload_idle_seconds": 2,
+        "upload_total_seconds": 3,
+        "max_connections_per_address": 1000,
+        "protocol": "tests.chaos.hasty:HastyProtocol",
+    },
 }
+# Clients that read nothing: how many connections each of two addresses opens, and how many there may be.
+NON_READERS = {True: 1000, False: 150}
+MOST_NON_READERS = {True: 400, False: 60}
+SEND_IDLE_SECONDS = 3
+READING_SIDE = 1800
+# What uvicorn and the file's reader keep of an answer.
+KEPT_PER_READER_BYTES = 512 * 1024
 # The longest of the service's deadlines is that of a head, 10 s.
 CLOSED_WITHIN_SECONDS = 15.0
 ASKED_OVER_SECONDS = {True: 8.0, False: 1.5}
@@ -135,3 +152,70 @@ async def test_they_are_closed_in_time_and_nobody_waits_for_them(tmp_path: Path,
         assert "Traceback" not in fleet.web.said, fleet.web.said[-4000:]
         if scale.long:
             assert p99 < LONGEST_P99_SECONDS
+
+
+class NonReader:
+    """A connection that asks for a large file and reads nothing; `refused` if the service did not take it."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self._address = address
+        self._path = path
+        self.refused = False
+
+    async def run(self, port: int) -> None:
+        """Waits until the service closes the connection, and only then reads what it has sent."""
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            client.setblocking(False)
+            client.bind((self._address, 0))
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            with contextlib.suppress(ConnectionError):
+                await loop.sock_sendall(client, f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                await self._closed(client)
+            with contextlib.suppress(ConnectionError):
+                self.refused = b" 503 " in await loop.sock_recv(client, 100)
+
+    @staticmethod
+    async def _closed(client: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(client, select.POLLRDHUP)
+        await wait_until(lambda: bool(poll.poll(0)), seconds=CLOSED_WITHIN_SECONDS * 2)
+
+
+def noise() -> bytes:
+    """A picture of about 10 MB, more than the system keeps for a client that reads nothing."""
+    file = BytesIO()
+    Image.frombytes("RGB", (READING_SIDE, READING_SIDE), os.urandom(READING_SIDE**2 * 3)).save(
+        file, "PNG", compress_level=0
+    )
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("many_files")
+async def test_crowds_that_do_not_read_are_bounded_and_cut_off(tmp_path: Path, report: Report, scale: Scale) -> None:
+    count, most = NON_READERS[scale.long], MOST_NON_READERS[scale.long]
+    limits: dict[str, Any] = {"max_connections_per_address": most, "send_idle_seconds": SEND_IDLE_SECONDS}
+    async with Fleet(tmp_path, workers=0, **limits) as fleet:
+        answer = await fleet.client.post("/images/", content=noise(), headers={"Content-Type": "image/png"})
+        path = answer.json()["links"]["original"]
+        await fleet.client.aclose()
+        pid = fleet.web.pid
+        files, memory = descriptors(pid), memory_bytes(pid)
+        clients = [NonReader(address, path) for address in ("127.0.0.2", "127.0.0.3") for _ in range(count)]
+        running = asyncio.gather(*(client.run(fleet.port) for client in clients))
+        took = await health_seconds(fleet, HEALTH_REQUESTS[False], 0.02)
+        await running
+        kept = highest_bytes(pid) - memory
+        p99 = quantile(took, 0.99)
+        print(  # noqa: T201 - shown with -rP
+            f"{2 * count} clients that read nothing: {sum(client.refused for client in clients)} read that they were "
+            f"refused, /healthz p99 {p99 * 1000:.1f} ms, web at most {kept / MEBIBYTE:.0f} MiB more"
+        )
+        report.took(f"{2 * count} clients that read nothing: /healthz at p99", p99)
+        assert sum(client.refused for client in clients) <= 2 * (count - most) + most
+        await wait_until(lambda: descriptors(pid) <= files + 1)
+        assert kept < MOST_KEPT_BYTES + 2 * most * KEPT_PER_READER_BYTES
+        assert fleet.web.pid == pid
+        assert "Traceback" not in fleet.web.said, fleet.web.said[-4000:]
+        assert "Too many open files" not in fleet.web.said

@@ -18,7 +18,7 @@ from tests.web_process import running_web
 PAGE = (CHECKOUT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 QUOTED = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
-LEVEL = re.compile(r"^(WARNING|ERROR|CRITICAL|quickthumb:) +")
+LEVEL = re.compile(r"^(INFO|WARNING|ERROR|CRITICAL|quickthumb:) +")
 FEWEST_LETTERS = 12
 PLACE = re.compile(r"%[\d.]*[sdgf]|\{\}")
 

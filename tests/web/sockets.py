@@ -51,9 +51,11 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connection(address: str) -> AsyncIterator[Connection]:
+async def connection(address: str, from_address: str | None = None) -> AsyncIterator[Connection]:
+    """Opens a connection, from an address of this machine if one is given, and closes it."""
     host, _, port = address.removeprefix("http://").rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    local = (from_address, 0) if from_address else None
+    reader, writer = await asyncio.open_connection(host, int(port), local_addr=local)
     try:
         yield Connection(reader, writer)
     finally:

@@ -35,7 +35,53 @@ async def test_headers_without_end_are_refused(service: str) -> None:
 
 
 async def test_an_address_without_end_is_refused(service: str) -> None:
-    assert code(await exchange(service, b"GET /" + b"x" * 100_000)) == (431, "head_too_large")
+    assert code(await exchange(service, b"GET /" + b"x" * 100_000)) == (414, "uri_too_long")
+
+
+def padded(size: int, *, padding: bytes = b"x", method: bytes = b"GET", target: bytes = b"/healthz") -> bytes:
+    """A request head of so many bytes, which asks to close the connection."""
+    start = b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Padding: x" % (method, target)
+    return start + padding * (size - len(start) - 4) + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("piece", [200_000, 40_000, 1777])
+@pytest.mark.parametrize("padding", [b"x", b" "], ids=["letters", "spaces"])
+async def test_the_limit_of_a_head_is_exact(service: str, padding: bytes, piece: int) -> None:
+    for size, status in ((protocol.MOST_HEAD_BYTES, 200), (protocol.MOST_HEAD_BYTES + 1, 431), (66_000, 431)):
+        sent = padded(size, padding=padding)
+        parts = [sent[start : start + piece] for start in range(0, len(sent), piece)]
+        assert (await exchange(service, *parts)).startswith(b"HTTP/1.1 %d " % status), size
+
+
+async def test_a_body_that_comes_with_the_head_is_no_part_of_it(service: str) -> None:
+    body = b"\r\n\r\n" * 20_000
+    for size, status in ((protocol.MOST_HEAD_BYTES, 415), (protocol.MOST_HEAD_BYTES + 1, 431)):
+        about = b"/images/ HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nX: " % len(body)
+        sent = padded(size, method=b"POST", target=about) + body
+        assert (await exchange(service, sent)).startswith(b"HTTP/1.1 %d " % status), size
+
+
+async def test_a_request_has_a_bounded_number_of_headers(service: str) -> None:
+    for number, status in ((protocol.MOST_HEADERS, 200), (protocol.MOST_HEADERS + 1, 431), (20_000, 431)):
+        lines = b"Host: localhost\r\nConnection: close\r\n" + b"A:\r\n" * (number - 2)
+        answer = await exchange(service, b"GET /healthz HTTP/1.1\r\n" + lines[:64_000] + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 %d " % status), number
+
+
+@pytest.mark.parametrize("around", [b";x=%s" % (b"x" * 1000), b";x"], ids=["long", "short"])
+async def test_chunks_bring_little_but_their_content(service: str, around: bytes) -> None:
+    head = (
+        b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    body = (b"\xff\xd8\xff", *[b"\x00"] * 1000)
+    chunks = b"".join(b"%x%b\r\n%b\r\n" % (len(part), around, part) for part in body) + b"0\r\n\r\n"
+    refused = code(await exchange(service, head + chunks))
+    assert refused == ((400, "malformed_request") if len(around) > 100 else (422, "broken_image"))
+
+
+async def test_blank_lines_between_requests_do_not_hold_the_connection(service: str) -> None:
+    answer = await exchange(service, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 async def test_what_is_not_http_is_refused(service: str) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from uvicorn import Config, Server
 
+from quickthumb.config import WebSettings
 from quickthumb.web.server import GRACEFUL_SECONDS, adapt_server
 from tests.cli.test_serve import LONG_HEAD
 from tests.conftest import clean_environment
@@ -64,7 +65,7 @@ def test_open_requests_do_not_keep_a_plain_uvicorn_from_stopping(given: int | No
     server.config.load()
     before = signal.signal(signal.SIGTERM, server.handle_exit)
     try:
-        assert adapt_server() is server
+        assert adapt_server(WebSettings()) is server
     finally:
         signal.signal(signal.SIGTERM, before)
     assert server.config.timeout_graceful_shutdown == seconds
@@ -72,6 +73,6 @@ def test_open_requests_do_not_keep_a_plain_uvicorn_from_stopping(given: int | No
 
 def test_another_server_is_warned_of(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("quickthumb"), "propagate", True)
-    assert adapt_server() is None
+    assert adapt_server(WebSettings()) is None
     assert "may lack limits on the request head and on slow clients" in caplog.text
     assert "X-Forwarded-For" in caplog.text

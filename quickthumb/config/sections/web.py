@@ -23,6 +23,28 @@ class WebSettings:
         ge=0,
         description="Longest time that a request may wait with `?wait=` or `Prefer: wait=`, in seconds.",
     )
+    max_waits: int = Field(
+        default=500,
+        ge=0,
+        description="Largest number of requests that wait at the same time in one web process; others are answered at "
+        "once, with the job as it stands.",
+    )
+    max_waits_per_address: int = Field(
+        default=64, ge=0, description="Largest number of requests from one address that wait at the same time."
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Largest number of open connections of one web process; others are refused with 503.",
+    )
+    max_connections_per_address: int = Field(
+        default=256, ge=1, description="Largest number of open connections from one address."
+    )
+    send_idle_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Close a connection whose client takes nothing of an answer for this long, in seconds.",
+    )
     root_path: str = Field(
         default="",
         description="Path prefix under which a reverse proxy serves QuickThumb, such as `/thumbs`; none by default.",

@@ -1,7 +1,7 @@
 """Finds the client behind trusted proxies. What anybody else says about the client's address is ignored."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -58,6 +58,17 @@ class TrustedProxies:
 
     def _trusts(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)
+
+
+def is_proxy(trusted: Iterable[str]) -> Callable[[str], bool]:
+    """A function that says whether the address of a connection is that of one of the trusted proxies."""
+    networks = networks_of(trusted)
+
+    def is_one(address: str) -> bool:
+        found = address_of(address)
+        return found is not None and any(found in network for network in networks)
+
+    return is_one
 
 
 def networks_of(trusted: Iterable[str]) -> tuple[Network, ...]:
