@@ -45,7 +45,14 @@ def image_service(
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
-    return ImageService(store, storage, watch, Submission(sources, acceptance, read_presets(config.presets)), shutdown)
+    submission = Submission(
+        sources,
+        acceptance,
+        read_presets(config.presets, config.imaging.max_outputs),
+        limits=config.imaging,
+        budget_bytes=config.sandbox.decode_budget_bytes,
+    )
+    return ImageService(store, storage, watch, submission, shutdown)
 
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:

@@ -87,7 +87,7 @@ def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type
     """Renders every result and prints a line for each. Replaces existing files of the same name."""
     config = load()
     try:
-        order = kind.parse(ordered(arguments, fields), read_presets(config.presets))
+        order = kind.parse(ordered(arguments, fields), read_presets(config.presets, config.imaging.max_outputs))
         for made in _render(arguments.file, order, arguments.out, config.imaging):
             print(_line(made, arguments.out))
     except QuickThumbError as error:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from quickthumb.imaging import color, facts, metadata, pipeline, smart
 from quickthumb.imaging.color import Color
+from quickthumb.imaging.cost import check_source
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.levels import Levels, draft_scale
@@ -60,9 +61,10 @@ def render(
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
-    Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels and TooManyFrames before anything
-    too large is decoded, BrokenImage for a file that does not decode to its end, and InvalidParameter for an output
-    that cannot be made from this source. OSError and MemoryError that the machine causes pass unchanged.
+    Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels, TooManyFrames and OrderTooLarge
+    before anything too large is decoded or drawn, BrokenImage for a file that does not decode to its end, and
+    InvalidParameter for an output that cannot be made from this source. OSError and MemoryError that the machine
+    causes pass unchanged.
 
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
     `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
@@ -70,6 +72,7 @@ def render(
     """
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
+        check_source(opened, outputs)
         found = _draw(opened, renditions, checkpoint)
         made = tuple(_write(opened, rendition, folder, checkpoint) for rendition in renditions)
         return Rendering(found, made)

@@ -9,6 +9,14 @@ class JobTimedOut(QuickThumbError):
     code, status, title = "job_timed_out", 422, "The image took too long to process"
 
 
+class LargeJobsWaiting(QuickThumbError):
+    """The worker holds as many large jobs as it can, so this one waits in the queue until one of them has ended. Small
+    jobs go on meanwhile."""
+
+    code, status, title, permanent = "large_jobs_waiting", 503, "Other large jobs come first", False
+    retry_after_seconds = 2
+
+
 class DecoderCrashed(QuickThumbError):
     """The library that decodes the image crashed, so the file is probably damaged or hostile."""
 

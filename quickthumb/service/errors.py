@@ -1,7 +1,14 @@
 """The errors that verbs raise."""
 
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
-from quickthumb.model.errors import BrokenImage, MalformedRequest, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.errors import (
+    BrokenImage,
+    MalformedRequest,
+    OrderTooLarge,
+    QuickThumbError,
+    TooManyPixels,
+    UnsupportedImage,
+)
 from quickthumb.model.job import Failure
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
@@ -70,6 +77,7 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     UnsupportedImage,
     BrokenImage,
     TooManyPixels,
+    OrderTooLarge,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

@@ -49,8 +49,8 @@ async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
 
 
 async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running(source: Path, tmp_path: Path) -> None:
-    budget = Budget(1000)
-    share = await budget.acquire(1)
+    budget = Budget(2**20)
+    share = await budget.acquire(2**20)
     made = renderer_with(budget, seconds=0.5)
     waiting = asyncio.create_task(made.in_thread(source, OUTPUTS, tmp_path))
     await asyncio.sleep(0.7)

@@ -52,13 +52,15 @@ from tests.waiting import wait_until
 INTAKE_LIMITS = IntakeLimits(
     max_upload_bytes=4_000_000, max_fields=8, max_fields_bytes=1_000, idle_seconds=5, total_seconds=5
 )
-LIMITS = Limits(max_pixels=1_000_000)
+LIMITS = Limits(max_pixels=1_000_000, max_output_pixels=5_000_000)
+BUDGET_BYTES = 64 * 1024 * 1024
 PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
 def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
-    submission = Submission(SourceIntake(storage, INTAKE_LIMITS, LIMITS), acceptance, PRESETS)
+    sources = SourceIntake(storage, INTAKE_LIMITS, LIMITS)
+    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES)
     return ImageService(store, storage, watch, submission)
 
 
