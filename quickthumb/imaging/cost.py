@@ -35,14 +35,14 @@ _COLOR, _COLOR_CMYK, _PLACE = 30, 100, 25
 _SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
 # Encoding, for each pixel of a result, and what transparency multiplies it by.
 _JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
-_PNG, _GIF, _WEBP_LOSSLESS = 220, 1500, 550
+_PNG, _GIF, _WEBP_LOSSLESS = 220, 1700, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
 _AVIF, _AVIF_PER_QUALITY = 260, 9.5
 _ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
 # The quality that `max_bytes` begins with, and how many encodings its bisection may take after that.
 _BEST_QUALITY, _SEARCHES = 95, 7
-# What a frame of a result takes however small it is, and a whole job.
-_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.01
+# What a frame of a result takes however small it is, one of a GIF for its palette, and a whole job.
+_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.012, 0.01
 # Formats whose pictures are never transparent, and those that may hold CMYK.
 _OPAQUE, _MAY_BE_CMYK = ("jpeg", "bmp"), ("jpeg", "tiff")
 
@@ -82,7 +82,7 @@ def estimate_cost(
         canvas = _area(planned.canvas)
         pixels += max(canvas, _area(planned.size)) * count
         seconds += (_drawing(planned, output, source) + canvas * _encoding(output, source, planned)) * _SECONDS * count
-        seconds += _FRAME_SECONDS * count
+        seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
     per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE[format]
     return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
 
@@ -127,7 +127,7 @@ def check_cost(cost: Cost, limits: Limits) -> None:
         )
     if cost.seconds > limits.max_work_seconds:
         raise OrderTooLarge(
-            f"Making the outputs would take about {cost.seconds:.0f} s; MAX_WORK_SECONDS allows at most "
+            f"Making the outputs would take about {cost.seconds:.3g} s; MAX_WORK_SECONDS allows at most "
             f"{limits.max_work_seconds:g}.",
             field="outputs",
         )

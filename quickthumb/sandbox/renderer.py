@@ -50,6 +50,8 @@ class Renderer:
     memory does not count against `seconds`. Cancelling either method stops its work: a thread at the engine's next
     step, a sandbox process at once. The cancelled call does not wait for that: the thread and its memory become free
     again once the work has stopped.
+
+    `large_held` is how many large jobs are running or waiting here.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Renderer:
         self._process = process
         self._limits = limits
         self._seconds = seconds
-        self._large_held = 0
+        self.large_held = 0
 
     async def in_thread(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Renders in this process, once the budget has memory for it.
@@ -92,13 +94,13 @@ class Renderer:
     @contextmanager
     def _held(self, is_large: bool) -> Iterator[None]:
         """Counts a large job while the block lasts. Raises LargeJobsWaiting if there are as many as this may hold."""
-        if is_large and self._large_held >= most_large_held(self._threads.most_large):
+        if is_large and self.large_held >= most_large_held(self._threads.most_large):
             raise LargeJobsWaiting("As many large jobs as this worker takes at once are running or waiting.")
-        self._large_held += is_large
+        self.large_held += is_large
         try:
             yield
         finally:
-            self._large_held -= is_large
+            self.large_held -= is_large
 
     async def _timed(
         self,

@@ -2,26 +2,28 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quickthumb.imaging import engine
 from quickthumb.imaging.engine import Rendering
-from quickthumb.model.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage, OrderTooLarge, UnsupportedImage
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox import renderer
-from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
-from quickthumb.sandbox.renderer import Renderer
+from quickthumb.sandbox.renderer import Renderer, most_jobs_at_once
 from quickthumb.sandbox.threads import DaemonThreads
 from tests.conftest import picture
 from tests.waiting import wait_until
 
 OUTPUTS = [Output(width=64)]
+Way = Callable[[Renderer, Path, Sequence[Output], Path], Coroutine[Any, Any, Rendering]]
 
 
 def renderer_with(budget: Budget, seconds: float = 20) -> Renderer:
@@ -83,6 +85,50 @@ async def test_the_error_of_a_large_picture_does_not_keep_the_picture(
         await renderer_with(Budget(10**9)).in_thread(source, OUTPUTS, tmp_path)
     await wait_until(gone.is_set)
     assert error.value.__cause__ is not None
+
+
+async def test_what_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded(
+    source: Path, tmp_path: Path
+) -> None:
+    made = renderer_with(Budget(100_000))
+    with pytest.raises(OrderTooLarge, match=r"DECODE_BUDGET_BYTES allows at most 100000\."):
+        await made.in_thread(source, OUTPUTS, tmp_path)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("way", [Renderer.in_thread, Renderer.in_process])
+async def test_a_renderer_takes_only_so_many_large_jobs_and_small_ones_go_on(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    monkeypatch.setattr(renderer, "LARGE_SECONDS", 0.1)
+    budget = Budget(10**9)
+    made, everything = renderer_with(budget), await budget.acquire(10**9)
+    large = [Output.model_validate({"size": "900x900", "enlarge": True, "format": "avif"})]
+    held = [asyncio.create_task(made.in_thread(source, large, tmp_path)) for _ in range(2)]
+    await wait_until(lambda: made.large_held == 2)
+    with pytest.raises(LargeJobsWaiting) as caught:
+        await way(made, source, large, tmp_path)
+    assert not caught.value.permanent
+    assert (await made.in_process(source, OUTPUTS, tmp_path)).made
+    held[0].cancel()
+    await wait_until(lambda: made.large_held == 1)
+    everything.release()
+    assert (await way(made, source, large, tmp_path)).made
+    assert (await held[1]).made
+    assert made.large_held == 0
+
+
+async def test_an_unreadable_header_is_left_to_the_sandbox(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"no image")
+    with pytest.raises(UnsupportedImage):
+        await renderer_with(Budget(10**9)).in_process(broken, OUTPUTS, tmp_path)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_worker_holds_two_small_jobs_besides_all_large_ones(threads: int) -> None:
+    most_large = DaemonThreads(threads, lambda: None).most_large
+    assert most_jobs_at_once(threads) == most_large + 1 + 2
 
 
 class Picture:

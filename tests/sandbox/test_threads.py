@@ -116,6 +116,47 @@ async def test_work_that_nobody_waits_for_any_more_keeps_what_it_holds_to_its_en
     await wait_until(lambda: budget.taken_bytes == 0)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_large_work_leaves_a_thread_to_small_work(gate: Gate, count: int) -> None:
+    threads = DaemonThreads(count, Alarm())
+    large = [asyncio.create_task(threads.run(gate, seconds=20, is_large=True)) for _ in range(count + 2)]
+    await wait_until(lambda: threads.busy == threads.most_large)
+    for _ in range(20):
+        assert await threads.run(lambda: "small", seconds=5) == "small"
+    assert threads.busy == threads.most_large
+    gate.open.set()
+    assert await asyncio.gather(*large) == ["through"] * (count + 2)
+
+
+async def test_a_thread_takes_the_place_of_an_abandoned_one(gate: Gate) -> None:
+    threads = DaemonThreads(2, Alarm())
+    with pytest.raises(ThreadAbandoned):
+        await threads.run(gate, seconds=0.05, is_large=True)
+    second = Gate()
+    large = asyncio.create_task(threads.run(second, seconds=20, is_large=True))
+    await wait_until(lambda: threads.busy == 2)
+    assert await threads.run(lambda: "small", seconds=5) == "small"
+    gate.open.set()
+    second.open.set()
+    assert await large == "through"
+    await wait_until(lambda: threads.busy == 0)
+    names = {await threads.run(lambda: threading.current_thread().name, seconds=5) for _ in range(20)}
+    assert len(names) <= 2
+
+
+async def test_cancelled_large_work_that_waits_gives_its_memory_back_at_once(gate: Gate) -> None:
+    threads, budget = DaemonThreads(2, Alarm()), Budget(10)
+    first = asyncio.create_task(threads.run(gate, seconds=20, is_large=True))
+    await wait_until(lambda: threads.busy == 1)
+    second = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(4), is_large=True))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait({second})
+    assert budget.taken_bytes == 0
+    gate.open.set()
+    assert await first == "through"
+
+
 async def test_an_idle_thread_keeps_nothing_alive() -> None:
     class Picture:
         pass
