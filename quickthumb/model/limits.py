@@ -21,7 +21,8 @@ class Limits:
         default=100_000_000, ge=1, description="Maximum number of pixels in an image: width × height × decoded frames."
     )
     max_frames: int = Field(default=1000, ge=1, description="Maximum number of frames in an animation.")
-    max_outputs: int = Field(default=MAX_OUTPUTS, ge=1, description="Maximum number of outputs of one job.")
+    # One of the built-in presets has two outputs.
+    max_outputs: int = Field(default=MAX_OUTPUTS, ge=2, description="Maximum number of outputs of one job.")
     max_output_pixels: int = Field(
         default=500_000_000,
         ge=1,

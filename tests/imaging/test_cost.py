@@ -82,10 +82,10 @@ def test_an_impossible_output_costs_nothing_and_is_left_to_rendering() -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        (Limits(max_outputs=1), r"The job has 2 outputs; MAX_OUTPUTS allows at most 1\."),
+        (Limits(max_outputs=2), r"The job has 3 outputs; MAX_OUTPUTS allows at most 2\."),
         (
             Limits(max_output_pixels=9999),
-            r"The outputs have 10000 pixels together; MAX_OUTPUT_PIXELS allows at most 9999\.",
+            r"The outputs have 10001 pixels together; MAX_OUTPUT_PIXELS allows at most 9999\.",
         ),
         (
             Limits(max_work_seconds=0.001),
@@ -95,7 +95,7 @@ def test_an_impossible_output_costs_nothing_and_is_left_to_rendering() -> None:
 )
 def test_what_is_too_much_is_refused_with_the_setting_and_the_numbers(limits: Limits, words: str) -> None:
     with pytest.raises(OrderTooLarge, match=words) as caught:
-        check_cost(cost({}, {"name": "b"}), limits)
+        check_cost(cost({}, {"name": "b"}, {"name": "c", "width": 1}), limits)
     assert caught.value.field == "outputs"
     check_cost(cost({}, {"name": "b"}), Limits())
 
