@@ -59,7 +59,7 @@ async def small_jobs_end_first(address: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_small_jobs_end_while_large_ones_run_and_wait(tmp_path: Path, threads: int) -> None:
     """There is memory for one large job at a time, and a worker has fewer places than there are large jobs."""
-    settings = {"worker_threads": threads, "decode_budget_bytes": 300 * MEBIBYTE}
+    settings: dict[str, Any] = {"worker_threads": threads, "decode_budget_bytes": 300 * MEBIBYTE}
     with running_service(tmp_path, **settings) as address:
         large = asyncio.run(small_jobs_end_first(address))
     log = (tmp_path / "up.log").read_text()
