@@ -122,14 +122,12 @@ def check_cost(cost: Cost, limits: Limits) -> None:
     if cost.pixels > limits.max_output_pixels:
         raise OrderTooLarge(
             f"The outputs have {cost.pixels} pixels together; MAX_OUTPUT_PIXELS allows at most "
-            f"{limits.max_output_pixels}.",
-            field="outputs",
+            f"{limits.max_output_pixels}."
         )
     if cost.seconds > limits.max_work_seconds:
         raise OrderTooLarge(
             f"Making the outputs would take about {cost.seconds:.3g} s; MAX_WORK_SECONDS allows at most "
-            f"{limits.max_work_seconds:g}.",
-            field="outputs",
+            f"{limits.max_work_seconds:g}."
         )
 
 
@@ -138,8 +136,7 @@ def check_memory(needed_bytes: int, budget_bytes: int) -> None:
     if needed_bytes > budget_bytes:
         raise OrderTooLarge(
             f"Rendering would need about {needed_bytes} bytes of memory; DECODE_BUDGET_BYTES allows at most "
-            f"{budget_bytes}.",
-            field="outputs",
+            f"{budget_bytes}."
         )
 
 

@@ -94,9 +94,8 @@ def test_an_impossible_output_costs_nothing_and_is_left_to_rendering() -> None:
     ],
 )
 def test_what_is_too_much_is_refused_with_the_setting_and_the_numbers(limits: Limits, words: str) -> None:
-    with pytest.raises(OrderTooLarge, match=words) as caught:
+    with pytest.raises(OrderTooLarge, match=words):
         check_cost(cost({}, {"name": "b"}, {"name": "c", "width": 1}), limits)
-    assert caught.value.field == "outputs"
     check_cost(cost({}, {"name": "b"}), Limits())
 
 
