@@ -25,15 +25,17 @@ from quickthumb.model.order import check_count
 from quickthumb.model.output import Output
 
 _SECONDS = 1e-9
-# Decoding, for each pixel of the source. A progressive JPEG takes another pass for each of its scans.
-_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "avif": 250, "heif": 250, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80}
-_DECODE_PROGRESSIVE = 60
+# Decoding, for each pixel of the source; the last number is that of AVIF and HEIF, and of any format that is not listed.
+# A progressive JPEG takes another pass for each of its scans.
+_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80}
+_DECODE_PROGRESSIVE, _DECODE_OTHERS = 60, 250
 # Resampling, for each pixel that it reads and each that it makes.
 _READ, _MADE = 4.5, 12
 # The other steps, for each pixel of a result. Any source may need its color converted, one in CMYK the most.
 _COLOR, _COLOR_CMYK, _PLACE = 30, 100, 25
 _SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
-# Encoding, for each pixel of a result, and what transparency multiplies it by.
+# Encoding, for each pixel of a result, and what transparency multiplies it by. Any format that is not listed counts as
+# the costliest, AVIF.
 _JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
 _PNG, _GIF, _WEBP_LOSSLESS = 220, 1700, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
@@ -83,7 +85,7 @@ def estimate_cost(
         pixels += max(canvas, _area(planned.size)) * count
         seconds += (_drawing(planned, output, source) + canvas * _encoding(output, source, planned)) * _SECONDS * count
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
-    per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE[format]
+    per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
     return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
 
 
@@ -207,9 +209,9 @@ def _once(name: str, quality: int, lossless: bool) -> float:
         return _JPEG_FINE if quality >= _FINE_QUALITY else _JPEG
     if name == "webp":
         return _WEBP_LOSSLESS if lossless else _WEBP + _WEBP_PER_QUALITY * quality
-    if name == "avif":
-        return _AVIF + _AVIF_PER_QUALITY * quality
-    return _GIF if name == "gif" else _PNG
+    if name in ("gif", "png"):
+        return _GIF if name == "gif" else _PNG
+    return _AVIF + _AVIF_PER_QUALITY * quality
 
 
 def _area(size: Size) -> int:
