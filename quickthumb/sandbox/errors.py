@@ -1,5 +1,7 @@
 """Errors of renderings that exceed a limit of the sandbox or crash in it."""
 
+from typing import ClassVar
+
 from quickthumb.model.errors import QuickThumbError
 
 
@@ -14,6 +16,8 @@ class LargeJobsWaiting(QuickThumbError):
     jobs go on meanwhile."""
 
     code, status, title, permanent = "large_jobs_waiting", 503, "Other large jobs come first", False
+    # Nothing is wrong, so a job may wait like this as long as it takes.
+    waits_its_turn: ClassVar[bool] = True
     retry_after_seconds = 2
 
 
