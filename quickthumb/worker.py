@@ -124,6 +124,7 @@ def _parts(
         config.imaging,
         seconds=config.sandbox.job_timeout_seconds,
     )
+    pool.takes_large = lambda: renderer.takes_large
     return Parts(
         jobs=jobs,
         emails=EmailStore(pool, Keys(config.redis.prefix)),

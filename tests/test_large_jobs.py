@@ -58,8 +58,8 @@ async def small_jobs_end_first(address: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_small_jobs_end_while_large_ones_run_and_wait(tmp_path: Path, threads: int) -> None:
-    """There is memory for one large job at a time, and a worker has fewer places than there are large jobs."""
-    settings: dict[str, Any] = {"worker_threads": threads, "decode_budget_bytes": 300 * MEBIBYTE}
+    """There are more large jobs than a worker has places for, and more than run at once."""
+    settings: dict[str, Any] = {"worker_threads": threads, "decode_budget_bytes": 1024 * MEBIBYTE}
     with running_service(tmp_path, **settings) as address:
         large = asyncio.run(small_jobs_end_first(address))
     log = (tmp_path / "up.log").read_text()
@@ -69,7 +69,7 @@ def test_small_jobs_end_while_large_ones_run_and_wait(tmp_path: Path, threads: i
 
 
 async def large_and_small_jobs_all_end(address: str) -> list[dict[str, Any]]:
-    outputs = [{"name": name, "size": "1200x1200", "enlarge": True, "format": "avif"} for name in ("one", "other")]
+    outputs = [{"name": name, "size": "1600x1600", "enlarge": True, "format": "avif"} for name in ("one", "other")]
     async with http_client(address, timeout=60) as web:
         ids = []
         for order in ({"outputs": json.dumps(outputs)},) * 5 + ({},) * 5:
@@ -83,7 +83,7 @@ def test_large_jobs_that_wait_for_each_other_all_end_without_a_strike(tmp_path: 
         jobs = asyncio.run(large_and_small_jobs_all_end(address))
     log = (tmp_path / "up.log").read_text()
     assert [job["status"] for job in jobs] == ["DONE"] * 10, log
-    assert "As many large jobs as this worker takes at once are running or waiting." in log
+    assert "Another large job is already waiting for its turn at this worker." in log
 
 
 def png(picture: Image.Image) -> bytes:

@@ -1,4 +1,4 @@
-"""Which work a free thread takes next: the oldest that may run, so that large work never takes every thread."""
+"""Which work a free thread takes next: the oldest that may run, so that large work never takes the last thread."""
 
 import threading
 from collections import deque
@@ -19,15 +19,14 @@ W = TypeVar("W", bound=Work)
 class Lanes(Generic[W]):
     """Hands out waiting work to threads, oldest first. Safe to use from any thread.
 
-    `threads` is how many threads are to take work: `count`, but at least two. One of them is always free of large work,
-    so small work never waits for large work to end; and large work waits only for other large work and for the small
-    work that came before it. At most `count` small pieces are under way at once.
+    `threads` is how many threads are to take work: one more than `count`. At most `count` large pieces, and as many
+    small ones, are under way at once. So small work never waits for large work to end, and large work waits only for
+    other large work and for the small work that came before it.
     """
 
     def __init__(self, count: int) -> None:
-        self.threads = max(2, count)
-        self.most_large = self.threads - 1
-        self._most_small = count
+        self.threads = count + 1
+        self._most = count
         self._changed = threading.Condition()
         self._numbers = counting()
         self._large: deque[tuple[int, W]] = deque()
@@ -91,8 +90,8 @@ class Lanes(Generic[W]):
         open_lanes = [
             lane
             for lane, has_room in (
-                (self._large, large < self.most_large),
-                (self._small, len(self._running) - large < self._most_small),
+                (self._large, large < self._most),
+                (self._small, len(self._running) - large < self._most),
             )
             if lane and has_room
         ]

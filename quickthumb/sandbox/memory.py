@@ -28,6 +28,15 @@ class Budget:
     def taken_bytes(self) -> int:
         return sum(share.size_bytes for share in self._taken)
 
+    @property
+    def large_waiting(self) -> int:
+        """How many large requests are waiting."""
+        return len(self._waiting[True])
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether a large request would be granted at once."""
+        return not self._waiting[True] and self._fits_large(size_bytes)
+
     async def acquire(self, size_bytes: int, *, is_large: bool = True) -> "Share":
         """Waits until a share of `size_bytes` is granted, and returns it. A cancelled call takes nothing."""
         share, granted = Share(self, size_bytes, is_large), asyncio.get_running_loop().create_future()

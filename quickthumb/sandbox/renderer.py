@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from quickthumb.imaging import engine
-from quickthumb.imaging.cost import Cost, appraise_file, check_memory, estimate_cost
+from quickthumb.imaging.cost import appraise_file, check_memory, estimate_cost
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.header import read_header_of_file
-from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
@@ -24,8 +23,8 @@ from quickthumb.sandbox.threads import DaemonThreads, Stop, ThreadAbandoned
 PROCESS_MARGIN_SECONDS = 10.0
 # If a rendering takes more than this, its memory is returned to the operating system at once.
 LARGE_BYTES = 64 * 1024 * 1024
-# A job that is estimated to take more than `LARGE_BYTES`, or more than this, is a large one.
-LARGE_SECONDS = 2.0
+# If it is estimated to take more than this, it counts as long. Large jobs are those that are long or take much memory.
+LONG_SECONDS = 4.0
 # Memory that large jobs leave to small ones, on top of the budget.
 RESERVE_BYTES = 2 * LARGE_BYTES
 
@@ -33,25 +32,18 @@ T = TypeVar("T")
 
 
 def most_jobs_at_once(threads: int) -> int:
-    """How many jobs a worker should hold at once, for a renderer with that many threads: as many large ones as the
-    renderer takes, and two small ones, so that the bookkeeping of one is done while the other is rendered."""
-    return most_large_held(max(2, threads) - 1) + 2
-
-
-def most_large_held(most_large: int) -> int:
-    """How many large jobs a renderer takes: those that may run at once, and one that is ready when one of them ends."""
-    return most_large + 1
+    """How many jobs a worker should hold at once, for a renderer with that many threads: as many long ones as may run,
+    a large one that waits, and two small ones, so that the bookkeeping of one is done while the other is rendered."""
+    return threads + 3
 
 
 class Renderer:
     """Renders in the worker's threads, either there or in a sandbox process that the thread waits for.
 
-    Large jobs leave one thread, and RESERVE_BYTES of memory, to small ones. Time spent waiting for a thread or for
-    memory does not count against `seconds`. Cancelling either method stops its work: a thread at the engine's next
+    Long jobs leave a thread, and large ones RESERVE_BYTES of memory, to small ones. Time spent waiting for a thread or
+    for memory does not count against `seconds`. Cancelling either method stops its work: a thread at the engine's next
     step, a sandbox process at once. The cancelled call does not wait for that: the thread and its memory become free
     again once the work has stopped.
-
-    `large_held` is how many large jobs are running or waiting here.
     """
 
     def __init__(
@@ -62,7 +54,12 @@ class Renderer:
         self._process = process
         self._limits = limits
         self._seconds = seconds
-        self.large_held = 0
+        self._long_held = 0
+
+    @property
+    def takes_large(self) -> bool:
+        """Whether another large job may come, if only to wait here: one at most does so, the others in the queue."""
+        return self._long_held <= self._threads.count and not self._budget.large_waiting
 
     async def in_thread(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Renders in this process, once the budget has memory for it.
@@ -73,34 +70,44 @@ class Renderer:
         appraise = partial(appraise_file, source, outputs, self._limits)
         needed_bytes, cost = await self._timed(appraise, self._seconds)
         check_memory(needed_bytes, self._budget.total_bytes)
-        is_large = _is_large(needed_bytes, cost)
-        with self._held(is_large):
+        is_long = cost.seconds > LONG_SECONDS
+        is_large = is_long or needed_bytes > LARGE_BYTES
+        if is_large and not (self.takes_large or self._would_begin(needed_bytes, is_long=is_long)):
+            raise _another_waits()
+        with self._held(is_long):
             share = await self._budget.acquire(needed_bytes, is_large=is_large)
             stop = Stop()
             make = _make_large if needed_bytes > LARGE_BYTES else _make
             work = partial(make, source, outputs, folder, self._limits, stop)
-            return await self._timed(work, self._seconds, share, stop, is_large=is_large)
+            return await self._timed(work, self._seconds, share, stop, is_large=is_long)
 
     async def in_process(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Renders in a sandbox process with memory of its own. Raises what SandboxProcess.render raises, and
-        LargeJobsWaiting."""
-        is_large = await self._timed(partial(_seems_large, source, outputs), self._seconds)
-        with self._held(is_large):
+        LargeJobsWaiting.
+
+        However small the job seems, its thread is one that long jobs may take: it may hang.
+        """
+        seems_long = await self._timed(partial(_seems_long, source, outputs), self._seconds)
+        if seems_long and not self.takes_large:
+            raise _another_waits()
+        with self._held(True):
             stop = Stop()
             work = partial(self._process.render, source, outputs, folder, self._limits, stop)
             seconds = self._process.seconds + PROCESS_MARGIN_SECONDS
-            return await self._timed(work, seconds, stop=stop, is_large=is_large)
+            return await self._timed(work, seconds, stop=stop, is_large=True)
+
+    def _would_begin(self, needed_bytes: int, *, is_long: bool) -> bool:
+        """Whether a large job would find its thread and its memory at once."""
+        return not (is_long and self._long_held >= self._threads.count) and self._budget.has_room(needed_bytes)
 
     @contextmanager
-    def _held(self, is_large: bool) -> Iterator[None]:
-        """Counts a large job while the block lasts. Raises LargeJobsWaiting if there are as many as this may hold."""
-        if is_large and self.large_held >= most_large_held(self._threads.most_large):
-            raise LargeJobsWaiting("As many large jobs as this worker takes at once are running or waiting.")
-        self.large_held += is_large
+    def _held(self, is_long: bool) -> Iterator[None]:
+        """Counts a job that takes one of the long jobs' threads, while the block lasts."""
+        self._long_held += is_long
         try:
             yield
         finally:
-            self.large_held -= is_large
+            self._long_held -= is_long
 
     async def _timed(
         self,
@@ -117,20 +124,18 @@ class Renderer:
             raise JobTimedOut(f"Processing took longer than {seconds:g} s.") from None
 
 
-def _is_large(needed_bytes: int, cost: Cost) -> bool:
-    return needed_bytes > LARGE_BYTES or cost.seconds > LARGE_SECONDS
+def _another_waits() -> LargeJobsWaiting:
+    return LargeJobsWaiting("Another large job is already waiting for its turn at this worker.")
 
 
-def _seems_large(source: Path, outputs: Sequence[Output]) -> bool:
-    """Whether a suspicious image makes a large job, as far as its header tells without any decoder. A header that
-    cannot be read tells nothing; the sandbox process will say what is wrong with it."""
+def _seems_long(source: Path, outputs: Sequence[Output]) -> bool:
+    """Whether a suspicious image makes a long job, as far as its header tells without any decoder. A header that cannot
+    be read tells nothing; the sandbox process will say what is wrong with it."""
     try:
         header = read_header_of_file(source)
     except QuickThumbError:
         return False
-    width, height = header.upright
-    needed_bytes = estimate_decode_bytes(format=header.format, width=width, height=height, outputs=outputs)
-    return _is_large(needed_bytes, estimate_cost(format=header.format, size=header.upright, outputs=outputs))
+    return estimate_cost(format=header.format, size=header.upright, outputs=outputs).seconds > LONG_SECONDS
 
 
 def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:

@@ -107,11 +107,11 @@ class _Call:
 class DaemonThreads:
     """A pool of threads for `count` calls at once. Calls `when_all_are_abandoned` once that many are abandoned.
 
-    Large calls never take every thread: see `Lanes`. For use within one event loop.
+    One more thread runs small calls while `count` large ones are running: see `Lanes`. For use within one event loop.
     """
 
     def __init__(self, count: int, when_all_are_abandoned: Callable[[], None]) -> None:
-        self._count = count
+        self.count = count
         self._when_all_are_abandoned = when_all_are_abandoned
         self._lanes: Lanes[_Call] = Lanes(count)
         self._numbers = counting(1)
@@ -127,17 +127,12 @@ class DaemonThreads:
 
     @property
     def all_abandoned(self) -> bool:
-        return self.abandoned >= self._count
+        return self.abandoned >= self.count
 
     @property
     def busy(self) -> int:
         """How many threads are working, including abandoned ones."""
         return len(self._running)
-
-    @property
-    def most_large(self) -> int:
-        """How many large calls may run at once."""
-        return self._lanes.most_large
 
     async def run(
         self,
@@ -221,7 +216,7 @@ class DaemonThreads:
             return
         call.is_abandoned = True
         self._start_thread()
-        log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self._count)
+        log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self.count)
         if call.share is not None:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())

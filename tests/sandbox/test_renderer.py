@@ -17,12 +17,13 @@ from quickthumb.sandbox import renderer
 from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
-from quickthumb.sandbox.renderer import Renderer, most_jobs_at_once
+from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer
 from quickthumb.sandbox.threads import DaemonThreads
 from tests.conftest import picture
 from tests.waiting import wait_until
 
 OUTPUTS = [Output(width=64)]
+LONG = [Output.model_validate({"size": "900x900", "enlarge": True, "format": "avif"})]
 Way = Callable[[Renderer, Path, Sequence[Output], Path], Coroutine[Any, Any, Rendering]]
 
 
@@ -97,25 +98,48 @@ async def test_what_needs_more_than_the_whole_budget_is_refused_before_it_is_dec
 
 
 @pytest.mark.parametrize("way", [Renderer.in_thread, Renderer.in_process])
-async def test_a_renderer_takes_only_so_many_large_jobs_and_small_ones_go_on(
+async def test_one_large_job_waits_for_memory_and_any_other_in_the_queue(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    monkeypatch.setattr(renderer, "LARGE_SECONDS", 0.1)
-    budget = Budget(10**9)
+    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    budget = Budget(10**9, RESERVE_BYTES)
     made, everything = renderer_with(budget), await budget.acquire(10**9)
-    large = [Output.model_validate({"size": "900x900", "enlarge": True, "format": "avif"})]
-    held = [asyncio.create_task(made.in_thread(source, large, tmp_path)) for _ in range(2)]
-    await wait_until(lambda: made.large_held == 2)
+    waiting = asyncio.create_task(made.in_thread(source, LONG, tmp_path))
+    await wait_until(lambda: budget.large_waiting == 1)
+    assert not made.takes_large
     with pytest.raises(LargeJobsWaiting) as caught:
-        await way(made, source, large, tmp_path)
+        await way(made, source, LONG, tmp_path)
     assert not caught.value.permanent
-    assert (await made.in_process(source, OUTPUTS, tmp_path)).made
-    held[0].cancel()
-    await wait_until(lambda: made.large_held == 1)
+    assert (await made.in_thread(source, OUTPUTS, tmp_path)).made
+    waiting.cancel()
+    await wait_until(lambda: made.takes_large)
     everything.release()
-    assert (await way(made, source, large, tmp_path)).made
-    assert (await held[1]).made
-    assert made.large_held == 0
+    assert (await way(made, source, LONG, tmp_path)).made
+    assert (made.takes_large, budget.taken_bytes) == (True, 0)
+
+
+async def test_one_long_job_waits_for_a_thread_and_any_other_in_the_queue(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    go_on = threading.Event()
+    real = engine.render
+
+    def render(source: Path, outputs: Sequence[Output], *others: Any, **more: Any) -> Rendering:
+        assert outputs is OUTPUTS or go_on.wait(30)
+        return real(source, outputs, *others, **more)
+
+    monkeypatch.setattr(engine, "render", render)
+    made = renderer_with(Budget(10**9))
+    held = [asyncio.create_task(made.in_thread(source, LONG, tmp_path)) for _ in range(3)]
+    await wait_until(lambda: not made.takes_large)
+    with pytest.raises(LargeJobsWaiting):
+        await made.in_thread(source, LONG, tmp_path)
+    assert (await made.in_thread(source, OUTPUTS, tmp_path)).made
+    assert not any(task.done() for task in held)
+    go_on.set()
+    assert all(rendering.made for rendering in await asyncio.gather(*held))
+    assert made.takes_large
 
 
 async def test_an_unreadable_header_is_left_to_the_sandbox(tmp_path: Path) -> None:
@@ -123,12 +147,6 @@ async def test_an_unreadable_header_is_left_to_the_sandbox(tmp_path: Path) -> No
     broken.write_bytes(b"no image")
     with pytest.raises(UnsupportedImage):
         await renderer_with(Budget(10**9)).in_process(broken, OUTPUTS, tmp_path)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_a_worker_holds_two_small_jobs_besides_all_large_ones(threads: int) -> None:
-    most_large = DaemonThreads(threads, lambda: None).most_large
-    assert most_jobs_at_once(threads) == most_large + 1 + 2
 
 
 class Picture:
