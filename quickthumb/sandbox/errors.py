@@ -12,8 +12,8 @@ class JobTimedOut(QuickThumbError):
 
 
 class LargeJobsWaiting(QuickThumbError):
-    """The worker holds as many large jobs as it can, so this one waits in the queue until one of them has ended. Small
-    jobs go on meanwhile."""
+    """Another large job is already waiting for its turn at the worker, so this one waits in the queue. Small jobs go on
+    meanwhile."""
 
     code, status, title, permanent = "large_jobs_waiting", 503, "Other large jobs come first", False
     # Nothing is wrong, so a job may wait like this as long as it takes.

@@ -35,7 +35,10 @@ class WorkerSettings:
         "worker on a host its own.",
     )
     threads: Annotated[int, Called("worker_threads")] = Field(
-        default=0, ge=0, description="Number of images that a worker renders at once; 0 means one per available core."
+        default=0,
+        ge=0,
+        description="Number of images that a worker renders at once; 0 means one per available core. One more thread "
+        "renders small images while all of these are busy with images that take long.",
     )
     freeze_seconds: float = Field(
         default=30.0,
