@@ -122,7 +122,10 @@ class WakingPool(ArqRedis):
             return []
         try:
             ids, due_in_ms = await self._read_due(name, num or 1)
-            if not ids:
+            if not ids and self._passed_over and self.takes_large():
+                # Other workers may have taken the first ones meanwhile, so offer all of them.
+                self._passed_over.clear()
+            elif not ids:
                 await self._sleep(due_in_ms)
         except (RedisError, OSError) as error:
             await self._wait_out(error)

@@ -69,6 +69,17 @@ async def test_what_was_passed_over_is_read_again_oldest_first_once_there_is_roo
     assert await read(pool) == [first, second, other]
 
 
+async def test_what_was_passed_over_and_is_gone_keeps_nobody_waiting(pool: WakingPool, store: JobStore) -> None:
+    for number in range(50):
+        pool.pass_over(f"gone-{number}")
+    job = await added(store)
+    pool.pass_over(job.id)
+    begun = time.monotonic()
+    assert await read(pool) == []
+    assert await read(pool) == [job.id.encode()]
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
+
+
 async def test_only_so_many_are_remembered_as_passed_over(
     pool: WakingPool, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
