@@ -145,8 +145,8 @@ class DaemonThreads:
     ) -> T:
         """Runs `work` in the next thread that is free for it; returns what it returns and raises what it raises.
 
-        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing if all threads are
-        abandoned. Asks `stop` as soon as nobody waits for the result any more: the call was cancelled or its thread
+        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing if as many threads as
+        there should be are abandoned. Asks `stop` as soon as nobody waits for the result any more: the call was cancelled or its thread
         abandoned. Work that is cancelled before it starts never starts. Always releases `share`, once the thread has
         finished the work or it is certain that the work will never start.
         """
@@ -221,8 +221,9 @@ class DaemonThreads:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())
         if self.all_abandoned:
-            for waiting in list(self._waiting):
-                self._turn_away(waiting)
+            # A large call that took the place of an abandoned one would hold up the end of the worker.
+            for other in [*self._waiting, *(running for running in self._running if running.is_large)]:
+                self._turn_away(other)
             self._when_all_are_abandoned()
 
     def _turn_away(self, call: _Call) -> None:

@@ -128,6 +128,21 @@ async def test_large_work_leaves_a_thread_to_small_work(gate: Gate, count: int) 
     assert await asyncio.gather(*large) == ["through"] * (count + 2)
 
 
+async def test_large_work_in_the_place_of_an_abandoned_thread_does_not_hold_up_the_end(gate: Gate) -> None:
+    alarm = Alarm()
+    threads = DaemonThreads(2, alarm)
+    hanging = [asyncio.create_task(threads.run(gate, seconds=seconds, is_large=True)) for seconds in (0.05, 0.5)]
+    third = asyncio.create_task(threads.run(gate, seconds=60, is_large=True))
+    with pytest.raises(ThreadAbandoned):
+        await hanging[0]
+    await wait_until(lambda: threads.busy == 3)
+    with pytest.raises(ThreadAbandoned):
+        await hanging[1]
+    with pytest.raises(NotServing):
+        await third
+    assert (alarm.rung, threads.busy) == (1, 3)
+
+
 async def test_a_thread_takes_the_place_of_an_abandoned_one(gate: Gate) -> None:
     threads = DaemonThreads(2, Alarm())
     with pytest.raises(ThreadAbandoned):
