@@ -145,10 +145,10 @@ class DaemonThreads:
     ) -> T:
         """Runs `work` in the next thread that is free for it; returns what it returns and raises what it raises.
 
-        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing if as many threads as
-        there should be are abandoned. Asks `stop` as soon as nobody waits for the result any more: the call was cancelled or its thread
-        abandoned. Work that is cancelled before it starts never starts. Always releases `share`, once the thread has
-        finished the work or it is certain that the work will never start.
+        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing once as many threads
+        are abandoned as there should be. Asks `stop` as soon as nobody waits for the result any more: the call was
+        cancelled or its thread abandoned. Work that is cancelled before it starts never starts. Always releases
+        `share`, once the thread has finished the work or it is certain that the work will never start.
         """
         loop = asyncio.get_running_loop()
         call = _Call(work, seconds, is_large, share, stop or Stop(), loop, loop.create_future())
