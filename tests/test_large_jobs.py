@@ -117,7 +117,7 @@ async def each_bound_is_told(web: httpx.AsyncClient) -> None:
     assert told == "The job has 9 outputs; MAX_OUTPUTS allows at most 8."
     told = refused(await raw(web, DOT, size="1200x1200", enlarge="yes", format="avif", quality=95))
     assert told.endswith("MAX_WORK_SECONDS allows at most 2.")
-    told = refused(await raw(web, png(Image.new("L", (3000, 3000))), width=100))
+    told = refused(await raw(web, png(Image.new("L", (5000, 5000))), width=100))
     assert told.endswith("DECODE_BUDGET_BYTES allows at most 67108864.")
 
 
