@@ -115,8 +115,8 @@ async def each_bound_is_told(web: httpx.AsyncClient) -> None:
     nine = json.dumps([{"width": 1}] * 9)
     told = refused(await web.post("/images/", files=FORM, data={"outputs": nine}))
     assert told == "The job has 9 outputs; MAX_OUTPUTS allows at most 8."
-    told = refused(await raw(web, DOT, size="1200x1200", enlarge="yes", format="avif", quality=95))
-    assert told.endswith("MAX_WORK_SECONDS allows at most 2.")
+    told = refused(await raw(web, DOT, size="1400x1400", enlarge="yes", format="avif", quality=95))
+    assert told.endswith("MAX_WORK_SECONDS allows at most 3.")
     told = refused(await raw(web, png(Image.new("L", (5000, 5000))), width=100))
     assert told.endswith("DECODE_BUDGET_BYTES allows at most 67108864.")
 
@@ -148,7 +148,7 @@ def test_what_is_too_much_is_refused_whichever_way_it_comes(tmp_path: Path) -> N
     settings: dict[str, Any] = {
         "max_outputs": 8,
         "max_output_pixels": 2_000_000,
-        "max_work_seconds": 2,
+        "max_work_seconds": 3,
         "decode_budget_bytes": 64 * MEBIBYTE,
     }
     with running_service(tmp_path, **settings) as address:
