@@ -59,7 +59,13 @@ def image_service(
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
-    submission = Submission(sources, acceptance, read_presets(config.presets))
+    submission = Submission(
+        sources,
+        acceptance,
+        read_presets(config.presets, config.imaging.max_outputs),
+        limits=config.imaging,
+        budget_bytes=config.sandbox.decode_budget_bytes,
+    )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     return ImageService(store, storage, watch, submission, shutdown, waits)
 

@@ -29,7 +29,7 @@ from quickthumb.queue.pool import WakingPool
 from quickthumb.queue.repair import StorageMark
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
-from quickthumb.sandbox.renderer import Renderer
+from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer, most_jobs_at_once
 from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
 from quickthumb.service.presets import read_presets
@@ -129,11 +129,12 @@ def _parts(
 ) -> Parts:
     renderer = Renderer(
         threads,
-        Budget(config.sandbox.decode_budget_bytes),
+        Budget(config.sandbox.decode_budget_bytes, RESERVE_BYTES),
         SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
         replace(config.imaging, spare_bytes=config.storage.min_free_bytes),
         seconds=config.sandbox.job_timeout_seconds,
     )
+    pool.takes_large = lambda: renderer.takes_large
     return Parts(
         jobs=jobs,
         emails=EmailStore(pool, Keys(config.redis.prefix)),
@@ -162,11 +163,10 @@ async def stop(context: dict[str, Any]) -> None:
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
     logs.configure(config.logs.format)
-    read_presets(config.presets)  # only to report invalid presets before anything starts
+    read_presets(config.presets, config.imaging.max_outputs)  # only to report invalid presets before anything starts
     keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()
-    # One job more than threads, so that the next job's bookkeeping is done while all threads are busy.
-    max_jobs = threads + 1
+    max_jobs = most_jobs_at_once(threads)
 
     async def on_startup(context: dict[str, Any]) -> None:
         await start(context, config)

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings() -> Iterator[Finding]:
     try:
         config = load()
-        read_presets(config.presets)
+        read_presets(config.presets, config.imaging.max_outputs)
         endpoints_of(config.compat)
     except ConfigError as error:
         yield Finding(Level.FAILURE, "settings", str(error))

@@ -87,20 +87,22 @@ def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type
     """Renders every result and prints a line for each. Replaces existing files of the same name."""
     config = load()
     try:
-        order = kind.parse(ordered(arguments, fields), read_presets(config.presets))
-        for made in _render(arguments.file, order, arguments.out, config.imaging):
+        most = config.imaging.max_outputs
+        order = kind.parse(ordered(arguments, fields), read_presets(config.presets, most), most)
+        for made in _render(arguments.file, order, arguments.out, config.imaging, config.sandbox.decode_budget_bytes):
             print(_line(made, arguments.out))
     except QuickThumbError as error:
         raise UserMistake(sentence(error)) from error
     return 0
 
 
-def _render(source: Path, order: Order, out: Path, limits: Limits) -> Sequence["Made"]:
+def _render(source: Path, order: Order, out: Path, limits: Limits, budget_bytes: int) -> Sequence["Made"]:
     """Renders the results into a temporary folder inside `out`, and moves them to `out` once all are complete."""
-    from quickthumb.imaging import engine  # loads Pillow, which no other command needs
+    from quickthumb.imaging import cost, engine, memory  # these load Pillow, which most commands do not need
 
     _check_source(source)
     try:
+        cost.check_memory(memory.estimate_file_bytes(source, order.outputs, limits), budget_bytes)
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".quickthumb-", dir=out) as folder:
             made = engine.render(source, order.outputs, Path(folder), limits).made

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = as_environment(HOST=arguments.host, PORT=arguments.port, ROOT_PATH=arguments.root_path)
     config = load({**secrecy.own_environment(), **options})
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
-    read_presets(config.presets)
+    read_presets(config.presets, config.imaging.max_outputs)
     endpoints_of(config.compat)
     listener.free_port(config.web.host, config.web.port)
     if ignores_hangup():

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
     environment = {**secrecy.own_environment(), **options}
     config = load(environment)
-    read_presets(config.presets)
+    read_presets(config.presets, config.imaging.max_outputs)
     endpoints_of(config.compat)
     with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))

@@ -8,6 +8,7 @@ from PIL import Image
 
 from quickthumb.imaging import color, facts, metadata, pipeline, smart
 from quickthumb.imaging.color import Color
+from quickthumb.imaging.cost import check_source
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import ResultFiles
@@ -61,10 +62,10 @@ def render(
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
-    Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels and TooManyFrames before anything
-    too large is decoded, BrokenImage for a file that does not decode to its end, InvalidParameter for an output that
-    cannot be made from this source, and ResultsTooLarge. OSError and MemoryError that the machine causes pass
-    unchanged, and NoRoom is raised before the disk is full.
+    Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels, TooManyFrames, TooManyParts and
+    OrderTooLarge before anything too large is decoded or drawn, BrokenImage for a file that does not decode to its end,
+    InvalidParameter for an output that cannot be made from this source, and ResultsTooLarge. OSError and MemoryError
+    that the machine causes pass unchanged, and NoRoom is raised before the disk is full.
 
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
     `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
@@ -73,6 +74,7 @@ def render(
     files = ResultFiles(folder, limits)
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
+        check_source(opened, outputs)
         found = _draw(opened, renditions, checkpoint)
         made = tuple(_write(opened, rendition, files, checkpoint) for rendition in renditions)
         return Rendering(found, made)

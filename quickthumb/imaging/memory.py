@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from quickthumb.imaging.decoders import decoding, opened
-from quickthumb.imaging.formats import WRITTEN, named, opened_as
+from quickthumb.imaging.formats import WRITTEN, Format, named, opened_as
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.levels import draft_scale
 from quickthumb.imaging.orientation import Size, by_degrees
@@ -38,15 +38,20 @@ def estimate_file_bytes(source: Path, outputs: Sequence[Output], limits: Limits)
         row = opened_as(image.format)
         with decoding():
             frames = count_frames(image, row, source, limits)
-        beside = source.stat().st_size if row.decoder.reads_whole else _metadata_bytes(image)
-        return beside * _METADATA_COPIES + estimate_decode_bytes(
-            format=row.name,
-            width=image.width,
-            height=image.height,
-            outputs=outputs,
-            frames=frames,
-            progressive="progressive" in image.info,
-        )
+        return estimate_opened_bytes(image, row, source, outputs, frames)
+
+
+def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs: Sequence[Output], frames: int) -> int:
+    """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
+    beside = source.stat().st_size if row.decoder.reads_whole else _metadata_bytes(image)
+    return beside * _METADATA_COPIES + estimate_decode_bytes(
+        format=row.name,
+        width=image.width,
+        height=image.height,
+        outputs=outputs,
+        frames=frames,
+        progressive="progressive" in image.info,
+    )
 
 
 def estimate_decode_bytes(

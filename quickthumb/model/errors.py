@@ -106,6 +106,14 @@ class TooManyParts(QuickThumbError):
     code, status, title = "too_many_parts", 422, "The image has too many parts"
 
 
+class OrderTooLarge(QuickThumbError):
+    """The job asks for more than one job may take: more outputs than `MAX_OUTPUTS`, more pixels in all of them than
+    `MAX_OUTPUT_PIXELS`, more work than `MAX_WORK_SECONDS` or more memory than `DECODE_BUDGET_BYTES`; `detail` says
+    which. Ask for fewer or smaller outputs, or spread them over several jobs."""
+
+    code, status, title = "order_too_large", 422, "The job asks for too much"
+
+
 class BrokenImage(QuickThumbError):
     """The image is damaged or cut off, so it cannot be decoded. Send it again from the original."""
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.errors import InvalidParameter, OrderTooLarge
+from quickthumb.model.limits import MAX_OUTPUTS
 from quickthumb.model.output import Output, parse_output, refusal, unknown_parameter
 
-MAX_OUTPUTS = 32
 # The preset to use when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
 
@@ -42,23 +42,23 @@ class Order(BaseModel):
     )
     outputs: tuple[Output, ...] = Field(
         min_length=1,
-        max_length=MAX_OUTPUTS,
         description="Several outputs at once, as a JSON list of objects; each holds the parameters of one output.",
     )
 
     @classmethod
-    def parse(cls, fields: Fields, presets: Presets) -> Self:
+    def parse(cls, fields: Fields, presets: Presets, max_outputs: int = MAX_OUTPUTS) -> Self:
         """Parses a request's fields. The order's `outputs` are those of the presets, then those of `outputs`.
 
         If neither is given, the flat parameters describe a single output; if there are none, DEFAULT_PRESET is used. An
         empty field counts as not given, because forms also send the fields that were left blank.
 
         Raises InvalidParameter, naming the field, for a field that is unknown, invalid or given too often, and for flat
-        parameters next to `preset` or `outputs`, because it would be unclear which output they belong to.
+        parameters next to `preset` or `outputs`, because it would be unclear which output they belong to. Raises
+        OrderTooLarge for more than `max_outputs` outputs, before it reads them.
         """
         own, parameters = _split(fields, order_fields(cls))
         _check_known(parameters, {*cls.model_fields, *Output.model_fields})
-        own["outputs"] = _outputs(own, parameters, presets)
+        own["outputs"] = _outputs(own, parameters, presets, max_outputs)
         try:
             return cls.model_validate(own)
         except ValidationError as error:
@@ -175,7 +175,9 @@ def _decoded(value: Any) -> Any:
         return value
 
 
-def _outputs(own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Presets) -> tuple[Output, ...]:
+def _outputs(
+    own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Presets, max_outputs: int
+) -> tuple[Output, ...]:
     named = _named(own.get("preset", ()), presets)
     if "outputs" not in own and not named:
         return (parse_output(parameters),) if parameters else presets[DEFAULT_PRESET]
@@ -184,9 +186,19 @@ def _outputs(own: Mapping[str, Any], parameters: Mapping[str, Any], presets: Pre
         raise InvalidParameter(
             f"Parameters of an output cannot be combined with `{field}`.", field=next(iter(parameters))
         )
-    outputs = (*named, *(_several(own["outputs"]) if "outputs" in own else ()))
-    _check_together(outputs, field)
-    return outputs
+    if "outputs" in own:
+        listed = _listed(own["outputs"])
+        check_count(len(named) + len(listed), max_outputs, field)
+        named += _several(listed)
+    check_count(len(named), max_outputs, field)
+    _check_names(named, field)
+    return named
+
+
+def check_count(count: int, max_outputs: int, field: str = "outputs") -> None:
+    """Raises OrderTooLarge if an order has too many outputs."""
+    if count > max_outputs:
+        raise OrderTooLarge(f"The job has {count} outputs; MAX_OUTPUTS allows at most {max_outputs}.", field=field)
 
 
 def _named(names: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
@@ -196,24 +208,24 @@ def _named(names: Iterable[Any], presets: Presets) -> tuple[Output, ...]:
     return tuple(output for name in names for output in presets[name])
 
 
-def _several(listed: Any) -> tuple[Output, ...]:
-    if isinstance(listed, str):
+def _listed(given: Any) -> list[dict[str, Any]]:
+    if isinstance(given, str):
         raise InvalidParameter("It must be a JSON list of outputs.", field="outputs")
-    if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
+    if not isinstance(given, list) or not given or not all(isinstance(item, dict) for item in given):
         raise InvalidParameter(
             "It must be a JSON list of at least one output, and each output must be an object.", field="outputs"
         )
-    if len(listed) > MAX_OUTPUTS:
-        raise InvalidParameter(f"A job can have at most {MAX_OUTPUTS} outputs.", field="outputs")
+    return given
+
+
+def _several(listed: list[dict[str, Any]]) -> tuple[Output, ...]:
     return tuple(
         output_from({"name": f"output-{number}", **item}, prefix=f"outputs.{number - 1}")
         for number, item in enumerate(listed, start=1)
     )
 
 
-def _check_together(outputs: tuple[Output, ...], field: str) -> None:
-    if len(outputs) > MAX_OUTPUTS:
-        raise InvalidParameter(f"A job can have at most {MAX_OUTPUTS} outputs.", field=field)
+def _check_names(outputs: tuple[Output, ...], field: str) -> None:
     for name, count in Counter(output.name for output in outputs).items():
         if count > 1:
             raise InvalidParameter(f"{count} outputs are named {name!r}, but names must be unique.", field=field)

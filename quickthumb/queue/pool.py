@@ -9,6 +9,7 @@ arq accepts a custom pool. This one corrects arq's behaviour through what the po
 - arq updates the queue after every run of a job. This pool drops the update when a script has already done it (see
   `attempts`), or when the lease is lost.
 - When Redis answers with an error, arq exits, or retries at once and forever. This pool logs the error and waits.
+- arq takes whatever is due. This pool leaves out the large jobs for which the worker has no place at the moment.
 - arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
@@ -38,6 +39,8 @@ LONGEST_SLEEP_SECONDS = 0.8
 TROUBLED_SECONDS = 1.0
 # How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
+# How many items to remember as passed over. Any more are offered again, and passed over again.
+REMEMBER_MOST = 10_000
 
 
 @dataclass(slots=True)
@@ -63,7 +66,10 @@ class WakingPool(ArqRedis):
         self._keys = keys
         self._orders = Orders(lease_ms=int(lease_seconds * 1000))
         self._due = RegisteredScript(self, "due")
+        self._passed_over: dict[str, None] = {}  # oldest first
         self.paused_for: str | None = None
+        # Whether the worker has a place for one more large job.
+        self.takes_large: Callable[[], bool] = lambda: True
 
     def leave_alone(self, item_id: str) -> None:
         """Makes arq leave the queue unchanged when its run of the item ends: for an attempt that was settled, or whose
@@ -73,6 +79,16 @@ class WakingPool(ArqRedis):
     def postpone(self, item_id: str, seconds: float) -> None:
         """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq retries it."""
         self._orders.postponed[item_id] = round(seconds * 1000)
+
+    def pass_over(self, item_id: str) -> None:
+        """Hands this item, a large job, to arq no more until the worker takes large ones again; other workers may take
+        it. Of several items, the one that was passed over first is the first to be handed out."""
+        self._passed_over[item_id] = None
+        if len(self._passed_over) > REMEMBER_MOST:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        del self._passed_over[next(iter(self._passed_over))]
 
     def pause(self, reason: str) -> None:
         """From now on, hands no job to arq and writes no health line, so that `arq --check` fails. `paused_for` is the
@@ -106,7 +122,10 @@ class WakingPool(ArqRedis):
             return []
         try:
             ids, due_in_ms = await self._read_due(name, num or 1)
-            if not ids:
+            if not ids and self._passed_over and self.takes_large():
+                # Other workers may have taken the first ones meanwhile, so offer all of them.
+                self._passed_over.clear()
+            elif not ids:
                 await self._sleep(due_in_ms)
         except (RedisError, OSError) as error:
             await self._wait_out(error)
@@ -143,8 +162,15 @@ class WakingPool(ArqRedis):
             log.debug("could not delete arq's health line at shutdown: %s", error)
 
     async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], int]:
+        if self._passed_over and self.takes_large():
+            self._forget_first()
         found, due_in_ms = await self._due(
-            queue=queue, wake=self._keys.wake, lease_prefix=in_progress_key_prefix, most=most, scan_most=SCAN_MOST
+            queue=queue,
+            wake=self._keys.wake,
+            lease_prefix=in_progress_key_prefix,
+            most=most,
+            scan_most=SCAN_MOST,
+            passed_over=" ".join(self._passed_over),
         )
         ids, scores = found[::2], found[1::2]
         self._orders.read = {item_id.decode(): float(score) for item_id, score in zip(ids, scores, strict=True)}

@@ -1,5 +1,7 @@
 """Errors of renderings that exceed a limit of the sandbox or crash in it."""
 
+from typing import ClassVar
+
 from quickthumb.model.errors import QuickThumbError
 
 
@@ -7,6 +9,16 @@ class JobTimedOut(QuickThumbError):
     """The image took longer than the time limits, in a sandbox process as well. Another try rarely helps."""
 
     code, status, title = "job_timed_out", 422, "The image took too long to process"
+
+
+class LargeJobsWaiting(QuickThumbError):
+    """Another large job is already waiting for its turn at the worker, so this one waits in the queue. Small jobs go on
+    meanwhile."""
+
+    code, status, title, permanent = "large_jobs_waiting", 503, "Other large jobs come first", False
+    # Nothing is wrong, so a job may wait like this as long as it takes.
+    waits_its_turn: ClassVar[bool] = True
+    retry_after_seconds = 2
 
 
 class DecoderCrashed(QuickThumbError):

@@ -9,62 +9,92 @@ from collections.abc import Callable
 
 
 class Budget:
-    """Shares out `total_bytes`, first come, first served.
+    """Shares out `total_bytes`, first come, first served; and to small requests a reserve of `reserve_bytes` beyond it.
 
-    A request for more than the total is granted once nothing else is taken. For use within one event loop.
+    Small requests overtake large ones that wait, but only within the reserve; so what large shares give back goes to
+    the large request that waits. Together, the shares take at most the total and the reserve. A large request for more
+    than is left of the total is granted once no other large share is taken: the rest may be abandoned for good. For
+    use within one event loop.
     """
 
-    def __init__(self, total_bytes: int) -> None:
-        self._total = total_bytes
+    def __init__(self, total_bytes: int, reserve_bytes: int = 0) -> None:
+        self.total_bytes = total_bytes
+        self._left = total_bytes
+        self._reserve = reserve_bytes
         self._taken: set[Share] = set()
-        self._waiting: deque[tuple[Share, asyncio.Future[None]]] = deque()
+        self._waiting: dict[bool, deque[tuple[Share, asyncio.Future[None]]]] = {True: deque(), False: deque()}
 
     @property
     def taken_bytes(self) -> int:
         return sum(share.size_bytes for share in self._taken)
 
-    async def acquire(self, size_bytes: int) -> "Share":
+    @property
+    def large_waiting(self) -> int:
+        """How many large requests are waiting."""
+        return len(self._waiting[True])
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether a large request would be granted at once."""
+        return not self._waiting[True] and self._fits_large(size_bytes)
+
+    async def acquire(self, size_bytes: int, *, is_large: bool = True) -> "Share":
         """Waits until a share of `size_bytes` is granted, and returns it. A cancelled call takes nothing."""
-        share, granted = Share(self, size_bytes), asyncio.get_running_loop().create_future()
-        self._waiting.append((share, granted))
+        share, granted = Share(self, size_bytes, is_large), asyncio.get_running_loop().create_future()
+        self._waiting[is_large].append((share, granted))
         self._grant()
         try:
             await granted
         except asyncio.CancelledError:
-            self._waiting = deque(entry for entry in self._waiting if entry[0] is not share)
+            self._waiting[is_large] = deque(entry for entry in self._waiting[is_large] if entry[0] is not share)
             share.release()
             raise
         return share
 
     def _grant(self) -> None:
-        while self._waiting and self._fits(self._waiting[0][0]):
-            share, granted = self._waiting.popleft()
-            self._taken.add(share)
-            if not granted.done():
-                granted.set_result(None)
+        for is_large, fits in ((True, self._fits_large), (False, self._fits_small)):
+            waiting = self._waiting[is_large]
+            while waiting and fits(waiting[0][0].size_bytes):
+                share, granted = waiting.popleft()
+                self._taken.add(share)
+                if not granted.done():
+                    granted.set_result(None)
 
-    def _fits(self, share: "Share") -> bool:
-        return not self._taken or self.taken_bytes + share.size_bytes <= self._total
+    def _fits_large(self, size_bytes: int) -> bool:
+        large, small = self._taken_by()
+        beyond = max(0, small - self._reserve)
+        return large + beyond + size_bytes <= self._left or not (large or beyond)
+
+    def _fits_small(self, size_bytes: int) -> bool:
+        large, small = self._taken_by()
+        if small + size_bytes <= self._reserve or not self._taken:
+            return True
+        return not self._waiting[True] and large + small + size_bytes - self._reserve <= self._left
+
+    def _taken_by(self) -> tuple[int, int]:
+        """The bytes of the large shares and of the small ones."""
+        large = sum(share.size_bytes for share in self._taken if share.is_large)
+        return large, self.taken_bytes - large
 
 
 class Share:
     """A granted part of a budget. Its holder must release it once."""
 
-    def __init__(self, budget: Budget, size_bytes: int) -> None:
+    def __init__(self, budget: Budget, size_bytes: int, is_large: bool) -> None:
         self.size_bytes = size_bytes
+        self.is_large = is_large
         self._budget = budget
         self._is_abandoned = False
 
     def abandon(self) -> None:
         """Shrinks the budget by this share until `release`: an abandoned thread still holds the memory."""
         self._is_abandoned = True
-        self._budget._total -= self.size_bytes
+        self._budget._left -= self.size_bytes
         self._return()
 
     def release(self) -> None:
         if self._is_abandoned:
             self._is_abandoned = False
-            self._budget._total += self.size_bytes
+            self._budget._left += self.size_bytes
         self._return()
 
     def _return(self) -> None:

@@ -1,17 +1,20 @@
 """Renders images for the worker: in a thread or in a sandbox process, within limits of memory and time."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from quickthumb.imaging import engine
+from quickthumb.imaging.cost import appraise_file, check_memory, estimate_cost
 from quickthumb.imaging.engine import Rendering
-from quickthumb.imaging.memory import estimate_file_bytes
+from quickthumb.imaging.header import read_header_of_file
+from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
-from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.sandbox.memory import Budget, Share, trim
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.threads import DaemonThreads, Stop, ThreadAbandoned
@@ -20,16 +23,27 @@ from quickthumb.sandbox.threads import DaemonThreads, Stop, ThreadAbandoned
 PROCESS_MARGIN_SECONDS = 10.0
 # If a rendering takes more than this, its memory is returned to the operating system at once.
 LARGE_BYTES = 64 * 1024 * 1024
+# If it is estimated to take more than this, it counts as long. Large jobs are those that are long or take much memory.
+LONG_SECONDS = 4.0
+# Memory that large jobs leave to small ones, on top of the budget.
+RESERVE_BYTES = 2 * LARGE_BYTES
 
 T = TypeVar("T")
+
+
+def most_jobs_at_once(threads: int) -> int:
+    """How many jobs a worker should hold at once, for a renderer with that many threads: as many long ones as may run,
+    a large one that waits, and two small ones, so that the bookkeeping of one is done while the other is rendered."""
+    return threads + 3
 
 
 class Renderer:
     """Renders in the worker's threads, either there or in a sandbox process that the thread waits for.
 
-    Time spent waiting for a thread or for memory does not count against `seconds`. Cancelling either method stops its
-    work: a thread at the engine's next step, a sandbox process at once. The cancelled call does not wait for that: the
-    thread and its memory become free again once the work has stopped.
+    Long jobs leave a thread, and large ones RESERVE_BYTES of memory, to small ones. Time spent waiting for a thread or
+    for memory does not count against `seconds`. Cancelling either method stops its work: a thread at the engine's next
+    step, a sandbox process at once. The cancelled call does not wait for that: the thread and its memory become free
+    again once the work has stopped.
     """
 
     def __init__(
@@ -40,32 +54,88 @@ class Renderer:
         self._process = process
         self._limits = limits
         self._seconds = seconds
+        self._long_held = 0
+
+    @property
+    def takes_large(self) -> bool:
+        """Whether another large job may come, if only to wait here: one at most does so, the others in the queue."""
+        return self._long_held <= self._threads.count and not self._budget.large_waiting
 
     async def in_thread(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Renders in this process, once the budget has memory for it.
 
-        Raises what the engine raises, and JobTimedOut.
+        Raises what the engine raises, JobTimedOut, OrderTooLarge if the job needs more memory than the whole budget,
+        and LargeJobsWaiting.
         """
-        size_bytes = await self._timed(partial(estimate_file_bytes, source, outputs, self._limits), self._seconds)
-        share = await self._budget.acquire(size_bytes)
-        stop = Stop()
-        make = _make_large if size_bytes > LARGE_BYTES else _make
-        work = partial(make, source, outputs, folder, self._limits, stop)
-        return await self._timed(work, self._seconds, share, stop)
+        appraise = partial(appraise_file, source, outputs, self._limits)
+        needed_bytes, cost = await self._timed(appraise, self._seconds)
+        check_memory(needed_bytes, self._budget.total_bytes)
+        is_long = cost.seconds > LONG_SECONDS
+        is_large = is_long or needed_bytes > LARGE_BYTES
+        if is_large and not (self.takes_large or self._would_begin(needed_bytes, is_long=is_long)):
+            raise _another_waits()
+        with self._held(is_long):
+            share = await self._budget.acquire(needed_bytes, is_large=is_large)
+            stop = Stop()
+            make = _make_large if needed_bytes > LARGE_BYTES else _make
+            work = partial(make, source, outputs, folder, self._limits, stop)
+            return await self._timed(work, self._seconds, share, stop, is_large=is_long)
 
     async def in_process(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        """Renders in a sandbox process with memory of its own. Raises what SandboxProcess.render raises."""
-        stop = Stop()
-        work = partial(self._process.render, source, outputs, folder, self._limits, stop)
-        return await self._timed(work, self._process.seconds + PROCESS_MARGIN_SECONDS, stop=stop)
+        """Renders in a sandbox process with memory of its own. Raises what SandboxProcess.render raises, and
+        LargeJobsWaiting.
+
+        However small the job seems, its thread is one that long jobs may take: it may hang.
+        """
+        seems_long = await self._timed(partial(_seems_long, source, outputs), self._seconds)
+        if seems_long and not self.takes_large:
+            raise _another_waits()
+        with self._held(True):
+            stop = Stop()
+            work = partial(self._process.render, source, outputs, folder, self._limits, stop)
+            seconds = self._process.seconds + PROCESS_MARGIN_SECONDS
+            return await self._timed(work, seconds, stop=stop, is_large=True)
+
+    def _would_begin(self, needed_bytes: int, *, is_long: bool) -> bool:
+        """Whether a large job would find its thread and its memory at once."""
+        return not (is_long and self._long_held >= self._threads.count) and self._budget.has_room(needed_bytes)
+
+    @contextmanager
+    def _held(self, is_long: bool) -> Iterator[None]:
+        """Counts a job that takes one of the long jobs' threads, while the block lasts."""
+        self._long_held += is_long
+        try:
+            yield
+        finally:
+            self._long_held -= is_long
 
     async def _timed(
-        self, work: Callable[[], T], seconds: float, share: Share | None = None, stop: Stop | None = None
+        self,
+        work: Callable[[], T],
+        seconds: float,
+        share: Share | None = None,
+        stop: Stop | None = None,
+        *,
+        is_large: bool = False,
     ) -> T:
         try:
-            return await self._threads.run(work, seconds=seconds, share=share, stop=stop)
+            return await self._threads.run(work, seconds=seconds, share=share, stop=stop, is_large=is_large)
         except ThreadAbandoned:
             raise JobTimedOut(f"Processing took longer than {seconds:g} s.") from None
+
+
+def _another_waits() -> LargeJobsWaiting:
+    return LargeJobsWaiting("Another large job is already waiting for its turn at this worker.")
+
+
+def _seems_long(source: Path, outputs: Sequence[Output]) -> bool:
+    """Whether a suspicious image makes a long job, as far as its header tells without any decoder. A header that cannot
+    be read tells nothing; the sandbox process will say what is wrong with it."""
+    try:
+        header = read_header_of_file(source)
+    except QuickThumbError:
+        return False
+    return estimate_cost(format=header.format, size=header.upright, outputs=outputs).seconds > LONG_SECONDS
 
 
 def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:

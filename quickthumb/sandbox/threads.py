@@ -1,9 +1,9 @@
 """The threads that render images, and how to stop or abandon them.
 
 Python cannot kill a thread. Work that nobody waits for any more is asked to stop, and stops at its next step. A
-decoder that hangs never reaches a next step: when its time is up, its thread is abandoned. The executors of the
-standard library would wait for an abandoned thread when the process exits; these are daemon threads, which Python
-does not wait for.
+decoder that hangs never reaches a next step: when its time is up, its thread is abandoned, and another takes its
+place. The executors of the standard library would wait for an abandoned thread when the process exits; these are daemon
+threads, which Python does not wait for.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count as counting
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from quickthumb.model.errors import NotServing
+from quickthumb.sandbox.lanes import Lanes
 from quickthumb.sandbox.memory import Share
 
 log = logging.getLogger("quickthumb.worker")
@@ -81,6 +82,7 @@ class Stop:
 class _Call:
     work: Callable[[], Any]
     seconds: float
+    is_large: bool
     share: Share | None
     stop: Stop
     loop: asyncio.AbstractEventLoop
@@ -103,19 +105,20 @@ class _Call:
 
 
 class DaemonThreads:
-    """A pool of `count` threads. Calls `when_all_are_abandoned` once every thread is abandoned.
+    """A pool of threads for `count` calls at once. Calls `when_all_are_abandoned` once that many are abandoned.
 
-    For use within one event loop.
+    One more thread runs small calls while `count` large ones are running: see `Lanes`. For use within one event loop.
     """
 
     def __init__(self, count: int, when_all_are_abandoned: Callable[[], None]) -> None:
-        self._count = count
+        self.count = count
         self._when_all_are_abandoned = when_all_are_abandoned
-        self._queue: SimpleQueue[_Call | None] = SimpleQueue()
+        self._lanes: Lanes[_Call] = Lanes(count)
+        self._numbers = counting(1)
         self._waiting: set[_Call] = set()
         self._running: set[_Call] = set()
-        for number in range(1, count + 1):
-            threading.Thread(target=self._serve, name=f"picture-{number}", daemon=True).start()
+        for _ in range(self._lanes.threads):
+            self._start_thread()
 
     @property
     def abandoned(self) -> int:
@@ -124,7 +127,7 @@ class DaemonThreads:
 
     @property
     def all_abandoned(self) -> bool:
-        return self.abandoned == self._count
+        return self.abandoned >= self.count
 
     @property
     def busy(self) -> int:
@@ -132,39 +135,53 @@ class DaemonThreads:
         return len(self._running)
 
     async def run(
-        self, work: Callable[[], T], *, seconds: float, share: Share | None = None, stop: Stop | None = None
+        self,
+        work: Callable[[], T],
+        *,
+        seconds: float,
+        share: Share | None = None,
+        stop: Stop | None = None,
+        is_large: bool = False,
     ) -> T:
-        """Runs `work` in the next free thread; returns what it returns and raises what it raises.
+        """Runs `work` in the next thread that is free for it; returns what it returns and raises what it raises.
 
-        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing if all threads are
-        abandoned. Asks `stop` as soon as nobody waits for the result any more: the call was cancelled or its thread
-        abandoned. Work that is cancelled before it starts never starts. Always releases `share`, once the thread has
-        finished the work.
+        Raises ThreadAbandoned if the work is not done `seconds` after it started, and NotServing once as many threads
+        are abandoned as there should be. Asks `stop` as soon as nobody waits for the result any more: the call was
+        cancelled or its thread abandoned. Work that is cancelled before it starts never starts. Always releases
+        `share`, once the thread has finished the work or it is certain that the work will never start.
         """
         loop = asyncio.get_running_loop()
-        call = _Call(work, seconds, share, stop or Stop(), loop, loop.create_future())
+        call = _Call(work, seconds, is_large, share, stop or Stop(), loop, loop.create_future())
         self._waiting.add(call)
         if self.all_abandoned:
             self._turn_away(call)
         else:
-            self._queue.put(call)
+            self._lanes.put(call)
         try:
             answer: T = await call.answer
+        except asyncio.CancelledError:
+            if self._lanes.withdraw(call):
+                self._turn_away(call)
+            raise
         finally:
             call.stop.ask()  # from here on nobody waits for the work
         return answer
 
     def close(self) -> None:
         """Ends the threads once they have done the work that is queued."""
-        for _ in range(self._count):
-            self._queue.put(None)
+        self._lanes.close()
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._serve, name=f"picture-{next(self._numbers)}", daemon=True).start()
 
     def _serve(self) -> None:
         """What each thread runs."""
-        while (call := self._queue.get()) is not None:
+        while (call := self._lanes.take()) is not None:
             # The loop is closed: the process is ending, and nobody waits for the answer.
             with contextlib.suppress(RuntimeError):
                 self._do(call)
+            if not self._lanes.end(call):
+                return
             del call  # or the idle thread would keep the pictures alive
 
     def _do(self, call: _Call) -> None:
@@ -195,14 +212,18 @@ class DaemonThreads:
         call.settle(result, error)
 
     def _is_overdue(self, call: _Call) -> None:
+        if not self._lanes.abandon(call):
+            return
         call.is_abandoned = True
-        log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self._count)
+        self._start_thread()
+        log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self.count)
         if call.share is not None:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())
         if self.all_abandoned:
-            for waiting in list(self._waiting):
-                self._turn_away(waiting)
+            # A large call that took the place of an abandoned one would hold up the end of the worker.
+            for other in [*self._waiting, *(running for running in self._running if running.is_large)]:
+                self._turn_away(other)
             self._when_all_are_abandoned()
 
     def _turn_away(self, call: _Call) -> None:

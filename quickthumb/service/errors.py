@@ -4,6 +4,7 @@ from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadT
 from quickthumb.model.errors import (
     BrokenImage,
     MalformedRequest,
+    OrderTooLarge,
     QuickThumbError,
     TooManyFrames,
     TooManyParts,
@@ -91,6 +92,7 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     TooManyPixels,
     TooManyFrames,
     TooManyParts,
+    OrderTooLarge,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

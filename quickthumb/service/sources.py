@@ -23,12 +23,13 @@ def any_header(header: Header) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """A source that has arrived completely, with its facts, and the fields that came in the same body.
+    """A source that has arrived completely, with its header and facts, and the fields that came in the same body.
 
     `keep` stores the source permanently, together with a job's record. Until then, nothing is permanent.
     """
 
     source: Source
+    header: Header
     fields: tuple[intake.Field, ...]
     keep: Callable[[bytes], Awaitable[None]]
 
@@ -79,7 +80,7 @@ class SourceIntake:
                 bytes=received.bytes,
                 sha256=received.sha256,
             )
-            yield TakenIn(source, received.fields, arrivals[0].keep)
+            yield TakenIn(source, header, received.fields, arrivals[0].keep)
 
     def _inspect(self, check: CheckHeader, prefix: bytes, complete: bool) -> Header | None:
         header = read_header(prefix, complete=complete)

@@ -2,11 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from quickthumb import intake
+from quickthumb.imaging.cost import check_cost, check_memory, estimate_cost
+from quickthumb.imaging.header import Header
+from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import Job, new_id
+from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order, Presets
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
@@ -30,15 +35,27 @@ class Upload:
 
 
 class Submission:
-    """The verb that submits an image. `order` is the class of the orders that clients may give."""
+    """The verb that submits an image, within `limits` and the memory that a worker may take for one image.
+
+    `order` is the class of the orders that clients may give.
+    """
 
     def __init__(
-        self, sources: SourceIntake, acceptance: Acceptance, presets: Presets, order: type[Order] = Order
+        self,
+        sources: SourceIntake,
+        acceptance: Acceptance,
+        presets: Presets,
+        order: type[Order] = Order,
+        *,
+        limits: Limits,
+        budget_bytes: int,
     ) -> None:
         self.presets = presets
         self._sources = sources
         self._acceptance = acceptance
         self._order_kind = order
+        self._limits = limits
+        self._budget_bytes = budget_bytes
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. When this returns, the job is in the storage and in the queue.
@@ -46,11 +63,12 @@ class Submission:
         If an earlier request with the same Idempotency-Key made a job, returns that job and makes no other. Calls
         `check` as soon as the image's header has arrived.
 
-        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise; then nothing is left behind.
+        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise, and OrderTooLarge; then nothing is left
+        behind. If the body brings no fields, an order that is too large is refused as soon as the header has arrived.
         """
         self._sources.refuse_early(upload.content_type, upload.content_length)
         if not intake.brings_fields(upload.content_type):
-            self._order(upload, ())
+            check = partial(self._check_early, self._order(upload, ()), check)
         async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
@@ -58,10 +76,22 @@ class Submission:
                 if source.filename is None and upload.filename is not None:
                     source = source.model_copy(update={"filename": upload.filename})
                 order = self._order(upload, intake.without_uploaders_fields(taken.fields, source.filename))
+                self._check(order, taken.header)
                 return await admission.accept(job_id, source, order, taken.keep)
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
             return self._order_kind(outputs=self.presets[upload.preset])
         given = [*upload.parameters, *((field.name, field.value) for field in fields)]
-        return self._order_kind.parse(given, self.presets)
+        return self._order_kind.parse(given, self.presets, self._limits.max_outputs)
+
+    def _check_early(self, order: Order, check: CheckHeader, header: Header) -> None:
+        check(header)
+        self._check(order, header)
+
+    def _check(self, order: Order, header: Header) -> None:
+        """Raises OrderTooLarge if the order asks for more than one job may take, as far as the header tells."""
+        check_cost(estimate_cost(format=header.format, size=header.upright, outputs=order.outputs), self._limits)
+        width, height = header.upright
+        needed_bytes = estimate_decode_bytes(format=header.format, width=width, height=height, outputs=order.outputs)
+        check_memory(needed_bytes, self._budget_bytes)

@@ -1,6 +1,7 @@
 """`quickthumb render`, on real files."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -128,6 +129,17 @@ def test_the_bounds_of_uploads_hold(tmp_path: Path, data: bytes, said: str) -> N
     (tmp_path / "photo").write_bytes(data)
     assert_one_sentence(quickthumb("render", str(tmp_path / "photo"), "--out", str(tmp_path)), said)
     assert names(tmp_path) == ["photo"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [("MAX_OUTPUTS", "2"), ("MAX_OUTPUT_PIXELS", "9"), ("MAX_WORK_SECONDS", "0.001"), ("DECODE_BUDGET_BYTES", "9")],
+)
+def test_the_limits_of_orders_hold(photo: Path, setting: str, limit: str) -> None:
+    outputs = json.dumps([{"width": 64}, {"width": 32}, {"width": 16}])
+    words = ("render", str(photo), "--out", str(photo.parent), "--outputs", outputs)
+    assert_one_sentence(quickthumb(*words, **{f"QUICKTHUMB_{setting}": limit}), f"{setting} allows at most {limit}")
+    assert names(photo.parent) == ["photo.jpg"]
 
 
 def test_a_folder_that_cannot_be_written(photo: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from quickthumb.config import BUILT_IN_PRESETS
-from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.job import Job, now
-from quickthumb.model.order import MAX_OUTPUTS, Order, order_fields, output_from, written_output
+from quickthumb.model.order import Order, order_fields, output_from, written_output
 from quickthumb.model.output import Output
 from quickthumb.model.source import Source
 from quickthumb.queue.jobs import fields_of, job_from
@@ -107,9 +107,23 @@ def test_two_outputs_of_one_name() -> None:
 
 
 def test_as_many_outputs_as_are_allowed_and_one_more() -> None:
-    listed = [{"width": number} for number in range(1, MAX_OUTPUTS + 2)]
-    assert len(Order.parse([("outputs", listed[:-1])], PRESETS).outputs) == MAX_OUTPUTS
-    assert str(MAX_OUTPUTS) in refused(("outputs", listed)).detail
+    listed = [{"width": number} for number in range(1, 6)]
+    assert len(Order.parse([("outputs", listed)], PRESETS, 5).outputs) == 5
+    for fields in ([("outputs", listed)], [("preset", "card"), ("outputs", listed[1:])]):
+        with pytest.raises(OrderTooLarge, match=r"^The job has 5 outputs; MAX_OUTPUTS allows at most 4\.$") as caught:
+            Order.parse(fields, PRESETS, 4)
+        assert caught.value.field == "outputs"
+
+
+def test_too_many_outputs_are_not_even_read() -> None:
+    with pytest.raises(OrderTooLarge):
+        Order.parse([("outputs", [{"widht": "wide"}] * 33)], PRESETS)
+
+
+def test_presets_alone_can_be_too_many_outputs() -> None:
+    with pytest.raises(OrderTooLarge) as caught:
+        Order.parse([("preset", "square-32-64"), ("preset", "card")], PRESETS, 2)
+    assert caught.value.field == "preset"
 
 
 @pytest.mark.parametrize("size", ["128", "128x", "x128", "axb", "1x2x3", "-1x2", "٣x٣", 128, [], {"width": 1}])
@@ -164,7 +178,6 @@ def test_outputs_come_behind_presets() -> None:
         ([("preset", "card"), ("outputs", [{"name": "card"}])], "outputs"),
         ([("preset", "card"), ("width", "5")], "width"),
         ([("outputs", [{}]), ("width", "5")], "width"),
-        ([("preset", "card"), ("outputs", [{}] * 32)], "outputs"),
         ([("width", "5"), ("width", "6")], "width"),
     ],
 )

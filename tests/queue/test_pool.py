@@ -53,6 +53,44 @@ async def test_what_is_due_is_read_at_once_oldest_first(pool: WakingPool, store:
     assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
 
 
+async def test_what_was_passed_over_is_read_again_oldest_first_once_there_is_room(
+    pool: WakingPool, store: JobStore
+) -> None:
+    jobs = [await added(store, age_seconds=age) for age in (30, 20, 10)]
+    first, second, other = (job.id.encode() for job in jobs)
+    room = False
+    pool.takes_large = lambda: room
+    pool.pass_over(jobs[0].id)
+    pool.pass_over(jobs[1].id)
+    assert await read(pool) == [other]
+    assert await read(pool) == [other]
+    room = True
+    assert await read(pool) == [first, other]
+    assert await read(pool) == [first, second, other]
+
+
+async def test_what_was_passed_over_and_is_gone_keeps_nobody_waiting(pool: WakingPool, store: JobStore) -> None:
+    for number in range(50):
+        pool.pass_over(f"gone-{number}")
+    job = await added(store)
+    pool.pass_over(job.id)
+    begun = time.monotonic()
+    assert await read(pool) == []
+    assert await read(pool) == [job.id.encode()]
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
+
+
+async def test_only_so_many_are_remembered_as_passed_over(
+    pool: WakingPool, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBER_MOST", 1)
+    pool.takes_large = lambda: False
+    jobs = [await added(store, age_seconds=age) for age in (30, 20)]
+    for job in jobs:
+        pool.pass_over(job.id)
+    assert await read(pool) == [jobs[0].id.encode()]
+
+
 async def test_with_nothing_due_it_sleeps_for_a_while(pool: WakingPool, redis: Redis) -> None:
     begun = time.monotonic()
     reading = asyncio.create_task(read(pool))

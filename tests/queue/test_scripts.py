@@ -90,7 +90,7 @@ async def test_acquire_extend_release(redis: Redis) -> None:
 
 async def test_due_tells_ids_with_their_scores_and_else_when_the_next_is_due(redis: Redis) -> None:
     due = RegisteredScript(redis, "due")
-    options = {"lease_prefix": "lease:", "most": 2, "scan_most": 1_000}
+    options = {"lease_prefix": "lease:", "most": 2, "scan_most": 1_000, "passed_over": ""}
     places = {"queue": KEYS.queue, "wake": KEYS.wake}
     assert await due(places, **options) == [[], -1]
     await redis.zadd(KEYS.queue, {"later": int(await now_ms(redis)) + 60_000})
@@ -100,6 +100,7 @@ async def test_due_tells_ids_with_their_scores_and_else_when_the_next_is_due(red
     await redis.zadd(KEYS.queue, {"a": 1, "b": 2, "c": 3, "d": 4})
     await redis.set("lease:a", 1, ex=10)
     assert await due(places, **options) == [[b"b", b"2", b"c", b"3"], -1]
+    assert await due(places, **{**options, "passed_over": "x b c"}) == [[b"d", b"4"], -1]
 
 
 async def test_postpone_moves_only_what_is_queued(redis: Redis) -> None:

@@ -40,9 +40,9 @@ class WatchedBudget(Budget):
 
     asked = 0
 
-    async def acquire(self, size_bytes: int) -> Share:
+    async def acquire(self, size_bytes: int, *, is_large: bool = True) -> Share:
         self.asked += 1
-        return await super().acquire(size_bytes)
+        return await super().acquire(size_bytes, is_large=is_large)
 
 
 class Workshop:
@@ -91,8 +91,8 @@ async def test_a_rendering_stops_before_its_next_output(tmp_path: Path, caplog: 
 
 
 async def test_a_rendering_that_waits_for_memory_never_begins(tmp_path: Path) -> None:
-    shop, source = Workshop(budget_bytes=1000), source_of(tmp_path, 100, 100)
-    share = await shop.budget.acquire(1)
+    shop, source = Workshop(budget_bytes=MEBIBYTE), source_of(tmp_path, 100, 100)
+    share = await shop.budget.acquire(MEBIBYTE)
     task = asyncio.create_task(shop.renderer.in_thread(source, SMALL, tmp_path))
     await wait_until(lambda: shop.budget.asked == 2)
     await cancelled(task)

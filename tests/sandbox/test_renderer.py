@@ -2,26 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quickthumb.imaging import engine
 from quickthumb.imaging.engine import Rendering
-from quickthumb.model.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage, OrderTooLarge, UnsupportedImage
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox import renderer
-from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
-from quickthumb.sandbox.renderer import Renderer
+from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer
 from quickthumb.sandbox.threads import DaemonThreads
 from tests.conftest import picture
 from tests.waiting import wait_until
 
 OUTPUTS = [Output(width=64)]
+LONG = [Output.model_validate({"size": "900x900", "enlarge": True, "format": "avif"})]
+Way = Callable[[Renderer, Path, Sequence[Output], Path], Coroutine[Any, Any, Rendering]]
 
 
 def renderer_with(budget: Budget, seconds: float = 20) -> Renderer:
@@ -49,8 +52,8 @@ async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
 
 
 async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running(source: Path, tmp_path: Path) -> None:
-    budget = Budget(1000)
-    share = await budget.acquire(1)
+    budget = Budget(2**20)
+    share = await budget.acquire(2**20)
     made = renderer_with(budget, seconds=0.5)
     waiting = asyncio.create_task(made.in_thread(source, OUTPUTS, tmp_path))
     await asyncio.sleep(0.7)
@@ -83,6 +86,67 @@ async def test_the_error_of_a_large_picture_does_not_keep_the_picture(
         await renderer_with(Budget(10**9)).in_thread(source, OUTPUTS, tmp_path)
     await wait_until(gone.is_set)
     assert error.value.__cause__ is not None
+
+
+async def test_what_needs_more_than_the_whole_budget_is_refused_before_it_is_decoded(
+    source: Path, tmp_path: Path
+) -> None:
+    made = renderer_with(Budget(100_000))
+    with pytest.raises(OrderTooLarge, match=r"DECODE_BUDGET_BYTES allows at most 100000\."):
+        await made.in_thread(source, OUTPUTS, tmp_path)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("way", [Renderer.in_thread, Renderer.in_process])
+async def test_one_large_job_waits_for_memory_and_any_other_in_the_queue(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    budget = Budget(10**9, RESERVE_BYTES)
+    made, everything = renderer_with(budget), await budget.acquire(10**9)
+    waiting = asyncio.create_task(made.in_thread(source, LONG, tmp_path))
+    await wait_until(lambda: budget.large_waiting == 1)
+    assert not made.takes_large
+    with pytest.raises(LargeJobsWaiting) as caught:
+        await way(made, source, LONG, tmp_path)
+    assert not caught.value.permanent
+    assert (await made.in_thread(source, OUTPUTS, tmp_path)).made
+    waiting.cancel()
+    await wait_until(lambda: made.takes_large)
+    everything.release()
+    assert (await way(made, source, LONG, tmp_path)).made
+    assert (made.takes_large, budget.taken_bytes) == (True, 0)
+
+
+async def test_one_long_job_waits_for_a_thread_and_any_other_in_the_queue(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    go_on = threading.Event()
+    real = engine.render
+
+    def render(source: Path, outputs: Sequence[Output], *others: Any, **more: Any) -> Rendering:
+        assert outputs is OUTPUTS or go_on.wait(30)
+        return real(source, outputs, *others, **more)
+
+    monkeypatch.setattr(engine, "render", render)
+    made = renderer_with(Budget(10**9))
+    held = [asyncio.create_task(made.in_thread(source, LONG, tmp_path)) for _ in range(3)]
+    await wait_until(lambda: not made.takes_large)
+    with pytest.raises(LargeJobsWaiting):
+        await made.in_thread(source, LONG, tmp_path)
+    assert (await made.in_thread(source, OUTPUTS, tmp_path)).made
+    assert not any(task.done() for task in held)
+    go_on.set()
+    assert all(rendering.made for rendering in await asyncio.gather(*held))
+    assert made.takes_large
+
+
+async def test_an_unreadable_header_is_left_to_the_sandbox(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"no image")
+    with pytest.raises(UnsupportedImage):
+        await renderer_with(Budget(10**9)).in_process(broken, OUTPUTS, tmp_path)
 
 
 class Picture:

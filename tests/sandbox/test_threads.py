@@ -103,7 +103,7 @@ async def test_when_the_last_thread_is_abandoned_all_others_are_turned_away(gate
     assert (threads.all_abandoned, alarm.rung, budget.taken_bytes) == (True, 1, 0)
 
 
-async def test_work_that_nobody_waits_for_any_more_keeps_what_it_holds_to_its_end(gate: Gate) -> None:
+async def test_work_that_nobody_waits_for_any_more_keeps_what_it_holds_to_its_end_if_it_has_begun(gate: Gate) -> None:
     threads, budget = DaemonThreads(1, Alarm()), Budget(10)
     begun = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(4)))
     never_begun = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(3)))
@@ -111,9 +111,65 @@ async def test_work_that_nobody_waits_for_any_more_keeps_what_it_holds_to_its_en
     begun.cancel()
     never_begun.cancel()
     await asyncio.wait({begun, never_begun})
-    assert budget.taken_bytes == 7
+    assert budget.taken_bytes == 4
     gate.open.set()
     await wait_until(lambda: budget.taken_bytes == 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_large_work_leaves_a_thread_to_small_work(gate: Gate, count: int) -> None:
+    threads = DaemonThreads(count, Alarm())
+    large = [asyncio.create_task(threads.run(gate, seconds=20, is_large=True)) for _ in range(count + 2)]
+    await wait_until(lambda: threads.busy == count)
+    for _ in range(20):
+        assert await threads.run(lambda: "small", seconds=5) == "small"
+    assert threads.busy == count
+    gate.open.set()
+    assert await asyncio.gather(*large) == ["through"] * (count + 2)
+
+
+async def test_large_work_in_the_place_of_an_abandoned_thread_does_not_hold_up_the_end(gate: Gate) -> None:
+    alarm = Alarm()
+    threads = DaemonThreads(2, alarm)
+    hanging = [asyncio.create_task(threads.run(gate, seconds=seconds, is_large=True)) for seconds in (0.05, 0.5)]
+    third = asyncio.create_task(threads.run(gate, seconds=60, is_large=True))
+    with pytest.raises(ThreadAbandoned):
+        await hanging[0]
+    await wait_until(lambda: threads.busy == 3)
+    with pytest.raises(ThreadAbandoned):
+        await hanging[1]
+    with pytest.raises(NotServing):
+        await third
+    assert (alarm.rung, threads.busy) == (1, 3)
+
+
+async def test_a_thread_takes_the_place_of_an_abandoned_one(gate: Gate) -> None:
+    threads = DaemonThreads(2, Alarm())
+    with pytest.raises(ThreadAbandoned):
+        await threads.run(gate, seconds=0.05, is_large=True)
+    second = Gate()
+    large = [asyncio.create_task(threads.run(second, seconds=20, is_large=True)) for _ in range(2)]
+    await wait_until(lambda: threads.busy == 3)
+    assert await threads.run(lambda: "small", seconds=5) == "small"
+    gate.open.set()
+    second.open.set()
+    assert await asyncio.gather(*large) == ["through"] * 2
+    await wait_until(lambda: threads.busy == 0)
+    names = {await threads.run(lambda: threading.current_thread().name, seconds=5) for _ in range(20)}
+    assert len(names) <= 3
+
+
+async def test_cancelled_large_work_that_waits_gives_its_memory_back_at_once(gate: Gate) -> None:
+    threads, budget = DaemonThreads(2, Alarm()), Budget(10)
+    first = asyncio.create_task(threads.run(gate, seconds=20, is_large=True))
+    await wait_until(lambda: threads.busy == 1)
+    second = asyncio.create_task(threads.run(gate, seconds=20, share=await budget.acquire(4), is_large=True))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait({second})
+    assert budget.taken_bytes == 0
+    gate.open.set()
+    assert await first == "through"
 
 
 async def test_an_idle_thread_keeps_nothing_alive() -> None:

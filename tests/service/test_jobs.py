@@ -20,6 +20,7 @@ from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import (
     InvalidParameter,
     MalformedRequest,
+    OrderTooLarge,
     QuickThumbError,
     SourceMissing,
     TooManyPixels,
@@ -52,13 +53,15 @@ from tests.waiting import wait_until
 INTAKE_LIMITS = IntakeLimits(
     max_upload_bytes=4_000_000, max_fields=8, max_fields_bytes=1_000, idle_seconds=5, total_seconds=5
 )
-LIMITS = Limits(max_pixels=1_000_000)
+LIMITS = Limits(max_pixels=1_000_000, max_output_pixels=5_000_000)
+BUDGET_BYTES = 8 * 1024 * 1024
 PRESETS = read_presets(BUILT_IN_PRESETS)
 
 
 def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
-    submission = Submission(SourceIntake(storage, INTAKE_LIMITS, LIMITS), acceptance, PRESETS)
+    sources = SourceIntake(storage, INTAKE_LIMITS, LIMITS)
+    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES)
     return ImageService(store, storage, watch, submission)
 
 
@@ -119,6 +122,34 @@ async def test_what_is_accepted_is_on_disk_and_queued(
     assert await content(storage, on_disk.source) == image
     assert on_disk.record is not None
     assert Job.from_record(on_disk.record) == job
+
+
+async def test_an_order_that_is_too_large_is_refused_by_the_header_of_a_bare_image(
+    service: ImageService, kept: Callable[[], list[Path]]
+) -> None:
+    image, arrived = picture(900, 900, "PNG"), 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal arrived
+        for start in range(0, len(image), 1024):
+            arrived += 1
+            yield image[start : start + 1024]
+
+    order = [("size", "3000x3000"), ("enlarge", "yes")]
+    with pytest.raises(OrderTooLarge, match="9000000 pixels together; MAX_OUTPUT_PIXELS allows at most 5000000"):
+        await service.submit(ANONYMOUS, Upload(body(), "image/png", None, order))
+    assert arrived <= 2 < len(image) / 1024
+    assert kept() == []
+
+
+async def test_an_order_that_needs_more_memory_than_workers_have_is_refused(
+    service: ImageService, kept: Callable[[], list[Path]]
+) -> None:
+    size = ("size", "2000x2000"), ("enlarge", "yes")
+    wide = upload(picture(999, 999, "PNG"), *size, content_type="image/png")
+    with pytest.raises(OrderTooLarge, match="DECODE_BUDGET_BYTES allows at most 8388608"):
+        await service.submit(ANONYMOUS, wide)
+    assert kept() == []
 
 
 async def test_a_job_has_the_upright_size_from_the_start(service: ImageService) -> None:

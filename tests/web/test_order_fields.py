@@ -65,7 +65,9 @@ async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIter
     )
     sources = SourceIntake(storage, limits, Limits(max_pixels=1_000_000))
     acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=9)
-    submission = Submission(sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended)
+    submission = Submission(
+        sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended, limits=Limits(), budget_bytes=10**9
+    )
     watch = JobWatch(redis)
 
     @asynccontextmanager

@@ -51,7 +51,10 @@ class WorkerSettings:
         "worker on a host its own.",
     )
     threads: Annotated[int, Called("worker_threads")] = Field(
-        default=0, ge=0, description="Number of images that a worker renders at once; 0 means one per available core."
+        default=0,
+        ge=0,
+        description="Number of images that a worker renders at once; 0 means one per available core. One more thread "
+        "renders small images while all of these are busy with images that take long.",
     )
     freeze_seconds: float = Field(
         default=30.0,
@@ -79,8 +82,9 @@ class SandboxSettings:
     decode_budget_bytes: int = Field(
         default=1536 * MEBIBYTE,
         ge=1,
-        description="Memory that all images which a worker renders at once may use together, in bytes; an image that "
-        "needs more is rendered alone.",
+        description="Memory that all images which a worker renders at once may use together, in bytes. A job that is "
+        "estimated to need more is refused with 422. Small jobs may take another 128 MiB, so that they need not wait "
+        "for large ones.",
     )
     job_timeout_seconds: float = Field(
         default=120.0,

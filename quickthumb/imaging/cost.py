@@ -1,0 +1,218 @@
+"""Estimates how much work an order asks for, and refuses an order that asks for more than one job may take.
+
+The estimate needs no pixels, only what a header says, so the service refuses an order before it accepts the job. The
+engine makes the same check once more with what only the opened file tells, such as the frames of an animation.
+
+Work is CPU time of one core. The constants are measured, in nanoseconds per pixel, with the contents that take longest
+(`benchmarks/order_cost.py` prints both): plain pictures take less. Where a header leaves something open, such as
+transparency, the costlier case counts.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quickthumb.imaging.decoders import decoding, opened
+from quickthumb.imaging.formats import WRITTEN, named, opened_as
+from quickthumb.imaging.geometry import Plan, plan, rotated_size
+from quickthumb.imaging.memory import estimate_opened_bytes
+from quickthumb.imaging.orientation import Size
+from quickthumb.imaging.source import Source, count_frames
+from quickthumb.model.errors import InvalidParameter, OrderTooLarge
+from quickthumb.model.limits import Limits
+from quickthumb.model.order import check_count
+from quickthumb.model.output import Output
+
+_SECONDS = 1e-9
+# Decoding, for each pixel of the source; the others are AVIF and HEIF, and any format that is not listed. A progressive
+# JPEG takes another pass for each of its scans.
+_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80}
+_DECODE_PROGRESSIVE, _DECODE_OTHERS = 60, 250
+# Resampling, for each pixel that it reads and each that it makes.
+_READ, _MADE = 4.5, 12
+# The other steps, for each pixel of a result. Any source may need its color converted, one in CMYK the most.
+_COLOR, _COLOR_CMYK, _PLACE = 30, 100, 25
+_SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
+# Encoding, for each pixel of a result, and what transparency multiplies it by. Any format that is not listed counts as
+# the costliest, AVIF.
+_JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
+_PNG, _GIF, _WEBP_LOSSLESS = 220, 1700, 550
+_WEBP, _WEBP_PER_QUALITY = 115, 1
+_AVIF, _AVIF_PER_QUALITY = 260, 9.5
+_ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
+# The quality that `max_bytes` begins with, and how many encodings its bisection may take after that.
+_BEST_QUALITY, _SEARCHES = 95, 7
+# What a frame of a result takes however small it is, one of a GIF for its palette, and a whole job.
+_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.012, 0.01
+# Formats whose pictures are never transparent, and those that may hold CMYK.
+_OPAQUE, _MAY_BE_CMYK = ("jpeg", "bmp"), ("jpeg", "tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an order asks for: its number of outputs, the pixels of all their frames, and the work in seconds."""
+
+    outputs: int
+    pixels: int
+    seconds: float
+
+
+def estimate_cost(
+    *,
+    format: str,  # noqa: A002 - the name that facts and headers use
+    size: Size,
+    outputs: Sequence[Output],
+    frames: int = 1,
+    has_alpha: bool | None = None,
+    progressive: bool = False,
+) -> Cost:
+    """The cost of making `outputs` from a source of that upright `size`, in pixels.
+
+    `has_alpha` is None while nobody knows whether the source is transparent. An output that cannot be made from a
+    source of that size costs nothing: rendering refuses it.
+    """
+    transparent = format not in _OPAQUE if has_alpha is None else has_alpha
+    source = _Facts(format, frames, transparent)
+    decoded, pixels, seconds = 1, 0, _JOB_SECONDS
+    for output in outputs:
+        planned = _planned(size, output)
+        if planned is None:
+            continue
+        count = frames if output.frames == "all" and source.may_animate(output) else 1
+        decoded = max(decoded, count)
+        canvas = _area(planned.canvas)
+        pixels += max(canvas, _area(planned.size)) * count
+        seconds += (_drawing(planned, output, source) + canvas * _encoding(output, source, planned)) * _SECONDS * count
+        seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
+    per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
+    return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
+
+
+def appraise_file(source: Path, outputs: Sequence[Output], limits: Limits) -> tuple[int, Cost]:
+    """The memory in bytes and the cost of rendering a file. Reads the header and decodes nothing.
+
+    Ignores the file's orientation: the cost tells large orders from small ones, and refuses none. Raises what
+    `memory.estimate_file_bytes` raises.
+    """
+    with opened(source, limits) as image:
+        row = opened_as(image.format)
+        with decoding():
+            frames = count_frames(image, row, source, limits)
+        needed_bytes = estimate_opened_bytes(image, row, source, outputs, frames)
+        progressive = "progressive" in image.info
+        cost = estimate_cost(format=row.name, size=image.size, outputs=outputs, frames=frames, progressive=progressive)
+    return needed_bytes, cost
+
+
+def check_source(source: Source, outputs: Sequence[Output]) -> None:
+    """Raises OrderTooLarge as `check_cost` does, for outputs of an opened source."""
+    cost = estimate_cost(
+        format=source.format.name,
+        size=source.upright,
+        outputs=outputs,
+        frames=source.frame_count,
+        has_alpha=source.has_alpha,
+        progressive="progressive" in source.info,
+    )
+    check_cost(cost, source.limits)
+
+
+def check_cost(cost: Cost, limits: Limits) -> None:
+    """Raises OrderTooLarge if an order asks for more outputs, pixels or work than one job may."""
+    check_count(cost.outputs, limits.max_outputs)
+    if cost.pixels > limits.max_output_pixels:
+        raise OrderTooLarge(
+            f"The outputs have {cost.pixels} pixels together; MAX_OUTPUT_PIXELS allows at most "
+            f"{limits.max_output_pixels}."
+        )
+    if cost.seconds > limits.max_work_seconds:
+        raise OrderTooLarge(
+            f"Making the outputs would take about {cost.seconds:.3g} s; MAX_WORK_SECONDS allows at most "
+            f"{limits.max_work_seconds:g}."
+        )
+
+
+def check_memory(needed_bytes: int, budget_bytes: int) -> None:
+    """Raises OrderTooLarge if rendering would need more memory than all pictures of a worker may take together."""
+    if needed_bytes > budget_bytes:
+        raise OrderTooLarge(
+            f"Rendering would need about {needed_bytes} bytes of memory; DECODE_BUDGET_BYTES allows at most "
+            f"{budget_bytes}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    format: str
+    frames: int
+    transparent: bool
+
+    def result_format(self, output: Output) -> str:
+        """The format of a result. For `auto`, the costliest that a source of this format may lead to."""
+        if output.format != "auto":
+            return output.format
+        source = named(self.format)
+        if source.encoder is None or (output.lossless and not source.encoder.lossless):
+            return "webp" if self.transparent or self.frames > 1 or output.lossless else "jpeg"
+        if output.max_bytes is not None and source.encoder.quality is None:
+            return "webp" if self.transparent or self.frames > 1 else "jpeg"
+        return self.format
+
+    def may_animate(self, output: Output) -> bool:
+        encoder = WRITTEN[self.result_format(output)].encoder
+        return encoder is not None and encoder.animation
+
+
+def _planned(size: Size, output: Output) -> Plan | None:
+    if output.rotate % 90:
+        size = rotated_size(size, output.rotate)
+    elif output.rotate % 180:
+        size = size[::-1]
+    try:
+        return plan(size, output)
+    except InvalidParameter:
+        return None
+
+
+def _drawing(planned: Plan, output: Output, source: _Facts) -> float:
+    """Nanoseconds for one frame of a result, before it is encoded."""
+    width, height = planned.region_size
+    made, canvas = _area(planned.size), _area(planned.canvas)
+    color = _COLOR_CMYK if source.format in _MAY_BE_CMYK else _COLOR
+    each = color + _MADE
+    each += _SLANT if output.rotate % 90 else 0
+    each += _BLUR if output.blur is not None else 0
+    each += _SHARPEN if output.sharpen is not None else 0
+    each += _TONE if (output.brightness, output.contrast, output.saturation) != (1, 1, 1) or output.grayscale else 0
+    return width * height * _READ + made * each + canvas * _PLACE
+
+
+def _encoding(output: Output, source: _Facts, planned: Plan) -> float:
+    """Nanoseconds for each pixel of a result, for all the encodings that it takes."""
+    name = source.result_format(output)
+    encoder = WRITTEN[name].encoder
+    padded = planned.canvas != planned.size or output.rotate % 90
+    transparent = source.transparent or (padded and output.background is None)
+    factor = _ALPHA.get(name, 1) if transparent else 1
+    best = output.quality or (encoder.quality if encoder is not None else None) or _BEST_QUALITY
+    if output.max_bytes is None:
+        return factor * _once(name, best, output.lossless)
+    best = output.quality or _BEST_QUALITY
+    searches = min(_SEARCHES, math.ceil(math.log2(best)) + 1)
+    return factor * (_once(name, best, False) + searches * _once(name, best, False))
+
+
+def _once(name: str, quality: int, lossless: bool) -> float:
+    """Nanoseconds for each pixel of one encoding."""
+    if name == "jpeg":
+        return _JPEG_FINE if quality >= _FINE_QUALITY else _JPEG
+    if name == "webp":
+        return _WEBP_LOSSLESS if lossless else _WEBP + _WEBP_PER_QUALITY * quality
+    if name in ("gif", "png"):
+        return _GIF if name == "gif" else _PNG
+    return _AVIF + _AVIF_PER_QUALITY * quality
+
+
+def _area(size: Size) -> int:
+    return size[0] * size[1]
