@@ -13,6 +13,7 @@ from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
+from quickthumb.imaging.steps import resize
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 
@@ -109,14 +110,15 @@ def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels:
 
 def _aim(rendition: Rendition, levels: Levels) -> None:
     """Moves the box of a `cover` to the most interesting part."""
-    box = rendition.plan.part
-    width, height = box[2] - box[0], box[3] - box[1]
+    part = rendition.plan.part
+    width, height = part[2] - part[0], part[3] - part[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    stored = rendition.turn.source_box(box, rendition.upright)
-    seen = rendition.turn.apply(levels.cut(stored, rendition.turn.size(size), stored))
+    seen = resize.cut_region(levels, rendition, part, size)
     window = rendition.plan.region_size
-    rendition.aim(smart.anchor(rendition.color.to_srgb(seen), (window[0] / width, window[1] / height)))
+    if not rendition.slanted:
+        seen = rendition.color.to_srgb(seen)
+    rendition.aim(smart.anchor(seen, (window[0] / width, window[1] / height)))
 
 
 def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Callable[[], None]) -> Made:
