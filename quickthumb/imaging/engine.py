@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from quickthumb.imaging import color, facts, metadata, pipeline, smart
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.encode import encode
@@ -71,17 +69,23 @@ def render(
     """
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
-        found = _draw(opened, renditions, checkpoint)
-        made = tuple(_write(opened, rendition, folder, checkpoint) for rendition in renditions)
-        return Rendering(found, made)
+        found, made = _make(opened, renditions, folder, checkpoint)
+        return Rendering(found, tuple(made[output.name] for output in outputs))
 
 
-def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[[], None]) -> Facts:
-    """Makes the pictures of all renditions in one pass over the frames; those that shrink least come first."""
+def _make(
+    source: Source, renditions: Sequence[Rendition], folder: Path, checkpoint: Callable[[], None]
+) -> tuple[Facts, dict[str, Made]]:
+    """Makes all renditions in one pass over the frames; those that shrink least come first.
+
+    Each is written and freed as soon as its last picture is drawn, so that the pictures of two results are never in
+    memory together, except for those of animations.
+    """
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
     draft = draft_scale([rendition.plan.shrink for rendition in renditions])
     found: Facts | None = None
+    made: dict[str, Made] = {}
     for index, frame in enumerate(source.frames(count, draft, checkpoint)):
         levels = Levels(frame.level, source.size)
         if index == 0:
@@ -90,9 +94,12 @@ def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[
             if index < rendition.frame_count:
                 rendition.pictures.append(pipeline.run(levels, rendition, checkpoint))
                 rendition.milliseconds.append(frame.milliseconds)
+            if index == rendition.frame_count - 1:
+                made[rendition.output.name] = _write(source, rendition, folder, checkpoint)
         found = found or facts.gather(source, levels, renditions[0].color)
+        del frame, levels  # before the next frame is decoded
     assert found is not None  # noqa: S101 - there is always a first frame
-    return found
+    return found, made
 
 
 def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels: Levels) -> None:
@@ -123,17 +130,16 @@ def _aim(rendition: Rendition, levels: Levels) -> None:
 
 def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Callable[[], None]) -> Made:
     options, what, lost = metadata.kept(source, rendition)
-    file = encode(rendition, source.plays, options, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
-    (folder / filename).write_bytes(file.data)
-    first: Image.Image = rendition.pictures[0]
+    width, height = rendition.pictures[0].size
+    file = encode(rendition, source.plays, options, checkpoint, folder / filename)
     return Made(
         name=rendition.output.name,
         filename=filename,
         format=rendition.format.name,
-        width=first.width,
-        height=first.height,
-        bytes=len(file.data),
+        width=width,
+        height=height,
+        bytes=file.bytes,
         frames=file.frames,
         quality=file.quality,
         color=rendition.color.done(rendition.keeps_profile),

@@ -12,8 +12,8 @@ from quickthumb.imaging.resampling import keeps_pixels, resample
 # visible loss: while decoding a JPEG, and from another result. Both are measured: see docs/imaging.md.
 DRAFT_MARGIN = 1.75
 FEED_MARGIN = 1.3
-# Results with more pixels than this are kept as levels only if their sizes differ. So all levels together take less than
-# two and a half times as much memory as the decoded picture.
+# Results with more pixels than this are kept as levels only if their sizes differ. So all levels together take less
+# than two and a half times as much memory as the decoded picture.
 SMALL_PIXELS = 1 << 18
 # The scales (1/8, 1/4, 1/2) at which libjpeg decodes with less work than at full size.
 DRAFT_SCALES = (8, 4, 2)

@@ -20,7 +20,8 @@ from quickthumb.model.output import Output
 
 @dataclass(slots=True)
 class Rendition:
-    """An output, planned for one source. Each frame adds one entry to `pictures` and to `milliseconds`."""
+    """An output, planned for one source. Each frame adds one entry to `pictures` and to `milliseconds`; encoding takes
+    the pictures."""
 
     output: Output
     format: Format

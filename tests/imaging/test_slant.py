@@ -89,7 +89,7 @@ def test_a_window_beside_the_picture_needs_none_of_it(engine: Engine) -> None:
     window = plan_window((1000, 10), 45, UPRIGHT, (714, 714), (0, 700, 9, 709), (9, 9), (0, 700, 9, 709))
     assert 0 in window.part_size
     made = engine(gradient(1000, 10), rotate=45, crop="0,700,9,9", format="png").picture()
-    assert made.convert("RGBA").getextrema()[3] == (0, 0)
+    assert made.convert("RGBA").getchannel("A").getextrema() == (0, 0)
 
 
 def test_mirroring_shows_the_other_side() -> None:
