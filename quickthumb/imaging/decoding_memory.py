@@ -68,7 +68,8 @@ def _beside(stored: Stored) -> tuple[float, float]:
     if stored.format == "tiff":
         pixels = max(1, stored.width * stored.height)
         strip = 8.0 if stored.strip_bytes is None else stored.strip_bytes / pixels
-        return max(strip, 4.0 if stored.may_turn else 0.0), 0.0
+        turned = _MODE_BYTES.get(stored.likely_mode, 4) if stored.may_turn else 0.0
+        return max(strip, turned), 0.0
     most, after = (0.0, 0.0)
     if stored.frames > 1:
         most, after = _BESIDE_FRAMES.get(stored.format, (0.0, 0.0))

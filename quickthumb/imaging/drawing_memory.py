@@ -18,6 +18,8 @@ from quickthumb.model.output import Output
 _WEIGHT_BYTES, _WEIGHTS = 10, 7
 _RGBA = 4
 
+Pair = tuple[float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -70,15 +72,16 @@ def drawing_bytes(drawing: Drawing) -> Drawn:
     return Drawn(most, cut, now, pixel_bytes, has_alpha)
 
 
-def resampling_bytes(region: tuple[float, float], size: Size, pixel_bytes: int, has_alpha: bool) -> int:
-    """The bytes that resampling `region` (width and height in pixels) to `size` takes, with its result."""
+def _resampling_bytes(picture: Pair, region: Pair, size: Size, pixel_bytes: int, has_alpha: bool) -> int:
+    """The bytes that resampling a `region` of that width and height of a `picture` to `size` takes, with the result."""
     made = picture_bytes(size, pixel_bytes)
     if region == size or 0 in size:
         return made
     width, height = region
     rows = (size[0], height + 2 * support_pixels(height, size[1]))
     weights = (max(width, size[0]) + max(height, size[1])) * _WEIGHTS * _WEIGHT_BYTES
-    premultiplied = 2 * picture_bytes(region, _RGBA) if has_alpha else 0
+    # All of the picture is premultiplied, or a region of less than half of it once it is cut out.
+    premultiplied = min(picture_bytes(picture, _RGBA), 2 * picture_bytes(region, _RGBA)) if has_alpha else 0
     # The premultiplied result is converted when the rest is free again.
     return int(made + max(premultiplied + picture_bytes(rows, pixel_bytes) + weights, made if has_alpha else 0))
 
@@ -86,13 +89,12 @@ def resampling_bytes(region: tuple[float, float], size: Size, pixel_bytes: int, 
 def _cut(drawing: Drawing) -> tuple[int, int, int, int, bool]:
     plan, pixel_bytes = drawing.plan, drawing.pixel_bytes
     region = _scaled(plan.region_size, drawing.scale)
-    part = plan.part[2] - plan.part[0], plan.part[3] - plan.part[1]
-    copy = (
-        0 if part == drawing.whole or region == plan.size else picture_bytes(_scaled(part, drawing.scale), pixel_bytes)
-    )
+    picture = _scaled((plan.part[2] - plan.part[0], plan.part[3] - plan.part[1]), drawing.scale)
+    is_copied = picture != _scaled(drawing.whole, drawing.scale) and region != plan.size
+    copy = picture_bytes(picture, pixel_bytes) if is_copied else 0
     cut = picture_bytes(plan.size, pixel_bytes)
     turned = cut if drawing.turns else 0
-    most = copy + resampling_bytes(region, plan.size, pixel_bytes, drawing.has_alpha)
+    most = copy + _resampling_bytes(picture, region, plan.size, pixel_bytes, drawing.has_alpha)
     return max(most, cut + turned), cut, turned, pixel_bytes, drawing.has_alpha
 
 
@@ -105,7 +107,7 @@ def _cut_slanted(drawing: Drawing) -> tuple[int, int, int, int, bool]:
     cut = picture_bytes(part, pixel_bytes)
     colors, frame = picture_bytes(part, _RGBA), picture_bytes(window.size, _RGBA)
     most = max(
-        resampling_bytes(region, part, pixel_bytes, drawing.has_alpha),
+        _resampling_bytes(_scaled(drawing.whole, drawing.scale), region, part, pixel_bytes, drawing.has_alpha),
         cut * (2 if drawing.turns else 1)
         + colors * (2 if drawing.converts else 1)
         + (2 * colors if pixel_bytes == 1 else 0),
@@ -114,7 +116,7 @@ def _cut_slanted(drawing: Drawing) -> tuple[int, int, int, int, bool]:
     )
     mirrored = 2 * frame if drawing.output.flip or drawing.output.flop else frame
     box = (window.box[2] - window.box[0], window.box[3] - window.box[1])
-    most = max(most, cut + mirrored + resampling_bytes(box, size, _RGBA, True))
+    most = max(most, cut + mirrored + _resampling_bytes(window.size, box, size, _RGBA, True))
     return most, cut, picture_bytes(size, _RGBA), _RGBA, True
 
 
@@ -136,5 +138,5 @@ def _steps(drawing: Drawing, pixel_bytes: int, has_alpha: bool) -> Iterator[tupl
         yield (3 * _RGBA if has_alpha else pixel_bytes), pixel_bytes
 
 
-def _scaled(size: tuple[float, float], scale: float) -> tuple[float, float]:
+def _scaled(size: Pair, scale: float) -> Pair:
     return size[0] * scale, size[1] * scale

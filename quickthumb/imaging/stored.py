@@ -11,7 +11,8 @@ from quickthumb.imaging.formats import Format
 _WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "ico": "RGBA"}
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 # Tags of TIFF 6.0.
-_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 258, 277, 278, 322, 323
+_BITS_PER_SAMPLE, _ORIENTATION, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP = 258, 274, 277, 278
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,17 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         has_key="transparency" in image.info,
         has_profile="icc_profile" in image.info or image.mode == "CMYK",
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
-        may_turn=row.decoder.late_metadata or row.name == "tiff" or bool({"exif", "xmp"} & image.info.keys()),
+        may_turn=_may_turn(image, row),
         in_scans=_in_scans(image),
         samples=_samples(image),
         strip_bytes=_strip_bytes(image) if row.name == "tiff" else None,
     )
+
+
+def _may_turn(image: Image.Image, row: Format) -> bool:
+    if row.name == "tiff":
+        return getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1
+    return row.decoder.late_metadata or bool({"exif", "xmp"} & image.info.keys())
 
 
 def _in_scans(image: Image.Image) -> bool:

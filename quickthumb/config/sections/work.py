@@ -61,7 +61,7 @@ class SandboxSettings:
     """Limits on the memory and time of rendering."""
 
     decode_budget_bytes: int = Field(
-        default=1536 * MEBIBYTE,
+        default=1792 * MEBIBYTE,
         ge=1,
         description="Memory that all images which a worker renders at once may use together, in bytes; an image that "
         "needs more is rendered alone.",
