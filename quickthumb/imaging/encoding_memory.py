@@ -27,7 +27,7 @@ class _Costs:
 _COSTS = {
     "jpeg": _Costs(0, 0, 0, 0, 1.5),
     "png": _Costs(0, 0, 0, 5, 4),
-    "webp": _Costs(17, 28, 19, 2, 2),
+    "webp": _Costs(17, 30, 19, 4, 2),
     "avif": _Costs(23, 27, 18, 3, 1.5),
     "gif": _Costs(26, 26, 2, 5, 1.4),
 }

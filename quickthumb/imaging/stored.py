@@ -85,7 +85,7 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
 
 def _may_turn(image: Image.Image, row: Format) -> bool:
     if row.name == "tiff":
-        return getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1
+        return bool(getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1)
     return row.decoder.late_metadata or bool({"exif", "xmp"} & image.info.keys())
 
 
