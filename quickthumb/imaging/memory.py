@@ -23,7 +23,7 @@ from quickthumb.imaging.orientation import UPRIGHT, Size, by_degrees, mirroring
 from quickthumb.imaging.rendition import choose
 from quickthumb.imaging.slant import plan_window
 from quickthumb.imaging.source import count_frames
-from quickthumb.imaging.stored import Stored, told_by
+from quickthumb.imaging.stored import Stored, told_by, usual, worst_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
@@ -59,13 +59,16 @@ def estimate_decode_bytes(
     outputs: Sequence[Output],
     frames: int = 1,
     progressive: bool = False,
+    worst: bool = False,
 ) -> int:
     """The most bytes that are taken at any one time while those outputs are rendered, without metadata.
 
     `format`, `width`, `height` (in pixels, as stored or upright), `frames` and, for a JPEG, `progressive` (several
-    scans, of any kind) come from the source's header; what they do not tell counts as the worst that it can be.
+    scans, of any kind) come from the source's header. What they do not tell, such as transparency, counts as usual; or
+    if `worst` is true, as the worst that it can be.
     """
-    return _estimate(Stored(format, width, height, frames, in_scans=progressive), outputs)
+    facts = (format, width, height, frames)
+    return _estimate((worst_of if worst else usual)(*facts, in_scans=progressive), outputs)
 
 
 def _metadata_bytes(image: Image.Image) -> int:

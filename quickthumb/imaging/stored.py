@@ -17,7 +17,7 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a header says of a picture. Defaults stand for what is not known: the worst.
+    """What a header says of a picture. The defaults are the worst that it can be.
 
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
@@ -63,6 +63,28 @@ class Stored:
         return (
             self.has_key and self.format in ("png", "tiff") and (mode in ("1", "L", "RGB") or mode.startswith("I;16"))
         )
+
+
+def worst_of(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
+    """The picture of that size that takes most memory."""
+    return Stored(format_name, width, height, frames, in_scans=in_scans)
+
+
+def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
+    """A picture as most of its format are: 8 bits, opaque, without a profile."""
+    mode = "P" if format_name == "gif" else "RGB"
+    return Stored(
+        format_name,
+        width,
+        height,
+        frames,
+        mode=mode,
+        has_key=False,
+        has_profile=False,
+        in_scans=in_scans,
+        samples=3.0,
+        strip_bytes=0,
+    )
 
 
 def told_by(image: Image.Image, row: Format, frames: int) -> Stored:

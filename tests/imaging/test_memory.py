@@ -111,11 +111,20 @@ def test_any_source_of_100_megapixels_fits_into_the_default_budget(name: str, si
     config = Config()
     thumbnail = [Output(width=128, height=128)]
     estimate = estimate_decode_bytes(
-        format=name, width=size[0], height=size[1], outputs=thumbnail, progressive=name == "jpeg"
+        format=name, width=size[0], height=size[1], outputs=thumbnail, progressive=name == "jpeg", worst=True
     )
     file = config.intake.max_upload_bytes if named(name).decoder.reads_whole or name == "tiff" else 0
     assert estimate + file <= config.sandbox.decode_budget_bytes
     assert config.sandbox.decode_budget_bytes < config.sandbox.quarantine_memory_bytes
+
+
+def test_what_is_not_told_counts_as_usual_or_as_the_worst() -> None:
+    def estimate(**more: bool) -> int:
+        thumbnail = [Output(width=128, height=128)]
+        return estimate_decode_bytes(format="png", width=10_000, height=10_000, outputs=thumbnail, **more)
+
+    assert estimate() < 410 * MEBIBYTE
+    assert estimate(worst=True) > 1100 * MEBIBYTE
 
 
 def in_three_scans(width: int, height: int) -> bytes:
