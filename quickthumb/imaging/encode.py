@@ -2,14 +2,12 @@
 
 import math
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from PIL import Image
@@ -20,20 +18,21 @@ from quickthumb.model.errors import InvalidParameter
 
 # The quality that `max_bytes` tries first if none is given; above it, files grow without visible gain.
 _BEST_QUALITY = 95
-_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The size of a file in bytes, the quality it was encoded at (None if there is none), and its number of frames."""
+    """An encoded file: its content, at its start, for the caller to read and close; its size in bytes, the quality it
+    was encoded at (None if there is none), and its number of frames."""
 
+    content: BinaryIO
     bytes: int
     quality: int | None
     frames: int
 
 
-def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None], path: Path) -> Encoded:
-    """Encodes an output into a file at `path`; its animation is shown `plays` times (0: forever).
+def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
+    """Encodes an output; its animation is shown `plays` times (0: forever).
 
     Takes the pictures of the rendition, so that each is freed as soon as possible. Calls `checkpoint` before each
     encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
@@ -51,10 +50,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
     else:
         quality = _quality(rendition)
         file = save(quality)
-    with file:
-        with path.open("wb") as result:
-            shutil.copyfileobj(file, result, _COPIED_BYTES)
-        return Encoded(file.tell(), quality, _count_frames(file, rendition))
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -69,9 +65,10 @@ def _count_frames(file: BinaryIO, rendition: Rendition) -> int:
     """The number of frames in a file, which can be smaller than that of the pictures: encoders merge equal frames."""
     if rendition.frame_count == 1:
         return 1
-    file.seek(0)
     with Image.open(file, formats=[rendition.encoder.pillow]) as image:
-        return getattr(image, "n_frames", 1)
+        count: int = getattr(image, "n_frames", 1)
+    file.seek(0)
+    return count
 
 
 def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) -> tuple[list[Image.Image], Options]:
@@ -116,6 +113,10 @@ def _scratch() -> BinaryIO:
     return cast("BinaryIO", tempfile.TemporaryFile())
 
 
+def _length(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
 def _fit(save: Callable[[int | None], BinaryIO], best: int, most: int) -> tuple[BinaryIO, int | None]:
     """Finds the best quality in 1…`best` whose file has at most `most` bytes, by bisection. Keeps one file at a time,
     beside the one that is being made."""
@@ -124,7 +125,7 @@ def _fit(save: Callable[[int | None], BinaryIO], best: int, most: int) -> tuple[
         low, high, quality, length = 1, best, best, 0
         while low <= high:
             file = save(quality)
-            length = os.fstat(file.fileno()).st_size
+            length = _length(file)
             if length <= most:
                 kept.close()
                 found, low = (kept.enter_context(file), quality), quality + 1

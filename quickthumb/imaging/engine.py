@@ -1,5 +1,6 @@
 """Renders a source file into the files of its results, in one synchronous call."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from quickthumb.imaging.source import Frame, Source, open_source
 from quickthumb.imaging.steps import resize
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
+
+# How much of an encoded file is in Python's memory at once.
+_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,9 @@ def _write(source: Source, rendition: Rendition, folder: Path, checkpoint: Calla
     options, what, lost = metadata.kept(source, rendition)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
     width, height = rendition.pictures[0].size
-    file = encode(rendition, source.plays, options, checkpoint, folder / filename)
+    file = encode(rendition, source.plays, options, checkpoint)
+    with file.content as content, (folder / filename).open("wb") as result:
+        shutil.copyfileobj(content, result, _COPIED_BYTES)
     return Made(
         name=rendition.output.name,
         filename=filename,

@@ -45,10 +45,16 @@ def estimate_file_bytes(source: Path, outputs: Sequence[Output], limits: Limits)
         row = opened_as(image.format)
         with decoding():
             frames = count_frames(image, row, source, limits)
-            stored = told_by(image, row, frames)
-        # A TIFF is mapped into memory, others are read.
-        whole = row.decoder.reads_whole or row.name == "tiff"
-        return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)
+        return estimate_opened_bytes(image, row, source, outputs, frames)
+
+
+def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs: Sequence[Output], frames: int) -> int:
+    """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
+    with decoding():
+        stored = told_by(image, row, frames)
+    # A TIFF is mapped into memory, others are read.
+    whole = row.decoder.reads_whole or row.name == "tiff"
+    return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)
 
 
 def estimate_decode_bytes(

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from PIL import Image
 
 from quickthumb.config import Config
@@ -125,6 +127,32 @@ def test_what_is_not_told_counts_as_usual_or_as_the_worst() -> None:
 
     assert estimate() < 410 * MEBIBYTE
     assert estimate(worst=True) > 1100 * MEBIBYTE
+
+
+@given(
+    some.sampled_from([row.name for row in FORMATS]),
+    some.integers(1, 2_000_000),
+    some.integers(1, 2_000_000),
+    some.integers(1, 1000),
+    some.booleans(),
+    some.fixed_dictionaries(
+        {"width": some.integers(1, 16_383), "height": some.integers(1, 16_383)},
+        optional={
+            "rotate": some.floats(-360, 360),
+            "fit": some.sampled_from(["cover", "contain", "fill"]),
+            "crop": some.tuples(*[some.integers(1, 3_000_000)] * 4),
+            "format": some.sampled_from(["jpeg", "png", "webp", "avif", "gif"]),
+            "enlarge": some.booleans(),
+            "blur": some.just(3),
+        },
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_header_has_an_estimate(
+    name: str, width: int, height: int, frames: int, worst: bool, order: dict[str, Any]
+) -> None:
+    facts: dict[str, Any] = {"format": name, "width": width, "height": height, "frames": frames, "worst": worst}
+    assert estimate_decode_bytes(**facts, outputs=[parse_output(order)]) >= 0
 
 
 def in_three_scans(width: int, height: int) -> bytes:

@@ -83,10 +83,11 @@ def sources(draw: some.DrawFn) -> tuple[str, str, dict[str, Any], tuple[int, int
 @some.composite
 def orders(draw: some.DrawFn, size: tuple[int, int], frames: int) -> dict[str, Any]:
     width, height = size
+    side = min(size)  # fits however the picture is turned
     sides = some.sampled_from([1, 128, *size, width // 3 + 1, height // 2 + 1, int(width * 1.2)])
     often = {
         "rotate": some.sampled_from([90, 180, 33, -8, 45, 0.5]),
-        "crop": some.just((width // 10, height // 10, max(1, width // 2), max(1, height // 2))),
+        "crop": some.just((side // 10, side // 10, max(1, side // 2), max(1, side // 2))),
         "fit": some.sampled_from(["cover", "contain", "fill"]),
         "enlarge": some.booleans(),
         "position": some.just("smart"),
