@@ -107,7 +107,7 @@ def _estimate_way(stored: Stored, upright: Size, outputs: Sequence[Output]) -> i
     levels = [_level_bytes(drawing) for drawing in drawings]
     for drawing, one, own in zip(drawings, drawn, levels, strict=True):
         others = _kept_levels(stored, draft, sum(levels) - own, len(levels) - 1)
-        encoding = one.cut + one.result + _encoding_bytes(stored, drawing, one)
+        encoding = one.cut + one.picture + _encoding_bytes(stored, drawing, one)
         most = max(most, decoded + others + max(one.most, encoding))
     return most + sum(_animation_bytes(stored, drawing, one) for drawing, one in zip(drawings, drawn, strict=True))
 
