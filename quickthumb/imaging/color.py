@@ -39,6 +39,7 @@ _FACTORS = (
     (-18.2, -114.8, -193.3, -178.9, 2.2, 9.0, 35.3, 2.9, 10.9, 70.1, 51.8, -5.6, 115.9, -23.7),
 )
 _WHITE = 255
+_STRIP_PIXELS = 1 << 18
 
 
 @dataclass(slots=True)
@@ -163,7 +164,16 @@ def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
 
 
 def _ink_to_srgb(picture: Image.Image) -> Image.Image:
-    """Converts a CMYK picture without a profile to RGB."""
+    """Converts a CMYK picture without a profile to RGB, some rows at a time: it takes 40 bytes per pixel."""
+    made = Image.new("RGB", picture.size)
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        made.paste(_strip_to_srgb(strip), (0, top))
+    return made
+
+
+def _strip_to_srgb(picture: Image.Image) -> Image.Image:
     bands = (band.convert("F").point(lambda sample: sample * (1 / 255) + 0) for band in picture.split())
     inks = dict(zip("cmyk", bands, strict=True))
     return Image.merge("RGB", [_light(factors, inks) for factors in _FACTORS])

@@ -1,11 +1,11 @@
-"""Encodes the pictures of an output into the bytes of its file."""
+"""Encodes the pictures of an output into its file."""
 
-import io
 import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import BinaryIO, cast
@@ -22,9 +22,11 @@ _BEST_QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The bytes of a file, the quality it was encoded at (None if there is none), and its number of frames."""
+    """An encoded file: its content, at its start, for the caller to read and close; its size in bytes, the quality it
+    was encoded at (None if there is none), and its number of frames."""
 
-    data: bytes
+    content: BinaryIO
+    bytes: int
     quality: int | None
     frames: int
 
@@ -32,23 +34,23 @@ class Encoded:
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
     """Encodes an output; its animation is shown `plays` times (0: forever).
 
-    Calls `checkpoint` before each encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest
-    quality fits into `max_bytes`.
+    Takes the pictures of the rendition, so that each is freed as soon as possible. Calls `checkpoint` before each
+    encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
     options = {**metadata, **options}
 
-    def save(quality: int | None) -> bytes:
+    def save(quality: int | None) -> BinaryIO:
         checkpoint()
         return _save(frames, rendition, quality, options)
 
     output = rendition.output
     if output.max_bytes is not None:
-        data, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
+        file, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     else:
         quality = _quality(rendition)
-        data = save(quality)
-    return Encoded(data, quality, _count_frames(data, rendition))
+        file = save(quality)
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -59,26 +61,28 @@ def _quality(rendition: Rendition) -> int | None:
     return None if rendition.output.lossless else rendition.output.quality or rendition.encoder.quality
 
 
-def _count_frames(data: bytes, rendition: Rendition) -> int:
+def _count_frames(file: BinaryIO, rendition: Rendition) -> int:
     """The number of frames in a file, which can be smaller than that of the pictures: encoders merge equal frames."""
-    if len(rendition.pictures) == 1:
+    if rendition.frame_count == 1:
         return 1
-    with Image.open(io.BytesIO(data), formats=[rendition.encoder.pillow]) as image:
-        return getattr(image, "n_frames", 1)
+    with Image.open(file, formats=[rendition.encoder.pillow]) as image:
+        count: int = getattr(image, "n_frames", 1)
+    file.seek(0)
+    return count
 
 
 def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) -> tuple[list[Image.Image], Options]:
     """The frames in the form that the encoder takes, and the options that do not depend on the quality."""
     encoder = rendition.encoder
-    frames = _alike(rendition.pictures)
+    frames, rendition.pictures = _alike(rendition.pictures), []
     options = _profile(rendition)
     frames, milliseconds = _merged(frames, rendition.milliseconds)
     if encoder.prepare:
-        prepared = []
-        for frame in frames:
+        is_still = len(frames) == 1
+        for index, frame in enumerate(frames):
             checkpoint()
-            prepared.append(encoder.prepare(frame, len(frames) == 1))
-        frames, milliseconds = _merged(prepared, milliseconds)
+            frames[index] = encoder.prepare(frame, is_still)
+        frames, milliseconds = _merged(frames, milliseconds)
     if len(frames) > 1:  # if all frames are equal, one is left, and encoders take no animation options for it
         options |= _animation(rendition, plays, milliseconds)
         options |= encoder.animation_options(frames) if encoder.animation_options else {}
@@ -87,15 +91,19 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     return frames, options
 
 
-def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> bytes:
+def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
     asked = Asked(quality, rendition.output.lossless, math.prod(frames[0].size))
     options = {**options, **rendition.encoder.options(asked)}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
-    with _scratch() as file:
+    file = _scratch()
+    try:
         frames[0].save(file, rendition.encoder.pillow, **options)
         file.seek(0)
-        return file.read()
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _scratch() -> BinaryIO:
@@ -106,23 +114,30 @@ def _scratch() -> BinaryIO:
     return cast("BinaryIO", tempfile.TemporaryFile())
 
 
-def _fit(save: Callable[[int | None], bytes], best: int, most: int) -> tuple[bytes, int | None]:
-    """Finds the best quality in 1…`best` whose file has at most `most` bytes, by bisection."""
-    data = save(best)
-    if len(data) <= most:
-        return data, best
-    fitting: tuple[bytes, int] | None = None
-    low, high = 1, best - 1
-    while low <= high:
-        quality = (low + high) // 2
-        data = save(quality)
-        if len(data) <= most:
-            fitting, low = (data, quality), quality + 1
-        else:
-            high = quality - 1
-    if fitting is None:
-        raise InvalidParameter(f"max_bytes: even the lowest quality needs {len(data)} bytes.", field="max_bytes")
-    return fitting
+def _length(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _fit(save: Callable[[int | None], BinaryIO], best: int, most: int) -> tuple[BinaryIO, int | None]:
+    """Finds the best quality in 1…`best` whose file has at most `most` bytes, by bisection. Keeps one file at a time,
+    beside the one that is being made."""
+    with ExitStack() as kept:
+        found: tuple[BinaryIO, int] | None = None
+        low, high, quality, length = 1, best, best, 0
+        while low <= high:
+            file = save(quality)
+            length = _length(file)
+            if length <= most:
+                kept.close()
+                found, low = (kept.enter_context(file), quality), quality + 1
+            else:
+                file.close()
+                high = quality - 1
+            quality = (low + high) // 2
+        if found is None:
+            raise InvalidParameter(f"max_bytes: even the lowest quality needs {length} bytes.", field="max_bytes")
+        kept.pop_all()
+        return found
 
 
 def _profile(rendition: Rendition) -> Options:
@@ -132,10 +147,11 @@ def _profile(rendition: Rendition) -> Options:
 def _alike(pictures: list[Image.Image]) -> list[Image.Image]:
     """Converts the pictures to one mode: the widest that any of them needs."""
     modes = {picture.mode for picture in pictures}
-    if len(modes) == 1:
-        return pictures
     mode = "RGBA" if "RGBA" in modes else "RGB"
-    return [picture.convert(mode) for picture in pictures]
+    for index, picture in enumerate(pictures):
+        if len(modes) > 1 and picture.mode != mode:
+            pictures[index] = picture.convert(mode)
+    return pictures
 
 
 def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[Image.Image], list[float]]:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from quickthumb.imaging import color, facts, metadata, pipeline, smart
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.cost import check_source
@@ -15,6 +13,7 @@ from quickthumb.imaging.files import ResultFiles
 from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
+from quickthumb.imaging.steps import resize
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 
@@ -75,17 +74,23 @@ def render(
     with open_source(source, limits) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
-        found = _draw(opened, renditions, checkpoint)
-        made = tuple(_write(opened, rendition, files, checkpoint) for rendition in renditions)
-        return Rendering(found, made)
+        found, made = _make(opened, renditions, files, checkpoint)
+        return Rendering(found, tuple(made[output.name] for output in outputs))
 
 
-def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[[], None]) -> Facts:
-    """Makes the pictures of all renditions in one pass over the frames; those that shrink least come first."""
+def _make(
+    source: Source, renditions: Sequence[Rendition], files: ResultFiles, checkpoint: Callable[[], None]
+) -> tuple[Facts, dict[str, Made]]:
+    """Makes all renditions in one pass over the frames; those that shrink least come first.
+
+    Each is written and freed as soon as its last picture is drawn, so that the pictures of two results are never in
+    memory together, except for those of animations.
+    """
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
     draft = draft_scale([rendition.plan.shrink for rendition in renditions])
     found: Facts | None = None
+    made: dict[str, Made] = {}
     for index, frame in enumerate(source.frames(count, draft, checkpoint)):
         levels = Levels(frame.level, source.size)
         if index == 0:
@@ -94,9 +99,12 @@ def _draw(source: Source, renditions: Sequence[Rendition], checkpoint: Callable[
             if index < rendition.frame_count:
                 rendition.pictures.append(pipeline.run(levels, rendition, checkpoint))
                 rendition.milliseconds.append(frame.milliseconds)
+            if index == rendition.frame_count - 1:
+                made[rendition.output.name] = _write(source, rendition, files, checkpoint)
         found = found or facts.gather(source, levels, renditions[0].color)
+        del frame, levels  # before the next frame is decoded
     assert found is not None  # noqa: S101 - there is always a first frame
-    return found
+    return found, made
 
 
 def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels: Levels) -> None:
@@ -114,29 +122,31 @@ def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels:
 
 def _aim(rendition: Rendition, levels: Levels) -> None:
     """Moves the box of a `cover` to the most interesting part."""
-    box = rendition.plan.part
-    width, height = box[2] - box[0], box[3] - box[1]
+    part = rendition.plan.part
+    width, height = part[2] - part[0], part[3] - part[1]
     scale = min(1.0, smart.LOOK_PIXELS / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    stored = rendition.turn.source_box(box, rendition.upright)
-    seen = rendition.turn.apply(levels.cut(stored, rendition.turn.size(size), stored))
+    seen = resize.cut_region(levels, rendition, part, size)
     window = rendition.plan.region_size
-    rendition.aim(smart.anchor(rendition.color.to_srgb(seen), (window[0] / width, window[1] / height)))
+    if not rendition.slanted:
+        seen = rendition.color.to_srgb(seen)
+    rendition.aim(smart.anchor(seen, (window[0] / width, window[1] / height)))
 
 
 def _write(source: Source, rendition: Rendition, files: ResultFiles, checkpoint: Callable[[], None]) -> Made:
     options, what, lost = metadata.kept(source, rendition)
-    file = encode(rendition, source.plays, options, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
-    files.write(rendition.output.name, filename, file.data)
-    first: Image.Image = rendition.pictures[0]
+    width, height = rendition.pictures[0].size
+    file = encode(rendition, source.plays, options, checkpoint)
+    with file.content as content:
+        files.write(rendition.output.name, filename, content, file.bytes)
     return Made(
         name=rendition.output.name,
         filename=filename,
         format=rendition.format.name,
-        width=first.width,
-        height=first.height,
-        bytes=len(file.data),
+        width=width,
+        height=height,
+        bytes=file.bytes,
         frames=file.frames,
         quality=file.quality,
         color=rendition.color.done(rendition.keeps_profile),

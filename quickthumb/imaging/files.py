@@ -3,6 +3,7 @@
 import errno
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from quickthumb.model.errors import ResultsTooLarge
 from quickthumb.model.limits import Limits
@@ -10,6 +11,8 @@ from quickthumb.model.limits import Limits
 # What the largest results leave free, in multiples of what the smallest leave. Uploads leave twice as much as those, so
 # a job that takes what it can get stops neither uploads nor small jobs.
 LARGEST_LEAVE = 3
+# How much of an encoded file is in Python's memory at once.
+COPIED_BYTES = 1024 * 1024
 
 
 def room_for(total_bytes: int, spare_bytes: int) -> int:
@@ -36,20 +39,21 @@ class ResultFiles:
         self._written_bytes = 0
         self._check_room(0)
 
-    def write(self, output: str, filename: str, data: bytes) -> None:
-        """Writes the file of an output, whole or not at all.
+    def write(self, output: str, filename: str, content: BinaryIO, length_bytes: int) -> None:
+        """Copies the file of an output from `content`, which has `length_bytes`.
 
         Raises ResultsTooLarge if the files together would exceed `max_result_bytes`, NoRoom if the disk has less free
         than `room_for` asks for, and other OSErrors as they come.
         """
-        total_bytes = self._written_bytes + len(data)
+        total_bytes = self._written_bytes + length_bytes
         if total_bytes > self._limits.max_result_bytes:
             raise ResultsTooLarge(
                 f"With the output {output}, the results take {total_bytes} bytes; "
                 f"the results of a job may take {self._limits.max_result_bytes} (MAX_RESULT_BYTES)."
             )
         self._check_room(total_bytes)
-        (self._folder / filename).write_bytes(data)
+        with (self._folder / filename).open("wb") as file:
+            shutil.copyfileobj(content, file, COPIED_BYTES)
         self._written_bytes = total_bytes
 
     def _check_room(self, total_bytes: int) -> None:

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from PIL import Image
 
 from quickthumb.imaging.orientation import Box, Size
-from quickthumb.imaging.resampling import resample
+from quickthumb.imaging.resampling import keeps_pixels, resample
 
 # How many times more pixels per side a picture needs, at least, so that a smaller one can be made from it without
 # visible loss: while decoding a JPEG, and from another result. Both are measured: see docs/imaging.md.
 DRAFT_MARGIN = 1.75
 FEED_MARGIN = 1.3
+# Results with more pixels than this are kept as levels only if their sizes differ. So all levels together take less
+# than two and a half times as much memory as the decoded picture.
+SMALL_PIXELS = 1 << 18
 # The scales (1/8, 1/4, 1/2) at which libjpeg decodes with less work than at full size.
 DRAFT_SCALES = (8, 4, 2)
 # Sums of fractions of pixels may differ from whole pixels by this much.
 _ALMOST = 1e-6
+
+Pixels = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,7 @@ class Level:
 
     def box(self, full: Box) -> Box:
         """Converts a box in full-size pixels to this level's pixels, clipped to the picture."""
-        (left, top, right, bottom), (x, y) = full, self.scale
-        width, height = self.picture.size
-        right, bottom = min(right * x, width), min(bottom * y, height)
-        return min(left * x, right), min(top * y, bottom), right, bottom
+        return box_at(full, self.scale, self.picture.size)
 
     def serves(self, region: Box, size: Size) -> bool:
         """Whether this level has enough pixels in `region` (in full-size pixels) to resample it to `size`."""
@@ -40,30 +42,34 @@ class Level:
 
 
 class Levels:
-    """The decoded frame, and every picture made from it. Pictures are shared: never modify one."""
+    """The decoded frame, and the pictures made from it that others can be made from. Pictures are shared: never modify
+    one."""
 
     def __init__(self, decoded: Level, full: Size) -> None:
         self._full = full
         self._decoded = decoded
         self._by_size = [decoded]
-        self._made: dict[tuple[Box, Size, Box | None], Image.Image] = {}
+        self._last: tuple[tuple[Box, Size, Box | None], Image.Image] | None = None
 
     def cut(self, region: Box, size: Size, part: Box | None = None) -> Image.Image:
         """`region` of the full-size picture at `size` pixels, made from the smallest level that has enough pixels.
 
-        If a `part` of the picture is given, pixels outside it have no influence.
+        If a `part` of the picture is given, pixels outside it have no influence. The same cut is made once if the calls
+        for it follow each other.
         """
         wanted = (region, size, part)
-        if wanted not in self._made:
-            self._made[wanted] = self._cut(region, size, part)
-        return self._made[wanted]
+        if self._last is None or self._last[0] != wanted:
+            self._last = None  # frees its memory before more is taken
+            self._last = (wanted, self._cut(region, size, part))
+        return self._last[1]
 
     def _cut(self, region: Box, size: Size, part: Box | None) -> Image.Image:
         whole = (0, 0, *self._full)
         level = next((level for level in self._by_size if level.serves(region, size)), self._by_size[-1])
         picture, box = level.picture, level.box(region)
-        if part is not None and part != whole:
-            picture, box = _within(picture, box, level.box(part))
+        if part is not None and part != whole and not keeps_pixels(size, box):
+            pixels = whole_pixels(level.box(part), picture.size)
+            picture, box = picture.crop(pixels), within(box, pixels)
         made = resample(picture, size, box)
         if region == whole:
             self._add(made)
@@ -72,20 +78,41 @@ class Levels:
     def _add(self, picture: Image.Image) -> None:
         if any(side >= most for side, most in zip(picture.size, self._decoded.picture.size, strict=True)):
             return  # an enlarged picture shows nothing that the decoded one does not show better
+        if any(_saves_little(picture.size, level.picture.size) for level in self._by_size):
+            return
         self._by_size.append(Level(picture, (picture.width / self._full[0], picture.height / self._full[1])))
         self._by_size.sort(key=lambda level: math.prod(level.picture.size))
 
 
-def _within(picture: Image.Image, box: Box, part: Box) -> tuple[Image.Image, Box]:
-    """The picture cut down to the whole pixels of `part`, and the box in its coordinates."""
-    left, top = math.ceil(part[0] - _ALMOST), math.ceil(part[1] - _ALMOST)
-    right, bottom = max(left + 1, math.floor(part[2] + _ALMOST)), max(top + 1, math.floor(part[3] + _ALMOST))
-    cut = picture.crop((left, top, right, bottom))
-    x0, x1 = (min(max(x - left, 0), cut.width) for x in (box[0], box[2]))
-    y0, y1 = (min(max(y - top, 0), cut.height) for y in (box[1], box[3]))
-    if x1 - x0 < _ALMOST or y1 - y0 < _ALMOST:  # less than one pixel of a shrunken level
-        return cut, (0, 0, *cut.size)
-    return cut, (x0, y0, x1, y1)
+def _saves_little(size: Size, other: Size) -> bool:
+    """Whether a picture of `size` is large, and has about as many pixels as the level that there is."""
+    pixels, others = math.prod(size), math.prod(other)
+    return pixels > SMALL_PIXELS and max(pixels, others) < min(pixels, others) * FEED_MARGIN**2
+
+
+def box_at(full: Box, scale: tuple[float, float], size: Size) -> Box:
+    """Converts a box in full-size pixels to pixels of a picture of `size` at that scale, clipped to the picture."""
+    (left, top, right, bottom), (x, y) = full, scale
+    right, bottom = min(right * x, size[0]), min(bottom * y, size[1])
+    return min(left * x, right), min(top * y, bottom), right, bottom
+
+
+def whole_pixels(part: Box, size: Size) -> Pixels:
+    """The whole pixels within `part` of a picture of `size`; at least one each way."""
+    left, top = min(math.ceil(part[0] - _ALMOST), size[0] - 1), min(math.ceil(part[1] - _ALMOST), size[1] - 1)
+    return left, top, max(left + 1, math.floor(part[2] + _ALMOST)), max(top + 1, math.floor(part[3] + _ALMOST))
+
+
+def within(box: Box, pixels: Pixels) -> Box:
+    """The box in the coordinates of a picture that has been cut down to `pixels`; all of it if less than a pixel would
+    be left."""
+    left, top, right, bottom = pixels
+    width, height = right - left, bottom - top
+    x0, x1 = (min(max(x - left, 0), width) for x in (box[0], box[2]))
+    y0, y1 = (min(max(y - top, 0), height) for y in (box[1], box[3]))
+    if x1 - x0 < _ALMOST or y1 - y0 < _ALMOST:  # of a shrunken picture
+        return 0, 0, width, height
+    return x0, y0, x1, y1
 
 
 def draft_scale(shrinks: list[float]) -> int:

@@ -10,7 +10,8 @@ from quickthumb.imaging.color import Color
 from quickthumb.imaging.decoders import check_pixels
 from quickthumb.imaging.formats import WRITTEN, Encoder, Format
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
-from quickthumb.imaging.orientation import UPRIGHT, Size, Turn
+from quickthumb.imaging.orientation import UPRIGHT, Box, Size, Turn
+from quickthumb.imaging.slant import Window, plan_window
 from quickthumb.imaging.source import Source
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.limits import Limits
@@ -19,7 +20,8 @@ from quickthumb.model.output import Output
 
 @dataclass(slots=True)
 class Rendition:
-    """An output, planned for one source. Each frame adds one entry to `pictures` and to `milliseconds`."""
+    """An output, planned for one source. Each frame adds one entry to `pictures` and to `milliseconds`; encoding takes
+    the pictures."""
 
     output: Output
     format: Format
@@ -43,6 +45,11 @@ class Rendition:
     @property
     def keeps_profile(self) -> bool:
         return not self.slanted and self.color.keeps(self.output.metadata == "keep", self.encoder.profile)
+
+    def window(self, region: Box, size: Size) -> Window:
+        """How to show `region` of a slanted picture at `size` pixels."""
+        whole = self.turn.size(self.stored)
+        return plan_window(whole, self.output.rotate, self.mirror, self.upright, region, size, self.plan.part)
 
     def aim(self, anchor: tuple[float, float]) -> None:
         """Plans again with the box at `anchor` instead of the output's position; sizes stay the same."""
@@ -114,6 +121,8 @@ def _check_size(rendition: Rendition, limits: Limits) -> None:
         )
     for size in (rendition.plan.canvas, rendition.plan.size):
         check_pixels(*size, rendition.frame_count, limits)
+    if rendition.slanted:
+        check_pixels(*rendition.window(rendition.plan.region, rendition.plan.size).size, 1, limits)
 
 
 def _warn_of_size(rendition: Rendition) -> None:

@@ -74,7 +74,8 @@ def _is_too_large(request: Request, memory_bytes: int) -> bool:
         width=header.width,
         height=header.height,
         outputs=_outputs(request),
-        progressive=True,  # the worst case: the header does not say
+        progressive=True,
+        worst=True,  # the header does not say
     )
     return size_bytes + OWN_BYTES > memory_bytes
 

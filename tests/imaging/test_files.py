@@ -1,6 +1,7 @@
 """The files of results: how many bytes a job may make, and what must stay free on the disk."""
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ def disk_with(free_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_files_together_are_bounded(tmp_path: Path) -> None:
     made = ResultFiles(tmp_path, Limits(max_result_bytes=100))
-    made.write("small", "small.png", bytes(40))
-    made.write("large", "large.png", bytes(60))
+    made.write("small", "small.png", BytesIO(bytes(40)), 40)
+    made.write("large", "large.png", BytesIO(bytes(60)), 60)
     with pytest.raises(ResultsTooLarge) as refused:
-        made.write("last", "last.png", b"x")
+        made.write("last", "last.png", BytesIO(b"x"), 1)
     assert refused.value.detail == (
         "With the output last, the results take 101 bytes; the results of a job may take 100 (MAX_RESULT_BYTES)."
     )
@@ -48,13 +49,13 @@ def test_the_more_results_take_the_more_they_leave(total_bytes: int, room_bytes:
 def test_what_must_stay_free_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk_with(1000, monkeypatch)
     made = ResultFiles(tmp_path, Limits(spare_bytes=800))
-    made.write("small", "small.png", bytes(100))
+    made.write("small", "small.png", BytesIO(bytes(100)), 100)
     # The first 100 bytes are no longer free; 800 + 151 must be left.
     with pytest.raises(NoRoom) as refused:
-        made.write("large", "large.png", bytes(51))
+        made.write("large", "large.png", BytesIO(bytes(51)), 51)
     assert refused.value.needed_bytes == 151
     assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
-    made.write("another", "another.png", bytes(50))
+    made.write("another", "another.png", BytesIO(bytes(50)), 50)
 
 
 def test_nothing_is_decoded_while_there_is_no_room_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

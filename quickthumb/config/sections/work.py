@@ -80,7 +80,7 @@ class SandboxSettings:
     """Limits on the memory and time of rendering."""
 
     decode_budget_bytes: int = Field(
-        default=1536 * MEBIBYTE,
+        default=1792 * MEBIBYTE,
         ge=1,
         description="Memory that all images which a worker renders at once may use together, in bytes. A job that is "
         "estimated to need more is refused with 422. Small jobs may take another 128 MiB, so that they need not wait "

@@ -1,0 +1,148 @@
+"""What a header says of a stored picture, as far as the memory depends on it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from quickthumb.imaging.formats import Format
+
+# The mode that takes most, for a format whose header does not say.
+_WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "ico": "RGBA"}
+_WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+# Tags of TIFF 6.0.
+_BITS_PER_SAMPLE, _ORIENTATION, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP = 258, 274, 277, 278
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a header says of a picture. The defaults are the worst that it can be.
+
+    `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
+    for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
+    `may_turn` says that the picture may be stored on its side. `in_scans` says that a JPEG has several scans;
+    `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int = 1
+    mode: str = ""
+    has_key: bool = True
+    has_profile: bool = True
+    is_cielab: bool = False
+    may_turn: bool = True
+    in_scans: bool = False
+    samples: float = 4.0
+    strip_bytes: int | None = None
+
+    @property
+    def likely_mode(self) -> str:
+        """The mode, or the worst one. A GIF's frames after the first are in color."""
+        mode = self.mode or _WORST_MODES.get(self.format, "RGB")
+        return "RGBA" if self.frames > 1 and self.format == "gif" else mode
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The bytes per pixel of a decoded picture: 1 if it is gray, otherwise 4."""
+        is_gray = self.likely_mode in ("1", "L") or self.likely_mode.startswith("I;16")
+        return 1 if is_gray and not self.takes_key else 4
+
+    @property
+    def has_alpha(self) -> bool:
+        if self.format == "jpeg":
+            return False
+        return not self.mode or self.mode in _WITH_ALPHA or (self.has_key and self.mode != "CMYK")
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether a color that stands for transparent is made transparent."""
+        mode = self.likely_mode
+        return (
+            self.has_key and self.format in ("png", "tiff") and (mode in ("1", "L", "RGB") or mode.startswith("I;16"))
+        )
+
+
+def worst_of(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
+    """The picture of that size that takes most memory."""
+    return Stored(format_name, width, height, frames, in_scans=in_scans)
+
+
+def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
+    """A picture as most of its format are: 8 bits, opaque, without a profile."""
+    mode = "P" if format_name == "gif" else "RGB"
+    return Stored(
+        format_name,
+        width,
+        height,
+        frames,
+        mode=mode,
+        has_key=False,
+        has_profile=False,
+        in_scans=in_scans,
+        samples=3.0,
+        strip_bytes=0,
+    )
+
+
+def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
+    """What an opened file tells about its picture."""
+    return Stored(
+        format=row.name,
+        width=image.width,
+        height=image.height,
+        frames=frames,
+        mode=image.mode,
+        has_key="transparency" in image.info,
+        has_profile="icc_profile" in image.info or image.mode == "CMYK",
+        is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
+        may_turn=_may_turn(image, row),
+        in_scans=_in_scans(image),
+        samples=_samples(image),
+        strip_bytes=_strip_bytes(image) if row.name == "tiff" else None,
+    )
+
+
+def _may_turn(image: Image.Image, row: Format) -> bool:
+    if row.name == "tiff":
+        return bool(getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1)
+    return row.decoder.late_metadata or bool({"exif", "xmp"} & image.info.keys())
+
+
+def _in_scans(image: Image.Image) -> bool:
+    """Whether a JPEG has several scans: if it is progressive, or its first scan lacks some of its components."""
+    if "progressive" in image.info:
+        return True
+    layers, file = getattr(image, "layer", None), getattr(image, "fp", None)
+    if not layers or file is None:
+        return False
+    here = file.tell()  # Pillow stops behind the header of the first scan
+    found = False
+    for count in range(1, len(layers)):
+        file.seek(max(0, here - 8 - 2 * count))
+        found = found or file.read(5) == bytes((0xFF, 0xDA, 0, 6 + 2 * count, count))
+    file.seek(here)
+    return found
+
+
+def _samples(image: Image.Image) -> float:
+    """The samples per pixel of a JPEG: less than three where colors are subsampled."""
+    layers = getattr(image, "layer", None)
+    if not layers:
+        return 4.0
+    across, down = max(layer[1] for layer in layers), max(layer[2] for layer in layers)
+    return float(sum(layer[1] * layer[2] for layer in layers) / max(1, across * down))
+
+
+def _strip_bytes(image: Image.Image) -> int:
+    """The bytes of a TIFF's largest strip or tile once it is unpacked; 0 if there is nothing to unpack."""
+    if image.info.get("compression") == "raw":
+        return 0
+    tags: Any = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, (8,))
+    pixel_bits = int(max(bits)) * int(tags.get(_SAMPLES_PER_PIXEL, len(bits)))
+    across = int(tags.get(_TILE_WIDTH, image.width))
+    down = int(tags.get(_TILE_LENGTH, min(int(tags.get(_ROWS_PER_STRIP, image.height)), image.height)))
+    return across * down * pixel_bits // 8
