@@ -69,9 +69,9 @@ def estimate_decode_bytes(
 ) -> int:
     """The most bytes that are taken at any one time while those outputs are rendered, without metadata.
 
-    `format`, `width`, `height` (in pixels, as stored or upright), `frames` and, for a JPEG, `progressive` (several
-    scans, of any kind) come from the source's header. What they do not tell, such as transparency, counts as usual; or
-    if `worst` is true, as the worst that it can be.
+    `format`, `width`, `height` (in pixels, upright), `frames` and, for a JPEG, `progressive` (several scans, of any
+    kind) come from the source's header. What they do not tell, such as transparency, counts as usual; or if `worst` is
+    true, as the worst that it can be, the orientation among it.
     """
     facts = (format, width, height, frames)
     return _estimate((worst_of if worst else usual)(*facts, in_scans=progressive), outputs)
@@ -88,7 +88,7 @@ def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:
     if all(output.frames == "first" or not _chosen(stored, output)[1].animation for output in outputs):
         stored = replace(stored, frames=1)
     size = (stored.width, stored.height)
-    ways = {size, size[::-1]} if stored.may_turn else {size}
+    ways = {stored.upright} if stored.upright else {size, size[::-1]}
     return max(_estimate_way(stored, way, outputs) for way in ways)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from PIL import Image
 
 from quickthumb.imaging.formats import Format
+from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
+from quickthumb.imaging.orientation import Size, from_exif
 
 # The mode that takes most, for a format whose header does not say.
 _WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "ico": "RGBA"}
@@ -21,7 +23,8 @@ class Stored:
 
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
-    `may_turn` says that the picture may be stored on its side. `in_scans` says that a JPEG has several scans;
+    `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
+    known. `in_scans` says that a JPEG has several scans;
     `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
     """
 
@@ -34,6 +37,7 @@ class Stored:
     has_profile: bool = True
     is_cielab: bool = False
     may_turn: bool = True
+    upright: Size | None = None
     in_scans: bool = False
     samples: float = 4.0
     strip_bytes: int | None = None
@@ -71,7 +75,7 @@ def worst_of(format_name: str, width: int, height: int, frames: int, *, in_scans
 
 
 def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
-    """A picture as most of its format are: 8 bits, opaque, without a profile."""
+    """A picture of that upright size as most of its format are: 8 bits, opaque, without a profile."""
     mode = "P" if format_name == "gif" else "RGB"
     return Stored(
         format_name,
@@ -81,6 +85,7 @@ def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: b
         mode=mode,
         has_key=False,
         has_profile=False,
+        upright=(width, height),
         in_scans=in_scans,
         samples=3.0,
         strip_bytes=0,
@@ -99,6 +104,7 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         has_profile="icc_profile" in image.info or image.mode == "CMYK",
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
         may_turn=_may_turn(image, row),
+        upright=_upright(image, row),
         in_scans=_in_scans(image),
         samples=_samples(image),
         strip_bytes=_strip_bytes(image) if row.name == "tiff" else None,
@@ -109,6 +115,18 @@ def _may_turn(image: Image.Image, row: Format) -> bool:
     if row.name == "tiff":
         return bool(getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1)
     return row.decoder.late_metadata or bool({"exif", "xmp"} & image.info.keys())
+
+
+def _upright(image: Image.Image, row: Format) -> Size | None:
+    """The size of the picture once it stands upright; None if what says so may follow behind the pixels."""
+    if row.decoder.turns_upright or not _may_turn(image, row):
+        return image.size
+    told = told_by_exif(image.info.get("exif", b"")) or _told_by_packet(image.info.get("xmp"))
+    return None if told is None else from_exif(told).size(image.size)
+
+
+def _told_by_packet(packet: object) -> int | None:
+    return told_by_xmp(packet) if isinstance(packet, bytes) else None
 
 
 def _in_scans(image: Image.Image) -> bool:

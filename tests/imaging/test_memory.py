@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from PIL import Image
+from PIL import ExifTags, Image
 
 from quickthumb.config import Config
 from quickthumb.imaging.formats import FORMATS, named
@@ -189,9 +189,20 @@ def test_results_and_frames_count() -> None:
 
 
 def test_either_way_of_lying_is_allowed_for() -> None:
-    def estimate(width: int, height: int) -> int:
-        return estimate_decode_bytes(format="jpeg", width=width, height=height, outputs=[Output(width=1000)])
+    def estimate(width: int, height: int, output: Output) -> int:
+        return estimate_decode_bytes(format="jpeg", width=width, height=height, outputs=[output], worst=True)
 
-    assert estimate(6000, 2000) == pytest.approx(estimate(2000, 6000), rel=0.01)
-    crop = Output(crop=(0, 0, 2000, 6000), width=10)
-    assert estimate_decode_bytes(format="jpeg", width=6000, height=2000, outputs=[crop]) > 0
+    assert estimate(6000, 2000, Output(width=1000)) == pytest.approx(estimate(2000, 6000, Output(width=1000)), rel=0.01)
+    assert estimate(6000, 2000, Output(crop=(0, 0, 2000, 6000), width=10)) > 0
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_known_orientation_is_believed(tmp_path: Path, kind: str, orientation: int) -> None:
+    """To enlarge 4000 × 200 to a width of 4000 takes nothing; to enlarge 200 × 4000 takes four gigabytes."""
+    stored = Image.new("RGB", (200, 4000) if orientation == 6 else (4000, 200))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored.save(tmp_path / "picture", kind, exif=exif)
+    wide = Output(width=4000, enlarge=True, format="png")
+    assert estimate_file_bytes(tmp_path / "picture", [wide], LIMITS) < 100 * MEBIBYTE
