@@ -30,7 +30,9 @@ def peak():
     (line,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 Image.new("RGB", (1, 1)).save(folder / "one.png")
-render(folder / "one.png", [parse_output({**order, "crop": None}) for order in orders], folder, limits)
+sized = {"crop", "width", "height", "size", "fit", "enlarge", "position"}
+small = [{key: order[key] for key in order.keys() - sized} for order in orders]
+render(folder / "one.png", [parse_output(order) for order in small], folder, limits)
 idle = peak()
 render(source, [parse_output(order) for order in orders], folder, limits)
 print(peak() - idle)
