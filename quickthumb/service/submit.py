@@ -2,17 +2,19 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from quickthumb import intake
-from quickthumb.imaging.cost import check_cost, check_memory, estimate_cost
+from quickthumb.imaging.cost import Cost, check_cost, check_memory, estimate_cost
 from quickthumb.imaging.header import Header
 from quickthumb.imaging.memory import estimate_decode_bytes
+from quickthumb.imaging.orientation import Size
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order, Presets
+from quickthumb.model.output import Output
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 
@@ -67,15 +69,17 @@ class Submission:
         behind. If the body brings no fields, an order that is too large is refused as soon as the header has arrived.
         """
         self._sources.refuse_early(upload.content_type, upload.content_length)
-        if not intake.brings_fields(upload.content_type):
-            check = partial(self._check_early, self._order(upload, ()), check)
+        known = None if intake.brings_fields(upload.content_type) else self._order(upload, ())
+        if known is not None:
+            check = partial(self._check_early, known, check)
         async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
                 source = taken.source
                 if source.filename is None and upload.filename is not None:
                     source = source.model_copy(update={"filename": upload.filename})
-                order = self._order(upload, intake.without_uploaders_fields(taken.fields, source.filename))
+                fields = intake.without_uploaders_fields(taken.fields, source.filename)
+                order = known or self._order(upload, fields)
                 self._check(order, taken.header)
                 return await admission.accept(job_id, source, order, taken.keep)
 
@@ -91,7 +95,14 @@ class Submission:
 
     def _check(self, order: Order, header: Header) -> None:
         """Raises OrderTooLarge if the order asks for more than one job may take, as far as the header tells."""
-        check_cost(estimate_cost(format=header.format, size=header.upright, outputs=order.outputs), self._limits)
-        width, height = header.upright
-        needed_bytes = estimate_decode_bytes(format=header.format, width=width, height=height, outputs=order.outputs)
+        cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
+        check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
+
+
+@lru_cache(maxsize=256)
+def _demand(format_name: str, upright: Size, outputs: tuple[Output, ...]) -> tuple[Cost, int]:
+    """The cost and the memory in bytes of making these outputs. Uploads are often alike, and each is checked twice."""
+    width, height = upright
+    cost = estimate_cost(format=format_name, size=upright, outputs=outputs)
+    return cost, estimate_decode_bytes(format=format_name, width=width, height=height, outputs=outputs)

@@ -27,7 +27,6 @@ AVIF = Format(
         set_up=_set_up,
         reads_whole=True,
         check=check_coded_pictures,
-        copies=4,
         count_frames=count_with_pillow,
     ),
     encoder=Encoder("AVIF", _options, quality=60, loop=None),

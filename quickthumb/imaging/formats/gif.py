@@ -209,7 +209,7 @@ GIF = Format(
     extensions=("gif",),
     signatures=(b"GIF87a", b"GIF89a"),
     read_header=read_header,
-    decoder=Decoder(pillow=("GIF",), copies=4, watch=watch, count_frames=_count_frames, plays=_plays),
+    decoder=Decoder(pillow=("GIF",), watch=watch, count_frames=_count_frames, plays=_plays),
     encoder=Encoder(
         "GIF",
         _options,

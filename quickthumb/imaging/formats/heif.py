@@ -18,6 +18,6 @@ HEIF = Format(
     signatures=(SIGNATURE,),
     read_header=read_header,
     decoder=Decoder(
-        pillow=("HEIF",), package="pillow_heif", set_up=_set_up, reads_whole=True, check=check_coded_pictures, copies=4
+        pillow=("HEIF",), package="pillow_heif", set_up=_set_up, reads_whole=True, check=check_coded_pictures
     ),
 )

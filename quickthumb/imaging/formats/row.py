@@ -169,10 +169,6 @@ class Decoder:
     check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
     reads_whole: bool = False
-    # How many copies of the picture are in memory while it is decoded: the decoder's own or the frame before, the one
-    # made from it, and one that is premultiplied or without a palette. A decoder that hands over its picture as bytes
-    # adds one more.
-    copies: int = 3
     # Counts the frames of the opened file at that path, up to the given number. None: only the first picture is used.
     count_frames: Callable[[Image.Image, Path, int], int] | None = None
     # How often an animation is shown, given Pillow's `loop`; 0 is forever.

@@ -78,6 +78,6 @@ WEBP = Format(
     extensions=("webp",),
     signatures=(b"RIFF????WEBP",),
     read_header=read_header,
-    decoder=Decoder(pillow=("WEBP",), reads_whole=True, copies=4, count_frames=count_with_pillow),
+    decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow),
     encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383),
 )

@@ -1,5 +1,5 @@
--- Queues a FAILED item again, without its strikes and its troubles. An item that had more than one strike keeps one, and so goes to the
--- sandbox at once: otherwise a client that retries it again and again could kill a worker each time.
+-- Queues a FAILED item again, without its strikes and its troubles. An item that had more than one strike keeps one, and
+-- so goes to the sandbox at once: otherwise a client that retries it again and again could kill a worker each time.
 -- Returns 1 when the item is WAITING now, 0 when it was not FAILED.
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake, events
