@@ -12,6 +12,7 @@ import yaml
 
 from quickthumb.config import Config
 from quickthumb.devredis import Release, warning_for
+from quickthumb.sandbox.renderer import RESERVE_BYTES
 
 CHECKOUT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
@@ -94,7 +95,7 @@ def test_no_container_takes_the_whole_machine(services: dict[str, Any], name: st
 def test_a_worker_may_use_all_the_memory_that_its_settings_admit(services: dict[str, Any]) -> None:
     settings = services["worker"]["environment"]
     threads, sandbox = int(settings["QUICKTHUMB_WORKER_THREADS"]), Config().sandbox
-    admitted = sandbox.decode_budget_bytes + threads * sandbox.quarantine_memory_bytes
+    admitted = sandbox.decode_budget_bytes + RESERVE_BYTES + threads * sandbox.quarantine_memory_bytes
     assert size_bytes(services["worker"]["mem_limit"]) >= admitted + 512 * 1024**2
 
 

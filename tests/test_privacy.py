@@ -103,12 +103,18 @@ async def assert_secret(processes: list[psutil.Process]) -> None:
         await wait_until(shows_no_secret, seconds=20)
 
 
+def up_on(folder: Path) -> psutil.Process:
+    """The `quickthumb up` that this test has started; another one may serve all tests."""
+    (up,) = [child for child in psutil.Process().children() if str(folder / "data") in child.cmdline()]
+    return up
+
+
 @linux_only
 async def test_no_process_of_a_service_shows_a_secret(tmp_path: Path) -> None:
     async with RedisServer(tmp_path / "elsewhere") as server:
         url = server.url.replace("unix://", f"unix://default:{SECRET}@")
         with running_service(tmp_path, "--workers", "2", redis_url=url, **MAIL) as address:
-            (up,) = [child for child in psutil.Process().children() if "up" in child.cmdline()]
+            up = up_on(tmp_path)
             family = [up, *up.children(recursive=True)]
             assert len(family) == 4
             await assert_secret(family)
@@ -148,7 +154,7 @@ async def _knows_redis(client: httpx.AsyncClient) -> bool:
 @linux_only
 async def test_the_embedded_redis_gets_no_secrets(tmp_path: Path) -> None:
     with running_service(tmp_path, **MAIL) as address:
-        (up,) = [child for child in psutil.Process().children() if "up" in child.cmdline()]
+        up = up_on(tmp_path)
         family = [up, *up.children(recursive=True)]
         assert any("unixsocket" in " ".join(child.cmdline()) for child in family)
         await assert_secret(family)

@@ -29,21 +29,18 @@ def room_for_connections(wanted: int) -> int:
     return room
 
 
-if sys.platform == "win32":
-
-    def _most_files(wanted: int) -> int:
+def _most_files(wanted: int) -> int:
+    """The limit on open files of this process, raised to `wanted` if that is possible."""
+    if sys.platform == "win32":
         return wanted  # sockets are no files there
-
-else:
     import resource
 
-    def _most_files(wanted: int) -> int:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == resource.RLIM_INFINITY or soft >= wanted:
-            return wanted
-        possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-        except (OSError, ValueError):  # macOS allows less than it says
-            return soft
-        return possible
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    except (OSError, ValueError):  # macOS allows less than it says
+        return soft
+    return possible

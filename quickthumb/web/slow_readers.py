@@ -99,21 +99,18 @@ def _cut(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-if sys.platform == "linux":
+def _bytes_in_system(transport: asyncio.Transport) -> int:
+    """What the system has accepted, but the client's system has not confirmed; 0 where only Linux could tell. A client
+    that takes its bytes slowly may need minutes until there is room for the next of ours, but this number moves all the
+    time."""
+    if sys.platform != "linux":
+        return 0
     import fcntl
     import termios
 
-    def _bytes_in_system(transport: asyncio.Transport) -> int:
-        """What the system has accepted, but the client's system has not confirmed. A client that takes its bytes slowly
-        may need minutes until there is room for the next of ours, but this number moves all the time."""
-        number = struct.Struct("i")
-        try:
-            answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(number.size))
-        except OSError:
-            return 0
-        return int(number.unpack(answer)[0])
-
-else:
-
-    def _bytes_in_system(transport: asyncio.Transport) -> int:
+    number = struct.Struct("i")
+    try:
+        answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(number.size))
+    except OSError:
         return 0
+    return int(number.unpack(answer)[0])

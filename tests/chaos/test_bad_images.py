@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from quickthumb.config import Config
 from tests.chaos.bombs import BOMBS, SLOW
 from tests.chaos.conftest import Scale
 from tests.chaos.costly import COSTLY
@@ -32,7 +33,7 @@ MUTANTS = {True: 500, False: 25}
 # Of each kind of costly picture.
 COSTLIES = {True: 20, False: 1}
 AT_ONCE = 8
-BUDGET_BYTES = 640 * MEBIBYTE
+BUDGET_BYTES = Config().sandbox.decode_budget_bytes
 # Beside pictures: a file's metadata, what Python keeps of it, and what the allocators keep for later.
 MOST_BESIDE_BYTES = 256 * MEBIBYTE
 MOST_KEPT_BYTES = 160 * MEBIBYTE
@@ -57,6 +58,7 @@ CODES = {
     "too_many_parts",
     "too_many_bytes",
     "invalid_parameter",
+    "order_too_large",
 }
 
 pytestmark = [needs_linux, pytest.mark.timeout(1800)]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from quickthumb.config import SETTINGS, Config
+from quickthumb.sandbox.renderer import RESERVE_BYTES
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.routes import ENDPOINTS
 from quickthumb.web.server import GRACEFUL_SECONDS
@@ -76,7 +77,7 @@ def test_the_memory_suffices() -> None:
     (threads,) = (int(each["value"]) for each in worker["env"] if each["name"] == "QUICKTHUMB_WORKER_THREADS")
     limit = worker["resources"]["limits"]["memory"]
     sandbox = Config().sandbox
-    needed = sandbox.decode_budget_bytes + threads * sandbox.quarantine_memory_bytes
+    needed = sandbox.decode_budget_bytes + RESERVE_BYTES + threads * sandbox.quarantine_memory_bytes
     assert int(limit[:-2]) * UNITS[limit[-2:]] > needed
 
 
