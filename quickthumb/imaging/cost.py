@@ -41,7 +41,8 @@ _PNG, _GIF, _WEBP_LOSSLESS = 220, 1700, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
 _AVIF, _AVIF_PER_QUALITY = 260, 9.5
 _ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
-# The quality that `max_bytes` begins with, and how many encodings its bisection may take after that.
+# The quality that `max_bytes` begins with, and how many encodings its bisection may take after that: the second has
+# half that quality, and those after it lie around it or below.
 _BEST_QUALITY, _SEARCHES = 95, 7
 # What a frame of a result takes however small it is, one of a GIF for its palette, and a whole job.
 _FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.012, 0.01
@@ -200,7 +201,7 @@ def _encoding(output: Output, source: _Facts, planned: Plan) -> float:
         return factor * _once(name, best, output.lossless)
     best = output.quality or _BEST_QUALITY
     searches = min(_SEARCHES, math.ceil(math.log2(best)) + 1)
-    return factor * (_once(name, best, False) + searches * _once(name, best, False))
+    return factor * (_once(name, best, False) + searches * _once(name, best // 2, False))
 
 
 def _once(name: str, quality: int, lossless: bool) -> float:

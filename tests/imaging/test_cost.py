@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from quickthumb.config import Config
 from quickthumb.imaging.cost import Cost, appraise_file, check_cost, check_memory, estimate_cost
 from quickthumb.imaging.engine import render
 from quickthumb.model.errors import OrderTooLarge
@@ -65,6 +66,12 @@ def test_what_takes_more_costs_more(less: dict[str, Any], more: dict[str, Any]) 
     assert cost(less, size=(2000, 1000)).seconds < cost(more, size=(2000, 1000)).seconds
 
 
+def test_a_search_costs_less_than_as_many_encodings_at_its_best_quality() -> None:
+    once = cost({"format": "avif", "quality": 95}, format="jpeg", size=(4000, 3000)).seconds
+    searched = cost({"format": "avif", "max_bytes": 500_000}, format="jpeg", size=(4000, 3000)).seconds
+    assert 4 * once < searched < 6 * once
+
+
 def test_the_source_costs_too() -> None:
     small = {"width": 10}
     plain = cost(small, format="jpeg", size=(4000, 4000)).seconds
@@ -97,6 +104,12 @@ def test_what_is_too_much_is_refused_with_the_setting_and_the_numbers(limits: Li
     with pytest.raises(OrderTooLarge, match=words):
         check_cost(cost({}, {"name": "b"}, {"name": "c", "width": 1}), limits)
     check_cost(cost({}, {"name": "b"}), Limits())
+
+
+def test_every_attempt_has_the_time_that_an_order_may_ask_for() -> None:
+    config = Config()
+    assert config.imaging.max_work_seconds <= config.sandbox.job_timeout_seconds
+    assert config.imaging.max_work_seconds <= config.sandbox.quarantine_seconds
 
 
 def test_more_memory_than_the_budget_is_refused() -> None:

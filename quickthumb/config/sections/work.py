@@ -93,7 +93,7 @@ class SandboxSettings:
         "process.",
     )
     quarantine_seconds: float = Field(
-        default=60.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
+        default=120.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
     )
     quarantine_memory_bytes: int = Field(
         default=2 * GIBIBYTE,
