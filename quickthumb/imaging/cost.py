@@ -3,9 +3,10 @@
 The estimate needs no pixels, only what a header says, so the service refuses an order before it accepts the job. The
 engine makes the same check once more with what only the opened file tells, such as the frames of an animation.
 
-Work is CPU time of one core. The constants are measured, in nanoseconds per pixel, with the contents that take longest
+Work is CPU time of one core. The constants are measured, in nanoseconds per pixel, with contents that take long
 (`benchmarks/order_cost.py` prints both): plain pictures take less. Where a header leaves something open, such as
-transparency, the costlier case counts.
+transparency, the costlier case counts. Only for GIF the contents decide so much (from 60 for a screen to 1800 for
+grainy photos) that the constant lies between them: no order that people send with ordinary pictures may be refused.
 """
 
 import math
@@ -37,10 +38,12 @@ _SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
 # Encoding, for each pixel of a result, and what transparency multiplies it by. Any format that is not listed counts as
 # the costliest, AVIF.
 _JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
-_PNG, _GIF, _WEBP_LOSSLESS = 220, 1700, 550
+_PNG, _GIF, _WEBP_LOSSLESS = 220, 750, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
 _AVIF, _AVIF_PER_QUALITY = 260, 9.5
 _ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
+# What an animation takes for each pixel, compared with a still: AVIF predicts most of a frame from others.
+_ANIMATED = {"avif": 0.4}
 # The quality that `max_bytes` begins with, and how many encodings its bisection may take after that: the second has
 # half that quality, and those after it lie around it or below.
 _BEST_QUALITY, _SEARCHES = 95, 7
@@ -84,7 +87,9 @@ def estimate_cost(
         decoded = max(decoded, count)
         canvas = _area(planned.canvas)
         pixels += max(canvas, _area(planned.size)) * count
-        seconds += (_drawing(planned, output, source) + canvas * _encoding(output, source, planned)) * _SECONDS * count
+        seconds += (
+            (_drawing(planned, output, source) + canvas * _encoding(output, source, planned, count)) * _SECONDS * count
+        )
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
     per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
     return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
@@ -189,13 +194,13 @@ def _drawing(planned: Plan, output: Output, source: _Facts) -> float:
     return width * height * _READ + made * each + canvas * _PLACE
 
 
-def _encoding(output: Output, source: _Facts, planned: Plan) -> float:
-    """Nanoseconds for each pixel of a result, for all the encodings that it takes."""
+def _encoding(output: Output, source: _Facts, planned: Plan, frames: int) -> float:
+    """Nanoseconds for each pixel of a result of so many frames, for all the encodings that it takes."""
     name = source.result_format(output)
     encoder = WRITTEN[name].encoder
     padded = planned.canvas != planned.size or output.rotate % 90
     transparent = source.transparent or (padded and output.background is None)
-    factor = _ALPHA.get(name, 1) if transparent else 1
+    factor = (_ALPHA.get(name, 1) if transparent else 1) * (_ANIMATED.get(name, 1) if frames > 1 else 1)
     best = output.quality or (encoder.quality if encoder is not None else None) or _BEST_QUALITY
     if output.max_bytes is None:
         return factor * _once(name, best, output.lossless)

@@ -125,6 +125,28 @@ def test_a_source_of_100_megapixels_with_a_thumbnail_is_little_work() -> None:
         assert thumbnail.seconds < 40
 
 
+PHOTOS = [(4032, 3024), (5712, 4284), (8064, 6048), (8160, 6144), (9248, 6936)]
+ANIMATIONS = [((800, 450), 200), ((1280, 720), 100), ((640, 360), 400), ((500, 500), 390), ((316, 316), 1000)]
+
+
+@pytest.mark.parametrize("size", PHOTOS)
+@pytest.mark.parametrize("made", ["auto", "jpeg", "png", "webp", "avif", "gif"])
+@pytest.mark.parametrize("source", ["jpeg", "heif", "avif", "png", "webp", "tiff", "bmp"])
+def test_a_photo_of_any_phone_may_be_converted_at_full_size(source: str, made: str, size: tuple[int, int]) -> None:
+    check_cost(cost({"format": made}, format=source, size=size), Limits())
+
+
+@pytest.mark.parametrize(("size", "frames"), ANIMATIONS)
+@pytest.mark.parametrize("made", ["auto", "gif", "png", "webp", "avif"])
+@pytest.mark.parametrize("source", ["gif", "png", "webp", "avif"])
+def test_any_animation_may_be_converted_at_full_size(
+    source: str, made: str, size: tuple[int, int], frames: int
+) -> None:
+    converted = cost({"format": made, "width": size[0]}, format=source, size=size, frames=frames)
+    assert 70_000_000 < converted.pixels <= Limits().max_pixels
+    check_cost(converted, Limits())
+
+
 def animation(folder: Path, frames: int) -> Path:
     path = folder / "many.gif"
     pictures = [noise(64, 48, seed) for seed in range(frames)]
