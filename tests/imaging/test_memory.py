@@ -120,6 +120,17 @@ def test_any_source_of_100_megapixels_fits_into_the_default_budget(name: str, si
     assert config.sandbox.decode_budget_bytes < config.sandbox.quarantine_memory_bytes
 
 
+@pytest.mark.parametrize("made", ["auto", "jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize(("source", "size"), [("jpeg", (9248, 6936)), ("tiff", (9248, 6936)), ("heif", (8064, 6048))])
+def test_a_photo_of_any_phone_fits_at_full_size(source: str, size: tuple[int, int], made: str) -> None:
+    sandbox = Config().sandbox
+    estimate = estimate_decode_bytes(format=source, width=size[0], height=size[1], outputs=[Output(format=made)])
+    beside = 64 * MEBIBYTE  # metadata and a file that is read whole
+    assert estimate + beside <= sandbox.decode_budget_bytes
+    # A sandbox process also counts what Python and the codecs take.
+    assert sandbox.decode_budget_bytes + 256 * MEBIBYTE <= sandbox.quarantine_memory_bytes
+
+
 def test_what_is_not_told_counts_as_usual_or_as_the_worst() -> None:
     def estimate(**more: bool) -> int:
         thumbnail = [Output(width=128, height=128)]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from quickthumb.config.declaring import DAY_SECONDS, GIBIBYTE, MEBIBYTE, STRICT, Called, EmptyIsNone
+from quickthumb.config.declaring import DAY_SECONDS, MEBIBYTE, STRICT, Called, EmptyIsNone
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,7 +80,7 @@ class SandboxSettings:
     """Limits on the memory and time of rendering."""
 
     decode_budget_bytes: int = Field(
-        default=1792 * MEBIBYTE,
+        default=2304 * MEBIBYTE,
         ge=1,
         description="Memory that all images which a worker renders at once may use together, in bytes. A job that is "
         "estimated to need more is refused with 422. Small jobs may take another 128 MiB, so that they need not wait "
@@ -96,7 +96,7 @@ class SandboxSettings:
         default=120.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
     )
     quarantine_memory_bytes: int = Field(
-        default=2 * GIBIBYTE,
+        default=2688 * MEBIBYTE,
         ge=128 * MEBIBYTE,
         description="Most memory that a sandbox process may use, in bytes (only on Linux).",
     )
