@@ -6,7 +6,6 @@ from pydantic import BeforeValidator, ConfigDict
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
-GIBIBYTE = 1024 * MEBIBYTE
 DAY_SECONDS = 86_400
 
 STRICT = ConfigDict(extra="forbid", validate_default=True)

@@ -2,6 +2,9 @@
 
 import errno
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +33,29 @@ class NoRoom(OSError):
         self.needed_bytes = needed_bytes
 
 
+class _Writing:
+    """The bytes that all renderings of this process are writing. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    @contextmanager
+    def counted(self, number: int) -> Iterator[int]:
+        """Counts that many bytes within the block, and gives the number of those that others are writing."""
+        with self._lock:
+            others_bytes = self._bytes
+            self._bytes += number
+        try:
+            yield others_bytes
+        finally:
+            with self._lock:
+                self._bytes -= number
+
+
+_writing = _Writing()
+
+
 class ResultFiles:
     """The files of one rendering, in `folder`. Raises NoRoom at once if the disk has less than `spare_bytes` free."""
 
@@ -43,7 +69,7 @@ class ResultFiles:
         """Copies the file of an output from `content`, which has `length_bytes`.
 
         Raises ResultsTooLarge if the files together would exceed `max_result_bytes`, NoRoom if the disk has less free
-        than `room_for` asks for, and other OSErrors as they come.
+        than `room_for` asks for beside what other threads are writing, and other OSErrors as they come.
         """
         total_bytes = self._written_bytes + length_bytes
         if total_bytes > self._limits.max_result_bytes:
@@ -51,13 +77,14 @@ class ResultFiles:
                 f"With the output {output}, the results take {total_bytes} bytes; "
                 f"the results of a job may take {self._limits.max_result_bytes} (MAX_RESULT_BYTES)."
             )
-        self._check_room(total_bytes)
-        with (self._folder / filename).open("wb") as file:
-            shutil.copyfileobj(content, file, COPIED_BYTES)
+        with _writing.counted(length_bytes) as others_bytes:
+            self._check_room(total_bytes, others_bytes)
+            with (self._folder / filename).open("wb") as file:
+                shutil.copyfileobj(content, file, COPIED_BYTES)
         self._written_bytes = total_bytes
 
-    def _check_room(self, total_bytes: int) -> None:
+    def _check_room(self, total_bytes: int, others_bytes: int = 0) -> None:
         spare_bytes = self._limits.spare_bytes
-        wanted_bytes = room_for(total_bytes, spare_bytes) - self._written_bytes
+        wanted_bytes = room_for(total_bytes, spare_bytes) - self._written_bytes + others_bytes
         if spare_bytes and shutil.disk_usage(self._folder).free < wanted_bytes:
             raise NoRoom(total_bytes, self._folder)

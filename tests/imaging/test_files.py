@@ -1,6 +1,7 @@
 """The files of results: how many bytes a job may make, and what must stay free on the disk."""
 
 import shutil
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -56,6 +57,32 @@ def test_what_must_stay_free_stays_free(tmp_path: Path, monkeypatch: pytest.Monk
     assert refused.value.needed_bytes == 151
     assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
     made.write("another", "another.png", BytesIO(bytes(50)), 50)
+
+
+class Meanwhile(BytesIO):
+    """Content during whose copying another rendering writes a file."""
+
+    def __init__(self, content: bytes, write: Callable[[], None]) -> None:
+        super().__init__(content)
+        self._write = write
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._write()
+        return super().read(size)
+
+
+def test_renderings_side_by_side_leave_as_much_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk_with(1000, monkeypatch)
+    one, other = (ResultFiles(tmp_path, Limits(spare_bytes=800)) for _ in range(2))
+
+    def write_meanwhile() -> None:
+        with pytest.raises(NoRoom):
+            other.write("other", "other.png", BytesIO(bytes(80)), 80)
+
+    # Each alone would fit: 800 + 2 * 80 must be free.
+    one.write("one", "one.png", Meanwhile(bytes(80), write_meanwhile), 80)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+    other.write("other", "other.png", BytesIO(bytes(80)), 80)
 
 
 def test_nothing_is_decoded_while_there_is_no_room_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
