@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -23,6 +24,15 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # uvicorn closes a connection that was idle for 5 s. One that is idle for less is safe to use again.
 KEEP_ALIVE_SECONDS = 2.0
 pytest_plugins = ["tests.chaos.plugin", "tests.scheduling"]
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """A new folder that every user of the machine may enter. pytest's `tmp_path` is below one that is closed."""
+    with tempfile.TemporaryDirectory(dir="/tmp" if os.name == "posix" else None) as name:  # noqa: S108
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
 
 
 def picture(width: int = 400, height: int = 300, kind: str = "JPEG") -> bytes:

@@ -76,13 +76,13 @@ async def test_a_group_that_the_operator_has_admitted_stays_admitted(tmp_path: P
     assert {mode for name, mode in found.items() if name not in folders} <= {0o660}
 
 
-async def test_a_folder_that_is_open_to_everybody_is_told_of_and_left(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+async def test_a_folder_that_is_open_to_everybody_is_told_of_and_left(public_path: Path) -> None:
+    folder = public_path / "data"
     folder.mkdir()
     folder.chmod(0o755)
-    found = await written_by_a_service(tmp_path)
+    found = await written_by_a_service(public_path)
     told = f"Every user of this machine may read {folder}; run `chmod o-rwx {folder}`."
-    assert told in (tmp_path / "up.log").read_text()
+    assert told in (public_path / "up.log").read_text()
     assert found.pop(".") == 0o755
     assert [f"{mode:o} {name}" for name, mode in found.items() if mode & 0o007] == []
 

@@ -6,11 +6,9 @@ import os
 import socket
 
 from quickthumb.cli.command import UserMistake
+from quickthumb.http.authority import is_wildcard
 
 ANSWER_SECONDS = 2.0
-
-# A browser cannot open these wildcards; it opens the loopback address instead.
-WILDCARD_HOSTS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 def free_port(host: str, port: int) -> int:
@@ -26,17 +24,24 @@ def free_port(host: str, port: int) -> int:
 
 def url(host: str, port: int) -> str:
     """The URL to open in a browser on this machine."""
-    return f"http://{_host_and_port(WILDCARD_HOSTS.get(host, host), port)}/"
+    return f"http://{_host_and_port(_to_connect_to(host), port)}/"
 
 
 async def answers(host: str, port: int, path: str) -> bool:
     """Whether the web process answers a GET of `path` with 200."""
-    host = WILDCARD_HOSTS.get(host, host)
+    host = _to_connect_to(host)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await _status_line(host, port, path) == b"200"
     except (OSError, TimeoutError):
         return False
+
+
+def _to_connect_to(host: str) -> str:
+    """The host itself, or the loopback address for a wildcard: the service does not answer to those."""
+    if host and not is_wildcard(host):
+        return host
+    return "::1" if ":" in host and not host.lower().startswith("::ffff:") else "127.0.0.1"
 
 
 async def _status_line(host: str, port: int, path: str) -> bytes:

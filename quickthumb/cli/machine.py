@@ -12,7 +12,7 @@ from pathlib import Path
 from quickthumb.config import ENVIRONMENT_PREFIX, SETTINGS, Config, Setting, WebSettings, settings_file
 from quickthumb.sandbox import landlock, syscalls
 from quickthumb.storage.layout import PROCESSED, UPLOADS
-from quickthumb.storage.privacy import exposure
+from quickthumb.storage.privacy import exposure, is_within_reach
 from quickthumb.web.middleware.hosts import LOCALHOST, Hosts
 
 GIBIBYTE = 1024**3
@@ -38,7 +38,7 @@ def settings(config: Config, environment: Mapping[str, str]) -> Finding:
     """Whether a settings file with secrets in it is closed to other users. The settings themselves are valid."""
     path = settings_file(environment)
     kept_in_file = [name for name, setting in SETTINGS.items() if _is_from_file(setting, config, environment)]
-    if path is None or not kept_in_file or not path.stat().st_mode & stat.S_IROTH:
+    if path is None or not kept_in_file or not path.stat().st_mode & stat.S_IROTH or not is_within_reach(path):
         return Finding(Level.OK, "settings", "They are valid.")
     told = f"Every user of this machine may read {kept_in_file[0].upper()} in {path}; run `chmod o-rwx {path}`."
     return Finding(Level.WARNING, "settings", told)

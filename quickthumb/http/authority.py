@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
 _AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[\w.-]+))(?::(?P<port>\d{1,5})?)?", re.ASCII)
@@ -19,12 +20,9 @@ class Authority:
 
     @property
     def is_address(self) -> bool:
-        """Whether the host is an IP address and not a name."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        """Whether the host is the IP address of one machine, and no name. No machine has a wildcard as its address."""
+        address = _ip_address(self.host)
+        return address is not None and not address.is_unspecified and not _is_ipv4_in_ipv6(address)
 
 
 def authority(text: str) -> Authority | None:
@@ -34,6 +32,26 @@ def authority(text: str) -> Authority | None:
         return None
     port = int(found["port"]) if found["port"] else None
     return Authority(found["address"] or found["name"].removesuffix("."), port)
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a host stands for all addresses of a machine that listens on it, such as 0.0.0.0 and ::."""
+    address = _ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and address.is_unspecified
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_ipv4_in_ipv6(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is an IPv4 address as programs see it on an IPv6 socket, such as ::ffff:127.0.0.1."""
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
 def is_same(origin: str, host: str) -> bool:

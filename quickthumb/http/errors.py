@@ -22,9 +22,10 @@ class RangeNotSatisfiable(QuickThumbError):
 
 
 class HostNotAllowed(QuickThumbError):
-    """The request names a host that the service does not answer to. By default these are all IP addresses, `localhost`
-    and `HOST`. If the service is to be reached by the name in `detail`, add it to `ALLOWED_HOSTS`. Without this check,
-    a web site whose name is made to lead to your machine could use the service in your browser (DNS rebinding)."""
+    """The request names a host that the service does not answer to. By default it answers to the IP addresses of
+    machines (not to 0.0.0.0), to `localhost` and to `HOST`. If the service is to be reached by the name in `detail`,
+    add it to `ALLOWED_HOSTS`. Without this check, a web site whose name is made to lead to your machine could use the
+    service in your browser (DNS rebinding)."""
 
     code, status, title = "host_not_allowed", 421, "The service does not answer to this host"
 

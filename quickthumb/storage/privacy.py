@@ -35,10 +35,18 @@ def mask_for(folder: Path) -> int:
 def exposure(folder: Path) -> str | None:
     """One sentence if every user of the machine may enter or list the folder, with what to do about it; else None."""
     admitted = _mode(folder) & FOR_EVERYBODY
-    if not admitted or os.name == "nt":
+    if not admitted or os.name == "nt" or not is_within_reach(folder):
         return None
     may = "change" if admitted & stat.S_IWOTH else "read"
     return f"Every user of this machine may {may} {folder}; run `chmod o-rwx {folder}`."
+
+
+def is_within_reach(path: Path) -> bool:
+    """Whether every user of the machine may go through all folders above a path that exists.
+
+    Links count as what they lead to: a link in a closed folder does not close its target.
+    """
+    return all(_mode(parent) & stat.S_IXOTH for parent in path.resolve().parents)
 
 
 def _mode(folder: Path) -> int:

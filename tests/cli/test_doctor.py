@@ -133,9 +133,9 @@ async def test_the_folder_of_another_redis(tmp_path: Path, redis_url: str, redis
     assert (await examined(folder, redis_url))["identity"] == "FAIL"
 
 
-async def test_folders_that_are_not_as_they_should_be(tmp_path: Path) -> None:
-    nowhere = f"unix://{tmp_path}/none"
-    folder = a_folder(tmp_path / "data")
+async def test_folders_that_are_not_as_they_should_be(public_path: Path) -> None:
+    nowhere = f"unix://{public_path}/none"
+    folder = a_folder(public_path / "data")
     assert (await examined(folder, nowhere, min_free_bytes=2**62))["space"] == "FAIL"
     for mode in (0o777, 0o755, 0o711):
         folder.chmod(mode)
@@ -143,6 +143,9 @@ async def test_folders_that_are_not_as_they_should_be(tmp_path: Path) -> None:
     for mode in (0o700, 0o750, 0o770):
         folder.chmod(mode)
         assert (await examined(folder, nowhere))["folder"] == "ok"
+    folder.chmod(0o777)
+    public_path.chmod(0o700)
+    assert (await examined(folder, nowhere))["folder"] == "ok"
     assert (await examined(folder / "store.json", nowhere))["folder"] == "FAIL"
 
 
@@ -207,12 +210,14 @@ async def test_a_server_with_a_known_flaw(tmp_path: Path, redis_url: str, monkey
     ],
 )
 def test_a_settings_file_with_a_secret_that_everybody_may_read(
-    tmp_path: Path, mode: int, variables: dict[str, str], level: str
+    public_path: Path, mode: int, variables: dict[str, str], level: str
 ) -> None:
-    path = tmp_path / "settings.py"
+    path = public_path / "settings.py"
     path.write_text("SMTP_PASSWORD = 'secret'")
     path.chmod(mode)
     environment = {"QUICKTHUMB_SETTINGS": str(path), **variables}
     found = machine.settings(Config.of(smtp_user="robot", smtp_password="secret"), environment)
     assert found.level == level
     assert machine.settings(Config(), environment).level == "ok"
+    public_path.chmod(0o700)
+    assert machine.settings(Config.of(smtp_user="robot", smtp_password="secret"), environment).level == "ok"

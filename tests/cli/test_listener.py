@@ -32,6 +32,9 @@ def test_a_host_that_is_not_ours_is_told_in_a_sentence(host: str) -> None:
         ("127.0.0.1", "http://127.0.0.1:8000/"),
         ("0.0.0.0", "http://127.0.0.1:8000/"),  # noqa: S104
         ("::", "http://[::1]:8000/"),
+        ("0:0::0", "http://[::1]:8000/"),
+        ("::ffff:0.0.0.0", "http://127.0.0.1:8000/"),
+        ("", "http://127.0.0.1:8000/"),
         ("pictures.example", "http://pictures.example:8000/"),
     ],
 )

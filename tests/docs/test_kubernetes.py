@@ -60,8 +60,11 @@ def test_the_service_answers_to_its_names_and_to_the_probes() -> None:
     )
     hosts = Hosts.of(Config.of(allowed_hosts=allowed).web.allowed_hosts, listens_on="0.0.0.0", needs_keys=False)  # noqa: S104
     (service,) = (each["metadata"]["name"] for each in MANIFESTS if each["kind"] == "Service")
-    for host in (service, f"{service}.default.svc.cluster.local", "10.1.2.3:8000", "[fd00::7]:8000"):
-        assert hosts.admits(host)
+    names = [service, *(f"{service}.default{rest}" for rest in ("", ".svc", ".svc.cluster.local"))]
+    for host in (*names, "10.1.2.3:8000", "[fd00::7]:8000"):
+        assert hosts.admits(host), host
+    for name in names[1:3]:
+        assert f"`{name}`" in PAGE
     assert not hosts.admits("evil.test")
 
 

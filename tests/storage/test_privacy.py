@@ -51,7 +51,24 @@ def test_a_folder_that_is_still_to_be_made_is_its_owner_s_alone(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("mode", "verb"), [(0o700, None), (0o770, None), (0o755, "read"), (0o711, "read"), (0o777, "change")]
 )
-def test_a_folder_that_admits_everybody_is_told_of(tmp_path: Path, mode: int, verb: str | None) -> None:
-    folder = folder_of(tmp_path / "data", mode)
+def test_a_folder_that_admits_everybody_is_told_of(public_path: Path, mode: int, verb: str | None) -> None:
+    folder = folder_of(public_path / "data", mode)
     told = exposure(folder)
     assert told == (verb and f"Every user of this machine may {verb} {folder}; run `chmod o-rwx {folder}`.")
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o700, False), (0o750, False), (0o754, False), (0o751, True)])
+def test_a_folder_below_one_that_is_closed_to_others_is_not(public_path: Path, mode: int, is_told: bool) -> None:
+    closed = folder_of(public_path / "home", 0o755)
+    folder = folder_of(folder_of(closed / "between", 0o755) / "data", 0o777)
+    closed.chmod(mode)
+    assert bool(exposure(folder)) == is_told
+
+
+def test_a_link_in_a_closed_folder_does_not_close_what_it_leads_to(public_path: Path) -> None:
+    closed, opened = folder_of(public_path / "closed", 0o755), folder_of(public_path / "open", 0o755)
+    (closed / "link").symlink_to(folder_of(opened / "data", 0o755))
+    (opened / "link").symlink_to(folder_of(closed / "data", 0o755))
+    closed.chmod(0o700)
+    assert exposure(closed / "link") is not None
+    assert exposure(opened / "link") is None

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser")
 
 # The second keeps the browser from protecting this machine by itself, which not all browsers do.
 FOR_ATTACKS = ["--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-features=LocalNetworkAccessChecks"]
+OTHER_SPELLINGS = ["0.0.0.0", "0", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "0x7f.1", "2130706433"]  # noqa: S104
 OWN_NAME = "pictures.test"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -142,6 +143,19 @@ async def test_a_strangers_page_changes_nothing(
     await page.goto(f"http://{host}:{stranger}/")
     for attack in ATTACKS.values():
         await page.evaluate(attack, victim.address)
+    assert await state(owner, victim) == before
+
+
+@pytest.mark.parametrize("host", OTHER_SPELLINGS)
+async def test_a_strangers_page_changes_nothing_by_other_spellings_of_this_machine(
+    page: "Page", stranger: int, victim: WebProcess, owner: httpx.AsyncClient, host: str
+) -> None:
+    """To some of these, the browser sends no Sec-Fetch-Site, because it does not take them for this machine."""
+    await upload(owner)
+    before = await state(owner, victim)
+    await page.goto(f"http://evil.test:{stranger}/")
+    for attack in ATTACKS.values():
+        await page.evaluate(attack, f"http://{host}:{victim.port}")
     assert await state(owner, victim) == before
 
 

@@ -33,7 +33,7 @@ class TroubleLimits:
         ge=1,
         le=30 * DAY_SECONDS,
         description="A job is FAILED after trouble that it is not to blame for, such as a full disk, for this long, in "
-        "seconds; it can be retried.",
+        "seconds; it can be retried if its source is still kept.",
     )
     attempts: Annotated[int, Called("give_up_attempts")] = Field(
         default=10_000, ge=1, description="A job is FAILED after this many attempts that ended with such trouble."

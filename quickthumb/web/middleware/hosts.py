@@ -3,6 +3,10 @@
 A page can make a browser send requests to any address, and by DNS rebinding it can make its own name lead there, so
 that the browser takes the service for a part of the page's site. But the browser then sends that name as `Host`. So
 names must be known. IP addresses cannot be rebound: whoever is at an address is the only one with that address.
+
+That is not so for 0.0.0.0 and ::, which lead every browser to its own machine, and ::ffff:127.0.0.1 leads there in
+disguise. Browsers do not take them for their own machine: they leave out `Sec-Fetch-Site`, by which `OriginCheck` tells
+the images and links of strangers' pages from programs.
 """
 
 from collections.abc import Iterable
@@ -12,7 +16,7 @@ from typing import Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quickthumb.http.authority import authority
+from quickthumb.http.authority import authority, is_wildcard
 from quickthumb.http.errors import HostNotAllowed
 from quickthumb.http.problems import problem
 from quickthumb.http.urls import urls_in
@@ -24,7 +28,7 @@ LONGEST_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The hosts that the service answers to: every IP address, `localhost`, names and wildcards.
+    """The hosts that the service answers to: every IP address of a machine, `localhost`, names and wildcards.
 
     A wildcard such as `*.example.org` stands for every name below example.org.
     """
@@ -38,11 +42,12 @@ class Hosts:
         """The hosts for the settings ALLOWED_HOSTS and HOST.
 
         If nobody can use the service without a key, which strangers' pages do not have, it answers to any host unless
-        ALLOWED_HOSTS says otherwise.
+        ALLOWED_HOSTS says otherwise. To listen on 0.0.0.0 is no reason to answer to it.
         """
         words = [word.lower().removesuffix(".") for word in allowed]
+        own = () if is_wildcard(listens_on) else (listens_on.lower(),)
         return cls(
-            names=frozenset({LOCALHOST, listens_on.lower(), *words}),
+            names=frozenset({LOCALHOST, *own, *words}),
             suffixes=(f".{LOCALHOST}", *(word[1:] for word in words if word.startswith("*."))),
             any_host=ANY in words or (needs_keys and not words),
         )

@@ -2,7 +2,8 @@
 
 A browser sends a page's forms, images and simple scripts to any server, and with them the access that its user has: to
 this machine, and to the network that the user is in. It says so in `Sec-Fetch-Site` and `Origin`, which no page can
-forge. Programs that are no browsers send neither, and are let through.
+forge. Programs that are no browsers send neither, and are let through; so are images and links over plain HTTP to other
+machines, of which browsers say nothing.
 """
 
 from collections.abc import Callable
@@ -46,7 +47,9 @@ def _is_foreign(headers: Headers, origins: list[str]) -> bool:
     """`Sec-Fetch-Site` decides if there is one: it knows the URL in the browser, which a proxy may have changed here.
 
     A page of the same site but another origin is foreign: another port or a neighboring name may be anybody's. Browsers
-    send `Sec-Fetch-Site` over HTTPS and to this machine only; elsewhere, `Origin` is compared with `Host`.
+    send `Sec-Fetch-Site` only over HTTPS and to `localhost`, names below it, 127.0.0.0/8 and ::1; elsewhere, `Origin`
+    is compared with `Host`. An image or a link has no `Origin`, so `Hosts` refuses other spellings of this machine,
+    such as 0.0.0.0.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

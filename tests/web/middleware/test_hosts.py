@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from quickthumb.config import Config
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, Hosts
 from tests.web.sockets import connection
 from tests.web_process import SERVE, running_web
@@ -14,7 +15,12 @@ NO_REDIS = "redis://127.0.0.1:1"
 
 LOCAL = ["localhost", "localhost:8000", "LocalHost.", "app.localhost:8000", "127.0.0.1", "127.1.2.3:80", "[::1]:8000"]
 ADDRESSES = ["192.0.2.7:8000", "[2001:db8::1]"]
-FOREIGN = ["evil.test", "evil.test:8000", "localhost.evil.test", "evillocalhost", "127.0.0.1.evil.test", "127.1"]
+# These lead to this machine, too, but browsers do not take them for it. They write 127.1, 0x7f.1 and 2130706433 as
+# 127.0.0.1, and 0 as 0.0.0.0, before they send them.
+DISGUISED = ["0.0.0.0", "0.0.0.0:8000", "[::]", "[::]:8000", "[0:0::0]", "[::0.0.0.0]", "[::ffff:0.0.0.0]:8000"]  # noqa: S104
+DISGUISED += ["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:7f00:1]:8000", "0", "0.0", "127.1", "0x7f.1"]
+DISGUISED += ["2130706433", "2130706433:8000", "0x7f000001", "017700000001", "0177.0.0.1"]
+FOREIGN = ["evil.test", "evil.test:8000", "localhost.evil.test", "evillocalhost", "127.0.0.1.evil.test"]
 MALFORMED = ["localhost evil.test", "a@localhost", "localhost/", "localhost,evil.test", "[::1", "localhost:x", "\xff"]
 
 
@@ -23,7 +29,7 @@ def test_names_of_this_machine_and_addresses_are_admitted(host: str) -> None:
     assert ONLY_LOCAL.admits(host)
 
 
-@pytest.mark.parametrize("host", [*FOREIGN, *MALFORMED])
+@pytest.mark.parametrize("host", [*FOREIGN, *DISGUISED, *MALFORMED])
 def test_other_names_are_not(host: str) -> None:
     assert not ONLY_LOCAL.admits(host)
 
@@ -40,6 +46,20 @@ def test_the_name_that_it_listens_on_and_those_in_the_setting_are_admitted() -> 
         assert hosts.admits(host)
     for host in ("example.org", "cdn.example.org", "evilcdn.example.org", "a.images.example.org", "box"):
         assert not hosts.admits(host)
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::", "0:0::0", "::FFFF:0:0"])  # noqa: S104 - nothing listens
+def test_to_listen_on_all_addresses_admits_no_wildcard(wildcard: str) -> None:
+    hosts = Hosts.of([], listens_on=wildcard, needs_keys=False)
+    assert not any(map(hosts.admits, DISGUISED))
+    assert all(map(hosts.admits, [*LOCAL, *ADDRESSES]))
+
+
+def test_a_wildcard_can_be_listed_all_the_same() -> None:
+    listed = Config.of(allowed_hosts="0.0.0.0").web.allowed_hosts  # noqa: S104 - nothing listens
+    hosts = Hosts.of(listed, listens_on="0.0.0.0", needs_keys=False)  # noqa: S104 - nothing listens
+    assert hosts.admits("0.0.0.0:8000")
+    assert not hosts.admits("[::]:8000")
 
 
 def test_a_star_admits_any_host_and_so_does_a_service_that_needs_keys() -> None:
