@@ -178,6 +178,7 @@ class Runner:
             busy_seconds=busy_seconds,
             blameless=isinstance(verdict, Snooze) and verdict.blameless,
             troubled=is_trouble,
+            found_large=_waits_its_turn(verdict),
             delay_seconds=seconds,
         )
         if not settled:
@@ -202,9 +203,14 @@ def _pause_seconds(handler: Handler, attempt: Attempt, verdict: Snooze) -> float
     only waits for its turn keeps its place in the queue."""
     if verdict.seconds is not None:
         return verdict.seconds
-    if verdict.error is not None and verdict.error.waits_its_turn:
+    if _waits_its_turn(verdict):
         return 0.0
     return min(handler.longest_pause_seconds, 2.0 ** min(attempt.number - 1, 30))
+
+
+def _waits_its_turn(verdict: Verdict) -> bool:
+    """Whether the item is a large one that waits for others of its kind."""
+    return isinstance(verdict, Snooze) and verdict.error is not None and verdict.error.waits_its_turn
 
 
 def _log_verdict(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> None:
