@@ -135,6 +135,7 @@ def _parts(
         seconds=config.sandbox.job_timeout_seconds,
     )
     pool.takes_large = lambda: renderer.takes_large
+    pool.large_decided = lambda: renderer.large_decided
     return Parts(
         jobs=jobs,
         emails=EmailStore(pool, Keys(config.redis.prefix)),

@@ -16,7 +16,7 @@ from tests.conftest import http_client, picture, running_service
 from tests.imaging.pictures import noise
 
 MEBIBYTE = 1024 * 1024
-LARGE, SMALL = 6, 20
+LARGE, SMALL, MANY = 6, 20, 200
 
 
 def photo(width: int, height: int) -> bytes:
@@ -27,7 +27,7 @@ def photo(width: int, height: int) -> bytes:
 
 def animation(frames: int) -> bytes:
     file = BytesIO()
-    pictures = [noise(64, 48, seed) for seed in range(frames)]
+    pictures = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in range(frames)]
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:])
     return file.getvalue()
 
@@ -68,13 +68,46 @@ def test_small_jobs_end_while_large_ones_run_and_wait(tmp_path: Path, threads: i
     assert [job["error"] for job in large] == [None] * LARGE
 
 
-async def large_and_small_jobs_all_end(address: str) -> list[dict[str, Any]]:
-    outputs = [{"name": name, "size": "1600x1600", "enlarge": True, "format": "avif"} for name in ("one", "other")]
+async def one_small_job_behind_many_large_ones(address: str) -> int:
+    """How many of the large jobs any worker had claimed by the time at which the small one ended."""
     async with http_client(address, timeout=60) as web:
-        ids = []
-        for order in ({"outputs": json.dumps(outputs)},) * 5 + ({},) * 5:
-            answer = await web.post("/images/", files={"image": ("a.jpg", photo(80, 80))}, data=order)
-            ids.append(answer.json()["id"])
+        large = [await large_job(web) for _ in range(MANY)]
+        assert (await ended(web, await upload(web, picture()), 90))["status"] == "DONE"
+        found = [(await web.get(f"/jobs/{job_id}")).json() for job_id in large]
+        await asyncio.gather(*(web.delete(f"/jobs/{job_id}") for job_id in large))
+    return sum(job["attempts"] > 0 for job in found)
+
+
+def test_a_small_job_does_not_wait_until_the_large_ones_before_it_were_claimed(tmp_path: Path) -> None:
+    with running_service(tmp_path, worker_threads=1, decode_budget_bytes=1024 * MEBIBYTE) as address:
+        claimed = asyncio.run(one_small_job_behind_many_large_ones(address))
+    assert 1 <= claimed <= MANY / 20
+
+
+async def seemingly_large_jobs_all_end(address: str) -> list[dict[str, Any]]:
+    """Jobs that count as large, but whose plain picture takes little time."""
+    order: dict[str, str | int] = {"size": "1600x1600", "enlarge": "yes", "format": "avif", "quality": 95}
+    async with http_client(address, timeout=60) as web:
+        ids = [(await raw(web, DOT, **order)).json()["id"] for _ in range(60)]
+        return list(await asyncio.gather(*(ended(web, job_id, 150) for job_id in ids)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_job_is_claimed_once_there_is_a_place_for_it_and_not_before(tmp_path: Path, threads: int) -> None:
+    with running_service(tmp_path, worker_threads=threads) as address:
+        jobs = asyncio.run(seemingly_large_jobs_all_end(address))
+    log = (tmp_path / "up.log").read_text()
+    assert {(job["status"], job["attempts"]) for job in jobs} == {("DONE", 1)}, log
+    assert "waiting in the queue" not in log
+
+
+async def large_and_small_jobs_all_end(address: str) -> list[dict[str, Any]]:
+    """The number of its frames makes an animation large, which only the worker finds out."""
+    large, small = animation(30), photo(80, 80)
+    async with http_client(address, timeout=60) as web:
+        answers = [await raw(web, large, width=400, enlarge="yes") for _ in range(5)]
+        answers += [await raw(web, small) for _ in range(5)]
+        ids = [answer.json()["id"] for answer in answers]
         return list(await asyncio.gather(*(ended(web, job_id, 100) for job_id in ids)))
 
 
@@ -83,7 +116,9 @@ def test_large_jobs_that_wait_for_each_other_all_end_without_a_strike(tmp_path: 
         jobs = asyncio.run(large_and_small_jobs_all_end(address))
     log = (tmp_path / "up.log").read_text()
     assert [job["status"] for job in jobs] == ["DONE"] * 10, log
-    assert "Another large job is already waiting for its turn at this worker." in log
+    assert "waiting in the queue: Another large job is already waiting for its turn at this worker." in log
+    # Until the first refusal, nobody knows the others; after it, each is handed out once there is a place for it.
+    assert max(job["attempts"] for job in jobs) <= 3, log
 
 
 def png(picture: Image.Image) -> bytes:

@@ -53,6 +53,12 @@ _FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.012, 0.01
 _OPAQUE, _MAY_BE_CMYK = ("jpeg", "bmp"), ("jpeg", "tiff")
 
 
+# A job that is estimated to take more than this counts as long. Large jobs are those that are long or take more memory
+# than this.
+LONG_SECONDS = 4.0
+LARGE_BYTES = 64 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What an order asks for: its number of outputs, the pixels of all their frames, and the work in seconds."""
@@ -60,6 +66,14 @@ class Cost:
     outputs: int
     pixels: int
     seconds: float
+
+    @property
+    def is_long(self) -> bool:
+        return self.seconds > LONG_SECONDS
+
+    def is_large(self, needed_bytes: int) -> bool:
+        """Whether an order with this cost is large if it needs so much memory."""
+        return self.is_long or needed_bytes > LARGE_BYTES
 
 
 def estimate_cost(

@@ -99,13 +99,15 @@ class Attempts:
         busy_seconds: float,
         blameless: bool = False,
         troubled: bool = False,
+        found_large: bool = False,
         delay_seconds: float = 0,
     ) -> bool:
         """Settles an attempt. Returns False, and changes nothing, when the lease is lost.
 
         Gives the item the status and the fields. An item that has ended leaves the queue; a WAITING item is due again
         after `delay_seconds`. A `blameless` attempt is not a strike against the item; a `troubled` one counts towards
-        the time and the number of attempts after which the item is given up.
+        the time and the number of attempts after which the item is given up. With `found_large`, workers know from now
+        on that a WAITING item is large.
         """
         async with translated():
             settled = await self._settle(
@@ -118,6 +120,7 @@ class Attempts:
                 wake_seconds=WAKE_SECONDS,
                 forgiven=int(blameless),
                 troubled=int(troubled),
+                found_large=int(found_large),
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
                 fields=flat(fields),

@@ -35,7 +35,13 @@ async def prove(redis: Redis, keys: Keys) -> bool:
         # This script reads several keys and writes, as all do. The keys are those of the queue, since a cluster keeps
         # each on another server.
         await RegisteredScript(redis, "due")(
-            queue=keys.queue, wake=keys.wake, lease_prefix=keys.lease(""), most=1, scan_most=1, passed_over=""
+            queue=keys.queue,
+            wake=keys.wake,
+            large=keys.large,
+            lease_prefix=keys.lease(""),
+            most=1,
+            scan_most=1,
+            takes_large=1,
         )
         await redis.set(keys.probe, 1, ex=PROBE_SECONDS)
     except (RedisError, OSError) as error:

@@ -54,11 +54,13 @@ class Index:
         fields: Mapping[str, str],
         *,
         most: int = 0,
+        is_large: bool = False,
         use: IdempotencyRecord | None = None,
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        With `use`, also stores that idempotency record. Adding an item again changes nothing.
+        An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
+        changes nothing.
         """
         async with translated():
             added = await self._add(
@@ -71,6 +73,7 @@ class Index:
                 index_seconds=self.kind.index_seconds,
                 wake_seconds=WAKE_SECONDS,
                 most=most,
+                is_large=int(is_large),
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
                 fields=flat(fields),

@@ -55,13 +55,14 @@ class JobStore:
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
 
-    async def add(self, job: Job, use: IdempotencyRecord | None = None) -> bool:
-        """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record.
+    async def add(self, job: Job, use: IdempotencyRecord | None = None, *, is_large: bool = False) -> bool:
+        """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record. Workers
+        know of an `is_large` job before they claim it.
 
         Adding a job again changes nothing, and returns False.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, fields_of(job), use=use) is Added.NEW
+        return await self.index.add(job.id, created_ms, fields_of(job), is_large=is_large, use=use) is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job in its current state, or None if there is none."""

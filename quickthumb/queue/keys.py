@@ -24,6 +24,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
 | `quickthumb:events` | channel | `{id} {status}` at every change | not stored |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
@@ -91,6 +92,12 @@ class Keys:
     def queue(self) -> str:
         """The queue that arq reads."""
         return f"{self.prefix}:queue"
+
+    @property
+    def large(self) -> str:
+        """The large ones of what is queued, as far as they are known: a large job may be missing, for example after
+        Redis was wiped, until a worker finds out."""
+        return f"{self.prefix}:queue:large"
 
     def alive(self, worker: str) -> str:
         """The key of a worker's health line."""
@@ -175,6 +182,7 @@ class Keys:
             "lease": self.lease(item_id),
             "tries": self.tries(item_id),
             "queue": self.queue,
+            "large": self.large,
             "wake": self.wake,
             "totals": self.totals,
             "events": self.events,

@@ -9,7 +9,7 @@ arq accepts a custom pool. This one corrects arq's behaviour through what the po
 - arq updates the queue after every run of a job. This pool drops the update when a script has already done it (see
   `attempts`), or when the lease is lost.
 - When Redis answers with an error, arq exits, or retries at once and forever. This pool logs the error and waits.
-- arq takes whatever is due. This pool leaves out the large jobs for which the worker has no place at the moment.
+- arq takes whatever is due. This pool hands out large jobs one by one, and only while the worker has a place for one.
 - arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
@@ -39,8 +39,8 @@ LONGEST_SLEEP_SECONDS = 0.8
 TROUBLED_SECONDS = 1.0
 # How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
-# How many items to remember as passed over. Any more are offered again, and passed over again.
-REMEMBER_MOST = 10_000
+# The longest sleep while the worker has no place for another large job: nobody wakes it when it has one again.
+FULL_SLEEP_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -49,13 +49,14 @@ class Orders:
 
     `read` holds the scores of the ids that were last read as due. `left_alone` holds the lease keys of items whose
     queue entries arq must not touch when its run ends. `postponed` holds the milliseconds after which an id is due
-    again.
+    again. `running` holds the lease keys of what arq has started and not ended.
     """
 
     lease_ms: int
     read: dict[str, float] = field(default_factory=dict)
     left_alone: set[str] = field(default_factory=set)
     postponed: dict[str, int] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
 
 
 class WakingPool(ArqRedis):
@@ -66,10 +67,11 @@ class WakingPool(ArqRedis):
         self._keys = keys
         self._orders = Orders(lease_ms=int(lease_seconds * 1000))
         self._due = RegisteredScript(self, "due")
-        self._passed_over: dict[str, None] = {}  # oldest first
+        self._undecided: tuple[str, int] | None = None
         self.paused_for: str | None = None
-        # Whether the worker has a place for one more large job.
+        # Whether the worker has a place for one more large job, and how many large jobs it has taken or refused so far.
         self.takes_large: Callable[[], bool] = lambda: True
+        self.large_decided: Callable[[], int] = lambda: 0
 
     def leave_alone(self, item_id: str) -> None:
         """Makes arq leave the queue unchanged when its run of the item ends: for an attempt that was settled, or whose
@@ -79,16 +81,6 @@ class WakingPool(ArqRedis):
     def postpone(self, item_id: str, seconds: float) -> None:
         """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq retries it."""
         self._orders.postponed[item_id] = round(seconds * 1000)
-
-    def pass_over(self, item_id: str) -> None:
-        """Hands this item, a large job, to arq no more until the worker takes large ones again; other workers may take
-        it. Of several items, the one that was passed over first is the first to be handed out."""
-        self._passed_over[item_id] = None
-        if len(self._passed_over) > REMEMBER_MOST:
-            self._forget_first()
-
-    def _forget_first(self) -> None:
-        del self._passed_over[next(iter(self._passed_over))]
 
     def pause(self, reason: str) -> None:
         """From now on, hands no job to arq and writes no health line, so that `arq --check` fails. `paused_for` is the
@@ -122,10 +114,7 @@ class WakingPool(ArqRedis):
             return []
         try:
             ids, due_in_ms = await self._read_due(name, num or 1)
-            if not ids and self._passed_over and self.takes_large():
-                # Other workers may have taken the first ones meanwhile, so offer all of them.
-                self._passed_over.clear()
-            elif not ids:
+            if not ids:
                 await self._sleep(due_in_ms)
         except (RedisError, OSError) as error:
             await self._wait_out(error)
@@ -162,24 +151,37 @@ class WakingPool(ArqRedis):
             log.debug("could not delete arq's health line at shutdown: %s", error)
 
     async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], int]:
-        if self._passed_over and self.takes_large():
-            self._forget_first()
-        found, due_in_ms = await self._due(
+        decided = self.large_decided()
+        found, due_in_ms, large = await self._due(
             queue=queue,
             wake=self._keys.wake,
+            large=self._keys.large,
             lease_prefix=in_progress_key_prefix,
             most=most,
             scan_most=SCAN_MOST,
-            passed_over=" ".join(self._passed_over),
+            takes_large=int(self._takes_another()),
         )
+        if large:
+            self._undecided = (self._keys.lease(large.decode()), decided)
         ids, scores = found[::2], found[1::2]
         self._orders.read = {item_id.decode(): float(score) for item_id, score in zip(ids, scores, strict=True)}
         return ids, due_in_ms
+
+    def _takes_another(self) -> bool:
+        """Whether to hand out another large job. Not until it is decided whether the last one has a place here, or arq
+        did not start it, or has ended it."""
+        if self._undecided is not None:
+            lease, decided = self._undecided
+            if lease not in self._orders.running or self.large_decided() != decided:
+                self._undecided = None
+        return self._undecided is None and self.takes_large()
 
     async def _sleep(self, due_in_ms: int) -> None:
         seconds = LONGEST_SLEEP_SECONDS
         if due_in_ms >= 0:
             seconds = min(seconds, max(0.01, due_in_ms / 1000))
+        if not self._takes_another():
+            seconds = min(seconds, FULL_SLEEP_SECONDS)
         # redis-py's types allow only whole seconds, but Redis accepts fractions since version 6.
         await cast("Awaitable[Any]", self.blpop([self._keys.wake], timeout=cast("int", seconds)))
 
@@ -200,17 +202,20 @@ class LeasingPipeline(Pipeline):
         super().__init__(*args)
         self._orders = orders
         self._to_leave_alone: set[str] = set()
+        self._to_start: set[str] = set()
 
     def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
         """arq's mark that a job is running, shortened to a lease."""
         if str(name).startswith(in_progress_key_prefix):
             time_ms = min(int(time_ms), self._orders.lease_ms)
+            self._to_start.add(str(name))
         return super().psetex(name, time_ms, value)
 
     def delete(self, *names: Any) -> Any:
         """arq's end of a run, which deletes the mark. Notes whether `execute` must drop all of arq's commands, because
         arq is to leave this item alone."""
         self._to_leave_alone |= self._orders.left_alone & {str(name) for name in names}
+        self._orders.running.difference_update(map(str, names))
         return super().delete(*names)
 
     def zincrby(self, name: Any, amount: float, value: Any) -> Any:
@@ -233,7 +238,9 @@ class LeasingPipeline(Pipeline):
         commands, watching = self.command_stack, self.watching
         while True:
             try:
-                return await super().execute(raise_on_error)
+                answers = await super().execute(raise_on_error)
+                self._orders.running |= self._to_start
+                return answers
             except WatchError:
                 raise
             except (RedisError, OSError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from quickthumb.imaging import engine
-from quickthumb.imaging.cost import appraise_file, check_memory, estimate_cost
+from quickthumb.imaging.cost import LARGE_BYTES, appraise_file, check_memory, estimate_cost
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.header import read_header_of_file
 from quickthumb.model.errors import QuickThumbError
@@ -21,10 +21,6 @@ from quickthumb.sandbox.threads import DaemonThreads, Stop, ThreadAbandoned
 
 # How long starting and ending the sandbox process may take on a busy machine, on top of its own time.
 PROCESS_MARGIN_SECONDS = 10.0
-# If a rendering takes more than this, its memory is returned to the operating system at once.
-LARGE_BYTES = 64 * 1024 * 1024
-# If it is estimated to take more than this, it counts as long. Large jobs are those that are long or take much memory.
-LONG_SECONDS = 4.0
 # Memory that large jobs leave to small ones, on top of the budget.
 RESERVE_BYTES = 2 * LARGE_BYTES
 
@@ -55,6 +51,7 @@ class Renderer:
         self._limits = limits
         self._seconds = seconds
         self._long_held = 0
+        self.large_decided = 0  # how many large jobs were given a place or refused
 
     @property
     def takes_large(self) -> bool:
@@ -70,13 +67,14 @@ class Renderer:
         appraise = partial(appraise_file, source, outputs, self._limits)
         needed_bytes, cost = await self._timed(appraise, self._seconds)
         check_memory(needed_bytes, self._budget.total_bytes)
-        is_long = cost.seconds > LONG_SECONDS
-        is_large = is_long or needed_bytes > LARGE_BYTES
+        is_long, is_large = cost.is_long, cost.is_large(needed_bytes)
+        self.large_decided += is_large
         if is_large and not (self.takes_large or self._would_begin(needed_bytes, is_long=is_long)):
             raise _another_waits()
         with self._held(is_long):
             share = await self._budget.acquire(needed_bytes, is_large=is_large)
             stop = Stop()
+            # Afterwards, memory of this size is returned to the operating system at once.
             make = _make_large if needed_bytes > LARGE_BYTES else _make
             work = partial(make, source, outputs, folder, self._limits, stop)
             return await self._timed(work, self._seconds, share, stop, is_large=is_long)
@@ -88,6 +86,7 @@ class Renderer:
         However small the job seems, its thread is one that long jobs may take: it may hang.
         """
         seems_long = await self._timed(partial(_seems_long, source, outputs), self._seconds)
+        self.large_decided += 1
         if seems_long and not self.takes_large:
             raise _another_waits()
         with self._held(True):
@@ -135,7 +134,7 @@ def _seems_long(source: Path, outputs: Sequence[Output]) -> bool:
         header = read_header_of_file(source)
     except QuickThumbError:
         return False
-    return estimate_cost(format=header.format, size=header.upright, outputs=outputs).seconds > LONG_SECONDS
+    return estimate_cost(format=header.format, size=header.upright, outputs=outputs).is_long
 
 
 def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:

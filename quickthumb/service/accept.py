@@ -64,10 +64,10 @@ class Acceptance:
             raise KeyReused("This Idempotency-Key was already used with a different image or different parameters.")
         return await find_job(self._store, caller, used.job_id)
 
-    async def queue(self, job: Job, use: IdempotencyRecord | None) -> None:
+    async def queue(self, job: Job, use: IdempotencyRecord | None, *, is_large: bool) -> None:
         """Queues a job that the storage keeps. If that fails, removes the job from the storage and from Redis."""
         try:
-            await self._store.add(job, use)
+            await self._store.add(job, use, is_large=is_large)
         except BaseException:
             # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
             # process dies before it can tell Redis, the tombstone that `remove` leaves tells the worker.
@@ -109,8 +109,9 @@ class Admission:
         self._key = key
         self._used = used
 
-    async def accept(self, job_id: str, source: Source, order: Order, keep: Keep) -> Job:
-        """Makes the job, stores it with its source, and queues it. All of that is done when this returns.
+    async def accept(self, job_id: str, source: Source, order: Order, keep: Keep, *, is_large: bool = False) -> Job:
+        """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
+        of that is done when this returns.
 
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QueueUnavailable
         and whatever `keep` raises; then no job is left behind.
@@ -129,7 +130,7 @@ class Admission:
         logs.mark(job_id=job_id)
         await keep(job.record())
         use = None if self._key is None else IdempotencyRecord(self._key, job.id, fingerprint)
-        await self._acceptance.queue(job, use)
+        await self._acceptance.queue(job, use, is_large=is_large)
         return job
 
 

@@ -80,8 +80,8 @@ class Submission:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(upload, fields)
-                self._check(order, taken.header)
-                return await admission.accept(job_id, source, order, taken.keep)
+                is_large = self._check(order, taken.header)
+                return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
@@ -93,11 +93,13 @@ class Submission:
         check(header)
         self._check(order, header)
 
-    def _check(self, order: Order, header: Header) -> None:
-        """Raises OrderTooLarge if the order asks for more than one job may take, as far as the header tells."""
+    def _check(self, order: Order, header: Header) -> bool:
+        """Whether the order makes a large job, as far as the header tells. Raises OrderTooLarge if it asks for more
+        than one job may take."""
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
+        return cost.is_large(needed_bytes)
 
 
 @lru_cache(maxsize=256)

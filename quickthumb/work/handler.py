@@ -45,8 +45,9 @@ class Cancelled:
 class Snooze:
     """The item waits for another attempt, because of `error` if there is one. `fields` go into its record in Redis.
 
-    It is due again after `seconds`; with None, the runner applies exponential backoff. An attempt that is not
-    `blameless` is a strike against the item. At the last strike that its handler allows, the item fails with `error`.
+    It is due again after `seconds`; with None, the runner applies exponential backoff, or no pause at all if the error
+    says `waits_its_turn`. An attempt that is not `blameless` is a strike against the item. At the last strike that its
+    handler allows, the item fails with `error`.
     With `is_cheap_again`, the next attempt costs little, as long as the cause has not passed.
     """
 

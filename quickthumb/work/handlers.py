@@ -18,7 +18,6 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import EMAIL, JOB, Kind
 from quickthumb.queue.pool import WakingPool
-from quickthumb.sandbox.errors import LargeJobsWaiting
 from quickthumb.storage import Storage
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import Busy, LeaseLost
@@ -113,8 +112,6 @@ def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]
             raise _retry_later(pool, item_id, UNSETTLED_SECONDS) from error
         pool.leave_alone(item_id)
         if isinstance(verdict, Snooze):
-            if isinstance(verdict.error, LargeJobsWaiting):
-                pool.pass_over(item_id)
             raise Retry(defer=verdict.seconds)
 
     return run

@@ -167,7 +167,7 @@ class Runner:
         busy_seconds, seconds = time.monotonic() - started, 0.0
         is_trouble = trouble_of(verdict) is not None
         if isinstance(verdict, Snooze):
-            seconds = _pause_seconds(handler, attempt) if verdict.seconds is None else verdict.seconds
+            seconds = _pause_seconds(handler, attempt, verdict)
             if is_trouble and not verdict.is_cheap_again:
                 seconds = max(seconds, pause_seconds(busy_seconds))
             verdict = replace(verdict, seconds=seconds)
@@ -178,6 +178,7 @@ class Runner:
             busy_seconds=busy_seconds,
             blameless=isinstance(verdict, Snooze) and verdict.blameless,
             troubled=is_trouble,
+            found_large=_waits_its_turn(verdict),
             delay_seconds=seconds,
         )
         if not settled:
@@ -197,9 +198,19 @@ def _unended(handler: Handler, attempt: Attempt, error: QuickThumbError, *, blam
     return failed_in_redis(error)
 
 
-def _pause_seconds(handler: Handler, attempt: Attempt) -> float:
-    """Exponential backoff, starting at 1 s."""
+def _pause_seconds(handler: Handler, attempt: Attempt, verdict: Snooze) -> float:
+    """How long the item pauses: exponential backoff, starting at 1 s, unless the verdict says how long. An item that
+    only waits for its turn keeps its place in the queue."""
+    if verdict.seconds is not None:
+        return verdict.seconds
+    if _waits_its_turn(verdict):
+        return 0.0
     return min(handler.longest_pause_seconds, 2.0 ** min(attempt.number - 1, 30))
+
+
+def _waits_its_turn(verdict: Verdict) -> bool:
+    """Whether the item is a large one that waits for others of its kind."""
+    return isinstance(verdict, Snooze) and verdict.error is not None and verdict.error.waits_its_turn
 
 
 def _log_verdict(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> None:
@@ -210,6 +221,8 @@ def _log_verdict(attempt: Attempt, verdict: Verdict, busy_seconds: float) -> Non
             log.info("%s: %s in %.0f ms (attempt %d)", item, summary, busy_seconds * 1000, attempt.number)
         case Failed(error=error):
             log.warning("%s: FAILED at attempt %d: %s", item, attempt.number, error.detail)
+        case Snooze(error=error) if error is not None and error.waits_its_turn:
+            log.info("%s: waiting in the queue: %s", item, for_operators(error))
         case Snooze(error=error, seconds=seconds) if error is not None:
             log.warning("%s: retrying in %g s: %s", item, seconds, for_operators(error))
         case _:

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from arq import Retry
@@ -53,42 +53,103 @@ async def test_what_is_due_is_read_at_once_oldest_first(pool: WakingPool, store:
     assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
 
 
-async def test_what_was_passed_over_is_read_again_oldest_first_once_there_is_room(
+class Places:
+    """A worker's places for large jobs, as its pool asks for them."""
+
+    def __init__(self, pool: WakingPool) -> None:
+        self.are_free, self.decided = True, 0
+        pool.takes_large = lambda: self.are_free
+        pool.large_decided = lambda: self.decided
+
+
+async def begin(pool: WakingPool, job_id: bytes) -> None:
+    """Starts a job as arq does."""
+    async with pool.pipeline(transaction=True) as pipeline:
+        pipeline.psetex(KEYS.lease(job_id.decode()), 10_000, b"1")
+        await pipeline.execute()
+
+
+async def large_and_small(store: JobStore) -> list[bytes]:
+    jobs = [a_job(age_seconds=age) for age in (40, 30, 20, 10)]
+    for job, is_large in zip(jobs, (True, True, True, False), strict=True):
+        await store.add(job, is_large=is_large)
+    return [job.id.encode() for job in jobs]
+
+
+async def test_large_jobs_are_handed_out_one_by_one_once_the_last_one_was_decided_on(
     pool: WakingPool, store: JobStore
 ) -> None:
-    jobs = [await added(store, age_seconds=age) for age in (30, 20, 10)]
-    first, second, other = (job.id.encode() for job in jobs)
-    room = False
-    pool.takes_large = lambda: room
-    pool.pass_over(jobs[0].id)
-    pool.pass_over(jobs[1].id)
-    assert await read(pool) == [other]
-    assert await read(pool) == [other]
-    room = True
-    assert await read(pool) == [first, other]
-    assert await read(pool) == [first, second, other]
+    places, (first, second, third, small) = Places(pool), await large_and_small(store)
+    assert await read(pool) == [first, small]
+    await begin(pool, first)
+    for _ in range(3):
+        assert await read(pool) == [small]
+    places.decided += 1
+    assert await read(pool) == [second, small]
+    await begin(pool, second)
+    places.are_free, places.decided = False, 2
+    assert await read(pool) == [small]
+    places.are_free = True
+    assert await read(pool) == [third, small]
 
 
-async def test_what_was_passed_over_and_is_gone_keeps_nobody_waiting(pool: WakingPool, store: JobStore) -> None:
-    for number in range(50):
-        pool.pass_over(f"gone-{number}")
-    job = await added(store)
-    pool.pass_over(job.id)
+async def test_a_large_job_that_was_not_started_or_has_ended_undecided_holds_up_no_other(
+    pool: WakingPool, store: JobStore
+) -> None:
+    _, (first, second, _, small) = Places(pool), await large_and_small(store)
+    assert await read(pool) == [first, small]
+    assert await read(pool) == [first, small]
+    await begin(pool, first)
+    assert await read(pool) == [small]
+    async with pool.pipeline(transaction=True) as pipeline:
+        pipeline.delete(KEYS.lease(first.decode()))
+        pipeline.zrem(KEYS.queue, first)
+        await pipeline.execute()
+    assert await read(pool) == [second, small]
+
+
+async def test_a_worker_without_a_place_for_large_jobs_looks_again_soon(pool: WakingPool, store: JobStore) -> None:
+    places = Places(pool)
+    places.are_free = False
+    await store.add(a_job(), is_large=True)
     begun = time.monotonic()
     assert await read(pool) == []
-    assert await read(pool) == [job.id.encode()]
-    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS
+    places.are_free = True
+    assert len(await read(pool)) == 1
 
 
-async def test_only_so_many_are_remembered_as_passed_over(
-    pool: WakingPool, store: JobStore, monkeypatch: pytest.MonkeyPatch
+async def known_large(redis: Redis) -> set[bytes]:
+    return await cast("Awaitable[set[bytes]]", redis.smembers(KEYS.large))
+
+
+async def test_a_job_is_known_to_be_large_once_a_worker_found_out_and_until_it_ends(
+    store: JobStore, attempts: Attempts, redis: Redis
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBER_MOST", 1)
-    pool.takes_large = lambda: False
-    jobs = [await added(store, age_seconds=age) for age in (30, 20)]
-    for job in jobs:
-        pool.pass_over(job.id)
-    assert await read(pool) == [jobs[0].id.encode()]
+    job = await added(store)
+    attempt = await claimed(attempts, job.id)
+    assert await attempts.settle(attempt, Status.WAITING, busy_seconds=0, found_large=True)
+    assert await known_large(redis) == {job.id.encode()}
+    attempt = await claimed(attempts, job.id)
+    assert await attempts.settle(attempt, Status.DONE, busy_seconds=0)
+    assert not await redis.exists(KEYS.large)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "removed", "forgotten"])
+async def test_nothing_of_a_large_job_stays_however_it_ends(
+    store: JobStore, attempts: Attempts, redis: Redis, end: str
+) -> None:
+    job = a_job()
+    await store.add(job, is_large=True)
+    assert await known_large(redis) == {job.id.encode()}
+    if end == "cancelled":
+        assert await store.cancel(job.id, job.created_at)
+    elif end == "removed":
+        assert await store.remove(job.id)
+    else:
+        await redis.delete(KEYS.record(store.kind, job.id))
+        await attempts.claim(store.kind, job.id, "token", lease_seconds=5)
+    assert not await redis.exists(KEYS.large)
 
 
 async def test_with_nothing_due_it_sleeps_for_a_while(pool: WakingPool, redis: Redis) -> None:

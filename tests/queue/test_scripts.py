@@ -1,7 +1,8 @@
 """The Lua files: their inputs by name, and what each promises, on a real Redis."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -90,17 +91,19 @@ async def test_acquire_extend_release(redis: Redis) -> None:
 
 async def test_due_tells_ids_with_their_scores_and_else_when_the_next_is_due(redis: Redis) -> None:
     due = RegisteredScript(redis, "due")
-    options = {"lease_prefix": "lease:", "most": 2, "scan_most": 1_000, "passed_over": ""}
-    places = {"queue": KEYS.queue, "wake": KEYS.wake}
-    assert await due(places, **options) == [[], -1]
+    options = {"lease_prefix": "lease:", "most": 2, "scan_most": 1_000, "takes_large": 0}
+    places = {"queue": KEYS.queue, "wake": KEYS.wake, "large": KEYS.large}
+    assert await due(places, **options) == [[], -1, b""]
     await redis.zadd(KEYS.queue, {"later": int(await now_ms(redis)) + 60_000})
-    found, due_in_ms = await due(places, **options)
+    found, due_in_ms, _ = await due(places, **options)
     assert found == []
     assert 59_000 < due_in_ms <= 60_000
     await redis.zadd(KEYS.queue, {"a": 1, "b": 2, "c": 3, "d": 4})
     await redis.set("lease:a", 1, ex=10)
-    assert await due(places, **options) == [[b"b", b"2", b"c", b"3"], -1]
-    assert await due(places, **{**options, "passed_over": "x b c"}) == [[b"d", b"4"], -1]
+    assert await due(places, **options) == [[b"b", b"2", b"c", b"3"], -1, b""]
+    await cast("Awaitable[int]", redis.sadd(KEYS.large, "b", "c"))
+    assert await due(places, **options) == [[b"d", b"4"], -1, b""]
+    assert await due(places, **{**options, "takes_large": 1}) == [[b"b", b"2", b"d", b"4"], -1, b"b"]
 
 
 async def test_postpone_moves_only_what_is_queued(redis: Redis) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quickthumb.imaging import engine
+from quickthumb.imaging import cost, engine
 from quickthumb.imaging.engine import Rendering
 from quickthumb.model.errors import BrokenImage, OrderTooLarge, UnsupportedImage
 from quickthumb.model.limits import Limits
@@ -101,7 +101,7 @@ async def test_what_needs_more_than_the_whole_budget_is_refused_before_it_is_dec
 async def test_one_large_job_waits_for_memory_and_any_other_in_the_queue(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
-    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    monkeypatch.setattr(cost, "LONG_SECONDS", 0.1)
     budget = Budget(10**9, RESERVE_BYTES)
     made, everything = renderer_with(budget), await budget.acquire(10**9)
     waiting = asyncio.create_task(made.in_thread(source, LONG, tmp_path))
@@ -121,7 +121,7 @@ async def test_one_large_job_waits_for_memory_and_any_other_in_the_queue(
 async def test_one_long_job_waits_for_a_thread_and_any_other_in_the_queue(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renderer, "LONG_SECONDS", 0.1)
+    monkeypatch.setattr(cost, "LONG_SECONDS", 0.1)
     go_on = threading.Event()
     real = engine.render
 

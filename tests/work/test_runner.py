@@ -22,7 +22,7 @@ from quickthumb.model.output import Output
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
-from quickthumb.sandbox.errors import JobTimedOut
+from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import record_key
@@ -259,14 +259,16 @@ async def test_trouble_is_bounded_in_number(worker_of: WorkerOf, store: JobStore
     assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "gave_up")
 
 
-async def test_a_job_that_only_waits_for_its_turn_is_never_given_up(
-    worker_of: WorkerOf, store: JobStore, job: Job, monkeypatch: pytest.MonkeyPatch
+async def test_a_job_that_only_waits_for_its_turn_is_never_given_up_and_keeps_its_place(
+    worker_of: WorkerOf, store: JobStore, redis: Redis, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(NotServing, "waits_its_turn", True)
-    worker = worker_of(failing(NotServing("others first")), limits=TroubleLimits(seconds=1, attempts=1))
-    for _ in range(LEAST_ATTEMPTS + 1):
-        await worker.pause_seconds(job.id)
+    place = await redis.zscore(KEYS.queue, job.id)
+    worker = worker_of(failing(LargeJobsWaiting("others first")), limits=TroubleLimits(seconds=1, attempts=1))
+    pauses = [await worker.pause_seconds(job.id) for _ in range(LEAST_ATTEMPTS + 1)]
+    assert pauses == [0] * (LEAST_ATTEMPTS + 1)
     assert (await found(store, job)).status is Status.WAITING
+    assert await redis.zscore(KEYS.queue, job.id) == place
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 async def test_a_worker_that_stops_is_no_trouble(worker_of: WorkerOf, store: JobStore, job: Job) -> None:

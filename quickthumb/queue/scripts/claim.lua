@@ -4,7 +4,7 @@
 -- Returns the number of the attempt, its strike and the record's fields; {0} when the item has ended, {-1} when it is
 -- unknown.
 -- USES: now, move, dequeue, observe
--- KEYS: record, lease, index, call, queue, tries, totals, events
+-- KEYS: record, lease, index, call, queue, large, tries, totals, events
 -- ARGV: id, token, lease_ms, totals_prefix
 local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
 if holder == token and status == IN_PROGRESS then
@@ -14,7 +14,7 @@ if holder == token and status == IN_PROGRESS then
   return {tonumber(attempts), tonumber(strikes), redis.call('HGETALL', record)}
 end
 if not allowed(status, IN_PROGRESS) then
-  dequeue(queue, call, tries, id)
+  dequeue(queue, call, tries, large, id)
   redis.call('DEL', lease)
   return {status and 0 or -1}
 end

@@ -1,10 +1,12 @@
 -- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder
 -- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item, and
--- `troubled` is 1 when it counts as trouble that the item is not to blame for.
+-- `troubled` is 1 when it counts as trouble that the item is not to blame for. With `found_large` as 1, an item that
+-- waits is known to be large from now on.
 -- Returns 1 when the attempt was settled, 0 when its lease is lost.
 -- USES: now, move, enqueue, dequeue, observe
--- KEYS: record, lease, index, call, queue, tries, wake, totals, events
--- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, busy_ms, totals_prefix
+-- KEYS: record, lease, index, call, queue, large, tries, wake, totals, events
+-- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
+-- ARGV: totals_prefix
 -- ARGV*: fields
 local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
 if holder ~= token or not allowed(status, target) then return 0 end
@@ -21,7 +23,7 @@ observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))
 if redis.call('GET', lease) == token then redis.call('DEL', lease) end
 if target ~= WAITING then
   redis.call('EXPIRE', record, retention_seconds)
-  dequeue(queue, call, tries, id)
+  dequeue(queue, call, tries, large, id)
 elseif tonumber(delay_ms) > 0 then
   redis.call('ZADD', queue, now_ms() + delay_ms, id)
 else
@@ -29,5 +31,6 @@ else
   redis.call('ZADD', queue, 'NX', now_ms(), id)
   wake_one(wake, wake_seconds)
 end
+if target == WAITING and found_large == '1' then redis.call('SADD', large, id) end
 move(index, events, id, created_ms, status, target)
 return 1
