@@ -32,6 +32,8 @@ _COSTS = {
     "gif": _Costs(26, 26, 2, 5, 1.4),
 }
 _LOSSLESS_WEBP = _Costs(30, 30, 30, 4, 4)
+# A lossy WebP of the highest qualities keeps more of each block.
+_FINE_WEBP_QUALITY, _FINE_WEBP_BYTES = 96, 4
 
 
 def encoding_bytes(
@@ -42,6 +44,8 @@ def encoding_bytes(
     codec = costs.gray if is_gray else costs.alpha if has_alpha else costs.opaque
     if format_name == "jpeg" and pixels <= _OWN_TABLES_PIXELS:
         codec += _OWN_TABLES_BYTES
+    if format_name == "webp" and not output.lossless and (output.quality or 0) >= _FINE_WEBP_QUALITY:
+        codec += _FINE_WEBP_BYTES
     files = 2 if output.max_bytes is not None else 1  # the best so far, and the one that is being made
     file = min(costs.file, 1.1) if is_gray and format_name != "webp" else costs.file
     more = frames * costs.frame if frames > 1 else 0

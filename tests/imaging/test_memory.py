@@ -49,6 +49,15 @@ def test_the_estimate_is_from_above(
 
 
 @needs_proc
+@needs_proc
+def test_a_noisy_webp_of_the_highest_quality_counts(tmp_path: Path) -> None:
+    source, size = tmp_path / "noise.jpg", (3000, 2000)
+    Image.merge("RGB", [Image.effect_noise(size, 200) for _ in range(3)]).save(source, quality=95, subsampling=0)
+    order = {"format": "webp", "quality": 100}
+    peak = peak_bytes(source, tmp_path, [order])
+    assert peak <= 1.3 * estimate_file_bytes(source, [parse_output(order)], LIMITS) + CODECS_BYTES
+
+
 @pytest.mark.parametrize("name", ["small.jpg", "small.webp"])
 def test_metadata_counts(tmp_path: Path, name: str) -> None:
     source = tmp_path / name
