@@ -7,49 +7,73 @@ that request is answered. Meanwhile the connection goes on reading, up to a boun
 has hung up.
 
 The parser does not tell where in its data a request ended. So it gets the data in pieces, each of which ends where a
-request may end: after the announced length of a body, or after an empty line, which ends every head and every chunked
-body.
+request may end: after a head, and after the body that the head announces.
 """
 
+import asyncio
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
 from quickthumb.web.connection import IgnoresUpgrades
+from quickthumb.web.request_ends import Body, ChunkedBody, Head
 
 # A client that sends more before it is answered has to wait.
 MOST_UNREAD_BYTES = 64 * 1024
-EMPTY_LINE = b"\r\n\r\n"
-_OVERLAP = len(EMPTY_LINE) - 1
+
+
+class HeldFlow(FlowControl):
+    """The flow of a connection. While it is held, it reads nothing, although uvicorn resumes it at every answer and
+    whenever the application waits for the client to hang up."""
+
+    _held = False
+
+    def hold(self, held: bool) -> None:
+        """Holds the flow, or lets it go on if it has been held."""
+        was_held, self._held = self._held, held
+        if held:
+            self.pause_reading()
+        elif was_held:
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        if not self._held:
+            super().resume_reading()
 
 
 class InOrder(IgnoresUpgrades):
     """One connection. Subclasses override `read` to see each piece, and set `over` to read nothing more."""
 
     over = False
+    flow: HeldFlow
 
-    # Received, but not yet given to the parser.
-    _unread = b""
-    # What the parser got last: an empty line may begin there.
-    _last_read = b""
-    # What is to come of a body whose length was announced; 0 in a head and in a chunked body.
-    _body_left = 0
+    # What is being received.
+    _part: Head | Body | ChunkedBody
+    # Received, and given to the parser up to `_place`.
+    _received = b""
+    _place = 0
     # Whether a whole request has arrived that is not answered yet.
     _answering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = HeldFlow(transport)
+        self._part = Head()
 
     def data_received(self, data: bytes) -> None:
         if self.over:
             return
         self._unset_keepalive_if_required()
-        self._unread = self._unread + data if self._unread else data
+        # Little is copied: while much is unread, nothing is received.
+        self._received = self._received[self._place :] + data if self._received else data
+        self._place = 0
         self._read_on()
-        if len(self._unread) > MOST_UNREAD_BYTES:
-            self.flow.pause_reading()
 
     def read(self, piece: bytes) -> None:
         """Parses a piece. A request ends at its end, if at all."""
         self.parse(piece)
 
     def take_head(self) -> None:
-        for name, value in self.headers:
-            if name == b"content-length":
-                self._body_left = int(value)  # the parser has checked it, and that there is only one
+        self._part = self._announced_body()
         super().take_head()
 
     def on_message_begin(self) -> None:
@@ -59,35 +83,33 @@ class InOrder(IgnoresUpgrades):
 
     def take_end(self) -> None:
         super().take_end()
+        self._part = Head()
         self._answering = not self.cycle.response_complete
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._answering:
             self._answering = False
-            if self._unread and not self.transport.is_closing():
+            if self._received and not self.transport.is_closing():
                 self._unset_keepalive_if_required()
                 self._read_on()
 
     def _read_on(self) -> None:
         """Parses what has been received, up to the end of a request."""
-        data, place = self._unread, 0
-        while place < len(data) and not self._answering and not self.over:
-            end = self._end_of_piece(data, place)
-            if self._body_left:
-                self._body_left -= end - place
-            self.read(data[place:end])
-            place = end
-        self._unread = data[place:]
-        # Nothing that begins in one request ends in the next.
-        self._last_read = b"" if self._answering else (self._last_read + data[-_OVERLAP:])[-_OVERLAP:]
+        data = self._received
+        while self._place < len(data) and not self._answering and not self.over:
+            start, self._place = self._place, self._part.end_in(data, self._place)
+            self.read(data[start : self._place])
+        if self.over or self._place == len(data):
+            self._received, self._place = b"", 0
+        self.flow.hold(len(self._received) - self._place > MOST_UNREAD_BYTES)
 
-    def _end_of_piece(self, data: bytes, place: int) -> int:
-        if self._body_left:
-            return min(len(data), place + self._body_left)
-        if place == 0 and self._last_read:
-            across = (self._last_read + data[:_OVERLAP]).find(EMPTY_LINE)
-            if across >= 0:
-                return across + len(EMPTY_LINE) - len(self._last_read)
-        found = data.find(EMPTY_LINE, place)
-        return len(data) if found < 0 else found + len(EMPTY_LINE)
+    def _announced_body(self) -> Head | Body | ChunkedBody:
+        """What follows the head. The parser has checked that there is at most one length, and no other encoding than
+        chunks, or else refuses the request now."""
+        for name, value in self.headers:
+            if name == b"transfer-encoding":
+                return ChunkedBody()
+            if name == b"content-length":
+                return Body(int(value))
+        return Head()
