@@ -36,7 +36,8 @@ AT_ONCE = 8
 BUDGET_BYTES = Config().sandbox.decode_budget_bytes
 # Beside pictures: a file's metadata, what Python keeps of it, and what the allocators keep for later.
 MOST_BESIDE_BYTES = 256 * MEBIBYTE
-MOST_KEPT_BYTES = 160 * MEBIBYTE
+# For each of three threads, one of which renders small images only; Pillow keeps 64 MiB for the next picture.
+MOST_KEPT_BYTES = 224 * MEBIBYTE
 SETTINGS: dict[str, Any] = {
     "worker_threads": 2,
     "decode_budget_bytes": BUDGET_BYTES,
