@@ -103,7 +103,7 @@ def test_a_large_job_is_claimed_once_there_is_a_place_for_it_and_not_before(tmp_
 
 async def large_and_small_jobs_all_end(address: str) -> list[dict[str, Any]]:
     """The number of its frames makes an animation large, which only the worker finds out."""
-    large, small = animation(30), photo(80, 80)
+    large, small = animation(80), photo(80, 80)
     async with http_client(address, timeout=60) as web:
         answers = [await raw(web, large, width=400, enlarge="yes") for _ in range(5)]
         answers += [await raw(web, small) for _ in range(5)]
