@@ -39,8 +39,10 @@ LONGEST_SLEEP_SECONDS = 0.8
 TROUBLED_SECONDS = 1.0
 # How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
-# The longest sleep while the worker has no place for another large job: nobody wakes it when it has one again.
+# The longest sleep while the worker has no place for another large job, and while it is being decided whether it has
+# one: nobody wakes the pool when that changes.
 FULL_SLEEP_SECONDS = 0.05
+UNDECIDED_SLEEP_SECONDS = 0.005
 
 
 @dataclass(slots=True)
@@ -113,9 +115,10 @@ class WakingPool(ArqRedis):
             await asyncio.sleep(LONGEST_SLEEP_SECONDS)
             return []
         try:
-            ids, due_in_ms = await self._read_due(name, num or 1)
+            took_large = self._takes_another()
+            ids, due_in_ms = await self._read_due(name, num or 1, took_large)
             if not ids:
-                await self._sleep(due_in_ms)
+                await self._sleep(due_in_ms, took_large)
         except (RedisError, OSError) as error:
             await self._wait_out(error)
             return []
@@ -150,7 +153,7 @@ class WakingPool(ArqRedis):
         except (RedisError, OSError) as error:
             log.debug("could not delete arq's health line at shutdown: %s", error)
 
-    async def _read_due(self, queue: Any, most: int) -> tuple[list[bytes], int]:
+    async def _read_due(self, queue: Any, most: int, takes_large: bool) -> tuple[list[bytes], int]:
         decided = self.large_decided()
         found, due_in_ms, large = await self._due(
             queue=queue,
@@ -159,7 +162,7 @@ class WakingPool(ArqRedis):
             lease_prefix=in_progress_key_prefix,
             most=most,
             scan_most=SCAN_MOST,
-            takes_large=int(self._takes_another()),
+            takes_large=int(takes_large),
         )
         if large:
             self._undecided = (self._keys.lease(large.decode()), decided)
@@ -176,12 +179,13 @@ class WakingPool(ArqRedis):
                 self._undecided = None
         return self._undecided is None and self.takes_large()
 
-    async def _sleep(self, due_in_ms: int) -> None:
+    async def _sleep(self, due_in_ms: int, took_large: bool) -> None:
+        """Sleeps until something is queued or due. After a read that left out the large jobs, only for a moment."""
         seconds = LONGEST_SLEEP_SECONDS
         if due_in_ms >= 0:
             seconds = min(seconds, max(0.01, due_in_ms / 1000))
-        if not self._takes_another():
-            seconds = min(seconds, FULL_SLEEP_SECONDS)
+        if not took_large:
+            seconds = min(seconds, FULL_SLEEP_SECONDS if self._undecided is None else UNDECIDED_SLEEP_SECONDS)
         # redis-py's types allow only whole seconds, but Redis accepts fractions since version 6.
         await cast("Awaitable[Any]", self.blpop([self._keys.wake], timeout=cast("int", seconds)))
 

@@ -10,6 +10,8 @@ import re
 EMPTY_LINE = b"\r\n\r\n"
 _OVERLAP = len(EMPTY_LINE) - 1
 _HEX_DIGITS = re.compile(rb"[0-9A-Fa-f]*")
+# A line with nothing but the size of a chunk, as nearly all are. No chunk is so large that it needs more digits.
+_PLAIN_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _LINE_BREAK = 2
 
 
@@ -72,9 +74,17 @@ class ChunkedBody:
                 step = min(self._left, len(data) - place)
                 self._left -= step
                 place += step
+            elif self._at_line_start and (line := _PLAIN_LINE.match(data, place)) and (size := int(line[1], 16)):
+                self._left = size + _LINE_BREAK
+                place = line.end()
             else:
                 place = self._end_of_line(data, place)
         return place
+
+    @property
+    def _at_line_start(self) -> bool:
+        """Whether nothing that counts of the next chunk's line has been read; leading zeros do not count."""
+        return not self._size and not self._behind_size
 
     def _end_of_line(self, data: bytes, place: int) -> int:
         """Reads the size of a chunk, and what else stands in its line."""

@@ -6,8 +6,9 @@
 -- USES: now
 -- KEYS: queue, wake, large
 -- ARGV: lease_prefix, most, scan_most, takes_large
-local now, batch = now_ms(), 128
+local now = now_ms()
 local found, offset, large_one, has_large = {}, 0, '', redis.call('EXISTS', large) == 1
+local batch = has_large and 1024 or 128  -- many may have to be left out
 while #found < 2 * most and offset < tonumber(scan_most) do
   local ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', offset, batch)
   local marks = has_large and #ids > 0 and redis.call('SMISMEMBER', large, unpack(ids)) or {}
