@@ -167,8 +167,9 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
 
 
 def _pixels(frame: Image.Image) -> bytes:
-    """What a frame shows, whatever its palette."""
-    return (frame.convert("RGBA") if frame.mode == "P" else frame).tobytes()
+    """What a frame shows, whatever its palette. Converts a copy: converting a palette with a transparent color changes
+    the palette, and Pillow could not write the frame any more."""
+    return (frame.copy().convert("RGBA") if frame.mode == "P" else frame).tobytes()
 
 
 def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> Options:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from quickthumb.imaging.engine import render
 from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyPixels
 from quickthumb.model.limits import Limits
+from quickthumb.model.output import Output
 from tests.imaging.conftest import Engine
 from tests.imaging.costly_files import gif_frame, gif_head, gif_small_frames
 from tests.imaging.measures import Samples, psnr, samples
@@ -238,3 +240,15 @@ def test_a_png_counts_long_frames_in_coarser_units(engine: Engine, tmp_path: Pat
     frames = [Image.new("RGB", (60, 40), color) for color in ("red", "green", "blue")]
     frames[0].save(tmp_path / "slow.webp", save_all=True, append_images=frames[1:], duration=[40, 70_003, 20])
     assert shown(engine(tmp_path / "slow.webp", width=60, format="png").path()).durations == [40, 70_000, 20]
+
+
+def test_an_animation_is_padded_with_transparency(tmp_path: Path) -> None:
+    first, *others = (Image.new("RGB", (600, 400), (shade, 90, 0)) for shade in range(60))
+    first.save(tmp_path / "source", "WEBP", save_all=True, append_images=others, duration=40)
+    output = Output(fit="contain", width=500, height=600, format="gif")
+    [made] = render(tmp_path / "source", [output], tmp_path, Limits()).made
+    assert (made.width, made.height) == (500, 600)
+    with Image.open(tmp_path / made.filename) as gif:
+        for index in range(made.frames):
+            gif.seek(index)
+            assert gif.convert("RGBA").getchannel("A").getpixel((250, 2)) == 0
