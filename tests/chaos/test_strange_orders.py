@@ -20,7 +20,6 @@ import httpx
 import pytest
 
 from quickthumb.config import Config
-from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
 from tests.chaos.gauges import MEBIBYTE, forget_highest, highest_bytes, memory_bytes, needs_linux
 from tests.chaos.orders import any_order, any_picture
@@ -28,7 +27,7 @@ from tests.chaos.report import Report
 from tests.chaos.verdict import moment
 from tests.conftest import picture
 
-SECONDS = {True: 120.0, False: 8.0}
+SECONDS = 120.0
 STRANGERS = 4
 # Beside pictures: what Python, the codecs and the allocators keep.
 MOST_BESIDE_BYTES = 200 * MEBIBYTE
@@ -127,10 +126,9 @@ async def watched(fleet: Fleet) -> AsyncIterator[None]:
     assert highest[1] < idle[1] + MOST_BESIDE_BYTES
 
 
-async def test_nobody_takes_more_than_a_share(
-    tmp_path: Path, chance: random.Random, report: Report, scale: Scale
-) -> None:
-    seconds = float(os.environ.get("STRANGE_SECONDS", SECONDS[scale.long]))
+@pytest.mark.chaos
+async def test_nobody_takes_more_than_a_share(tmp_path: Path, chance: random.Random, report: Report) -> None:
+    seconds = float(os.environ.get("STRANGE_SECONDS", SECONDS))
     print(f"seed {report.seed}, {seconds:g} s")  # noqa: T201
     async with Fleet(tmp_path, workers=1) as fleet:
         strangers, small = Strangers(fleet, chance), SmallJobs(fleet)
