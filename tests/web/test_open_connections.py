@@ -130,10 +130,9 @@ async def test_a_new_connection_takes_the_place_of_the_one_that_is_idle_longest(
 async def test_a_crowd_of_refused_connections_leaves_nothing_behind(narrow: WebProcess) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await opened(stack, narrow, MOST_PER_ADDRESS)
-        files = narrow.process.num_fds()
         for _ in range(300):
             await stack.enter_async_context(connection(narrow.address))
-        await wait_until(lambda: narrow.process.num_fds() <= files)
+        await wait_until(lambda: held(narrow) == MOST_PER_ADDRESS)
         assert await is_served(narrow, OTHER)
 
 
