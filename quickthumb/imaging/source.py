@@ -8,14 +8,13 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from quickthumb.imaging import color
+from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.row import too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
-from quickthumb.model.errors import UnsupportedImage
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
@@ -81,7 +80,7 @@ class Source:
         if self.color_space:
             picture = color.from_cielab(image)
         else:
-            picture = _plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
+            picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
         return (picture if picture.size == self.size else picture.crop((0, 0, *self.size))), (1.0, 1.0)
 
 
@@ -110,7 +109,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
         )
         with decoding():
             source.has_alpha = image.has_transparency_data
-            _check_samples(image)
+            samples.check(image)
             if row.decoder.late_metadata:
                 image.load()
         _read_exif(source)
@@ -127,11 +126,6 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
     if count > limits.max_frames:
         raise too_many_frames(limits)
     return max(1, count)
-
-
-def _check_samples(image: Image.Image) -> None:
-    if image.mode in ("I", "F"):
-        raise UnsupportedImage("Images with 32-bit samples are not supported.")
 
 
 def _read_exif(source: Source) -> None:
@@ -171,25 +165,3 @@ def _warn(source: Source) -> None:
     gamma = source.info.get("gamma", _SRGB_GAMMA)
     if abs(gamma - _SRGB_GAMMA) > 0.01 and not {"srgb", "icc_profile"} & source.info.keys():
         source.warnings.append("The gamma value of the file was not applied.")
-
-
-def _plain(image: Image.Image, transparent: object) -> Image.Image:
-    """Converts the picture to one of resampling's MODES; resolves its palette, key color or 16-bit samples."""
-    if image.mode.startswith("I;16"):
-        # Divides 16-bit samples by 257 to get 8 bits. Pillow's own conversion would clip everything above 255.
-        image = _with_key(image.convert("I").point(lambda sample: sample * (1 / 257) + 0.5).convert("L"), transparent)
-    elif image.mode in ("RGB", "L", "1") and transparent is not None:
-        image = _with_key(image.convert("L") if image.mode == "1" else image, transparent)
-    if image.mode in ("L", "RGB", "RGBA", "CMYK"):
-        return image
-    if image.mode == "1":
-        return image.convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _with_key(picture: Image.Image, transparent: object) -> Image.Image:
-    if transparent is None:
-        return picture
-    picture = picture.copy()
-    picture.info["transparency"] = transparent
-    return picture.convert("RGBA")
