@@ -46,7 +46,7 @@ KEPT_PER_READER_BYTES = 512 * 1024
 # The longest of the service's deadlines is that of a head, 10 s.
 CLOSED_WITHIN_SECONDS = 15.0
 ASKED_OVER_SECONDS = {True: 8.0, False: 1.5}
-MOST_KEPT_BYTES = 24 * MEBIBYTE
+MOST_KEPT_BYTES = 40 * MEBIBYTE
 
 IMAGE = picture(64, 48)
 HEAD = b"POST /images/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(

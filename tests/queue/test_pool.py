@@ -400,7 +400,7 @@ async def test_a_redis_that_is_killed_in_the_middle_is_waited_for(tmp_path: Path
             await server.kill()
             go_on.set()
             await server.start()
-            await wait_until(lambda: set(done) == {job.id for job in jobs})
+            await wait_until(lambda: set(done) == {job.id for job in jobs}, seconds=30)
             await wait_until(lambda: _gone(pool))
 
 
