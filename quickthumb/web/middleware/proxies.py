@@ -25,7 +25,7 @@ class TrustedProxies:
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
         self._app = app
-        self._networks = networks_of(trusted)
+        self._trusts = among(trusted)
         self._trusts_unix = UNIX in trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,19 +56,16 @@ class TrustedProxies:
                 break
         return found
 
-    def _trusts(self, address: Address | None) -> bool:
-        return address is not None and any(address in network for network in self._networks)
-
-
 def is_proxy(trusted: Iterable[str]) -> Callable[[str], bool]:
     """A function that says whether the address of a connection is that of one of the trusted proxies."""
+    trusts = among(trusted)
+    return lambda address: trusts(address_of(address))
+
+
+def among(trusted: Iterable[str]) -> Callable[[Address | None], bool]:
+    """A function that says whether an address is that of one of the trusted proxies."""
     networks = networks_of(trusted)
-
-    def is_one(address: str) -> bool:
-        found = address_of(address)
-        return found is not None and any(found in network for network in networks)
-
-    return is_one
+    return lambda address: address is not None and any(address in network for network in networks)
 
 
 def networks_of(trusted: Iterable[str]) -> tuple[Network, ...]:
