@@ -51,8 +51,10 @@ class Strangers:
 
     async def send_until(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
-            name, data = any_picture(self.chance)
-            order = any_order(self.chance)
+            # In a thread: some pictures take seconds to make, and then the heads of other requests would arrive too late.
+            chance = random.Random(self.chance.getrandbits(64))
+            name, data = await asyncio.to_thread(any_picture, chance)
+            order = any_order(chance)
             end = await self._end(name, data, order)
             self.ends[end] += 1
             if not end.startswith(("4", *ENDS)) or end.endswith(("internal", "internal_error")):
