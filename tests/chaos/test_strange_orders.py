@@ -51,7 +51,7 @@ class Strangers:
 
     async def send_until(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
-            # In a thread: some pictures take seconds to make, and then the heads of other requests would arrive too late.
+            # In a thread: some pictures take seconds, and then the heads of other requests would arrive too late.
             chance = random.Random(self.chance.getrandbits(64))
             name, data = await asyncio.to_thread(any_picture, chance)
             order = any_order(chance)

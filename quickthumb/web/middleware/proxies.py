@@ -56,6 +56,7 @@ class TrustedProxies:
                 break
         return found
 
+
 def is_proxy(trusted: Iterable[str]) -> Callable[[str], bool]:
     """A function that says whether the address of a connection is that of one of the trusted proxies."""
     trusts = among(trusted)
