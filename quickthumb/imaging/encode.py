@@ -13,6 +13,8 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from quickthumb.imaging.formats.row import Asked, Encoder, Options
+from quickthumb.imaging.hdr.hdr_file import NoRoomForClaims
+from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_XMP
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
@@ -42,15 +44,40 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
 
     def save(quality: int | None) -> BinaryIO:
         checkpoint()
-        return _save(frames, rendition, quality, options)
+        return _with_gain_map(_save(frames, rendition, quality, options), rendition)
 
+    try:
+        file, quality = _saved(save, rendition)
+    except (InvalidParameter, NoRoomForClaims) as error:
+        if rendition.gain_map is None:
+            raise
+        rendition.gain_map = None
+        rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_XMP)
+        file, quality = _saved(save, rendition)
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+
+
+def _saved(save: Callable[[int | None], BinaryIO], rendition: Rendition) -> tuple[BinaryIO, int | None]:
     output = rendition.output
     if output.max_bytes is not None:
-        file, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
-    else:
-        quality = _quality(rendition)
-        file = save(quality)
-    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+        return _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
+    quality = _quality(rendition)
+    return save(quality), quality
+
+
+def _with_gain_map(file: BinaryIO, rendition: Rendition) -> BinaryIO:
+    """The file with the rendition's gain map, if it has one; closes the file that it takes the place of."""
+    if rendition.gain_map is None:
+        return file
+    with file:
+        whole = _scratch()
+        try:
+            rendition.gain_map.join(file, whole)
+            whole.seek(0)
+        except BaseException:
+            whole.close()
+            raise
+    return whole
 
 
 def _quality(rendition: Rendition) -> int | None:

@@ -139,6 +139,11 @@ class Output(BaseModel):
         description="What to keep of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
         "copyright) or keep (everything that the format can hold, including the profile).",
     )
+    hdr: Literal["drop", "keep"] = Field(
+        "drop",
+        description="What becomes of an HDR gain map: drop, or keep (for a JPEG made from a JPEG, with the colors of the "
+        "source and its profile).",
+    )
     frames: Literal["all", "first"] = Field(
         "all", description="Frames of an animation to keep; formats without animation keep the first."
     )
