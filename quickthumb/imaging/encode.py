@@ -14,7 +14,7 @@ from PIL import Image
 
 from quickthumb.imaging.formats.row import Asked, Encoder, Options
 from quickthumb.imaging.hdr.hdr_file import NoRoomForClaims
-from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_XMP
+from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_METADATA
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
@@ -52,7 +52,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
         if rendition.gain_map is None:
             raise
         rendition.gain_map = None
-        rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_XMP)
+        rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
         file, quality = _saved(save, rendition)
     return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 

@@ -141,8 +141,8 @@ class Output(BaseModel):
     )
     hdr: Literal["drop", "keep"] = Field(
         "drop",
-        description="What becomes of an HDR gain map: drop, or keep (for a JPEG made from a JPEG, with the colors of the "
-        "source and its profile).",
+        description="What becomes of the source's HDR gain map: drop, or keep (in a JPEG made from a JPEG, which then "
+        "keeps the source's colors and profile too).",
     )
     frames: Literal["all", "first"] = Field(
         "all", description="Frames of an animation to keep; formats without animation keep the first."

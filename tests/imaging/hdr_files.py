@@ -63,7 +63,7 @@ def jpeg(picture: Image.Image, *segments: bytes, **options: object) -> bytes:
 
 
 def index(before: int, places: list[tuple[int, int]]) -> bytes:
-    """The MPF segment behind `before` bytes, for pictures of these offsets and lengths. Little-endian, as cameras do."""
+    """The MPF segment behind `before` bytes, for pictures of these offsets and lengths; in little-endian order."""
     entries = b""
     for number, (offset, length) in enumerate(places):
         entries += struct.pack("<IIIHH", 0 if number else 0x030000, length, offset - before - 8 if number else 0, 0, 0)
@@ -94,9 +94,7 @@ def ultra_hdr(picture: Image.Image, gain_map: Image.Image, *, indexed: bool = Tr
 
 def iso(picture: Image.Image, gain_map: Image.Image, **options: object) -> bytes:
     """ISO 21496-1 alone."""
-    return together(
-        jpeg(picture, segment(0xE2, ISO_OF_PICTURE), **options), jpeg(gain_map, segment(0xE2, ISO_OF_MAP))
-    )
+    return together(jpeg(picture, segment(0xE2, ISO_OF_PICTURE), **options), jpeg(gain_map, segment(0xE2, ISO_OF_MAP)))
 
 
 def apple(picture: Image.Image, gain_map: Image.Image, xmp: bytes = APPLE_XMP, **options: object) -> bytes:

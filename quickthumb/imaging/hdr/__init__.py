@@ -1,1 +1,1 @@
-"""HDR gain maps: a second picture in a file, which says how much brighter each part of the first is on an HDR screen."""
+"""HDR gain maps: small pictures in a file, which say how much brighter each part of its picture is on an HDR screen."""

@@ -38,8 +38,8 @@ def _has_tone_mapped_item(window: Window, info: Box) -> bool:
 def _has_apples_property(window: Window, meta: Box) -> bool:
     properties = child(window, child(window, meta, b"iprp"), b"ipco")
     for box in children(window, properties):
-        name, length = box.content + FLAGS_BYTES, len(_AUXILIARY)
-        if box.kind == b"auxC" and box.end is not None and name + length <= box.end:
-            if window.at(name, length) == _AUXILIARY:
-                return True
+        name = box.content + FLAGS_BYTES
+        fits = box.end is not None and name + len(_AUXILIARY) <= box.end
+        if box.kind == b"auxC" and fits and window.at(name, len(_AUXILIARY)) == _AUXILIARY:
+            return True
     return False

@@ -18,9 +18,10 @@ from quickthumb.imaging.hdr.gain_map import Spot
 from quickthumb.imaging.hdr.hdr_file import Companion, with_metadata
 from quickthumb.imaging.hdr.obstacles import DAMAGED, TOO_LARGE
 from quickthumb.imaging.hdr.packet import NotReadable
+from quickthumb.imaging.hdr.scale import drafted, drawn_size
 from quickthumb.imaging.hdr.segments import APP0, APP1, START_OF_IMAGE, head, written
-from quickthumb.imaging.levels import box_at, draft_scale, within
-from quickthumb.imaging.orientation import Box, Size
+from quickthumb.imaging.levels import box_at, within
+from quickthumb.imaging.orientation import Box
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.resampling import resample
 from quickthumb.model.errors import BrokenImage, TooManyParts, TooManyPixels
@@ -28,8 +29,6 @@ from quickthumb.model.limits import Limits
 
 # The least quality of a map: applying it multiplies its errors.
 LEAST_QUALITY = 85
-# A map with shorter sides is decoded at its full size.
-LEAST_DRAFTED_PIXELS = 64
 # Says in which colors the samples of a JPEG are.
 _ADOBE = 0xEE
 _ALMOST = 1e-6
@@ -45,7 +44,7 @@ def draw(spot: Spot, rendition: Rendition, limits: Limits, checkpoint: Callable[
     """The map for a rendition that keeps it. Raises CannotKeep. Calls `checkpoint` before each step."""
     checkpoint()
     try:
-        picture = _decoded(plain_jpeg(spot), spot, rendition, limits)
+        picture = _decoded(_plain_jpeg(spot), spot, rendition, limits)
     except (BrokenImage, TooManyParts, TooManyPixels):
         raise CannotKeep(DAMAGED) from None
     checkpoint()
@@ -56,10 +55,10 @@ def draw(spot: Spot, rendition: Rendition, limits: Limits, checkpoint: Callable[
     most_bytes = rendition.output.max_bytes
     if most_bytes is not None and len(whole) > most_bytes // 2:  # the picture comes first
         raise CannotKeep(TOO_LARGE)
-    return Companion(whole, spot.base_metadata, spot.in_xmp)
+    return Companion(whole, spot.base_metadata, spot.in_xmp, spot.apple_note)
 
 
-def plain_jpeg(spot: Spot) -> bytes:
+def _plain_jpeg(spot: Spot) -> bytes:
     """The JPEG of a map without its metadata, so that nothing is parsed of it but the picture. Raises BrokenImage."""
     offset, length = spot.place
     with spot.path.open("rb") as file:
@@ -71,17 +70,6 @@ def plain_jpeg(spot: Spot) -> bytes:
             pieces.append(data[segment.start : segment.end])
         end = segment.end
     return b"".join((*pieces, data[end:]))
-
-
-def drafted(size: Size, shrink: float) -> int:
-    """By how much to shrink a map while decoding it, for a result that shrinks the picture by `shrink`."""
-    return draft_scale([shrink]) if min(size) >= LEAST_DRAFTED_PIXELS else 1
-
-
-def size_for(size: Size, spot: Spot, stored: Size) -> Size:
-    """The size of the map for a result of that size, both before turning."""
-    across, down = spot.size[0] / stored[0], spot.size[1] / stored[1]
-    return max(1, round(size[0] * across)), max(1, round(size[1] * down))
 
 
 def _decoded(jpeg: bytes, spot: Spot, rendition: Rendition, limits: Limits) -> Image.Image:
@@ -107,7 +95,7 @@ def _cut(picture: Image.Image, drafted_to: Pair, spot: Spot, rendition: Renditio
     scale = (spot.size[0] * drafted_to[0] / stored[0], spot.size[1] * drafted_to[1] / stored[1])
     pixels = _around(box_at(part, scale, picture.size))
     box = within(box_at(region, scale, picture.size), pixels)
-    return turn.apply(resample(picture.crop(pixels), size_for(turn.size(plan.size), spot, stored), box))
+    return turn.apply(resample(picture.crop(pixels), drawn_size(turn.size(plan.size), spot.size, stored), box))
 
 
 def _around(box: Box) -> tuple[int, int, int, int]:

@@ -11,10 +11,13 @@ from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.output import Output
 
+# A map with more pixels than this may not have more than the picture.
+SMALL_PIXELS = 1 << 20
+
 DROPPED = "The HDR gain map of the source was dropped."
 DAMAGED = "The HDR gain map was dropped, because it is damaged."
 TOO_LARGE = "The HDR gain map was dropped, because max_bytes leaves no room for it."
-TOO_MUCH_XMP = "The HDR gain map was dropped, because the XMP data leaves no room for what says that there is one."
+TOO_MUCH_METADATA = "The HDR gain map was dropped, because the metadata leaves no room for what says that there is one."
 
 
 def obstacle(found: GainMap, output: Output, plan: Plan, format_name: str, stored: Size, mode: str) -> str:
@@ -27,9 +30,9 @@ def obstacle(found: GainMap, output: Output, plan: Plan, format_name: str, store
     if found.spot is None or format_name != "jpeg":
         return "The HDR gain map was dropped, because only a JPEG made from a JPEG can keep it."
     if not found.spot.is_complete:
-        return "The HDR gain map was dropped, because only the camera's own notes say how to apply it."
+        return "The HDR gain map was dropped, because the file does not say how to apply it."
     pixels = math.prod(found.spot.size)
-    if mode == "CMYK" or not 0 < pixels <= math.prod(stored):
+    if mode == "CMYK" or found.spot.colors not in (1, 3) or not 0 < pixels <= max(math.prod(stored), SMALL_PIXELS):
         return "The HDR gain map was dropped, because it does not fit the picture."
     change = _change(output, plan)
     return f"The HDR gain map was dropped, because it does not fit a picture changed by {change}." if change else ""

@@ -45,11 +45,12 @@ _CLAIMS = """<rdf:Description rdf:about={about}
    </Container:Directory>
   </rdf:Description>
 """
-_EMPTY = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+_EMPTY = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
  </rdf:RDF>
 </x:xmpmeta>
-"""
+<?xpacket end="w"?>"""
 
 Unwanted = Callable[[str], bool]
 
@@ -90,10 +91,11 @@ def claims_gain_map(namespace: str) -> bool:
     return namespace in (GAIN_MAP, CONTAINER)
 
 
-def with_gain_map(data: bytes | None, map_bytes: int) -> bytes:
+def with_gain_map(data: bytes, map_bytes: int) -> bytes:
     """A packet for a picture with a gain map of `map_bytes` right behind it; what else `data` says, stays.
 
-    A packet that is not readable is replaced.
+    A packet that is not readable is replaced. The claims come first: Chrome looks only at the first description that
+    knows their namespaces, which an older one may still declare.
     """
     try:
         data = without(data or _EMPTY, claims_gain_map)
@@ -102,7 +104,7 @@ def with_gain_map(data: bytes | None, map_bytes: int) -> bytes:
         data = _EMPTY
         reading = _Reading(data, lambda _: False)
     claims = _CLAIMS.format(about=quoteattr(reading.about), map_bytes=map_bytes).encode()
-    return _unpadded(data[: reading.end] + claims + data[reading.end :])
+    return _unpadded(data[: reading.start] + b"\n  " + claims + data[reading.start :])
 
 
 def _unpadded(data: bytes) -> bytes:
@@ -112,13 +114,13 @@ def _unpadded(data: bytes) -> bytes:
 
 class _Reading:
     """Reads a packet from its start to its end. `cuts` are where its unwanted properties stand, `about` is what it is
-    about, and `end` is where a property may be added."""
+    about, and `start` is where a description may be added."""
 
     def __init__(self, data: bytes, unwanted: Unwanted) -> None:
         self.packet = Packet()
         self.cuts: list[tuple[int, int]] = []
         self.about = ""
-        self.end = 0
+        self.start = 0
         self._data = data.rstrip(b"\0")
         self._unwanted = unwanted
         self._prefixes: dict[bytes, str] = {}
@@ -141,7 +143,7 @@ class _Reading:
             parser.Parse(self._data, True)
         except expat.ExpatError as error:
             raise NotReadable(str(error)) from None
-        if not self.end:
+        if not self.start:
             raise NotReadable("without descriptions")
 
     def _refuse(self, *_: object) -> NoReturn:
@@ -160,6 +162,9 @@ class _Reading:
         if name == _DESCRIPTION:
             self.about = self.about or attributes.get(f"{RDF} about", "")
             self._cut_attributes(index)
+        if name == _RDF and not self.start:
+            tag = self._data[index : self._end_of_tag(index)]
+            self.start = 0 if tag.endswith(b"/>") else index + len(tag)
         if name in (f"{CONTAINER} Item", f"{RDF} li"):
             self.packet.items.append({})
         self._open.append(name)
@@ -174,8 +179,6 @@ class _Reading:
         if self._cut_from and self._cut_from[0] == len(self._open):
             self.cuts.append((self._cut_from[1], self._end_of_tag(index)))
             self._cut_from = None
-        if name == _RDF and self._data.startswith(b"</", index):
-            self.end = index
 
     def _note(self, name: str, value: str) -> None:
         self.packet.properties[name] = value or self.packet.properties.get(name, "")

@@ -39,7 +39,7 @@ class Segment:
 def head(window: Window, start: int, most_steps: int = MOST_STEPS) -> Iterator[Segment]:
     """The segments of the JPEG that begins at `start`, up to its first scan, which is the last of them.
 
-    Raises BrokenImage if there is no JPEG, or if it ends before its first scan, or if that takes more than `most_steps`.
+    Raises BrokenImage if there is no JPEG, if it ends before its first scan, or if that takes more than `most_steps`.
     """
     if window.at(start, 2) != START_OF_IMAGE:
         raise BrokenImage("The image is damaged: a picture within it is missing.")
