@@ -4,12 +4,12 @@ Packets come from uploads. A packet with a document type is not read, so there a
 holds less than 64 KiB of one, so a packet cannot be deep enough to do harm.
 """
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
-from xml.sax.saxutils import quoteattr
 
 GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
@@ -30,7 +30,7 @@ _ATTRIBUTE = re.compile(rb"(?<!\s)\s++([\w.-]++):[\w.-]++\s*+=\s*+(?:\"[^\"]*+\"
 # Writers leave spaces before this, for others to fill.
 _TRAILER = b"<?xpacket end="
 
-_CLAIMS = """<rdf:Description rdf:about={about}
+_CLAIMS = """<rdf:Description rdf:about="{about}"
    xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
    xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"
    xmlns:Container="http://ns.google.com/photos/1.0/container/"
@@ -103,7 +103,7 @@ def with_gain_map(data: bytes, map_bytes: int) -> bytes:
     except NotReadable:
         data = _EMPTY
         reading = _Reading(data, lambda _: False)
-    claims = _CLAIMS.format(about=quoteattr(reading.about), map_bytes=map_bytes).encode()
+    claims = _CLAIMS.format(about=html.escape(reading.about), map_bytes=map_bytes).encode()
     return _unpadded(data[: reading.start] + b"\n  " + claims + data[reading.start :])
 
 
