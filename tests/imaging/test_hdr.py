@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from quickthumb.imaging.hdr import packet
+from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.hdr import coded_maps, packet
+from quickthumb.model.errors import BrokenImage
 from tests.imaging import hdr_files
 from tests.imaging.conftest import Engine
 from tests.imaging.hdr_files import XMP, jpeg, segment, together
@@ -94,6 +96,14 @@ def test_the_map_may_stand_before_the_video_of_a_motion_photo(engine: Engine, tm
     assert len(hdr_files.pictures(result.path())) == 2
 
 
+def test_what_is_appended_to_a_file_does_not_hide_the_map(engine: Engine, tmp_path: Path) -> None:
+    for trailer in (b"SEFT", bytes(3_000_000)):
+        data = hdr_files.ultra_hdr(gradient(), MAP, indexed=False)
+        result = engine(saved(tmp_path, data + trailer), hdr="keep")
+        assert (result.rendering.facts.hdr, result.only.warnings) == ("ultra-hdr", ())
+        assert b"SEFT" not in result.path().read_bytes()
+
+
 def test_other_prefixes_and_elements_say_the_same(engine: Engine, tmp_path: Path) -> None:
     claims = (
         CLAIMS.replace(b"hdrgm:", b"g:").replace(b":hdrgm", b":g").replace(b"Item:", b"i:").replace(b":Item=", b":i=")
@@ -139,6 +149,44 @@ def test_avif(engine: Engine, tmp_path: Path, data: bytes, kind: str) -> None:
     result = engine(saved(tmp_path, data, "source.avif"), width=20, format="jpeg", hdr="keep")
     assert result.rendering.facts.hdr == kind
     assert result.only.warnings == ("The HDR gain map was dropped, because only a JPEG made from a JPEG can keep it.",)
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    data = b"".join(content)
+    return struct.pack(">I4s", 8 + len(data), kind) + data
+
+
+def heif(*, item: bytes = b"hvc1", version: int = 2, auxiliary: str = "urn:mpeg:hevc:2015:auxid:1") -> bytes:
+    """The boxes of a HEIC as far as they tell of maps."""
+    number = struct.pack(">H" if version == 2 else ">I", 7)
+    entry = box(b"infe", bytes((version, 0, 0, 0)), number, bytes(2), item, b"\0")
+    first = box(b"infe", bytes((2, 0, 0, 0)), struct.pack(">H", 1), bytes(2), b"hvc1", b"\0")
+    properties = box(b"ipco", box(b"ispe", bytes(12)), box(b"auxC", bytes(4), auxiliary.encode() + b"\0"))
+    meta = box(b"meta", bytes(4), box(b"iinf", bytes(4), struct.pack(">H", 2), first, entry), box(b"iprp", properties))
+    return box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta + box(b"mdat", bytes(99))
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (heif(), ""),
+        (heif(item=b"tmap"), "iso"),
+        (heif(item=b"tmap", version=3), "iso"),
+        (heif(auxiliary=packet.APPLE_AUXILIARY), "apple"),
+        (heif(item=b"tmap", auxiliary=packet.APPLE_AUXILIARY), "iso"),
+        (heif(auxiliary=packet.APPLE_AUXILIARY + "2"), ""),
+        (b"", ""),
+    ],
+)
+def test_heic(data: bytes, kind: str) -> None:
+    assert coded_maps.kind_of(Seeking(io.BytesIO(data)), iso="iso", apple="apple") == kind
+
+
+def test_a_cut_heic_is_broken() -> None:
+    data = heif(auxiliary=packet.APPLE_AUXILIARY)
+    for length in range(32, data.index(b"auxC") + 40, 5):
+        with pytest.raises(BrokenImage):
+            coded_maps.kind_of(Seeking(io.BytesIO(data[:length])), iso="iso", apple="apple")
 
 
 def test_entities_are_not_expanded(engine: Engine, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from quickthumb.imaging.formats.jpeg import XMP
+from quickthumb.imaging.formats.jpeg import END_OF_IMAGE, XMP
 from quickthumb.imaging.formats.row import Seeking, Window
 from quickthumb.imaging.hdr import coded_maps
 from quickthumb.imaging.hdr.apple_note import headroom_note
@@ -26,6 +26,8 @@ from quickthumb.model.errors import BrokenImage
 ULTRA_HDR, ISO, APPLE = "ultra-hdr", "iso-21496-1", "apple"
 LOST = "The file says that it has an HDR gain map, but the map is missing."
 _MOST_ITEMS = 16
+_END_OF_PICTURE = bytes((0xFF, END_OF_IMAGE))
+_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _may_tell(content: bytes) -> bool:
 
 def _find_in_jpeg(path: Path, window: Window, size_bytes: int) -> tuple[GainMap | None, list[str]]:
     base = read_first(window)
-    for offset, length in _candidates(base, size_bytes):
+    for offset, length in _candidates(path, base, size_bytes):
         try:
             found = read_map(window, offset)
         except BrokenImage:
@@ -123,20 +125,40 @@ def _spot(path: Path, place: Place, base: Head, found: Head) -> Spot:
     )
 
 
-def _candidates(base: Head, size_bytes: int) -> Iterator[Place]:
+def _candidates(path: Path, base: Head, size_bytes: int) -> Iterator[Place]:
     """Where the map may be: where the index of pictures says, or where the directory in the XMP says.
 
-    The lengths in the directory count from the end of the file, since the length of the first picture is not in it.
+    The directory has lengths alone. They count from the end of the file; or, if something has been appended to it, from
+    the end of the first picture, which has to be searched for.
     """
     yield from base.others
-    end = size_bytes
     items = [item for item in base.packet.items if item.get("Semantic")][:_MOST_ITEMS]
-    for item in reversed(items):
-        length, padding = _whole_number(item.get("Length")), _whole_number(item.get("Padding"))
-        end -= length
-        if item["Semantic"] == "GainMap" and length and end > 0:
-            yield end, length
-        end -= padding
+    lengths = [_length(item) for item in items]
+    number = next((at for at, item in enumerate(items) if item["Semantic"] == "GainMap"), None)
+    if number is None or not lengths[number]:
+        return
+    if (offset := size_bytes - sum(lengths[number:])) > 0:
+        yield offset, lengths[number]
+    if end := _end_of_first(path, base.end):
+        yield end + sum(lengths[:number]), lengths[number]
+
+
+def _length(item: dict[str, str]) -> int:
+    """The bytes that an item of the directory takes behind the first picture, which may have padding."""
+    return _whole_number(item.get("Padding" if item["Semantic"] == "Primary" else "Length"))
+
+
+def _end_of_first(path: Path, start: int) -> int:
+    """Where the first picture ends, of which the scans begin at `start`; 0 if it does not."""
+    with path.open("rb") as file:
+        file.seek(start)
+        before = b""
+        while block := file.read(_BLOCK_BYTES):
+            start += len(block)
+            if (at := (before + block).find(_END_OF_PICTURE)) >= 0:
+                return start - len(block) - len(before) + at + len(_END_OF_PICTURE)
+            before = block[-1:]
+    return 0
 
 
 def _whole_number(text: str | None) -> int:

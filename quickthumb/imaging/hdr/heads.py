@@ -22,7 +22,8 @@ _MOST_MAP_STEPS = 256
 class Head:
     """What one head says. `iso` are its segments of ISO 21496-1, `metadata` all of a map that say how to apply it, both
     as they stand in the file. `others` are the places of further pictures. `size` is in
-    pixels, `colors` the number of components, and `in_scans` says that there are several scans."""
+    pixels, `colors` the number of components, and `in_scans` says that there are several scans. `end` is where the head
+    ends."""
 
     packet: Packet = field(default_factory=Packet)
     iso: list[bytes] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Head:
     size: Size = (0, 0)
     colors: int = 0
     in_scans: bool = False
+    end: int = 0
 
     @property
     def in_xmp(self) -> bool:
@@ -46,6 +48,7 @@ class Head:
     def take(self, window: Window, segment: Segment) -> None:
         """Reads a segment; of those that a head has once, the first."""
         content = (segment.content, segment.end - segment.content)
+        self.end = segment.end
         if segment.marker in FRAMES:
             fields = window.at(segment.content, 6)
             self.size = int.from_bytes(fields[3:5], "big"), int.from_bytes(fields[1:3], "big")
