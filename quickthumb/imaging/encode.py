@@ -36,8 +36,9 @@ class Encoded:
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
     """Encodes an output; its animation is shown `plays` times (0: forever).
 
-    Takes the pictures of the rendition, so that each is freed as soon as possible. Calls `checkpoint` before each
-    encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
+    Takes the pictures of the rendition and its gain map, so that each is freed as soon as possible. Calls `checkpoint`
+    before each encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into
+    `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
     options = {**metadata, **options}
@@ -54,6 +55,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
         rendition.gain_map = None
         rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
         file, quality = _saved(save, rendition)
+    rendition.gain_map = None
     return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 
 
@@ -70,7 +72,7 @@ def _with_gain_map(file: BinaryIO, rendition: Rendition) -> BinaryIO:
     if rendition.gain_map is None:
         return file
     with file:
-        whole = _scratch()
+        whole = scratch()
         try:
             rendition.gain_map.join(file, whole)
             whole.seek(0)
@@ -123,7 +125,7 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     options = {**options, **rendition.encoder.options(asked)}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
-    file = _scratch()
+    file = scratch()
     try:
         frames[0].save(file, rendition.encoder.pillow, **options)
         file.seek(0)
@@ -133,7 +135,7 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     return file
 
 
-def _scratch() -> BinaryIO:
+def scratch() -> BinaryIO:
     """A file of the operating system, in memory where the system has such files. While Pillow encodes a JPEG or a GIF
     into one, it does not hold the GIL, as it would for a Python file object."""
     if sys.platform == "linux":

@@ -74,6 +74,7 @@ def oriented(orientation: int) -> bytes:
         {"crop": "30,50,101,77", "flip": True},
         {"crop": "31,53,60,90", "flop": True, "rotate": 90, "width": 45},
         {"rotate": 270},
+        {"width": 500, "enlarge": True},
         {"rotate": 180, "flip": True, "width": 66},
     ],
     ids=str,

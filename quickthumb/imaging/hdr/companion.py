@@ -10,7 +10,8 @@ from collections.abc import Callable
 from PIL import Image
 
 from quickthumb.imaging.decoders import check_pixels, decoding
-from quickthumb.imaging.formats.jpeg import JPEG, XMP
+from quickthumb.imaging.encode import scratch
+from quickthumb.imaging.formats.jpeg import JPEG, OWN_TABLES_PIXELS, XMP
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.watch import Watch, check_file
 from quickthumb.imaging.hdr import packet
@@ -24,7 +25,7 @@ from quickthumb.imaging.levels import box_at, within
 from quickthumb.imaging.orientation import Box
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.resampling import resample
-from quickthumb.model.errors import BrokenImage, TooManyParts, TooManyPixels
+from quickthumb.model.errors import BrokenImage, QuickThumbError
 from quickthumb.model.limits import Limits
 
 # The least quality of a map: applying it multiplies its errors.
@@ -45,13 +46,11 @@ def draw(spot: Spot, rendition: Rendition, limits: Limits, checkpoint: Callable[
     checkpoint()
     try:
         picture = _decoded(_plain_jpeg(spot), spot, rendition, limits)
-    except (BrokenImage, TooManyParts, TooManyPixels):
+    except QuickThumbError:  # whatever is wrong with it, the picture is not to blame
         raise CannotKeep(DAMAGED) from None
     checkpoint()
-    content = io.BytesIO()
-    quality = max(LEAST_QUALITY, rendition.output.quality or 0)
-    picture.save(content, "JPEG", quality=quality, subsampling=0)
-    whole = with_metadata(content.getvalue(), _told(spot, everything=rendition.output.metadata == "keep"))
+    jpeg = _encoded(picture, max(LEAST_QUALITY, rendition.output.quality or 0))
+    whole = with_metadata(jpeg, _told(spot, everything=rendition.output.metadata == "keep"))
     most_bytes = rendition.output.max_bytes
     if most_bytes is not None and len(whole) > most_bytes // 2:  # the picture comes first
         raise CannotKeep(TOO_LARGE)
@@ -96,6 +95,14 @@ def _cut(picture: Image.Image, drafted_to: Pair, spot: Spot, rendition: Renditio
     pixels = _around(box_at(part, scale, picture.size))
     box = within(box_at(region, scale, picture.size), pixels)
     return turn.apply(resample(picture.crop(pixels), drawn_size(turn.size(plan.size), spot.size, stored), box))
+
+
+def _encoded(picture: Image.Image, quality: int) -> bytes:
+    own_tables = picture.width * picture.height <= OWN_TABLES_PIXELS
+    with scratch() as file:
+        picture.save(file, "JPEG", quality=quality, subsampling=0, optimize=own_tables)
+        file.seek(0)
+        return file.read()
 
 
 def _around(box: Box) -> tuple[int, int, int, int]:
