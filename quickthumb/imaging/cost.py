@@ -84,14 +84,17 @@ def estimate_cost(
     frames: int = 1,
     has_alpha: bool | None = None,
     progressive: bool = False,
+    has_gain_map: bool = True,
 ) -> Cost:
     """The cost of making `outputs` from a source of that upright `size`, in pixels.
 
-    `has_alpha` is None while nobody knows whether the source is transparent. An output that cannot be made from a
-    source of that size costs nothing: rendering refuses it.
+    `has_alpha` is None while nobody knows whether the source is transparent. `has_gain_map` is only false if it surely
+    has no gain map that an output could keep; a map counts as large as the picture. An output that cannot be made from
+    a source of that size costs nothing: rendering refuses it.
     """
     transparent = format not in _OPAQUE if has_alpha is None else has_alpha
     source = _Facts(format, frames, transparent)
+    per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
     decoded, pixels, seconds = 1, 0, _JOB_SECONDS
     for output in outputs:
         planned = _planned(size, output)
@@ -105,7 +108,8 @@ def estimate_cost(
             (_drawing(planned, output, source) + canvas * _encoding(output, source, planned, count)) * _SECONDS * count
         )
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
-    per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
+        if has_gain_map and output.hdr == "keep" and format == source.result_format(output) == "jpeg":
+            seconds += (_area(size) * per_pixel + _area(planned.size) * (_READ + _MADE + _JPEG_FINE)) * _SECONDS
     return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
 
 
@@ -134,6 +138,7 @@ def check_source(source: Source, outputs: Sequence[Output]) -> None:
         frames=source.frame_count,
         has_alpha=source.has_alpha,
         progressive="progressive" in source.info,
+        has_gain_map=source.gain_map is not None,
     )
     check_cost(cost, source.limits)
 

@@ -13,6 +13,8 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from quickthumb.imaging.formats.row import Asked, Encoder, Options
+from quickthumb.imaging.hdr.hdr_file import NoRoomForClaims
+from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_METADATA
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
 
@@ -34,23 +36,50 @@ class Encoded:
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
     """Encodes an output; its animation is shown `plays` times (0: forever).
 
-    Takes the pictures of the rendition, so that each is freed as soon as possible. Calls `checkpoint` before each
-    encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
+    Takes the pictures of the rendition and its gain map, so that each is freed as soon as possible. Calls `checkpoint`
+    before each encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into
+    `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
     options = {**metadata, **options}
 
     def save(quality: int | None) -> BinaryIO:
         checkpoint()
-        return _save(frames, rendition, quality, options)
+        return _with_gain_map(_save(frames, rendition, quality, options), rendition)
 
+    try:
+        file, quality = _saved(save, rendition)
+    except (InvalidParameter, NoRoomForClaims) as error:
+        if rendition.gain_map is None:
+            raise
+        rendition.gain_map = None
+        rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
+        file, quality = _saved(save, rendition)
+    rendition.gain_map = None
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+
+
+def _saved(save: Callable[[int | None], BinaryIO], rendition: Rendition) -> tuple[BinaryIO, int | None]:
     output = rendition.output
     if output.max_bytes is not None:
-        file, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
-    else:
-        quality = _quality(rendition)
-        file = save(quality)
-    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+        return _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
+    quality = _quality(rendition)
+    return save(quality), quality
+
+
+def _with_gain_map(file: BinaryIO, rendition: Rendition) -> BinaryIO:
+    """The file with the rendition's gain map, if it has one; closes the file that it takes the place of."""
+    if rendition.gain_map is None:
+        return file
+    with file:
+        whole = scratch()
+        try:
+            rendition.gain_map.join(file, whole)
+            whole.seek(0)
+        except BaseException:
+            whole.close()
+            raise
+    return whole
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -96,7 +125,7 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     options = {**options, **rendition.encoder.options(asked)}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
-    file = _scratch()
+    file = scratch()
     try:
         frames[0].save(file, rendition.encoder.pillow, **options)
         file.seek(0)
@@ -106,7 +135,7 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     return file
 
 
-def _scratch() -> BinaryIO:
+def scratch() -> BinaryIO:
     """A file of the operating system, in memory where the system has such files. While Pillow encodes a JPEG or a GIF
     into one, it does not hold the GIL, as it would for a Python file object."""
     if sys.platform == "linux":

@@ -10,6 +10,7 @@ from quickthumb.imaging.cost import check_source
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import ResultFiles
+from quickthumb.imaging.hdr import companion
 from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
@@ -133,8 +134,17 @@ def _aim(rendition: Rendition, levels: Levels) -> None:
     rendition.aim(smart.anchor(seen, (window[0] / width, window[1] / height)))
 
 
+def _draw_gain_map(source: Source, rendition: Rendition, checkpoint: Callable[[], None]) -> None:
+    if rendition.keeps_gain_map and source.gain_map and source.gain_map.spot:
+        try:
+            rendition.gain_map = companion.draw(source.gain_map.spot, rendition, source.limits, checkpoint)
+        except companion.CannotKeep as warning:
+            rendition.warnings.append(str(warning))
+
+
 def _write(source: Source, rendition: Rendition, files: ResultFiles, checkpoint: Callable[[], None]) -> Made:
     options, what, lost = metadata.kept(source, rendition)
+    _draw_gain_map(source, rendition, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
     width, height = rendition.pictures[0].size
     file = encode(rendition, source.plays, options, checkpoint)

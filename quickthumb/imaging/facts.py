@@ -21,7 +21,8 @@ class Facts:
     """What is known of a source after decoding. Width and height are in pixels of the upright picture.
 
     `dominant_color` is the most frequent color, rounded, as `#rrggbb` in sRGB. `thumbhash` is a placeholder of about 25
-    bytes (https://evanw.github.io/thumbhash/), in base64.
+    bytes (https://evanw.github.io/thumbhash/), in base64. `hdr` says in which way the file has an HDR gain map:
+    `ultra-hdr`, `iso-21496-1` or `apple`; the first of them if it has one in several ways, None if it has none.
     """
 
     format: str
@@ -31,6 +32,7 @@ class Facts:
     has_alpha: bool
     dominant_color: str
     thumbhash: str
+    hdr: str | None = None
 
 
 def gather(source: Source, levels: Levels, color: Color) -> Facts:
@@ -44,6 +46,7 @@ def gather(source: Source, levels: Levels, color: Color) -> Facts:
         has_alpha=source.has_alpha,
         dominant_color=_dominant_color(small),
         thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
+        hdr=source.gain_map.kind if source.gain_map else None,
     )
 
 

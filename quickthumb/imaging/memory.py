@@ -18,6 +18,7 @@ from quickthumb.imaging.drawing_memory import Drawing, Drawn, drawing_bytes
 from quickthumb.imaging.encoding_memory import encoding_bytes
 from quickthumb.imaging.formats import Encoder, Format, named, opened_as
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
+from quickthumb.imaging.hdr import gain_map, map_memory, stored_map
 from quickthumb.imaging.levels import FEED_MARGIN, SMALL_PIXELS, draft_scale
 from quickthumb.imaging.orientation import UPRIGHT, Size, by_degrees, mirroring
 from quickthumb.imaging.rendition import choose
@@ -52,6 +53,9 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
     """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
     with decoding():
         stored = told_by(image, row, frames)
+    if any(output.hdr == "keep" for output in outputs):
+        found, _ = gain_map.find(image, source)
+        stored = replace(stored, gain_map=stored_map.told_by(found.spot) if found and found.spot else None)
     # A TIFF is mapped into memory, others are read.
     whole = row.decoder.reads_whole or row.name == "tiff"
     return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)
@@ -107,7 +111,7 @@ def _estimate_way(stored: Stored, upright: Size, outputs: Sequence[Output]) -> i
     levels = [_level_bytes(drawing) for drawing in drawings]
     for drawing, one, own in zip(drawings, drawn, levels, strict=True):
         others = _kept_levels(stored, draft, sum(levels) - own, len(levels) - 1)
-        encoding = one.cut + one.picture + _encoding_bytes(stored, drawing, one)
+        encoding = one.cut + one.picture + _encoding_bytes(stored, drawing, one) + _map_bytes(stored, drawing, one)
         most = max(most, decoded + others + max(one.most, encoding))
     return most + sum(_animation_bytes(stored, drawing, one) for drawing, one in zip(drawings, drawn, strict=True))
 
@@ -173,6 +177,14 @@ def _encoding_bytes(stored: Stored, drawing: Drawing, drawn: Drawn) -> int:
     pixels, frames = math.prod(drawing.plan.canvas), _frames(stored, drawing)
     is_gray, has_alpha = drawn.pixel_bytes == 1, drawn.has_alpha
     return encoding_bytes(drawing.output, chosen.name, pixels, frames, is_gray=is_gray, has_alpha=has_alpha)
+
+
+def _map_bytes(stored: Stored, drawing: Drawing, drawn: Drawn) -> int:
+    """What a gain map takes that the result keeps; with it, the file is there twice while both are put together."""
+    chosen, _ = _chosen(stored, drawing.output)
+    if stored.gain_map is None or drawing.output.hdr != "keep" or chosen.name != "jpeg":
+        return 0
+    return map_memory.map_bytes(stored.gain_map, drawing.plan) + _encoding_bytes(stored, drawing, drawn)
 
 
 def _animation_bytes(stored: Stored, drawing: Drawing, drawn: Drawn) -> int:

@@ -10,6 +10,8 @@ from quickthumb.imaging.color import Color
 from quickthumb.imaging.decoders import check_pixels
 from quickthumb.imaging.formats import WRITTEN, Encoder, Format
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
+from quickthumb.imaging.hdr.hdr_file import Companion
+from quickthumb.imaging.hdr.obstacles import obstacle
 from quickthumb.imaging.orientation import UPRIGHT, Box, Size, Turn
 from quickthumb.imaging.slant import Window, plan_window
 from quickthumb.imaging.source import Source
@@ -36,6 +38,8 @@ class Rendition:
     pictures: list[Image.Image] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    keeps_gain_map: bool = False
+    gain_map: Companion | None = None  # once it is drawn
 
     @property
     def slanted(self) -> bool:
@@ -44,7 +48,8 @@ class Rendition:
 
     @property
     def keeps_profile(self) -> bool:
-        return not self.slanted and self.color.keeps(self.output.metadata == "keep", self.encoder.profile)
+        wanted = self.output.metadata == "keep" or self.keeps_gain_map  # which is for the source's own colors
+        return not self.slanted and self.color.keeps(wanted, self.encoder.profile)
 
     def window(self, region: Box, size: Size) -> Window:
         """How to show `region` of a slanted picture at `size` pixels."""
@@ -90,6 +95,7 @@ def _plan_rendition(source: Source, output: Output) -> Rendition:
         rendition.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
     _check_size(rendition, source.limits)
     _warn_of_size(rendition)
+    _decide_on_gain_map(rendition, source)
     return rendition
 
 
@@ -131,6 +137,15 @@ def _warn_of_size(rendition: Rendition) -> None:
         rendition.warnings.append(
             f"The source has too few pixels for {output.width}x{output.height}; the result is {made[0]}x{made[1]}."
         )
+
+
+def _decide_on_gain_map(rendition: Rendition, source: Source) -> None:
+    if source.gain_map is None:
+        return
+    mode, name = source.image.mode, rendition.format.name
+    against = obstacle(source.gain_map, rendition.output, rendition.plan, name, source.size, mode)
+    rendition.keeps_gain_map = not against
+    rendition.warnings += [against] if against else []
 
 
 def _warn_of_twins(renditions: Sequence[Rendition]) -> None:

@@ -1,7 +1,7 @@
 """The source: what its header says, and its frames as plain pictures."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.row import too_many_frames
+from quickthumb.imaging.hdr import gain_map, packet
+from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.limits import Limits
@@ -47,6 +49,7 @@ class Source:
     key_color: object  # stands for transparent in every frame
     limits: Limits
     warnings: list[str] = field(default_factory=list)
+    gain_map: GainMap | None = None
 
     @property
     def upright(self) -> Size:
@@ -113,6 +116,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             if row.decoder.late_metadata:
                 image.load()
         _read_exif(source)
+        _find_gain_map(source, path)
         _warn(source)
         yield source
 
@@ -147,6 +151,16 @@ def _read_exif(source: Source) -> None:
         source.warnings.append("The EXIF data is damaged and was left out.")
         return
     _turn(source, orientation)
+
+
+def _find_gain_map(source: Source, path: Path) -> None:
+    """Finds the map. The XMP of the source then no longer tells of it: a result that kept both would lie."""
+    source.gain_map, warnings = gain_map.find(source.image, path)
+    source.warnings += warnings
+    told = source.info.get("xmp")
+    if isinstance(told, bytes) and packet.GAIN_MAP.encode() in told:
+        with suppress(packet.NotReadable):
+            source.info["xmp"] = packet.without(told, packet.claims_gain_map)
 
 
 def _exif_bytes(info: dict[Any, Any]) -> int:

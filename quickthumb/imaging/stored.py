@@ -7,6 +7,7 @@ from PIL import Image
 
 from quickthumb.imaging.formats import Format
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
+from quickthumb.imaging.hdr.stored_map import StoredMap, worst_for
 from quickthumb.imaging.orientation import Size, from_exif
 
 # The mode that takes most, for a format whose header does not say.
@@ -25,7 +26,8 @@ class Stored:
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
     known. `in_scans` says that a JPEG has several scans;
-    `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
+    `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip. `gain_map`
+    is an HDR gain map that results can keep.
     """
 
     format: str
@@ -41,6 +43,7 @@ class Stored:
     in_scans: bool = False
     samples: float = 4.0
     strip_bytes: int | None = None
+    gain_map: StoredMap | None = None
 
     @property
     def likely_mode(self) -> str:
@@ -71,7 +74,8 @@ class Stored:
 
 def worst_of(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
     """The picture of that size that takes most memory."""
-    return Stored(format_name, width, height, frames, in_scans=in_scans)
+    gain_map = worst_for((width, height)) if format_name == "jpeg" else None
+    return Stored(format_name, width, height, frames, in_scans=in_scans, gain_map=gain_map)
 
 
 def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:

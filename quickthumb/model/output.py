@@ -139,6 +139,11 @@ class Output(BaseModel):
         description="What to keep of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
         "copyright) or keep (everything that the format can hold, including the profile).",
     )
+    hdr: Literal["drop", "keep"] = Field(
+        "drop",
+        description="What becomes of the source's HDR gain map: drop, or keep (in a JPEG made from a JPEG, which then "
+        "keeps the source's colors and profile too).",
+    )
     frames: Literal["all", "first"] = Field(
         "all", description="Frames of an animation to keep; formats without animation keep the first."
     )
