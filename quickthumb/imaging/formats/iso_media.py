@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
-from quickthumb.imaging.formats.exif import if_arrived
+from quickthumb.imaging.formats.exif import turned
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
@@ -32,8 +32,8 @@ def read_header(window: Window) -> Header:
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
             meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
-            size = _largest(_item_sizes(window, meta))
-            return Header(name, *size, if_arrived(partial(_orientation, window, meta)))
+            header = Header(name, *_largest(_item_sizes(window, meta)))
+            return turned(header, partial(_orientation, window, meta))
         if box.kind == b"moov":
             return Header(name, *_largest(_track_sizes(window, box)))
     raise BrokenImage("The image is damaged: it does not describe its content.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_raw_profile, told_by_xmp, turned
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -38,11 +39,15 @@ AVERAGE_CHUNK_BYTES = 1024
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
 MOST_TEXT_BYTES = 16 * 1024 * 1024
 XMP = "XML:com.adobe.xmp"
+RAW_EXIF = b"Raw profile type exif"
+# The chunks that may say how the picture lies, and how many blocks are read at most: one is usual.
+TELLING = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
+MOST_BLOCKS = 4
 
 
 def read_header(window: Window) -> Header:
     """The size from the first chunk; the orientation if its chunk comes before the pixels and has arrived."""
-    return Header("png", *read_size(window, 0), if_arrived(partial(_orientation, window)))
+    return turned(Header("png", *read_size(window, 0)), partial(_orientation, window))
 
 
 def read_size(window: Window, start: int) -> tuple[int, int]:
@@ -56,38 +61,79 @@ def read_size(window: Window, start: int) -> tuple[int, int]:
     return width, height
 
 
+class _Told:
+    """What chunks say of the orientation. As in Pillow, EXIF counts first, then EXIF in a text, then XMP."""
+
+    def __init__(self) -> None:
+        self._exif: int | None = None
+        self._raw: int | None = None
+        self._xmp: int | None = None
+        self._left = MOST_BLOCKS
+
+    def wants(self, name: bytes, length: int) -> int:
+        """How many bytes of a chunk tell."""
+        return min(length, MOST_BYTES) if self._left and name in TELLING else 0
+
+    def take(self, name: bytes, content: bytes) -> None:
+        """Takes the first bytes of a chunk, as many as `wants` says."""
+        key, _, text = content.partition(b"\0")
+        if name == b"eXIf":
+            self._exif = told_by_exif(content)
+        elif key == XMP.encode():
+            *_, packet = text[2:].split(b"\0", 2)  # behind two flags, a language and a translated key
+            self._xmp = told_by_xmp(_unpacked(packet) if text[:1] == b"\1" else packet)
+        elif key == RAW_EXIF:
+            self._raw = told_by_raw_profile(_unpacked(text[1:]) if name == b"zTXt" else text)
+        else:
+            return
+        self._left -= 1
+
+    @property
+    def orientation(self) -> int | None:
+        return self._exif or self._raw or self._xmp
+
+
+def _unpacked(data: bytes) -> bytes:
+    with contextlib.suppress(zlib.error):
+        return zlib.decompressobj().decompress(data, 2 * MOST_BYTES)
+    return b""
+
+
 def _orientation(window: Window) -> int:
-    xmp = b""
+    told = _Told()
     offset = SECOND_CHUNK
     for _ in range(MOST_CHUNKS):
-        chunk = window.at(offset, 8)
+        chunk = window.at(offset, CHUNK_HEAD_BYTES)
         length, name = int.from_bytes(chunk[:4], "big"), chunk[4:]
         if name == b"IDAT":
             break
-        if name in (b"eXIf", b"iTXt"):
-            content = window.at(offset + 8, min(length, MOST_BYTES))
-            told = told_by_exif(content) if name == b"eXIf" else None
-            if told is not None:
-                return told
-            if content.startswith(XMP.encode() + b"\0"):
-                xmp = content
-        offset += 8 + length + 4
-    return told_by_xmp(xmp)
+        if wanted := told.wants(name, length):
+            told.take(name, window.at(offset + CHUNK_HEAD_BYTES, wanted))
+        offset += CHUNK_HEAD_BYTES + length + 4
+    return told.orientation or UPRIGHT
 
 
-def watch(_: Limits) -> Generator[tuple[int, int], bytes, None]:
-    """Counts chunks up to the last one. Raises BrokenImage at a second header: decoders would believe that one."""
+def watch(_: Limits) -> Generator[tuple[int, int], bytes, int | None]:
+    """Counts chunks up to the last one, and returns the orientation, which may follow behind the pixels.
+
+    Raises BrokenImage at a second header: decoders would believe that one.
+    """
     chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
-    is_first, skipped = True, len(SIGNATURE)
+    told, is_first, frames, skipped = _Told(), True, 0, len(SIGNATURE)
     while True:
         head = yield skipped, CHUNK_HEAD_BYTES
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         chunks.take(length)
         if name == b"IEND":
-            return
+            return told.orientation
         if name == b"IHDR" and not is_first:
             raise BrokenImage("The image is damaged: the PNG has two headers.")
-        is_first, skipped = False, length + 4
+        is_first, frames = False, frames + (name == b"fdAT")
+        # Pillow looks no further than the first frame of an animation.
+        taken = 0 if frames else told.wants(name, length)
+        if taken:
+            told.take(name, (yield 0, taken))
+        skipped = length - taken + 4
 
 
 def require_sound_chunks(window: Window, start: int) -> None:

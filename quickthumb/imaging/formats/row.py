@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -25,14 +25,16 @@ class NeedMore(Exception):
 class Header:
     """What an image's header says: the format, the size in pixels as stored, and the orientation.
 
-    `orientation` is EXIF's, 1 … 8; 1 if the image gives none, or if the orientation had not arrived when the size had.
-    It is never missed in formats that store it before or beside the size (JPEG, TIFF).
+    `orientation` is EXIF's, 1 … 8; 1 if the image gives none. If `awaits_orientation`, the image may still give one,
+    behind the bytes that had arrived. Formats that store it before or beside the size (JPEG, TIFF) never wait for it. A
+    PNG may give one behind its pixels; its watch sees that.
     """
 
     format: str
     width: int
     height: int
     orientation: int = 1
+    awaits_orientation: bool = field(default=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
