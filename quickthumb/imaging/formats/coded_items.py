@@ -86,7 +86,7 @@ def _items(window: Window, meta: Box) -> Iterator[Pieces]:
     """The data of each AV1 item."""
     coded = set(_coded_ids(window, child(window, meta, b"iinf")))
     inline = next((box.content for box in children(window, meta) if box.kind == b"idat"), 0)
-    for number, ranges in _locations(window, child(window, meta, b"iloc"), inline):
+    for number, ranges in locations(window, child(window, meta, b"iloc"), inline):
         if number in coded:
             yield Pieces(window, ranges)
 
@@ -113,7 +113,7 @@ class _Fields:
         return int.from_bytes(data, "big")
 
 
-def _locations(window: Window, box: Box, inline: int) -> Iterator[tuple[int, Ranges]]:
+def locations(window: Window, box: Box, inline: int) -> Iterator[tuple[int, Ranges]]:
     """The number of each item, and where its data lies (ISO 14496-12, 8.11.3)."""
     version = window.at(box.content, 1)[0]
     fields = _Fields(window, box.content + FLAGS_BYTES)

@@ -1,0 +1,126 @@
+"""Location in a PNG: in its chunks of EXIF and of text. Every chunk that changes gets its new checksum.
+
+A chunk that holds location in packed form, or in hexadecimal digits, becomes a chunk of zeros under a name that no
+program knows.
+"""
+
+import zlib
+from collections.abc import Generator, Iterator
+
+from quickthumb.imaging.formats.exif import PREFIX
+from quickthumb.imaging.formats.png import CHUNK_HEAD_BYTES, SIGNATURE, XMP
+from quickthumb.imaging.formats.row import Prefix
+from quickthumb.imaging.location.exif import find_in_exif
+from quickthumb.imaging.location.marks import find_marked
+from quickthumb.imaging.location.patches import ZERO, Bounded, Patch, Patches, Stretch
+from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES, find_in_xmp, spans
+
+# A longer chunk of metadata, packed or not, is emptied without a look into it.
+MOST_CHUNK_BYTES = 16 * 1024 * 1024
+TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+PIXELS = frozenset({b"IDAT", b"fdAT"})
+# The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits.
+PROFILES = b"Raw profile type "
+# How such a block of EXIF begins.
+BLOCKS = (PREFIX, b"II", b"MM")
+# By its letters' case: no decoder needs it, nobody registered it, and editors may copy it.
+NOTHING = b"noNe"
+
+
+def find_in_png(window: Bounded) -> Iterator[Patch]:
+    """Location in a PNG, and in what follows it. Raises TooInvolved."""
+    end = yield from find_in_chunks(window, 0)
+    yield from find_marked(window, end, window.size)
+
+
+def find_in_chunks(window: Bounded, start: int) -> Generator[Patch, None, int]:
+    """Location in the chunks of the PNG that begins at `start`; returns where it ends. Raises TooInvolved."""
+    offset, name = start + len(SIGNATURE), b""
+    while offset + CHUNK_HEAD_BYTES <= window.size and name != b"IEND":
+        head = window.at(offset, CHUNK_HEAD_BYTES)
+        content, name = offset + CHUNK_HEAD_BYTES, head[4:]
+        # A chunk may be cut.
+        length = min(int.from_bytes(head[:4], "big"), window.size - content)
+        if name not in PIXELS and length:
+            yield from _checked(window, name, content, length)
+        offset = content + length + 4
+    return min(offset, window.size)
+
+
+def _checked(window: Bounded, name: bytes, start: int, length: int) -> Iterator[Patch]:
+    """Location in one chunk, and the checksum that it then has."""
+    chunk = Stretch(window, [(start, length)])
+    patches = None if length > MOST_CHUNK_BYTES else _in_chunk(chunk, window, name, start)
+    if patches is None:
+        yield from _emptied(start, length)
+    elif patches:
+        yield from patches
+        content = Patches(patches).apply(chunk.at(0, length), start)
+        yield _checksum(start + length, zlib.crc32(content, zlib.crc32(name)))
+
+
+def _in_chunk(chunk: Stretch, window: Bounded, name: bytes, start: int) -> list[Patch] | None:
+    """Location in a chunk; None if it holds some that cannot be patched in its place."""
+    if name == b"eXIf":
+        return list(find_in_exif(chunk))
+    if name in TEXTS:
+        return _in_text(chunk, name)
+    return list(find_marked(window, start, start + chunk.length))
+
+
+def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
+    """What `_in_chunk` says, of a text."""
+    key, _, text = chunk.at(0, chunk.length).partition(b"\0")
+    packed = name == b"zTXt" or (name == b"iTXt" and text[:1] == b"\1")
+    if LOCATED_NAME.search(key):
+        return None
+    if key == XMP.encode() and not packed:
+        return list(find_in_xmp(chunk))
+    if key != XMP.encode() and not key.startswith(PROFILES):
+        return []
+    plain = _unpacked(text, name) if packed else _translated(text) if name == b"iTXt" else text
+    return None if plain is None or _holds(key, plain, chunk) else []
+
+
+def _unpacked(text: bytes, name: bytes) -> bytes | None:
+    """The text of a packed chunk behind its key; None if it cannot be unpacked, or is very long."""
+    packed = text[1:] if name == b"zTXt" else _translated(text)
+    unpacking = zlib.decompressobj()
+    try:
+        plain = unpacking.decompress(packed, MOST_CHUNK_BYTES)
+    except zlib.error:
+        return None
+    return None if unpacking.unconsumed_tail else plain
+
+
+def _translated(text: bytes) -> bytes:
+    """The text of an iTXt chunk: behind two flags, a language and a translated key."""
+    return text[2:].split(b"\0", 2)[-1]
+
+
+def _holds(key: bytes, plain: bytes, chunk: Stretch) -> bool:
+    """Whether a text holds location: an XMP packet, or a block in hexadecimal digits behind three lines."""
+    chunk.spend(len(plain) // STEP_BYTES)
+    if not key.startswith(PROFILES):
+        return bool(spans(plain))
+    try:
+        block = bytes.fromhex(b"".join(plain.split(b"\n")[3:]).decode("ascii"))
+    except ValueError:
+        return True
+    if spans(block):
+        return True
+    held = Stretch(Bounded(Prefix(block, complete=True), len(block)), [(0, len(block))])
+    return block.startswith(BLOCKS) and bool(list(find_in_exif(held)))
+
+
+def _emptied(start: int, length: int) -> Iterator[Patch]:
+    yield Patch(start - 4, 4, NOTHING)
+    yield Patch(start, length, ZERO)
+    checksum = zlib.crc32(NOTHING)
+    for done in range(0, length, MOST_CHUNK_BYTES):
+        checksum = zlib.crc32(ZERO * min(MOST_CHUNK_BYTES, length - done), checksum)
+    yield _checksum(start + length, checksum)
+
+
+def _checksum(at: int, checksum: int) -> Patch:
+    return Patch(at, 4, checksum.to_bytes(4, "big"))
