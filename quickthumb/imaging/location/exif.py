@@ -23,7 +23,7 @@ MOST_VALUE_BYTES = 64 * 1024
 # The sizes of the types of TIFF 6.0 and BigTIFF in bytes, by their numbers.
 SIZES = dict(enumerate((0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)))
 WHOLE_NUMBERS = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
-_VERSION = bytes((2, 3, 0, 0))
+VERSION = bytes((2, 3, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def find_in_tiff(block: Stretch, start: int = 0) -> Iterator[Patch]:
             continue
         block.spend(len(entries))
         for entry in entries:
-            yield from _in_entry(block, layout, entry, pending)
+            yield from _in_entry(block, layout, entry, pending, seen)
         pending += _next(block, layout, at + layout.count_bytes + len(entries) * layout.entry_bytes)
 
 
@@ -107,11 +107,14 @@ def _next(block: Stretch, layout: _Layout, at: int) -> list[int]:
     return [layout.number(block.at(at, layout.offset_bytes))] if at + layout.offset_bytes <= block.length else []
 
 
-def _in_entry(block: Stretch, layout: _Layout, entry: bytes, pending: list[int]) -> Iterator[Patch]:
-    """Location in one entry. Adds the directories that it points to."""
+def _in_entry(block: Stretch, layout: _Layout, entry: bytes, pending: list[int], seen: set[int]) -> Iterator[Patch]:
+    """Location in one entry. Adds the directories that it points to, and a GPS directory to those seen."""
     tag = layout.number(entry[:2])
     if tag == GPS:
-        yield from _emptied(block, layout, _pointers(block, layout, entry)[0])
+        at = _pointers(block, layout, entry)[0]
+        if at not in seen:
+            seen.add(at)
+            yield from _emptied(block, layout, at)
     elif tag in FURTHER:
         pending += _pointers(block, layout, entry)
     elif tag == XMP and (place := layout.value(entry)):
@@ -141,11 +144,18 @@ def _emptied(block: Stretch, layout: _Layout, at: int) -> Iterator[Patch]:
     for entry in entries:
         if place := layout.value(entry):
             yield from block.patch(place[0], min(place[1], MOST_VALUE_BYTES), ZERO)
-    count_bytes, order = layout.count_bytes, layout.order
-    version = [(0, 2), (1, 2), (4, layout.offset_bytes)]
-    kept = (1).to_bytes(count_bytes, order) + b"".join(number.to_bytes(size, order) for number, size in version)
-    length = count_bytes + len(entries) * layout.entry_bytes
-    kept += _VERSION.ljust(layout.offset_bytes, ZERO)
+    kept = (1).to_bytes(layout.count_bytes, layout.order) + _version(layout, entries[0])
+    length = layout.count_bytes + len(entries) * layout.entry_bytes
     # Behind its entries, a directory says where the next one is.
     length += min(layout.offset_bytes, block.length - at - length)
     yield from block.patch(at, length, kept.ljust(length, ZERO))
+
+
+def _version(layout: _Layout, first: bytes) -> bytes:
+    """The entry that tells the version: the first one, if it does."""
+    if first[:2] == ZERO * 2 and layout.value(first) is None:
+        return first
+    fields = [(0, 2), (1, 2), (len(VERSION), layout.offset_bytes)]
+    return b"".join(number.to_bytes(size, layout.order) for number, size in fields) + VERSION.ljust(
+        layout.offset_bytes, ZERO
+    )

@@ -1,19 +1,17 @@
 """Location in a PNG: in its chunks of EXIF and of text. Every chunk that changes gets its new checksum.
 
-A chunk that holds location in packed form, or in hexadecimal digits, becomes a chunk of zeros under a name that no
-program knows.
+A chunk that cannot be patched in its place becomes a chunk of zeros under a name that no program knows.
 """
 
 import zlib
 from collections.abc import Generator, Iterator
 
-from quickthumb.imaging.formats.exif import PREFIX
 from quickthumb.imaging.formats.png import CHUNK_HEAD_BYTES, SIGNATURE, XMP
-from quickthumb.imaging.formats.row import Prefix
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import ZERO, Bounded, Patch, Patches, Stretch
-from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES, find_in_xmp, spans
+from quickthumb.imaging.location.texts import packed_into, unpacked, without_location
+from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES
 
 # A longer chunk of metadata, packed or not, is emptied without a look into it.
 MOST_CHUNK_BYTES = 16 * 1024 * 1024
@@ -21,8 +19,6 @@ TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 PIXELS = frozenset({b"IDAT", b"fdAT"})
 # The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits.
 PROFILES = b"Raw profile type "
-# How such a block of EXIF begins.
-BLOCKS = (PREFIX, b"II", b"MM")
 # By its letters' case: no decoder needs it, nobody registered it, and editors may copy it.
 NOTHING = b"noNe"
 
@@ -70,47 +66,31 @@ def _in_chunk(chunk: Stretch, window: Bounded, name: bytes, start: int) -> list[
 
 def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     """What `_in_chunk` says, of a text."""
-    key, _, text = chunk.at(0, chunk.length).partition(b"\0")
-    packed = name == b"zTXt" or (name == b"iTXt" and text[:1] == b"\1")
+    content = chunk.at(0, chunk.length)
+    key, _, rest = content.partition(b"\0")
     if LOCATED_NAME.search(key):
         return None
-    if key == XMP.encode() and not packed:
-        return list(find_in_xmp(chunk))
     if key != XMP.encode() and not key.startswith(PROFILES):
         return []
-    plain = _unpacked(text, name) if packed else _translated(text) if name == b"iTXt" else text
-    return None if plain is None or _holds(key, plain, chunk) else []
-
-
-def _unpacked(text: bytes, name: bytes) -> bytes | None:
-    """The text of a packed chunk behind its key; None if it cannot be unpacked, or is very long."""
-    packed = text[1:] if name == b"zTXt" else _translated(text)
-    unpacking = zlib.decompressobj()
-    try:
-        plain = unpacking.decompress(packed, MOST_CHUNK_BYTES)
-    except zlib.error:
+    text = _text(name, rest)
+    packed = name == b"zTXt" or (name == b"iTXt" and rest[:1] == b"\1")
+    plain = unpacked(text, MOST_CHUNK_BYTES) if packed else text
+    if plain is None:
         return None
-    return None if unpacking.unconsumed_tail else plain
-
-
-def _translated(text: bytes) -> bytes:
-    """The text of an iTXt chunk: behind two flags, a language and a translated key."""
-    return text[2:].split(b"\0", 2)[-1]
-
-
-def _holds(key: bytes, plain: bytes, chunk: Stretch) -> bool:
-    """Whether a text holds location: an XMP packet, or a block in hexadecimal digits behind three lines."""
     chunk.spend(len(plain) // STEP_BYTES)
-    if not key.startswith(PROFILES):
-        return bool(spans(plain))
-    try:
-        block = bytes.fromhex(b"".join(plain.split(b"\n")[3:]).decode("ascii"))
-    except ValueError:
-        return True
-    if spans(block):
-        return True
-    held = Stretch(Bounded(Prefix(block, complete=True), len(block)), [(0, len(block))])
-    return block.startswith(BLOCKS) and bool(list(find_in_exif(held)))
+    clean = without_location(plain, in_digits=key.startswith(PROFILES))
+    if clean is plain:
+        return []
+    told = packed_into(clean, len(text)) if clean is not None and packed else clean
+    return None if told is None else list(chunk.patch(len(content) - len(text), len(text), told))
+
+
+def _text(name: bytes, rest: bytes) -> bytes:
+    """The text of a chunk, perhaps packed, from what follows its key: in a zTXt one flag, in an iTXt two, a language
+    and the key in that language."""
+    if name == b"iTXt":
+        return rest[2:].split(b"\0", 2)[-1]
+    return rest[1:] if name == b"zTXt" else rest
 
 
 def _emptied(start: int, length: int) -> Iterator[Patch]:

@@ -118,9 +118,9 @@ def raw_profile(block: bytes) -> bytes:
     return b"\nexif\n%8d\n" % len(block) + b"\n".join(lines) + b"\n"
 
 
-def png_texts(**options: bool) -> PngInfo:
+def png_texts(*, packed: bool = False) -> PngInfo:
     info = PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", xmp().decode(), **options)
+    info.add_itxt("XML:com.adobe.xmp", xmp().decode(), zip=packed)
     return info
 
 
@@ -133,17 +133,52 @@ def multi_picture() -> bytes:
     return file.getvalue() + saved("JPEG", exif=exif(big_endian=True))
 
 
-def tiff(*, big: bool = False) -> bytes:
-    """Two pages, both with a place; the first with XMP too."""
-    block = Image.Exif()
-    block.load(exif())
-    gps = dict(block.get_ifd(ExifTags.IFD.GPSInfo))
-    file = io.BytesIO()
-    pages = [PICTURE.copy(), PICTURE.rotate(180)]
-    for page in pages:
-        page.encoderinfo = {"tiffinfo": {34853: gps}}  # type: ignore[attr-defined]
-    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:], tiffinfo={34853: gps, 700: xmp()}, big_tiff=big)
-    return file.getvalue()
+def tiff(*, order: str = "<", big: bool = False) -> bytes:
+    """Two gray pages, each with a place; the first with XMP too."""
+    file = _Tiff(order, big)
+    for packet in (xmp(), b""):
+        latitude = file.add(struct.pack(order + "IIIIII", DEGREES[0], 1, DEGREES[1], 1, DEGREES[2], 1))
+        area = file.add(AREA.encode())
+        gps = file.directory([(0, 1, 4, 0x302), (1, 2, 2, ord("N")), (2, 5, 3, latitude), (28, 7, len(AREA), area)])
+        sides = [(256, 4, 1, 48), (257, 4, 1, 30), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+        strip = [(273, 4, 1, file.add(PICTURE.convert("L").tobytes())), (278, 4, 1, 30), (279, 4, 1, 48 * 30)]
+        packets = [(700, 1, len(packet), file.add(packet))] if packet else []
+        file.page([*sides, *strip, *packets, (34853, 4, 1, gps)])
+    return bytes(file.data)
+
+
+class _Tiff:
+    """Writes a TIFF."""
+
+    def __init__(self, order: str, big: bool) -> None:
+        self._order = order
+        self._count, self._offset = ("Q", "Q") if big else ("H", "I")
+        mark = b"II" if order == "<" else b"MM"
+        self.data = bytearray(mark + (self._pack("HHHQ", 43, 8, 0, 0) if big else self._pack("HI", 42, 0)))
+        self._link = 8 if big else 4
+
+    def _pack(self, form: str, *values: int) -> bytes:
+        return struct.pack(self._order + form, *values)
+
+    def add(self, content: bytes) -> int:
+        self.data += bytes(len(self.data) % 2)
+        self.data += content
+        return len(self.data) - len(content)
+
+    def directory(self, entries: list[tuple[int, int, int, int]]) -> int:
+        listed = b"".join(self._entry(*entry) for entry in entries)
+        return self.add(self._pack(self._count, len(entries)) + listed + self._pack(self._offset, 0))
+
+    def page(self, entries: list[tuple[int, int, int, int]]) -> None:
+        at = self.directory(entries)
+        link = self._pack(self._offset, at)
+        self.data[self._link : self._link + len(link)] = link
+        self._link = len(self.data) - len(link)
+
+    def _entry(self, tag: int, kind: int, count: int, value: int) -> bytes:
+        width = struct.calcsize("=" + self._offset)
+        short = {1: "I", 2: "B", 3: "H", 4: "I"}.get(kind, self._offset) if count <= 4 else self._offset
+        return self._pack("HH" + self._offset, tag, kind, count) + self._pack(short, value).ljust(width, b"\0")
 
 
 def gif() -> bytes:
@@ -184,7 +219,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "png-exif": lambda: saved("PNG", exif=exif()),
     "png-late-exif": lambda: png_with(chunk(b"eXIf", exif()[6:])),
     "png-xmp": lambda: saved("PNG", pnginfo=png_texts()),
-    "png-xmp-packed": lambda: saved("PNG", pnginfo=png_texts(zip=True)),
+    "png-xmp-packed": lambda: saved("PNG", pnginfo=png_texts(packed=True)),
     "png-raw-exif": lambda: png_with(chunk(b"tEXt", b"Raw profile type exif\0" + raw_profile(exif()))),
     "png-raw-app1-packed": lambda: png_with(
         chunk(b"zTXt", b"Raw profile type APP1\0\0" + zlib.compress(raw_profile(exif())))
@@ -200,7 +235,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "webp-xmp": lambda: saved("WEBP", xmp=xmp(), exif=exif()),
     "webp-animated": lambda: saved("WEBP", save_all=True, append_images=[PICTURE.rotate(180)], exif=exif(), xmp=xmp()),
     "tiff": tiff,
+    "tiff-big-endian": lambda: tiff(order=">"),
     "tiff-big": lambda: tiff(big=True),
+    "tiff-big-big-endian": lambda: tiff(order=">", big=True),
     "avif": lambda: saved("AVIF", exif=exif(), xmp=xmp()),
     "avif-video": lambda: saved("AVIF", exif=exif()) + box(b"mpvd", video()),
     "gif": gif,

@@ -17,7 +17,9 @@ from tests.imaging.location import files
 from tests.imaging.location.files import FILES, TRACES, exif, jpeg_with, saved, segment, xmp
 
 EXIFTOOL = shutil.which("exiftool")
-# A pixel of these may hold anything; nobody but the finders looks there.
+# What Pillow cannot open.
+UNREADABLE = ("tiff-big-big-endian",)
+# Where the place is packed, or written in two bytes for each letter.
 PLAIN = ("png-raw-app1-packed", "png-raw-xmp-packed", "png-xmp-packed", "jpeg-xmp-utf-16")
 
 
@@ -42,7 +44,7 @@ def test_looking_again_finds_nothing(tmp_path: Path, name: str) -> None:
     assert cleaned(tmp_path / "picture", clean) == clean
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name not in UNREADABLE])
 def test_pictures_are_the_same(tmp_path: Path, name: str) -> None:
     data = FILES[name]()
     assert pictures(cleaned(tmp_path / "picture", data)) == pictures(data)
@@ -62,7 +64,7 @@ def orientation(image: Image.Image) -> object:
         return None
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name not in UNREADABLE])
 def test_pillow_reads_no_place(tmp_path: Path, name: str) -> None:
     clean = cleaned(tmp_path / "picture", FILES[name]())
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(clean)) as image:
@@ -77,44 +79,54 @@ def test_pillow_reads_no_place(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
-@pytest.mark.parametrize("name", FILES)
-def test_exiftool_reads_no_place_and_sees_no_damage(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "picture"
-    before = told(path, FILES[name]())
-    after = told(path, cleaned(path, FILES[name]()))
-    assert [key for key in after if is_place(key)] == []
-    kept = {key: value for key, value in before.items() if not is_place(key) and "damaged" not in name}
-    gone = {key: value for key, value in kept.items() if after.get(key) != value and not is_changed(key)}
-    assert gone == {}
-    assert any(map(is_place, before)) or name in NOT_READ
+def test_exiftool_reads_no_place_and_all_else(tmp_path: Path) -> None:
+    names = [name for name in FILES if name not in HANGS]
+    for name in names:
+        data = FILES[name]()
+        (tmp_path / f"{name}.before").write_bytes(data)
+        (tmp_path / f"{name}.after").write_bytes(cleaned(tmp_path / f"{name}.before", data))
+    known = told(tmp_path)
+    for name in names:
+        before, after = known[f"{name}.before"], known[f"{name}.after"]
+        assert any(map(is_place, before)) != (name in NOT_READ), name
+        assert [key for key in after if is_place(key)] == [], name
+        kept = {key: value for key, value in before.items() if not (is_place(key) or is_about_the_file(key))}
+        gone = {key for key, value in kept.items() if after.get(key) != value}
+        assert gone == set() or name in BLANKED, name
 
 
-# Where this exiftool does not look for places, or reports the packed text as a whole.
-NOT_READ = ("jpeg-damaged-exif", "jpeg-credentials", "png-credentials", "png-behind", "ico", "avif-video", "mpo",
-            "jpeg-motion-samsung", "jpeg-motion", "png-property", "jpeg-extended-xmp")  # fmt: skip
+# These credentials are cut short, and this program would look for their end forever.
+HANGS = ("jpeg-credentials", "png-credentials")
+# Where it does not look for places.
+NOT_READ = ("jpeg-prefix-twice", "png-behind", "ico", "avif-video",
+            "jpeg-motion-samsung")  # fmt: skip
+# What cannot be read is blanked as a whole.
+BLANKED = ("jpeg-damaged-exif", "jpeg-xmp-utf-16", "png-property")
 
 
-def told(path: Path, data: bytes) -> dict[str, Any]:
-    """All that exiftool knows, also of what is embedded, and warnings."""
+def told(folder: Path) -> dict[str, dict[str, Any]]:
+    """All that exiftool knows of the files in a folder, also of what is embedded, by their names."""
     assert EXIFTOOL
-    path.write_bytes(data)
-    command = [EXIFTOOL, "-json", "-G3:1", "-a", "-u", "-ee3", "-validate", "-warning", "-all", str(path)]
+    command = [EXIFTOOL, "-json", "-G3:1", "-a", "-u", "-ee3", *map(str, sorted(folder.iterdir()))]
     answer = subprocess.run(command, capture_output=True, check=False)
-    facts: dict[str, Any] = json.loads(answer.stdout)[0]
-    return facts
+    listed: list[dict[str, Any]] = json.loads(answer.stdout)
+    return {Path(facts["SourceFile"]).name: facts for facts in listed}
 
 
 def is_place(key: str) -> bool:
+    if "GPSInfo:" in key:  # of a BigTIFF, whose tags it calls by other names
+        return not key.endswith("Exif_0x0000")
     name = key.rpartition(":")[2].lower()
     return name != "gpsversionid" and any(
         word in name for word in ("gps", "latitude", "longitude", "longtitude", "coordinates", "locationinformation")
     )
 
 
-def is_changed(key: str) -> bool:
-    """What says how a file is built, and when it was written."""
+def is_about_the_file(key: str) -> bool:
+    """What says how a file is called and built."""
     group, _, name = key.rpartition(":")
-    return "System" in group or name in ("CurrentIPTCDigest", "Validate", "Warning") or "ExifTool" in group
+    words = ("SourceFile", "HasExtendedXMP", "Warning", "Noneu", "ApplicationNotes")
+    return "System" in group or "ExifTool" in group or name in words
 
 
 @pytest.mark.parametrize("name", FILES)
