@@ -18,6 +18,8 @@ from quickthumb.storage.errors import BlobGone, StorageUnavailable
 
 # Each is a few patches, as a rule; a file is looked through again when they are forgotten.
 KEPT_FILES = 256
+# A file that is made for it can take a second of a thread, and threads also read what others download.
+SEARCHES_AT_ONCE = 2
 
 
 class Originals:
@@ -28,6 +30,7 @@ class Originals:
         self._keeps_location = keeps_location
         # By key and version. The searches that still run are among them, so that none runs twice.
         self._searches: OrderedDict[tuple[str, str], asyncio.Task[Patches]] = OrderedDict()
+        self._turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     async def download(self, blob: Blob) -> Download:
         """The download of a source.
@@ -57,7 +60,7 @@ class Originals:
 
     async def _search(self, blob: Blob) -> Patches:
         try:
-            async with self._storage.local(blob) as path:
+            async with self._turns, self._storage.local(blob) as path:
                 return await asyncio.to_thread(find_location, path)
         except (BlobGone, FileNotFoundError) as error:
             raise SourceMissing("The source image of this job is no longer stored.") from error

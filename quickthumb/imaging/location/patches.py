@@ -8,7 +8,7 @@ from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage
 
 # Reading a number or a directory's entry takes a step, which takes some microseconds.
-MOST_STEPS = 500_000
+MOST_STEPS = 250_000
 STEP_BYTES = 1024
 # A patch takes about 100 bytes of memory, and each is looked at for every block that is read.
 MOST_PATCHES = 4096
