@@ -28,8 +28,9 @@ class Originals:
     def __init__(self, storage: Storage, *, keeps_location: bool) -> None:
         self._storage = storage
         self._keeps_location = keeps_location
-        # By key and version. The searches that still run are among them, so that none runs twice.
-        self._searches: OrderedDict[tuple[str, str], asyncio.Task[Patches]] = OrderedDict()
+        # By key and version. The searches that still run are among them, so that none runs twice. None stands for a
+        # file that cannot be looked through.
+        self._searches: OrderedDict[tuple[str, str], asyncio.Task[Patches | None]] = OrderedDict()
         self._turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     async def download(self, blob: Blob) -> Download:
@@ -52,13 +53,16 @@ class Originals:
         if len(self._searches) > KEPT_FILES:
             self._searches.popitem(last=False)
         # Another request may wait for the same search.
-        return await asyncio.shield(search)
+        patches = await asyncio.shield(search)
+        if patches is None:
+            raise OriginalWithheld("The file has far too many parts to find its location in.")
+        return patches
 
-    def _forget_failure(self, key: tuple[str, str], search: asyncio.Task[Patches]) -> None:
+    def _forget_failure(self, key: tuple[str, str], search: asyncio.Task[Patches | None]) -> None:
         if (search.cancelled() or search.exception()) and self._searches.get(key) is search:
             del self._searches[key]
 
-    async def _search(self, blob: Blob) -> Patches:
+    async def _search(self, blob: Blob) -> Patches | None:
         try:
             async with self._turns, self._storage.local(blob) as path:
                 return await asyncio.to_thread(find_location, path)
@@ -66,5 +70,5 @@ class Originals:
             raise SourceMissing("The source image of this job is no longer stored.") from error
         except OSError as error:
             raise StorageUnavailable("The server cannot use its storage right now.") from error
-        except TooInvolved as error:
-            raise OriginalWithheld("The file has far too many parts to find its location in.") from error
+        except TooInvolved:
+            return None
