@@ -6,6 +6,7 @@ metadata, it blanks the block; if it cannot follow a file, it searches the rest 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from quickthumb.imaging.formats.row import Seeking
@@ -31,10 +32,8 @@ def _everywhere(window: Bounded) -> Iterator[Patch]:
 
 
 def _in_tiff(window: Bounded) -> Iterator[Patch]:
-    try:
+    with suppress(BrokenImage):  # such as a TIFF that is cut before its directory
         yield from find_in_tiff(Stretch(window, [(0, window.size)]))
-    except BrokenImage:
-        pass  # such as a TIFF that is cut before its directory
     yield from _everywhere(window)
 
 

@@ -1,6 +1,7 @@
 """Location in AVIF, HEIF and other ISO media: in their items of EXIF and XMP, and in what videos hold."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
 from quickthumb.imaging.formats.coded_items import Ranges, locations
@@ -19,13 +20,11 @@ PACKED = b"brob"
 def find_in_iso_media(window: Bounded) -> Iterator[Patch]:
     """Location in a file of boxes. Raises TooInvolved."""
     rest = 0
-    try:
+    with suppress(BrokenImage, TooManyParts):  # what cannot be followed is searched
         for box in boxes(window, 0, None):
             end = window.size if box.end is None else min(box.end, window.size)
             yield from _in_box(window, box, end)
             rest = end
-    except (BrokenImage, TooManyParts):
-        pass  # what cannot be followed is searched
     yield from find_marked(window, rest, window.size)
 
 

@@ -1,6 +1,7 @@
 """Location in a JPEG: in its segments, and in what follows its first scan, such as further pictures and videos."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from quickthumb.imaging.formats.exif import PREFIX
 from quickthumb.imaging.formats.jpeg import ALONE, APP1, END_OF_IMAGE, START_OF_SCAN, XMP
@@ -24,7 +25,7 @@ def find_in_jpeg(window: Bounded) -> Iterator[Patch]:
     """Location in a JPEG. Raises TooInvolved."""
     rest, parts = 2, _Parts(window)
     packets: list[Segment] = []
-    try:
+    with suppress(BrokenImage):  # what cannot be followed is searched
         for marker, start, length in _segments(window):
             rest = start + length
             name = window.at(start, min(length, len(EXTENSION)))
@@ -36,8 +37,6 @@ def find_in_jpeg(window: Bounded) -> Iterator[Patch]:
                 parts.take(start, length)
             else:
                 yield from find_marked(window, start, rest)
-    except BrokenImage:
-        pass  # what cannot be followed is searched
     for packet in packets:
         yield from find_in_xmp(Stretch(window, [packet]))
         yield from parts.renamed_in(packet)

@@ -78,7 +78,7 @@ def jpeg_with(*segments: bytes) -> bytes:
 def extended_xmp() -> bytes:
     """A packet in two segments; a coordinate lies in both."""
     packet = xmp(padding=1000)
-    digest = hashlib.md5(packet).hexdigest().upper().encode()
+    digest = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper().encode()
     cut = packet.index(b"<exif:GPSLongitude>") + 22
     main = b"http://ns.adobe.com/xap/1.0/\0" + b'<x:xmpmeta xmpNote:HasExtendedXMP="%b"/>' % digest
     head = b"http://ns.adobe.com/xmp/extension/\0" + digest + struct.pack(">I", len(packet))

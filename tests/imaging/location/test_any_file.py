@@ -1,5 +1,6 @@
-"""Any file: cut anywhere, damaged anywhere, or made to take long. Nothing is raised, no length changes, time is bounded."""
+"""Any file, cut, damaged, or made to take long: nothing is raised, no length changes, and time is bounded."""
 
+import contextlib
 import struct
 import time
 from pathlib import Path
@@ -89,10 +90,6 @@ COSTLY = {
 def test_what_is_made_to_take_long_ends(path: Path, name: str) -> None:
     path.write_bytes(COSTLY[name]())
     begun = time.thread_time()
-    try:
+    with contextlib.suppress(TooInvolved):
         find_location(path)
-    except TooInvolved:
-        pass
-    seconds = time.thread_time() - begun
-    print(f"{name}: {seconds:.2f} s")
-    assert seconds < MOST_SECONDS
+    assert time.thread_time() - begun < MOST_SECONDS

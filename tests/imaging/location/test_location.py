@@ -74,7 +74,7 @@ def test_pillow_reads_no_place(tmp_path: Path, name: str) -> None:
         except SyntaxError:
             return
         assert set(block.get_ifd(ExifTags.IFD.GPSInfo)) <= {ExifTags.GPS.GPSVersionID}
-        if "damaged" not in name and (name.startswith("jpeg-exif") or name.startswith("webp-exif")):
+        if "damaged" not in name and name.startswith(("jpeg-exif", "webp-exif")):
             assert block[ExifTags.Base.Software] == "A camera"
 
 
