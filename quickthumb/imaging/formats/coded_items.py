@@ -184,9 +184,11 @@ def _check_grid(contents: _Contents, item: int) -> None:
 
 
 def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: int) -> None:
+    if not coded.frames:
+        raise BrokenImage("The image is damaged: a part of it has no picture.")
     if coded.frames > most_frames:
         raise TooManyParts(
-            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} are accepted."
+            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} may be."
         )
     if coded.width * coded.height > math.prod(side + PADDING_PIXELS for side in size):
         raise BrokenImage(

@@ -25,6 +25,7 @@ def _set_up() -> None:
         def load(self) -> Any:
             announced = self.size
             loaded = super().load()  # type: ignore[no-untyped-call]
+            self._heif_file = None  # which keeps its pixels for as long as it could show other pictures
             if self.size != announced:
                 raise ValueError(f"The picture has {self.size} pixels in place of {announced}.")
             return loaded
