@@ -26,8 +26,8 @@ from quickthumb.model.order import check_count
 from quickthumb.model.output import Output
 
 _SECONDS = 1e-9
-# Decoding, for each pixel of the source; the others are AVIF, and any format that is not listed. A progressive JPEG takes
-# another pass for each of its scans.
+# Decoding, for each pixel of the source; the others are AVIF, and any format that is not listed. A progressive JPEG
+# takes another pass for each of its scans.
 _DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80, "heif": 180}
 _DECODE_PROGRESSIVE, _DECODE_OTHERS = 60, 250
 # Resampling, for each pixel that it reads and each that it makes.

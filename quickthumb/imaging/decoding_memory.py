@@ -1,7 +1,8 @@
 """How much memory decoding a picture takes, and how much of it stays until the file is closed.
 
 The numbers are bytes per pixel, read from the code of Pillow and of the codecs, and measured (Pillow 13, libwebp 1.6,
-libavif 1.4 with dav1d, libheif 1.23 with libde265, libtiff 4.7): `tests/imaging/test_memory.py` holds them against real decodes.
+libavif 1.4 with dav1d, libheif 1.23 with libde265, libtiff 4.7): `tests/imaging/test_memory.py` holds them against real
+decodes.
 """
 
 from quickthumb.imaging.orientation import Size

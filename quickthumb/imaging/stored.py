@@ -28,9 +28,9 @@ class Stored:
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
-    known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has several scans;
-    `samples` is its number of samples per pixel, or that of a HEIF without its transparency, and `is_deep` says that they
-    have more than 8 bits. `strip_bytes` is what a TIFF's decoder takes for one strip.
+    known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has
+    several scans; `samples` is its number of samples per pixel, or that of a HEIF without its transparency, and
+    `is_deep` says that a HEIF's have more than 8 bits. `strip_bytes` is what a TIFF's decoder takes for one strip.
     """
 
     format: str
