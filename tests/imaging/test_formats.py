@@ -16,7 +16,7 @@ from quickthumb.model.errors import InvalidParameter, TooManyPixels, Unsupported
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import FormatName, Output
 from tests.imaging.conftest import Engine
-from tests.imaging.measures import delta_e, ssim
+from tests.imaging.measures import delta_e
 from tests.imaging.pictures import disc, gradient, noise
 
 SOURCES = ["jpg", "png", "webp", "gif", "avif", "tiff", "bmp", "ico"]

@@ -1,4 +1,4 @@
-"""HEIC: what decoders make of it, next to AVIF where both have the same boxes; and what is refused before they see it."""
+"""HEIC: what is made of it, next to AVIF where both have the same boxes; and what is refused before it is decoded."""
 
 import io
 import itertools
