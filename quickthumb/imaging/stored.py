@@ -165,7 +165,7 @@ def _in_scans(image: Image.Image) -> bool:
 def _samples(image: Image.Image) -> float:
     """The samples per pixel of a JPEG or HEIF: less than three where colors are subsampled."""
     if image.format == "HEIF":
-        return _SAMPLES.get(image.info.get("chroma"), 1.0 if image.mode in ("L", "LA") else 3.0)
+        return _SAMPLES.get(image.info.get("chroma", 0), 1.0 if image.mode in ("L", "LA") else 3.0)
     layers = getattr(image, "layer", None)
     if not layers:
         return 4.0

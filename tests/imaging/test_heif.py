@@ -341,6 +341,50 @@ def test_lies_are_found_before_anything_is_decoded(tmp_path: Path, path: Path, n
         render(path, [Output(width=20)], tmp_path, LIMITS)
 
 
+def overlapping(times: int) -> bytes:
+    """A file with an item of EXIF whose data is all of the file, so many times."""
+    whole = iso_file([hevc(COLOR), Part(b"Exif", bytes(4), describes=(1,))])
+    one = struct.pack(">HHHHII", 2, 0, 0, 1, len(whole) - 4, 4)
+    grown = 8 * (times - 1)
+    many = struct.pack(">HHHH", 2, 0, 0, times) + struct.pack(">II", 0, len(whole) + grown) * times
+    changed = bytearray(whole.replace(one, many))
+    first = changed.index(struct.pack(">HHHH", 1, 0, 0, 1)) + 8
+    struct.pack_into(">I", changed, first, int.from_bytes(changed[first : first + 4], "big") + grown)
+    for kind in (b"meta", b"iloc"):
+        place = changed.index(kind) - 4
+        struct.pack_into(">I", changed, place, int.from_bytes(changed[place : place + 4], "big") + grown)
+    return bytes(changed)
+
+
+def profiled(pictures: int, profile_bytes: int) -> bytes:
+    """Pictures that share a color profile."""
+    return iso_file([hevc(COLOR, SIZE, box(b"colr", b"prof", bytes(profile_bytes)))] * pictures)
+
+
+def described(pictures: int, exif_bytes: int) -> bytes:
+    """Pictures that share their EXIF."""
+    shared = Part(b"Exif", bytes(exif_bytes), describes=tuple(range(1, pictures + 1)))
+    return iso_file([*[hevc(COLOR)] * pictures, shared])
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "error"),
+    [
+        (overlapping(1), overlapping(2), BrokenImage),
+        (profiled(16, 1_000_000), profiled(17, 1_000_000), TooManyParts),
+        (described(16, 1_000_000), described(17, 1_000_000), TooManyParts),
+    ],
+    ids=["overlapping", "profiles", "EXIF"],
+)
+def test_what_is_copied_is_bounded(path: Path, accepted: bytes, refused: bytes, error: type[QuickThumbError]) -> None:
+    path.write_bytes(accepted)
+    with opened(path, LIMITS):
+        pass
+    path.write_bytes(refused)
+    with pytest.raises(error), opened(path, LIMITS):
+        pass
+
+
 SAMPLES = (
     iso_file([hevc(COLOR)]),
     iso_file([hevc(TEN, SIZE, irot(1), clap(*PART, SIZE)), alpha_of(1)]),

@@ -12,6 +12,7 @@ from itertools import islice
 from quickthumb.imaging.formats import av1, hevc, items
 from quickthumb.imaging.formats.bits import Coded
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats.item_bytes import check_bytes
 from quickthumb.imaging.formats.items import Fields, Ranges
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
@@ -139,11 +140,13 @@ def _check_items(window: Window, meta: Box, header: Header) -> None:
     contents = _Contents(window, items.kinds(window, meta), dict(items.locations(window, meta)), {})
     for item, found in items.properties(window, meta):
         contents.properties.setdefault(item, found)
+    told = items.references(window, meta)
+    check_bytes(window, contents.kinds, contents.places, contents.properties, told)
     primary = items.primary_item(window, meta)
     spare = GRID_SHARE * header.width * header.height + GRID_SPARE_PIXELS
     left = {True: spare, False: spare}  # for transparency, and for the rest
     read: dict[int, int] = {}
-    for item in items.decoded_items(primary, items.references(window, meta), contents.is_alpha):
+    for item in items.decoded_items(primary, told, contents.is_alpha):
         if item not in read:
             read[item] = _check_item(contents, item, header)
         is_alpha = contents.is_alpha(item)
