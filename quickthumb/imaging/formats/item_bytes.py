@@ -1,7 +1,7 @@
 """How many bytes decoders copy from the items of an AVIF or HEIF.
 
-Pieces of data may overlap, an item may describe any number of pictures, and they may share a color profile: so a file can
-make a decoder copy far more than the file has.
+Pieces of data may overlap, an item may describe any number of pictures, and they may share a color profile: so a file
+can make a decoder copy far more than the file has.
 """
 
 from collections import Counter
