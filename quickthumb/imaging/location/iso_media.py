@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
-from quickthumb.imaging.formats.coded_items import Ranges, locations
+from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child
+from quickthumb.imaging.formats.items import Ranges, locations
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import ZERO, Bounded, Patch, Stretch
@@ -47,8 +47,7 @@ def _in_box(window: Bounded, box: Box, end: int) -> Iterator[Patch]:
 def _in_items(window: Bounded, meta: Box) -> Iterator[Patch]:
     """Location in the items of EXIF and XMP, wherever their data lies."""
     kinds = dict(_metadata_items(window, child(window, meta, b"iinf")))
-    inline = next((box.content for box in children(window, meta) if box.kind == b"idat"), 0)
-    for number, ranges in locations(window, child(window, meta, b"iloc"), inline):
+    for number, ranges in locations(window, meta):
         data = Stretch(window, _within(window, ranges))
         if kinds.get(number) == b"Exif":
             yield from _in_exif(data)
