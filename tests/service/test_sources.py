@@ -17,6 +17,7 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.service.sources import SourceIntake
 from quickthumb.storage import FileStorage
+from tests.imaging.iso_files import COLOR, SIZE, clap, hevc, imir, irot, iso_file
 
 LANDSCAPE, PORTRAIT = (48, 30), (30, 48)
 # Incompressible, so that pieces and blocks end before, within and behind the pixels.
@@ -64,6 +65,17 @@ def itxt(packet: bytes) -> bytes:
     return chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
 
 
+# The properties of AVIF and HEIC that stand for EXIF's orientations.
+TURNS = {
+    1: (),
+    2: (imir(1),),
+    3: (irot(2),),
+    4: (imir(0),),
+    5: (irot(1), imir(0)),
+    6: (irot(3),),
+    7: (irot(1), imir(1)),
+    8: (irot(1),),
+}
 WAYS: dict[str, Callable[[int], bytes]] = {
     "jpeg": lambda turn: saved("JPEG", exif=b"Exif\0\0" + exif(turn)),
     "tiff": lambda turn: saved("TIFF", tiffinfo={274: turn}),
@@ -89,6 +101,8 @@ WAYS: dict[str, Callable[[int], bytes]] = {
     "webp-lossless-large": lambda turn: saved("WEBP", LARGE, exif=exif(turn), lossless=True),
     "avif": lambda turn: saved("AVIF", exif=b"Exif\0\0" + exif(turn)),
     "avif-large": lambda turn: saved("AVIF", LARGE, exif=b"Exif\0\0" + exif(turn), speed=9),
+    "heic": lambda turn: iso_file([hevc(COLOR, SIZE, *TURNS[turn])]),
+    "heic-part": lambda turn: iso_file([hevc(COLOR, SIZE, clap(10, 20, 90, 60, SIZE), *TURNS[turn])]),
     "gif": lambda _: saved("GIF"),
 }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_raw_profile, told_by_xmp, turned
+from quickthumb.imaging.formats.exif import UPRIGHT, turned
+from quickthumb.imaging.formats.png_orientation import XMP, Told
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -38,11 +38,6 @@ AVERAGE_CHUNK_BYTES = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
 MOST_TEXT_BYTES = 16 * 1024 * 1024
-XMP = "XML:com.adobe.xmp"
-RAW_EXIF = b"Raw profile type exif"
-# The chunks that may say how the picture lies, and how many blocks are read at most: one is usual.
-TELLING = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
-MOST_BLOCKS = 4
 
 
 def read_header(window: Window) -> Header:
@@ -61,46 +56,8 @@ def read_size(window: Window, start: int) -> tuple[int, int]:
     return width, height
 
 
-class _Told:
-    """What chunks say of the orientation. As in Pillow, EXIF counts first, then EXIF in a text, then XMP."""
-
-    def __init__(self) -> None:
-        self._exif: int | None = None
-        self._raw: int | None = None
-        self._xmp: int | None = None
-        self._left = MOST_BLOCKS
-
-    def wants(self, name: bytes, length: int) -> int:
-        """How many bytes of a chunk tell."""
-        return min(length, MOST_BYTES) if self._left and name in TELLING else 0
-
-    def take(self, name: bytes, content: bytes) -> None:
-        """Takes the first bytes of a chunk, as many as `wants` says."""
-        key, _, text = content.partition(b"\0")
-        if name == b"eXIf":
-            self._exif = told_by_exif(content)
-        elif key == XMP.encode():
-            *_, packet = text[2:].split(b"\0", 2)  # behind two flags, a language and a translated key
-            self._xmp = told_by_xmp(_unpacked(packet) if text[:1] == b"\1" else packet)
-        elif key == RAW_EXIF:
-            self._raw = told_by_raw_profile(_unpacked(text[1:]) if name == b"zTXt" else text)
-        else:
-            return
-        self._left -= 1
-
-    @property
-    def orientation(self) -> int | None:
-        return self._exif or self._raw or self._xmp
-
-
-def _unpacked(data: bytes) -> bytes:
-    with contextlib.suppress(zlib.error):
-        return zlib.decompressobj().decompress(data, 2 * MOST_BYTES)
-    return b""
-
-
 def _orientation(window: Window) -> int:
-    told = _Told()
+    told = Told()
     offset = SECOND_CHUNK
     for _ in range(MOST_CHUNKS):
         chunk = window.at(offset, CHUNK_HEAD_BYTES)
@@ -119,7 +76,7 @@ def watch(_: Limits) -> Generator[tuple[int, int], bytes, int | None]:
     Raises BrokenImage at a second header: decoders would believe that one.
     """
     chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
-    told, is_first, frames, skipped = _Told(), True, 0, len(SIGNATURE)
+    told, is_first, frames, skipped = Told(), True, 0, len(SIGNATURE)
     while True:
         head = yield skipped, CHUNK_HEAD_BYTES
         length, name = int.from_bytes(head[:4], "big"), head[4:]
@@ -173,7 +130,7 @@ def _xmp(block: bytes) -> Options:
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_itxt(XMP, block.decode("utf-8", "replace"))
+    texts.add_itxt(XMP.decode(), block.decode("utf-8", "replace"))
     return {"pnginfo": texts}
 
 

@@ -33,14 +33,14 @@ def find_marked(window: Bounded, start: int, end: int) -> Iterator[Patch]:
         for mark, find in MARKS.items():
             at = block.find(mark)
             while 0 <= at < BLOCK_BYTES:
-                yield from _readable(find(window, offset + at, end))
+                yield from _readable(find, window, offset + at, end)
                 at = block.find(mark, at + 1)
 
 
-def _readable(patches: Iterator[Patch]) -> list[Patch]:
-    """The patches; none if the mark was there by chance, and nothing behind it makes sense."""
+def _readable(find: Find, window: Bounded, at: int, end: int) -> list[Patch]:
+    """What is found at a mark; nothing if the mark was there by chance, and what follows it makes no sense."""
     try:
-        return list(patches)
+        return list(find(window, at, end))
     except BrokenImage:
         return []
 

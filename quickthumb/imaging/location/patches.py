@@ -103,7 +103,7 @@ class Stretch:
 
     def at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`. Raises BrokenImage if the run or the file ends before."""
-        if offset < 0 or offset + length > self.length:
+        if offset < 0 or not 0 <= length <= self.length - offset:
             raise BrokenImage("The image is damaged: a block of its metadata ends too early.")
         return b"".join(self._window.at(*piece) for piece in self._pieces(offset, length))
 

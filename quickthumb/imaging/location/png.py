@@ -6,7 +6,8 @@ A chunk that cannot be patched in its place becomes a chunk of zeros under a nam
 import zlib
 from collections.abc import Generator, Iterator
 
-from quickthumb.imaging.formats.png import CHUNK_HEAD_BYTES, SIGNATURE, XMP
+from quickthumb.imaging.formats.png import CHUNK_HEAD_BYTES, SIGNATURE
+from quickthumb.imaging.formats.png_orientation import XMP
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import ZERO, Bounded, Patch, Patches, Stretch
@@ -70,7 +71,7 @@ def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     key, _, rest = content.partition(b"\0")
     if LOCATED_NAME.search(key):
         return None
-    if key != XMP.encode() and not key.startswith(PROFILES):
+    if key != XMP and not key.startswith(PROFILES):
         return []
     text = _text(name, rest)
     packed = name == b"zTXt" or (name == b"iTXt" and rest[:1] == b"\1")

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.imaging.iso_files import COLOR, Part, box, hevc, iso_file
+
 PICTURE = Image.effect_noise((48, 30), 90).convert("RGB")
 # Numbers that are nowhere else in a file, as EXIF's rationals, and as text.
 DEGREES = (52, 31, 7_654_321)
@@ -84,11 +86,6 @@ def extended_xmp() -> bytes:
     head = b"http://ns.adobe.com/xmp/extension/\0" + digest + struct.pack(">I", len(packet))
     parts = [head + struct.pack(">I", at) + packet[at:end] for at, end in ((cut, len(packet)), (0, cut))]
     return jpeg_with(segment(main), *map(segment, parts))
-
-
-def box(kind: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I", 8 + len(body)) + kind + body
 
 
 def video() -> bytes:
@@ -240,6 +237,13 @@ FILES: dict[str, Callable[[], bytes]] = {
     "tiff-big-big-endian": lambda: tiff(order=">", big=True),
     "avif": lambda: saved("AVIF", exif=exif(), xmp=xmp()),
     "avif-video": lambda: saved("AVIF", exif=exif()) + box(b"mpvd", video()),
+    "heic": lambda: iso_file(
+        [
+            hevc(COLOR),
+            Part(b"Exif", struct.pack(">I", 6) + exif(), describes=(1,)),
+            Part(b"mime\0application/rdf+xml", xmp(), describes=(1,)),
+        ]
+    ),
     "gif": gif,
     "ico": icon,
 }

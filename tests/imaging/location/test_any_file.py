@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from quickthumb.imaging.location import TooInvolved, find_location
-from tests.imaging.location.files import FILES, TRACES, box, chunk, exif, jpeg_with, png_with, saved, segment, xmp
+from tests.imaging.iso_files import box
+from tests.imaging.location.files import FILES, TRACES, chunk, exif, jpeg_with, png_with, saved, segment, xmp
 
 # Generous, because machines are busy; what is bounded here takes a second or two, and would otherwise take minutes.
 MOST_SECONDS = 60.0

@@ -17,8 +17,8 @@ from tests.imaging.location import files
 from tests.imaging.location.files import FILES, TRACES, exif, jpeg_with, saved, segment, xmp
 
 EXIFTOOL = shutil.which("exiftool")
-# What Pillow cannot open.
-UNREADABLE = ("tiff-big-big-endian",)
+# What Pillow cannot open by itself.
+UNREADABLE = ("tiff-big-big-endian", "heic")
 # Where the place is packed, or written in two bytes for each letter.
 PLAIN = ("png-raw-app1-packed", "png-raw-xmp-packed", "png-xmp-packed", "jpeg-xmp-utf-16")
 
