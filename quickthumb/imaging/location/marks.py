@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from quickthumb.imaging.formats.exif import PREFIX
 from quickthumb.imaging.location.exif import find_in_exif, find_in_tiff
 from quickthumb.imaging.location.patches import SPACE, ZERO, Bounded, Patch, Stretch
-from quickthumb.imaging.location.xmp import find_in_xmp
+from quickthumb.imaging.location.xmp import TAGS, find_in_xmp
 from quickthumb.model.errors import BrokenImage
 
 BLOCK_BYTES = 1024 * 1024
@@ -95,6 +95,13 @@ def _json(window: Bounded, at: int, end: int) -> Iterator[Patch]:
         yield Patch(at + value.start(1) + within, len(value[1]) - 2 * within, fill)
 
 
+def _tag(window: Bounded, at: int, end: int) -> Iterator[Patch]:
+    """A coordinate among the keywords of IPTC."""
+    tag = TAGS.match(window.at(at, min(MOST_BOX_BYTES, end - at)))
+    if tag:
+        yield Patch(at + tag.start(1), len(tag[1]), SPACE)
+
+
 MARKS: dict[bytes, Find] = {
     PREFIX: _exif,
     b"<rdf:RDF": _xmp,
@@ -103,5 +110,7 @@ MARKS: dict[bytes, Find] = {
     b"loci": _box,
     b"com.apple.quicktime.location.ISO6709": _apple,
     b'"exif:GPS': _json,
+    b"geo:lat=": _tag,
+    b"geo:lon": _tag,
 }
 LONGEST_MARK = max(map(len, MARKS))

@@ -13,15 +13,26 @@ from quickthumb.imaging.location.patches import SPACE, Patch, Stretch
 # A longer packet is blanked without a look into it.
 MOST_PACKET_BYTES = 16 * 1024 * 1024
 MOST_SPANS = 500
+MOST_WORDS = 2000
+# Some programs end a packet in UTF-8 with a few zeros.
+UTF_16_SHARE = 0.25
 # Looking for names takes longer than reading.
-STEP_BYTES = 64
+STEP_BYTES = 128
 
+# What a name says that tells of location.
+WORDS = (b"gps", b"latitude", b"longitude", b"longtitude", b"iso6709", b"geotag")
+# Vocabularies that tell of nothing else.
+PREFIXES = (b"gps:", b"geo:", b"geo84:", b"wgs84:", b"wgs84_pos:", b"georss:", b"gml:")
 _NAME = (
-    rb"(?!xmlns:)(?:[\w.-]{1,80}:)?(?:[\w.-]{0,80}?(?:gps|latitude|longt?itude|iso6709|geotag)[\w.-]{0,80})"
-    rb"|(?:gps|geo|geo84|wgs84|wgs84_pos|georss|gml):[\w.-]{1,80}"
+    rb"(?!xmlns:)(?:(?:[\w.-]{1,80}:)?[\w.-]{0,80}?(?:" + b"|".join(WORDS) + rb")[\w.-]{0,80}"
+    rb"|(?:" + b"|".join(PREFIXES) + rb")[\w.-]{1,80})"
 )
 LOCATED = re.compile(rb"[<\s](" + _NAME + rb")(?=[\s=>/])", re.IGNORECASE)
 LOCATED_NAME = re.compile(_NAME, re.IGNORECASE)
+LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-"
+LONGEST_NAME = 250
+# The coordinates in keywords that tagging programs write.
+TAGS = re.compile(rb"geo:(?:lat|lon|long|lng|alt)=([-+.\d]{1,40})", re.IGNORECASE)
 _VALUE = re.compile(rb"""\s*=\s*(?:"[^"]*"|'[^']*'|(["']))""")
 
 Span = tuple[int, int]
@@ -39,17 +50,33 @@ def find_in_xmp(packet: Stretch) -> Iterator[Patch]:
 
 def spans(packet: bytes) -> list[Span]:
     """Where a packet holds location. All of it, if it holds some and is not in UTF-8, or holds very much."""
-    if b"\0" in packet:
+    if packet.count(0) > len(packet) * UTF_16_SHARE:
         return [(0, len(packet))] if LOCATED.search(packet.replace(b"\0", b"")) else []
-    found: list[Span] = []
+    lower = packet.lower()
+    starts = _starts(packet, lower)
+    if len(starts) > MOST_WORDS:
+        return [(0, len(packet))]
+    found = [tag.span(1) for tag in TAGS.finditer(packet)] if b"geo:" in lower else []
     at = 0
-    while match := LOCATED.search(packet, at):
-        span = _element(packet, match) if match[0][:1] == b"<" else _attribute(packet, match)
-        at = span[1] if span else match.end()
-        found += [span] if span else []
-        if len(found) > MOST_SPANS:
-            return [(0, len(packet))]
-    return found
+    for start in starts:
+        match = LOCATED.match(packet, start - 1) if start > at else None
+        if match:
+            span = _element(packet, match) if match[0][:1] == b"<" else _attribute(packet, match)
+            at = span[1] if span else at
+            found += [span] if span else []
+    return found if len(found) <= MOST_SPANS else [(0, len(packet))]
+
+
+def _starts(packet: bytes, lower: bytes) -> list[int]:
+    """Where names that may tell of location begin, in order; more than MOST_WORDS if there are very many."""
+    found: list[int] = []
+    for word in WORDS + PREFIXES:
+        at = lower.find(word)
+        while at >= 0 and len(found) <= MOST_WORDS:
+            before = packet[max(0, at - LONGEST_NAME) : at]
+            found.append(at - len(before) + len(before.rstrip(LETTERS)))
+            at = lower.find(word, at + len(word))
+    return sorted(found)
 
 
 def _element(packet: bytes, match: re.Match[bytes]) -> Span:

@@ -25,6 +25,7 @@ TRACES = (
     AREA.encode(),
     AREA.encode().hex().encode(),
     b"+52.5187+013.3762",
+    b"52.5187013762",
 )
 
 
@@ -197,6 +198,12 @@ def photoshop() -> bytes:
     return b"Photoshop 3.0\0" + resource
 
 
+def iptc(*keywords: bytes) -> bytes:
+    """Keywords of a caption, as Photoshop stores them (IPTC-IIM 2:25)."""
+    told = b"".join(b"\x1c\2\x19" + struct.pack(">H", len(keyword)) + keyword for keyword in keywords)
+    return b"Photoshop 3.0\0" + b"8BIM\4\4\0\0" + struct.pack(">I", len(told)) + told + b"\0" * (len(told) % 2)
+
+
 CREDENTIALS = b'{"@context": {}, "exif:GPSLatitude": "%b", "exif:GPSVersionID": "2.3"}' % PLACE.encode()
 
 FILES: dict[str, Callable[[], bytes]] = {
@@ -213,6 +220,11 @@ FILES: dict[str, Callable[[], bytes]] = {
     "jpeg-motion": lambda: saved("JPEG", exif=exif()) + video(),
     "jpeg-motion-samsung": lambda: saved("JPEG") + b"\0\0\x30\x0aMotionPhoto_Data" + video() + b"SEFHSEFT",
     "mpo": multi_picture,
+    "jpeg-keywords": lambda: jpeg_with(
+        segment(iptc(b"geo:lat=52.5187013762", b"geo:lon=52.5187013762", b"a geo:lat"), 0xED)
+    ),
+    "webp-keywords": lambda: saved("WEBP", xmp=b"<rdf:li>geo:lat=52.5187013762</rdf:li><rdf:li>Geo:Long=52.5187013762"),
+    "webp-xmp-zeros": lambda: saved("WEBP", xmp=xmp() + bytes(3)),
     "png-exif": lambda: saved("PNG", exif=exif()),
     "png-late-exif": lambda: png_with(chunk(b"eXIf", exif()[6:])),
     "png-xmp": lambda: saved("PNG", pnginfo=png_texts()),

@@ -97,8 +97,9 @@ def test_exiftool_reads_no_place_and_all_else(tmp_path: Path) -> None:
 
 # These credentials are cut short, and this program would look for their end forever.
 HANGS = ("jpeg-credentials", "png-credentials")
+KEYWORDS = ("jpeg-keywords", "webp-keywords")
 # Where it does not look for places.
-NOT_READ = ("jpeg-prefix-twice", "jpeg-motion-samsung", "png-behind", "ico")  # fmt: skip
+NOT_READ = ("jpeg-prefix-twice", "jpeg-motion-samsung", "png-behind", "ico", *KEYWORDS)
 # What cannot be read is blanked as a whole.
 BLANKED = ("jpeg-damaged-exif", "jpeg-xmp-utf-16", "png-property")
 
@@ -124,7 +125,7 @@ def is_place(key: str) -> bool:
 def is_about_the_file(key: str) -> bool:
     """What says how a file is called and built."""
     group, _, name = key.rpartition(":")
-    words = ("SourceFile", "HasExtendedXMP", "Warning", "Noneu", "ApplicationNotes")
+    words = ("Keywords", "CurrentIPTCDigest", "SourceFile", "HasExtendedXMP", "Warning", "Noneu", "ApplicationNotes")
     return "System" in group or "ExifTool" in group or name in words
 
 
@@ -164,6 +165,10 @@ def test_files_without_a_place_stay_as_they_are(tmp_path: Path, name: str) -> No
     patches = find_location(path)
     assert patches.mark == ""
     assert patches.apply(data) is data
+
+
+def test_a_packet_that_ends_in_zeros_keeps_all_else(tmp_path: Path) -> None:
+    assert b"FullPanoWidthPixels" in cleaned(tmp_path / "picture", FILES["webp-xmp-zeros"]())
 
 
 def test_every_format_has_a_finder() -> None:
