@@ -15,6 +15,8 @@ from quickthumb.imaging.location.xmp import spans
 # How a block of EXIF begins; other profiles hold XMP, IPTC and the like.
 BLOCKS = (PREFIX, b"II", b"MM")
 PROFILE_LINES = 3
+# What may stand between the digits.
+FILLING = b" \t\r\n\0"
 # Blocks of a packed text that unpack to nothing: a stored one, and one with fixed codes before it.
 _FIVE, _SIX = b"\0\0\0\xff\xff", b"\2\0\0\0\xff\xff"
 _LAST = b"\3\0"
@@ -25,22 +27,19 @@ def without_location(text: bytes, *, in_digits: bool) -> bytes | None:
     """A text of the same length that says no place; the same object if it says none. None if it cannot be read."""
     if not in_digits:
         return _packet(text)
-    lines = text.split(b"\n")
-    digits = b"".join(lines[PROFILE_LINES:])
+    head = text.split(b"\n", PROFILE_LINES)[:-1]
+    start = sum(len(line) + 1 for line in head)
     try:
+        # Behind the digits may be anything: some programs let other bytes follow.
+        digits = text[start:].translate(None, delete=FILLING)[: 2 * int(head[-1])]
         block = bytes.fromhex(digits.decode("ascii"))
-    except ValueError:
+    except (ValueError, IndexError):
         return None
     clean = _block(block)
     if clean is block:
         return text
-    told = clean.hex().encode()
-    if len(told) != len(digits):  # there were spaces in between
-        return None
-    for number in range(PROFILE_LINES, len(lines)):
-        length = len(lines[number])
-        lines[number], told = told[:length], told[length:]
-    return b"\n".join(lines)
+    told = iter(clean.hex().encode())
+    return text[:start] + bytes(old if old in FILLING else next(told, old) for old in text[start:])
 
 
 def _packet(text: bytes) -> bytes:

@@ -233,6 +233,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "png-raw-app1-packed": lambda: png_with(
         chunk(b"zTXt", b"Raw profile type APP1\0\0" + zlib.compress(raw_profile(exif())))
     ),
+    "png-raw-exif-spaced": lambda: png_with(
+        chunk(b"tEXt", b"Raw profile type exif\0" + raw_profile(exif()).replace(b"00", b"0 0").upper() + b" \0behind")
+    ),
     "png-raw-xmp-packed": lambda: png_with(
         chunk(b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(raw_profile(xmp())))
     ),
