@@ -19,6 +19,7 @@ from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.originals import Originals
 from quickthumb.service.presets import read_presets
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
@@ -67,7 +68,8 @@ def image_service(
         budget_bytes=config.sandbox.decode_budget_bytes,
     )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
-    return ImageService(store, storage, watch, submission, shutdown, waits)
+    originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
+    return ImageService(store, storage, watch, submission, shutdown, waits, originals)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:

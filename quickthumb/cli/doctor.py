@@ -52,6 +52,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield machine.settings(config, secrecy.own_environment())
     yield from machine.hosts(config.web)
+    yield from machine.originals(config.web)
     yield from machine.folder(config)
     yield machine.sandbox()
     yield from asyncio.run(_redis(config))

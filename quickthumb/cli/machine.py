@@ -64,6 +64,13 @@ def hosts(web: WebSettings) -> Iterator[Finding]:
         yield Finding(Level.OK, "hosts", f"Requests may name IP addresses, {names} (ALLOWED_HOSTS), and no other host.")
 
 
+def originals(web: WebSettings) -> Iterator[Finding]:
+    """Whether originals are served with the places where they were taken."""
+    if web.original_metadata == "keep":
+        told = "Originals tell the places where they were taken (ORIGINAL_METADATA); let only their owners reach them."
+        yield Finding(Level.WARNING, "originals", told)
+
+
 def folder(config: Config) -> Iterator[Finding]:
     """Whether the data folder is there, takes writes, has room, and is closed to other users."""
     place = config.storage.data_dir

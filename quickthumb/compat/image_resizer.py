@@ -16,7 +16,8 @@ from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.model.errors import InvalidParameter, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Status
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.service.errors import UPLOAD, JobFailed, NotReady, UnknownJob, UnknownResult
+from quickthumb.service.errors import UPLOAD, JobFailed, NotReady, OriginalWithheld, UnknownJob, UnknownResult
+from quickthumb.storage.errors import StorageUnavailable
 
 TAG = "Older API: Image Resizer"
 PRESET = "square-32-64"
@@ -88,8 +89,9 @@ async def show_task_image(request: Request) -> Response:
 
 
 def _require_square(header: Header) -> None:
-    if header.width != header.height:
-        raise NotSquare(f"The image has {header.width} × {header.height} pixels.", field="data")
+    width, height = header.upright
+    if width != height:
+        raise NotSquare(f"The image has {width} × {height} pixels.", field="data")
 
 
 def _presented(job: Job) -> TaskView:
@@ -125,6 +127,6 @@ ENDPOINTS = (
               Answer(206, "The requested part of the file.", media_types=PARTS),
               Answer(304, "The client's copy is current.")),
              (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, JobFailed, SourceMissing,
-              RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
+              OriginalWithheld, StorageUnavailable, RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
 )
 # fmt: on

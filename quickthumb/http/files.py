@@ -56,7 +56,7 @@ def serve(
             "Content-Disposition": content_disposition(disposition, name),
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Cross-Origin-Resource-Policy": shown,
-            "ETag": f'"{download.blob.version}"',
+            "ETag": f'"{download.version}"',
             "Last-Modified": format_datetime(download.blob.modified_at, usegmt=True),
         }
     )

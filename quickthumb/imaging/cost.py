@@ -26,9 +26,9 @@ from quickthumb.model.order import check_count
 from quickthumb.model.output import Output
 
 _SECONDS = 1e-9
-# Decoding, for each pixel of the source; the others are AVIF and HEIF, and any format that is not listed. A progressive
-# JPEG takes another pass for each of its scans.
-_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80}
+# Decoding, for each pixel of the source; the others are AVIF, and any format that is not listed. A progressive JPEG
+# takes another pass for each of its scans.
+_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80, "heif": 180}
 _DECODE_PROGRESSIVE, _DECODE_OTHERS = 60, 250
 # Resampling, for each pixel that it reads and each that it makes.
 _READ, _MADE = 4.5, 12
@@ -85,12 +85,14 @@ def estimate_cost(
     has_alpha: bool | None = None,
     progressive: bool = False,
     has_gain_map: bool = True,
+    stored: Size | None = None,
 ) -> Cost:
     """The cost of making `outputs` from a source of that upright `size`, in pixels.
 
-    `has_alpha` is None while nobody knows whether the source is transparent. `has_gain_map` is only false if it surely
-    has no gain map that an output could keep; a map counts as large as the picture. An output that cannot be made from
-    a source of that size costs nothing: rendering refuses it.
+    `stored` is the size that is decoded if only a part of it is shown. `has_alpha` is None while nobody knows whether
+    the source is transparent. `has_gain_map` is only false if it surely has no gain map that an output could keep; a
+    map counts as large as the picture. An output that cannot be made from a source of that size costs nothing:
+    rendering refuses it.
     """
     transparent = format not in _OPAQUE if has_alpha is None else has_alpha
     source = _Facts(format, frames, transparent)
@@ -110,7 +112,7 @@ def estimate_cost(
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
         if has_gain_map and output.hdr == "keep" and format == source.result_format(output) == "jpeg":
             seconds += (_area(size) * per_pixel + _area(planned.size) * (_READ + _MADE + _JPEG_FINE)) * _SECONDS
-    return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
+    return Cost(len(outputs), pixels, seconds + _area(stored or size) * decoded * per_pixel * _SECONDS)
 
 
 def appraise_file(source: Path, outputs: Sequence[Output], limits: Limits) -> tuple[int, Cost]:
@@ -139,6 +141,7 @@ def check_source(source: Source, outputs: Sequence[Output]) -> None:
         has_alpha=source.has_alpha,
         progressive="progressive" in source.info,
         has_gain_map=source.gain_map is not None,
+        stored=source.image.size,
     )
     check_cost(cost, source.limits)
 

@@ -31,6 +31,8 @@ from quickthumb.model.output import Output
 
 # A profile or an XMP block as it is read, as it is assembled, and as it is passed to the code that parses it.
 _BLOCK_COPIES = 4
+# libheif copies the file that pi-heif has read, and the data of each picture in it.
+_FILE_COPIES = {"heif": 3}
 # Each number of an EXIF block becomes an object of Python's.
 _EXIF_COPIES = 48
 # All levels together, compared with the largest: each has that many times fewer pixels than the next larger one.
@@ -58,7 +60,8 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
         stored = replace(stored, gain_map=stored_map.told_by(found.spot) if found and found.spot else None)
     # A TIFF is mapped into memory, others are read.
     whole = row.decoder.reads_whole or row.name == "tiff"
-    return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)
+    copies = _FILE_COPIES.get(row.name, 1) if whole else 0
+    return _metadata_bytes(image) + source.stat().st_size * copies + _estimate(stored, outputs)
 
 
 def estimate_decode_bytes(
@@ -91,7 +94,7 @@ def _metadata_bytes(image: Image.Image) -> int:
 def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:
     if all(output.frames == "first" or not _chosen(stored, output)[1].animation for output in outputs):
         stored = replace(stored, frames=1)
-    size = (stored.width, stored.height)
+    size = stored.shown or (stored.width, stored.height)
     ways = {stored.upright} if stored.upright else {size, size[::-1]}
     return max(_estimate_way(stored, way, outputs) for way in ways)
 

@@ -23,10 +23,8 @@ class Source(BaseModel):
 
     filename: str | None = Field(None, description="The client's name for the file; only shown, never used as a path.")
     format: str | None = Field(None, description="The image format of the bytes.", examples=["jpeg"])
-    width: int | None = Field(None, description="Upright width in pixels; final once the job is DONE.", examples=[2725])
-    height: int | None = Field(
-        None, description="Upright height in pixels; final once the job is DONE.", examples=[2225]
-    )
+    width: int | None = Field(None, description="Width of the upright picture in pixels.", examples=[2725])
+    height: int | None = Field(None, description="Height of the upright picture in pixels.", examples=[2225])
     bytes: int | None = Field(None, description="Size of the uploaded image, in bytes.", examples=[829183])
     sha256: str | None = Field(None, description="SHA-256 of the image's bytes, in hexadecimal.")
 

@@ -64,6 +64,14 @@ class QueueFull(QuickThumbError):
     retry_after_seconds = 10
 
 
+class OriginalWithheld(QuickThumbError):
+    """Originals are served without the place where the picture was taken, and the file is built in so many parts that
+    looking for it in all of them would take too long. The setting `ORIGINAL_METADATA=keep` serves originals as they
+    were uploaded."""
+
+    code, status, title = "original_withheld", 403, "The original cannot be served without its location"
+
+
 class AddressNotAllowed(QuickThumbError):
     """The setting `EMAIL_ALLOWED` does not admit the address."""
 

@@ -9,6 +9,7 @@ from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
+from quickthumb.service.originals import Originals
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
@@ -33,6 +34,7 @@ class ImageService:
         submission: Submission,
         shutdown: Shutdown | None = None,
         waits: Waits | None = None,
+        originals: Originals | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
@@ -40,6 +42,7 @@ class ImageService:
         self._submission = submission
         self._shutdown = shutdown or Shutdown()
         self._waits = waits or Waits()
+        self._originals = originals or Originals(storage, keeps_location=False)
         self.presets = submission.presets
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
@@ -104,12 +107,15 @@ class ImageService:
         return job, result, Download(blob, self._storage)
 
     async def original(self, caller: Caller, job_id: str) -> tuple[Job, Download]:
-        """A job, with the file of its source. Raises UnknownJob, or SourceMissing if the source is no longer stored."""
+        """A job, with the file of its source, without location unless the setting says so.
+
+        Raises UnknownJob, SourceMissing if the source is no longer stored, and OriginalWithheld.
+        """
         job = await self.find(caller, job_id)
         blob = await self._storage.source(job_id)
         if blob is None:
             raise SourceMissing("The source image of this job is no longer stored.")
-        return job, Download(blob, self._storage)
+        return job, await self._originals.download(blob)
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from quickthumb import intake
+from quickthumb.imaging.formats.watch import Watch
 from quickthumb.imaging.header import Header, make_watch, read_header, read_header_of_file, require_readable
 from quickthumb.model.errors import TooManyPixels
 from quickthumb.model.limits import Limits
@@ -58,10 +59,16 @@ class SourceIntake:
         """
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
+            watches: list[Watch] = []
 
             async def open_arrival() -> Arrival:
                 arrivals.append(await stack.enter_async_context(self._storage.receive(job_id)))
                 return arrivals[0]
+
+            def begin_watch(start: bytes) -> Watch | None:
+                made = make_watch(self._limits, start)
+                watches.extend([made] if made else [])
+                return made
 
             received = await intake.receive(
                 body,
@@ -69,9 +76,9 @@ class SourceIntake:
                 inspect=partial(self._inspect, check),
                 open_sink=open_arrival,
                 limits=self._intake_limits,
-                make_watch=partial(make_watch, self._limits),
+                make_watch=begin_watch,
             )
-            header = received.header or await self._header_of(arrivals[0], check)
+            header = _as_watched(received.header or await self._header_of(arrivals[0], check), watches)
             source = Source(
                 filename=received.filename,
                 format=header.format,
@@ -84,10 +91,15 @@ class SourceIntake:
 
     def _inspect(self, check: CheckHeader, prefix: bytes, complete: bool) -> Header | None:
         header = read_header(prefix, complete=complete)
-        return None if header is None else self._checked(header, check)
+        if header is None:
+            return None
+        checked = self._checked(header, check)
+        # Checked as early as possible, but not final: the upright size is still to come.
+        return None if header.awaits_orientation else checked
 
     async def _header_of(self, arrival: Arrival, check: CheckHeader) -> Header:
-        """The header from the whole file, for the few images that have their size too far behind their first bytes."""
+        """The header from the whole file, for the few images that have their size, or their orientation, too far behind
+        their first bytes."""
         async with arrival.written() as path:
             return self._checked(await asyncio.to_thread(read_header_of_file, path), check)
 
@@ -100,3 +112,9 @@ class SourceIntake:
             )
         check(header)
         return header
+
+
+def _as_watched(header: Header, watches: list[Watch]) -> Header:
+    """The header with the orientation that the watch has seen, if it has seen one."""
+    told = [watch.orientation for watch in watches if watch.orientation is not None]
+    return replace(header, orientation=told[0]) if told else header

@@ -7,7 +7,16 @@ from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
-from quickthumb.service.errors import UPLOAD, JobFailed, KeyReused, NotReady, UnknownJob, UnknownResult, WrongState
+from quickthumb.service.errors import (
+    UPLOAD,
+    JobFailed,
+    KeyReused,
+    NotReady,
+    OriginalWithheld,
+    UnknownJob,
+    UnknownResult,
+    WrongState,
+)
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.web import files, images, jobs, operation
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
@@ -91,7 +100,8 @@ ENDPOINTS = [
              DOWNLOAD, (*FILE_ERRORS, UnknownResult, JobFailed, NotReady),
              (JOB, NAME, RANGE, IF_NONE_MATCH)),
     Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source", "downloadOriginal",
-             DOWNLOAD, (*FILE_ERRORS, SourceMissing), (JOB, RANGE, IF_NONE_MATCH)),
+             DOWNLOAD, (*FILE_ERRORS, SourceMissing, OriginalWithheld, StorageUnavailable),
+             (JOB, RANGE, IF_NONE_MATCH)),
     Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive", "getHealth",
              (Answer(200, "The process is alive.", operation.Health),)),
     Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready", "getReadiness",

@@ -74,6 +74,13 @@ def test_it_says_which_hosts_are_allowed(settings: dict[str, str], level: str | 
     assert told in ended.stdout
 
 
+def test_it_warns_of_originals_with_their_places() -> None:
+    ended = quickthumb("doctor", QUICKTHUMB_ORIGINAL_METADATA="keep")
+    assert findings(ended)["originals"] == "warn"
+    assert "(ORIGINAL_METADATA)" in ended.stdout
+    assert "originals" not in findings(quickthumb("doctor"))
+
+
 def test_each_failure_is_one_line(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     url = "redis://user:secret@127.0.0.1:1"

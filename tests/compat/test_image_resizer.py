@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
+from tests.imaging.location.files import TRACES, exif, saved
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from tests.web_process import running_web
@@ -58,6 +59,12 @@ def client(http: httpx.AsyncClient) -> ResizerClient:
     return ResizerClient(http)
 
 
+def picture_of(data: bytes) -> Image.Image:
+    with Image.open(BytesIO(data)) as image:
+        image.load()
+        return image
+
+
 def side(data: bytes) -> tuple[int, int]:
     with Image.open(BytesIO(data)) as image:
         image.load()
@@ -80,6 +87,17 @@ async def test_it_is_fetched_in_each_size(client: ResizerClient) -> None:
     original = (await client.image(task_id, "original")).json()
     assert base64.b64decode(original["data"]) == SQUARE
     assert (await client.image(task_id, "original", "image/*")).content == SQUARE
+
+
+async def test_an_original_says_no_place(client: ResizerClient) -> None:
+    data = saved("JPEG", picture_of(SQUARE), exif=exif())
+    task_id = await client.task(data)
+    assert await client.ended(task_id) == "DONE"
+    inline = base64.b64decode((await client.image(task_id, "original")).json()["data"])
+    raw = (await client.image(task_id, "original", "image/*")).content
+    assert inline == raw != data
+    assert len(raw) == len(data)
+    assert not any(trace in raw for trace in TRACES)
 
 
 async def test_a_small_one_is_made_larger(client: ResizerClient) -> None:

@@ -45,6 +45,11 @@ class WebSettings:
         gt=0,
         description="Close a connection whose client takes nothing of an answer for this long, in seconds.",
     )
+    original_metadata: Literal["keep", "no-location"] = Field(
+        default="no-location",
+        description="`no-location` serves originals without the place where the picture was taken, `keep` exactly as "
+        "they were uploaded.",
+    )
     root_path: str = Field(
         default="",
         description="Path prefix under which a reverse proxy serves QuickThumb, such as `/thumbs`; none by default.",

@@ -6,9 +6,10 @@ orientation: the picture then counts as stored upright.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
-from quickthumb.imaging.formats.row import NeedMore
+from quickthumb.imaging.formats.row import Header, NeedMore
 from quickthumb.model.errors import BrokenImage
 
 Order = Literal["little", "big"]
@@ -49,16 +50,29 @@ def sensible(told: list[int]) -> int:
     return told[0] if told and 1 <= told[0] <= 8 else UPRIGHT
 
 
-def if_arrived(read: Callable[[], int]) -> int:
-    """The orientation that `read` finds, or 1 if its bytes have not arrived yet or are damaged.
+def turned(header: Header, read: Callable[[], int]) -> Header:
+    """The header with the orientation that `read` finds; with 1 if its bytes are damaged. If they have not arrived yet,
+    the header says so.
 
     For formats that store the orientation behind the size. The size must not wait for the orientation: an image that is
     too large is refused as soon as its size is known.
     """
     try:
-        return read()
-    except (NeedMore, BrokenImage):
-        return UPRIGHT
+        return replace(header, orientation=read())
+    except NeedMore:
+        return replace(header, awaits_orientation=True)
+    except BrokenImage:
+        return header
+
+
+def told_by_raw_profile(text: bytes) -> int | None:
+    """The orientation in a PNG's text `Raw profile type exif`, as ImageMagick writes it: lines of hexadecimal digits
+    behind three that name the block and its length."""
+    try:
+        block = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+    except ValueError:
+        return None
+    return told_by_exif(block)
 
 
 def whole_numbers(entry: bytes, order: Order, widths: dict[int, int]) -> list[int]:

@@ -7,7 +7,8 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.exif import UPRIGHT, turned
+from quickthumb.imaging.formats.png_orientation import XMP, Told
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -37,12 +38,11 @@ AVERAGE_CHUNK_BYTES = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
 MOST_TEXT_BYTES = 16 * 1024 * 1024
-XMP = "XML:com.adobe.xmp"
 
 
 def read_header(window: Window) -> Header:
     """The size from the first chunk; the orientation if its chunk comes before the pixels and has arrived."""
-    return Header("png", *read_size(window, 0), if_arrived(partial(_orientation, window)))
+    return turned(Header("png", *read_size(window, 0)), partial(_orientation, window))
 
 
 def read_size(window: Window, start: int) -> tuple[int, int]:
@@ -57,37 +57,40 @@ def read_size(window: Window, start: int) -> tuple[int, int]:
 
 
 def _orientation(window: Window) -> int:
-    xmp = b""
+    told = Told()
     offset = SECOND_CHUNK
     for _ in range(MOST_CHUNKS):
-        chunk = window.at(offset, 8)
+        chunk = window.at(offset, CHUNK_HEAD_BYTES)
         length, name = int.from_bytes(chunk[:4], "big"), chunk[4:]
         if name == b"IDAT":
             break
-        if name in (b"eXIf", b"iTXt"):
-            content = window.at(offset + 8, min(length, MOST_BYTES))
-            told = told_by_exif(content) if name == b"eXIf" else None
-            if told is not None:
-                return told
-            if content.startswith(XMP.encode() + b"\0"):
-                xmp = content
-        offset += 8 + length + 4
-    return told_by_xmp(xmp)
+        if wanted := told.wants(name, length):
+            told.take(name, window.at(offset + CHUNK_HEAD_BYTES, wanted))
+        offset += CHUNK_HEAD_BYTES + length + 4
+    return told.orientation or UPRIGHT
 
 
-def watch(_: Limits) -> Generator[tuple[int, int], bytes, None]:
-    """Counts chunks up to the last one. Raises BrokenImage at a second header: decoders would believe that one."""
+def watch(_: Limits) -> Generator[tuple[int, int], bytes, int | None]:
+    """Counts chunks up to the last one, and returns the orientation, which may follow behind the pixels.
+
+    Raises BrokenImage at a second header: decoders would believe that one.
+    """
     chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
-    is_first, skipped = True, len(SIGNATURE)
+    told, is_first, frames, skipped = Told(), True, 0, len(SIGNATURE)
     while True:
         head = yield skipped, CHUNK_HEAD_BYTES
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         chunks.take(length)
         if name == b"IEND":
-            return
+            return told.orientation
         if name == b"IHDR" and not is_first:
             raise BrokenImage("The image is damaged: the PNG has two headers.")
-        is_first, skipped = False, length + 4
+        is_first, frames = False, frames + (name == b"fdAT")
+        # Pillow looks no further than the first frame of an animation.
+        taken = 0 if frames else told.wants(name, length)
+        if taken:
+            told.take(name, (yield 0, taken))
+        skipped = length - taken + 4
 
 
 def require_sound_chunks(window: Window, start: int) -> None:
@@ -127,7 +130,7 @@ def _xmp(block: bytes) -> Options:
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_itxt(XMP, block.decode("utf-8", "replace"))
+    texts.add_itxt(XMP.decode(), block.decode("utf-8", "replace"))
     return {"pnginfo": texts}
 
 

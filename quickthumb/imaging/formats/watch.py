@@ -16,8 +16,9 @@ from quickthumb.model.limits import Limits
 # PATTERN_BYTES for the next bytes that match it.
 Wanted = tuple[int, int] | re.Pattern[bytes]
 # The steps of a watch: a generator that yields what it waits for and is sent these bytes. It returns once the rest of
-# the file does not matter.
+# the file does not matter. Some return the orientation if they have seen one, EXIF's 1 … 8.
 Steps = Generator[Wanted, bytes, None]
+TellingSteps = Generator[Wanted, bytes, int | None]
 
 PATTERN_BYTES = 2
 BLOCK_BYTES = 64 * 1024
@@ -26,16 +27,18 @@ BLOCK_BYTES = 64 * 1024
 class Watch:
     """Runs a watch's steps over bytes that arrive in pieces of any size.
 
-    `is_done` says that it has seen enough. `bytes_to_skip` is how many of the next bytes it need not see.
+    `is_done` says that it has seen enough, and only then `orientation` may be known: EXIF's, for formats that can store
+    it behind the pixels. `bytes_to_skip` is how many of the next bytes it need not see.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: TellingSteps) -> None:
         self._steps = steps
         self._held = b""
         self._pattern: re.Pattern[bytes] | None = None
         self._take = 0
         self.bytes_to_skip = 0
         self.is_done = False
+        self.orientation: int | None = None
         self._want(next(steps, None))
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -49,8 +52,8 @@ class Watch:
                 return
             try:
                 self._want(self._steps.send(found))
-            except StopIteration:
-                self.is_done = True
+            except StopIteration as end:
+                self.is_done, self.orientation = True, end.value
 
     def skip(self) -> int:
         """Leaves out the next `bytes_to_skip` bytes, which the caller will not feed; returns how many these are."""
@@ -84,7 +87,7 @@ class Watch:
 
 
 # Makes the steps of a format's watch, within the limits.
-MakeSteps = Callable[[Limits], Steps]
+MakeSteps = Callable[[Limits], Steps | TellingSteps]
 
 
 def check_file(file: BinaryIO, watch: Watch) -> None:

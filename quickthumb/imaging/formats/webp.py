@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_xmp, turned
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
 from quickthumb.model.errors import BrokenImage
 
@@ -30,9 +30,9 @@ def read_header(window: Window) -> Header:
 
 def _extended(window: Window) -> Header:
     fields = window.at(CONTENT_START, 10)
-    turned = if_arrived(partial(_orientation, window)) if fields[0] & METADATA_FLAGS else UPRIGHT
     width, height = int.from_bytes(fields[4:7], "little"), int.from_bytes(fields[7:10], "little")
-    return Header("webp", width + 1, height + 1, turned)
+    header = Header("webp", width + 1, height + 1)
+    return turned(header, partial(_orientation, window)) if fields[0] & METADATA_FLAGS else header
 
 
 def _lossless(fields: bytes) -> Header:
