@@ -8,16 +8,18 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from quickthumb.imaging import color, samples
+from quickthumb.imaging import samples
+from quickthumb.imaging.color import cielab
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
+from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import too_many_frames
+from quickthumb.imaging.formats.row import Seeking, too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
+from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
-_SRGB_GAMMA = 0.45455
 # Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
 MOST_EXIF_BYTES = 256 * 1024
 
@@ -45,6 +47,7 @@ class Source:
     info: dict[Any, Any]
     exif: Image.Exif | None
     key_color: object  # stands for transparent in every frame
+    code_points: CodePoints | None  # of its colors
     limits: Limits
     warnings: list[str] = field(default_factory=list)
 
@@ -78,7 +81,7 @@ class Source:
         check_pixels(*image.size, count, self.limits)
         image.load()
         if self.color_space:
-            picture = color.from_cielab(image)
+            picture = cielab.to_srgb(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
         return (picture if picture.size == self.size else picture.crop((0, 0, *self.size))), (1.0, 1.0)
@@ -105,6 +108,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             info=dict(image.info),
             exif=None,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
+            code_points=_code_points(path, row),
             limits=limits,
         )
         with decoding():
@@ -126,6 +130,17 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
     if count > limits.max_frames:
         raise too_many_frames(limits)
     return max(1, count)
+
+
+def _code_points(path: Path, row: Format) -> CodePoints | None:
+    """The code points of the colors in a file of that format; UNUSABLE if they are damaged."""
+    if row.decoder.code_points is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return row.decoder.code_points(Seeking(file))
+    except BrokenImage:
+        return UNUSABLE
 
 
 def _read_exif(source: Source) -> None:
@@ -162,6 +177,3 @@ def _turn(source: Source, orientation: object) -> None:
 def _warn(source: Source) -> None:
     if source.format.decoder.has_pages and getattr(source.image, "is_animated", False):
         source.warnings.append("The file has several pages; only the first was used.")
-    gamma = source.info.get("gamma", _SRGB_GAMMA)
-    if abs(gamma - _SRGB_GAMMA) > 0.01 and not {"srgb", "icc_profile"} & source.info.keys():
-        source.warnings.append("The gamma value of the file was not applied.")

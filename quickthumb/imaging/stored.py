@@ -101,7 +101,8 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         frames=frames,
         mode=image.mode,
         has_key="transparency" in image.info,
-        has_profile="icc_profile" in image.info or image.mode == "CMYK",
+        # Code points are not looked for here: any file that may have them counts as one that has.
+        has_profile="icc_profile" in image.info or image.mode == "CMYK" or row.decoder.code_points is not None,
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
         may_turn=_may_turn(image, row),
         upright=_upright(image, row),

@@ -160,7 +160,7 @@ def test_unusable_profiles_are_ignored_with_a_warning(engine: Engine, tmp_path: 
 
 
 def test_a_profile_about_other_channels_is_ignored(corpus: Path) -> None:
-    read = color.read(corpus_profile(corpus, "colour/cmyk-icc.jpg"), "RGB", Limits(1))
+    read = color.read({"icc_profile": corpus_profile(corpus, "colour/cmyk-icc.jpg")}, None, "RGB", Limits(1))
     assert read.is_srgb
     assert read.warnings
 

@@ -67,7 +67,7 @@ def _orientation(window: Window, meta: Box) -> int:
     properties = child(window, meta, b"iprp")
     held = list(children(window, child(window, properties, b"ipco")))
     quarters, mirrored = 0, 0
-    for index in _associated(window, child(window, properties, b"ipma"), _primary_item(window, meta)):
+    for index in associated(window, child(window, properties, b"ipma"), primary_item(window, meta)):
         box = held[index - 1] if 1 <= index <= len(held) else None
         if box is not None and box.kind == b"irot":
             quarters = window.at(box.content, 1)[0] & 0b11
@@ -76,13 +76,13 @@ def _orientation(window: Window, meta: Box) -> int:
     return ORIENTATIONS[quarters][mirrored]
 
 
-def _primary_item(window: Window, meta: Box) -> int:
+def primary_item(window: Window, meta: Box) -> int:
     box = child(window, meta, b"pitm")
     is_long = window.at(box.content, 1) != b"\0"
     return int.from_bytes(window.at(box.content + FLAGS_BYTES, 4 if is_long else 2), "big")
 
 
-def _associated(window: Window, box: Box, item: int) -> list[int]:
+def associated(window: Window, box: Box, item: int) -> list[int]:
     """The indices, counted from 1, of an item's properties."""
     version_and_flags = window.at(box.content, FLAGS_BYTES)
     id_bytes, index_bytes = 4 if version_and_flags[0] else 2, 2 if version_and_flags[3] & 1 else 1

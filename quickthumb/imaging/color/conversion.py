@@ -1,0 +1,242 @@
+"""What a source's colors are, and their conversion to sRGB, unless a result keeps them.
+
+littleCMS converts through profiles, after resampling, when there are fewer pixels. The rendering intent is perceptual,
+as in sharp and browsers.
+"""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image, ImageCms
+
+from quickthumb.imaging.color import ink, made_profiles, spaces
+from quickthumb.imaging.color.spaces import Space
+from quickthumb.imaging.formats.code_points import CodePoints
+from quickthumb.model.limits import Limits
+
+UNCHANGED = "unchanged"
+TAKEN_FOR_SRGB = "taken for sRGB"
+# The color spaces that an ICC profile may describe, by the mode of the picture that embeds it.
+_SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "CMYK": ("CMYK",)}
+# The primaries of sRGB (IEC 61966-2-1), adapted to D50 as in its ICC profiles, in XYZ.
+_SRGB_COLORANTS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+_TOLERANCE = 0.003
+
+# How many elements a chain has, and how many segments a curve in it (ICC.1:2022, 10.16). Real chains have three to five
+# elements; all others of a profile's types are tables, whose size bounds their work.
+_ELEMENTS = re.compile(rb"mpet.{8}(.{4})", re.DOTALL)
+_SEGMENTS = re.compile(rb"curf.{4}(.{2})", re.DOTALL)
+_MOST_ELEMENTS = 16
+_MOST_SEGMENTS = 64
+
+Convert = Callable[[Image.Image], Image.Image]
+Rgba = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class Color:
+    """The color of one source: what converts it to sRGB, and the profile that a result may keep.
+
+    `profile_was_made` says that the file describes its colors in another way, and that the profile was made of that.
+    """
+
+    mode: str
+    converted: str = ""  # the color space that decoding has converted from; else empty
+    profile: bytes | None = None
+    profile_was_made: bool = False
+    description: str = ""
+    ending: str = ""  # what else the receipt says of the conversion
+    was_ignored: bool = False  # the file describes its colors, but in no usable way
+    warnings: list[str] = field(default_factory=list)
+    _convert: Convert | None = None
+    _painted: dict[Rgba, Rgba | None] = field(default_factory=dict)
+
+    @property
+    def is_srgb(self) -> bool:
+        """Whether there is nothing to convert."""
+        return self._convert is None
+
+    def keeps(self, wanted: bool, can: bool) -> bool:
+        """Whether a result keeps the source's colors and profile, if that is `wanted` and the format `can` hold one.
+
+        A source without a usable profile, in CMYK or in HDR, is always converted.
+        """
+        return wanted and can and self.profile is not None and self.mode != "CMYK"
+
+    def to_srgb(self, picture: Image.Image) -> Image.Image:
+        """Converts a picture of the source, in the source's mode, to sRGB in mode L, RGB or RGBA."""
+        return self._convert(picture) if self._convert else picture
+
+    def from_srgb(self, color: Rgba) -> Rgba | None:
+        """The samples of a color of sRGB in the source's own colors, for painting into a result that keeps them; alpha
+        stays as it is. None if the profile converts only in the other direction."""
+        if self.is_srgb or self.profile is None:
+            return color
+        if color not in self._painted:
+            self._painted[color] = _from_srgb(self.profile, color)
+        return self._painted[color]
+
+    def done(self, kept: bool) -> str:
+        """What happened to the color, in words for the receipt."""
+        if kept:
+            return f"kept in {self.description}, with {'a' if self.profile_was_made else 'its'} profile"
+        if self.converted:
+            return f"converted from {self.converted} to sRGB"
+        if self.is_srgb:
+            return TAKEN_FOR_SRGB if self.was_ignored else UNCHANGED
+        return f"converted from {self.description} to sRGB{self.ending}"
+
+
+def read(info: Mapping[Any, Any], points: CodePoints | None, mode: str, limits: Limits) -> Color:
+    """The color of pictures of `mode` (one of resampling's MODES) by what their file says.
+
+    `info` is Pillow's, with the profile and what a PNG's chunks say; `points` are the file's code points. The first of
+    these counts that is usable, in the order of PNG 3rd edition, 4.3: code points, profile, sRGB, gamma and primaries.
+    Each that is not is ignored, with a warning: a profile that is too large, too complex, damaged, or for another color
+    space, numbers that nobody knows, a gamma of 0.
+    """
+    if mode == "CMYK":
+        points = None
+    ways = [_told_by_profile, _told_by_points, _told_by_chunks]
+    if points and points.outranks_profile:
+        ways = [_told_by_points, _told_by_profile, _told_by_chunks]
+    warnings: list[str] = []
+    for way in ways:
+        try:
+            color = way(info, points, mode, limits)
+        except _NotUsable as error:
+            warnings.append(f"{error} ignored.")
+            continue
+        if color is not None:
+            break
+    else:
+        color = _untold(mode)
+        color.was_ignored = bool(warnings)
+    color.warnings[:0] = warnings
+    return color
+
+
+class _NotUsable(Exception):
+    """Something that a file says of its colors cannot be used; the text is that of the warning without its end."""
+
+
+def _untold(mode: str) -> Color:
+    if mode == "CMYK":
+        return Color(mode, description=ink.SWOP, _convert=ink.to_srgb)
+    return Color(mode)
+
+
+def _told_by_profile(info: Mapping[Any, Any], _: CodePoints | None, mode: str, limits: Limits) -> Color | None:
+    profile = info.get("icc_profile")
+    if not isinstance(profile, bytes) or not profile:
+        return None
+    if len(profile) > limits.max_profile_bytes:
+        raise _NotUsable("The color profile is too large and was")
+    if _is_costly(profile):
+        raise _NotUsable("The color profile is too complex and was")
+    try:
+        return _of_profile(profile, mode)
+    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
+        raise _NotUsable("The color profile is not usable and was") from None
+
+
+def _told_by_points(_: Mapping[Any, Any], points: CodePoints | None, mode: str, __: Limits) -> Color | None:
+    if points is None:
+        return None
+    space = spaces.named_by(points)
+    if space is None:
+        raise _NotUsable("The code points (CICP) of the file's color space are not supported and were")
+    color = _of_space(space, mode)
+    if space.is_hdr:
+        color.profile, color.ending = None, ", tone-mapped"
+        color.warnings.append(f"The picture is HDR ({space.name}) and was tone-mapped to the range of sRGB.")
+    return color
+
+
+def _told_by_chunks(info: Mapping[Any, Any], _: CodePoints | None, mode: str, __: Limits) -> Color | None:
+    gamma, chromaticities = info.get("gamma"), info.get("chromaticity")
+    if "srgb" in info or (gamma is None and chromaticities is None):
+        return None
+    space = spaces.told_by_png(gamma, chromaticities)
+    if space is None:
+        raise _NotUsable("The gamma value and the primaries of the file are not usable and were")
+    return _of_space(space, mode)
+
+
+def _of_space(space: Space, mode: str) -> Color:
+    if space.is_srgb:
+        return Color(mode)
+    color = _of_profile(made_profiles.make(space, gray=mode == "L"), mode)
+    color.profile_was_made = True
+    return color
+
+
+def _of_profile(profile: bytes, mode: str) -> Color:
+    """The color that a profile describes. Raises OSError, ValueError, TypeError or PyCMSError for one that is damaged
+    or for another color space."""
+    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if parsed.profile.xcolor_space not in _SPACES[mode]:
+        raise ValueError("for another color space")
+    color = Color(mode, profile=profile, description=_describe(parsed))
+    if not _describes_srgb(parsed):
+        color._convert = _through(parsed, mode)
+    return color
+
+
+def _through(parsed: ImageCms.ImageCmsProfile, mode: str) -> Convert:
+    """The conversion of pictures of that mode through a profile."""
+    space = parsed.profile.xcolor_space
+    source_mode = {"GRAY": "L", "CMYK": "CMYK"}.get(space, "RGBA" if mode == "RGBA" else "RGB")
+    made_mode = "RGBA" if source_mode == "RGBA" else "RGB"
+    srgb = ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(parsed, srgb, source_mode, made_mode, ImageCms.Intent.PERCEPTUAL)
+
+    def convert(picture: Image.Image) -> Image.Image:
+        if picture.mode == source_mode and picture.mode != "L":
+            return transform.apply(picture)
+        made = transform.apply(picture.convert(source_mode))
+        if picture.mode == "L":
+            return made.convert("L")
+        made.putalpha(picture.getchannel("A"))
+        return made
+
+    return convert
+
+
+def _from_srgb(profile: bytes, color: Rgba) -> Rgba | None:
+    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    mode = "L" if parsed.profile.xcolor_space == "GRAY" else "RGB"
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        transform = ImageCms.buildTransform(srgb, parsed, "RGB", mode, ImageCms.Intent.PERCEPTUAL)
+    except ImageCms.PyCMSError:
+        return None
+    red, green, blue = transform.apply(Image.new("RGB", (1, 1), color[:3])).convert("RGB").tobytes()
+    return red, green, blue, color[3]
+
+
+def _is_costly(profile: bytes) -> bool:
+    """Whether the conversion that a profile describes has so many steps that building it would take seconds: littleCMS
+    runs them all for each of some 36,000 colors."""
+    elements = (int.from_bytes(match[1], "big") for match in _ELEMENTS.finditer(profile))
+    segments = (int.from_bytes(match[1], "big") for match in _SEGMENTS.finditer(profile))
+    return max(elements, default=0) > _MOST_ELEMENTS or max(segments, default=0) > _MOST_SEGMENTS
+
+
+def _describe(parsed: ImageCms.ImageCmsProfile) -> str:
+    return " ".join((parsed.profile.profile_description or "").split())[:80] or "an unnamed profile"
+
+
+def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
+    """Whether a profile is sRGB by name and primaries: converting from it would change nothing but rounding."""
+    profile = parsed.profile
+    if not profile.is_matrix_shaper or "srgb" not in (profile.profile_description or "").lower():
+        return False
+    found = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
+    for colorant, known in zip(found, _SRGB_COLORANTS, strict=True):
+        if colorant is None or any(abs(a - b) > _TOLERANCE for a, b in zip(colorant[0], known, strict=True)):
+            return False
+    return True
