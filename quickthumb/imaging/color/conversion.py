@@ -98,10 +98,10 @@ def read(info: Mapping[Any, Any], points: CodePoints | None, mode: str, limits: 
     Each that is not is ignored, with a warning: a profile that is too large, too complex, damaged, or for another color
     space, numbers that nobody knows, a gamma of 0.
     """
-    if mode == "CMYK":
-        points = None
     ways = [_told_by_profile, _told_by_points, _told_by_chunks]
-    if points and points.outranks_profile:
+    if mode == "CMYK":
+        ways = [_told_by_profile]
+    elif points and points.outranks_profile:
         ways = [_told_by_points, _told_by_profile, _told_by_chunks]
     warnings: list[str] = []
     for way in ways:

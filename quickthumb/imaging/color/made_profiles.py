@@ -17,15 +17,15 @@ def make(space: Space, *, gray: bool) -> bytes:
     """The profile of a space; a `gray` one has only its curve."""
     curve = _curve(space.curve)
     if gray:
-        return _assembled(b"GRAY", space.name, {"kTRC": curve})
+        return assemble(b"GRAY", space.name, {"kTRC": curve})
     tags: dict[str, bytes] = {}
     for channel, column in zip(_CHANNELS, zip(*colorants(space.primaries), strict=True), strict=True):
         tags |= {f"{channel}XYZ": _xyz(column), f"{channel}TRC": curve}
-    return _assembled(b"RGB ", space.name, tags)
+    return assemble(b"RGB ", space.name, tags)
 
 
-def _assembled(color_space: bytes, name: str, tags: dict[str, bytes]) -> bytes:
-    """Header (7.2), tag table (7.3) and the tags; equal tags share their bytes."""
+def assemble(color_space: bytes, name: str, tags: dict[str, bytes]) -> bytes:
+    """A profile with these tags: header (7.2), tag table (7.3) and the tags. Equal tags share their bytes."""
     tags = {"desc": _text(name), "cprt": _text(_RIGHTS), "wtpt": _xyz(D50), **tags}
     at = _HEAD_BYTES + 4 + _ENTRY_BYTES * len(tags)
     table, content, places = struct.pack(">I", len(tags)), b"", dict[bytes, int]()

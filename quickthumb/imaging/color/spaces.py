@@ -21,7 +21,7 @@ _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.03
 _NEAR, _NEAR_SRGB_GAMMA = 0.003, 0.05
 _SRGB_EXPONENT = 2.2
 _EXPONENTS = (0.1, 10.0)
-# What an ICC profile's fixed-point numbers hold is far more; real primaries stay far below.
+# The fixed-point numbers of ICC profiles hold more; those of real primaries are below 1.
 _MOST = 16.0
 
 
@@ -34,10 +34,13 @@ class Primaries:
     green: Pair
     blue: Pair
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (*self.white, *self.red, *self.green, *self.blue)
+
     def is_near(self, other: "Primaries") -> bool:
         """Whether nobody sees a difference."""
-        mine, others = ((*all_of.white, *all_of.red, *all_of.green, *all_of.blue) for all_of in (self, other))
-        return all(abs(a - b) < _NEAR for a, b in zip(mine, others, strict=True))
+        return all(abs(mine - its) < _NEAR for mine, its in zip(self.numbers, other.numbers, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +144,28 @@ def colorants(primaries: Primaries) -> Matrix:
 
     Raises ZeroDivisionError for primaries that lie on one line, and for a white without light.
     """
-    x, y = primaries.white
-    white = (x / y, 1.0, (1 - x - y) / y)
-    corners = [(x, y, 1 - x - y) for x, y in (primaries.red, primaries.green, primaries.blue)]
-    columns = tuple(zip(*corners, strict=True))
-    shares = applied(inverse(columns), white)
-    to_xyz = tuple(tuple(value * share for value, share in zip(row, shares, strict=True)) for row in columns)
-    have, wanted = applied(_BRADFORD, white), applied(_BRADFORD, D50)
-    scaled = tuple(
-        tuple(value * want / has for value in row) for row, want, has in zip(_BRADFORD, wanted, have, strict=True)
-    )
+    shares = _shares(primaries)
+    to_xyz = [[value * share for value, share in zip(row, shares, strict=True)] for row in _columns(primaries)]
+    have, wanted = applied(_BRADFORD, _white(primaries)), applied(_BRADFORD, D50)
+    scaled = [[value * want / has for value in row] for row, want, has in zip(_BRADFORD, wanted, have, strict=True)]
     return product(inverse(_BRADFORD), product(scaled, to_xyz))
+
+
+def _white(primaries: Primaries) -> tuple[float, float, float]:
+    """White in XYZ, of luminance 1."""
+    x, y = primaries.white
+    return x / y, 1.0, (1 - x - y) / y
+
+
+def _columns(primaries: Primaries) -> list[tuple[float, float, float]]:
+    """The rows of the matrix whose columns are the primaries' chromaticities x, y, z."""
+    corners = [(x, y, 1 - x - y) for x, y in (primaries.red, primaries.green, primaries.blue)]
+    return list(zip(*corners, strict=True))
+
+
+def _shares(primaries: Primaries) -> tuple[float, float, float]:
+    """How much of each primary makes white."""
+    return applied(inverse(_columns(primaries)), _white(primaries))
 
 
 def inverse(matrix: Sequence[Sequence[float]]) -> Matrix:
@@ -185,10 +199,11 @@ def _paired(numbers: Sequence[float]) -> Primaries:
 
 
 def _is_real(primaries: Primaries) -> bool:
-    """Whether colors can be computed from these primaries: white is a mixture of them, and all numbers stay small."""
+    """Whether these are chromaticities, white is a mixture of the primaries, and a profile can hold the matrix."""
+    if not all(0 <= number <= 1 for number in primaries.numbers):
+        return False
     try:
-        matrix = colorants(primaries)
-        lights = applied(inverse(matrix), D50)
+        most = max(abs(value) for row in colorants(primaries) for value in row)
+        return min(_shares(primaries)) > 0 and most < _MOST
     except ZeroDivisionError:
         return False
-    return min(lights) > 0 and max(abs(value) for row in matrix for value in row) < _MOST
