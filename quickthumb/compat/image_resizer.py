@@ -88,8 +88,9 @@ async def show_task_image(request: Request) -> Response:
 
 
 def _require_square(header: Header) -> None:
-    if header.width != header.height:
-        raise NotSquare(f"The image has {header.width} × {header.height} pixels.", field="data")
+    width, height = header.upright
+    if width != height:
+        raise NotSquare(f"The image has {width} × {height} pixels.", field="data")
 
 
 def _presented(job: Job) -> TaskView:

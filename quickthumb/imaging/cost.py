@@ -84,8 +84,10 @@ def estimate_cost(
     frames: int = 1,
     has_alpha: bool | None = None,
     progressive: bool = False,
+    stored: Size | None = None,
 ) -> Cost:
-    """The cost of making `outputs` from a source of that upright `size`, in pixels.
+    """The cost of making `outputs` from a source of that upright `size`, in pixels; `stored` is the size that is decoded
+    if only a part of it is shown.
 
     `has_alpha` is None while nobody knows whether the source is transparent. An output that cannot be made from a
     source of that size costs nothing: rendering refuses it.
@@ -106,7 +108,7 @@ def estimate_cost(
         )
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
     per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
-    return Cost(len(outputs), pixels, seconds + _area(size) * decoded * per_pixel * _SECONDS)
+    return Cost(len(outputs), pixels, seconds + _area(stored or size) * decoded * per_pixel * _SECONDS)
 
 
 def appraise_file(source: Path, outputs: Sequence[Output], limits: Limits) -> tuple[int, Cost]:
@@ -134,6 +136,7 @@ def check_source(source: Source, outputs: Sequence[Output]) -> None:
         frames=source.frame_count,
         has_alpha=source.has_alpha,
         progressive="progressive" in source.info,
+        stored=source.image.size,
     )
     check_cost(cost, source.limits)
 

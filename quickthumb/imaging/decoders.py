@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from quickthumb.imaging.formats import FORMATS, Format, named
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats import FORMATS, named
+from quickthumb.imaging.formats.row import Header, Seeking
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
@@ -25,6 +25,10 @@ Image.MAX_IMAGE_PIXELS = 1 << 29
 # picture: up to a third of the time of a full decode. Here Pillow keeps up to 64 blocks of 1 MB for the whole process.
 _imaging.set_block_size(1 << 20)
 _imaging.set_blocks_max(64)
+
+# The key in Pillow's `info` for the part of the stored picture that is to be shown, if the decoder leaves cutting it out
+# to us: left, top, right, bottom.
+SHOWN = "shown"
 
 # Reading a file with nonsensical offsets fails with these; any other errno is a failure of the machine.
 _NONSENSE = (None, errno.EINVAL, errno.EOVERFLOW)
@@ -53,15 +57,19 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
     """
-    row, start = _checked(source, limits)
+    header, start = _checked(source, limits)
+    row = named(header.format)
     try:
         with decoding():
-            image = Image.open(source, formats=DECODERS)
+            # No other decoder than the one whose bounds were checked: several take files that begin alike.
+            image = Image.open(source, formats=row.decoder.pillow[:1])
     except BrokenImage as error:
         if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
             raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
         raise
     with image:
+        if header.shown and not row.decoder.turns_upright and image.size == (header.width, header.height):
+            image.info[SHOWN] = header.shown
         yield image
 
 
@@ -87,8 +95,8 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
-    """The row for a file that has passed all checks which need no decoder, and the file's first bytes."""
+def _checked(source: Path, limits: Limits) -> tuple[Header, bytes]:
+    """The header of a file that has passed all checks which need no decoder, and the file's first bytes."""
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
         row = recognize(start)
@@ -100,4 +108,4 @@ def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
         if watch := make_watch(limits, start):
             file.seek(0)
             check_file(file, watch)
-    return row, start
+    return header, start

@@ -50,6 +50,8 @@ def decoding_bytes(stored: Stored, draft: int) -> tuple[int, int]:
     at_most, after = _beside(stored)
     between, made = _converting(stored)
     kept = core + picture_bytes(size, after) + (picture_bytes(size, made) if made else 0)
+    if stored.shown:  # it is cut out
+        kept += picture_bytes(stored.shown, stored.pixel_bytes)
     most = max(core + picture_bytes(size, at_most), kept + picture_bytes(size, between))
     if stored.frames > 1:  # the frame before is let go once the next one is there
         return most + picture_bytes(size, stored.pixel_bytes), kept

@@ -87,7 +87,7 @@ def _metadata_bytes(image: Image.Image) -> int:
 def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:
     if all(output.frames == "first" or not _chosen(stored, output)[1].animation for output in outputs):
         stored = replace(stored, frames=1)
-    size = (stored.width, stored.height)
+    size = stored.shown or (stored.width, stored.height)
     ways = {stored.upright} if stored.upright else {size, size[::-1]}
     return max(_estimate_way(stored, way, outputs) for way in ways)
 

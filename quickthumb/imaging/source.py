@@ -10,12 +10,12 @@ from PIL import ExifTags, Image
 
 from quickthumb.imaging import samples
 from quickthumb.imaging.color import cielab
-from quickthumb.imaging.decoders import check_pixels, decoding, opened
+from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.row import Seeking, too_many_frames
-from quickthumb.imaging.levels import Level
+from quickthumb.imaging.levels import Level, Pixels
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
@@ -38,7 +38,8 @@ class Source:
 
     image: Image.Image
     format: Format
-    size: Size  # as stored
+    shown: Pixels | None  # the part of the stored picture that is to be shown; None for all of it
+    size: Size  # of what is shown, as stored
     frame_count: int
     turn: Turn  # makes it upright
     has_alpha: bool
@@ -61,7 +62,7 @@ class Source:
         Calls `checkpoint` before each frame. Raises TooManyPixels before decoding, and BrokenImage for a file that does
         not decode to its end.
         """
-        check_pixels(*self.size, count, self.limits)
+        check_pixels(*self.image.size, count, self.limits)
         first = 1 if getattr(self.image, "default_image", False) else 0
         for index in range(first, first + count):
             checkpoint()
@@ -84,7 +85,8 @@ class Source:
             picture = cielab.to_srgb(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
-        return (picture if picture.size == self.size else picture.crop((0, 0, *self.size))), (1.0, 1.0)
+        part = self.shown or (0, 0, *self.size)
+        return (picture if part == (0, 0, *picture.size) else picture.crop(part)), (1.0, 1.0)
 
 
 @contextmanager
@@ -93,12 +95,14 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
     with opened(path, limits) as image:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
-        size = image.size
+        shown = image.info.get(SHOWN)
+        size = (shown[2] - shown[0], shown[3] - shown[1]) if shown else image.size
         with decoding():
             frame_count = count_frames(image, row, path, limits)
         source = Source(
             image=image,
             format=row,
+            shown=shown,
             size=size,
             frame_count=frame_count,
             turn=UPRIGHT,
@@ -177,3 +181,5 @@ def _turn(source: Source, orientation: object) -> None:
 def _warn(source: Source) -> None:
     if source.format.decoder.has_pages and getattr(source.image, "is_animated", False):
         source.warnings.append("The file has several pages; only the first was used.")
+    if source.format.decoder.has_pictures and getattr(source.image, "is_animated", False):
+        source.warnings.append("The file holds several pictures; only the primary one was used.")

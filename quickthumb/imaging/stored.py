@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from quickthumb.imaging.decoders import SHOWN
 from quickthumb.imaging.formats import Format
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
 from quickthumb.imaging.orientation import Size, from_exif
@@ -24,7 +25,7 @@ class Stored:
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
-    known. `in_scans` says that a JPEG has several scans;
+    known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has several scans;
     `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
     """
 
@@ -38,6 +39,7 @@ class Stored:
     is_cielab: bool = False
     may_turn: bool = True
     upright: Size | None = None
+    shown: Size | None = None
     in_scans: bool = False
     samples: float = 4.0
     strip_bytes: int | None = None
@@ -106,6 +108,7 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
         may_turn=_may_turn(image, row),
         upright=_upright(image, row),
+        shown=_shown(image),
         in_scans=_in_scans(image),
         samples=_samples(image),
         strip_bytes=_strip_bytes(image) if row.name == "tiff" else None,
@@ -120,10 +123,16 @@ def _may_turn(image: Image.Image, row: Format) -> bool:
 
 def _upright(image: Image.Image, row: Format) -> Size | None:
     """The size of the picture once it stands upright; None if what says so may follow behind the pixels."""
+    size = _shown(image) or image.size
     if row.decoder.turns_upright or not _may_turn(image, row):
-        return image.size
+        return size
     told = told_by_exif(image.info.get("exif", b"")) or _told_by_packet(image.info.get("xmp"))
-    return None if told is None else from_exif(told).size(image.size)
+    return None if told is None else from_exif(told).size(size)
+
+
+def _shown(image: Image.Image) -> Size | None:
+    part = image.info.get(SHOWN)
+    return (part[2] - part[0], part[3] - part[1]) if part else None
 
 
 def _told_by_packet(packet: object) -> int | None:

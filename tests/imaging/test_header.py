@@ -39,10 +39,21 @@ def box(kind: bytes, *content: bytes) -> bytes:
     return struct.pack(">I", 8 + len(body)) + kind + body
 
 
-def heif(*brands: bytes, sizes: tuple[tuple[int, int], ...] = ((WIDTH, HEIGHT),)) -> bytes:
-    items = [box(b"ispe", struct.pack(">III", 0, *size)) for size in sizes]
-    properties = box(b"iprp", box(b"ipco", *items))
-    return box(b"ftyp", brands[0], bytes(4), *brands) + box(b"mdat", bytes(9)) + box(b"meta", bytes(4), properties)
+def heif(*brands: bytes, sizes: tuple[tuple[int, int], ...] = ((WIDTH, HEIGHT),), primary: int = 1) -> bytes:
+    """A header for items of these sizes, numbered from 1."""
+    kind = b"av01" if b"avif" in brands else b"hvc1"
+    numbers = range(1, len(sizes) + 1)
+    infos = [box(b"infe", b"\2\0\0\0", struct.pack(">HH", number, 0), kind, b"\0") for number in numbers]
+    shared = box(b"ipco", *[box(b"ispe", struct.pack(">III", 0, *size)) for size in sizes])
+    table = box(
+        b"ipma", struct.pack(">II", 0, len(sizes)), *[struct.pack(">HBB", number, 1, number) for number in numbers]
+    )
+    content = (
+        box(b"pitm", bytes(4), struct.pack(">H", primary)),
+        box(b"iinf", bytes(4), struct.pack(">H", len(sizes)), *infos),
+        box(b"iprp", shared, table),
+    )
+    return box(b"ftyp", brands[0], bytes(4), *brands) + box(b"mdat", bytes(9)) + box(b"meta", bytes(4), *content)
 
 
 def tiff(order: str, *, big: bool = False, padding: int = 0) -> bytes:
@@ -182,14 +193,21 @@ def test_a_header_that_contradicts_itself_is_broken(data: bytes) -> None:
 
 
 def test_the_largest_counts() -> None:
-    tiles = heif(b"avif", b"mif1", sizes=((64, 64), (4000, 3000), (512, 512)))
-    assert read_header(tiles, complete=False) == Header("avif", 4000, 3000)
     gif = b"GIF89a" + struct.pack("<HHBBB", 2, 2, 0, 0, 0) + b"," + struct.pack("<HHHH", 100, 0, 900, 50)
     assert read_header(gif, complete=False) == Header("gif", 1000, 50)
     icon = bytearray(encode("ICO", sizes=[(16, 16)]))
     start = icon.index(b"IHDR") + 4
     icon[start : start + 8] = struct.pack(">II", 70_000, 70_000)
     assert read_header(icon, complete=True) == Header("ico", 70_000, 70_000)
+
+
+def test_the_primary_item_counts() -> None:
+    """Not its tiles or thumbnail, nor a picture beside it, however large."""
+    parts = heif(b"avif", b"mif1", sizes=((64, 64), (4000, 3000), (5120, 5120)), primary=2)
+    assert read_header(parts, complete=False) == Header("avif", 4000, 3000)
+    for primary in (0, 4):
+        with pytest.raises(BrokenImage):
+            read_header(heif(b"avif", primary=primary), complete=True)
 
 
 def test_a_bitmap_may_run_from_the_top_and_a_core_header_is_short() -> None:

@@ -5,8 +5,8 @@ frames are decoded; the container's own word for the size only says how large th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from quickthumb.imaging.formats.bits import Bits, Coded
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
@@ -20,15 +20,6 @@ UNIT_HEAD_BYTES = 10
 SEQUENCE_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """The largest size of any sequence, in pixels, and the number of frames, shown or not."""
-
-    width: int
-    height: int
-    frames: int
-
-
 def read_coded(window: Window, length: int) -> Coded:
     """Reads the units in the first `length` bytes. Raises BrokenImage, and TooManyParts for too many units."""
     width = height = frames = 0
@@ -36,7 +27,7 @@ def read_coded(window: Window, length: int) -> Coded:
         if kind in FRAMES:
             frames += 1
         elif kind == SEQUENCE_HEADER:
-            across, down = _sequence_size(_Bits(window.at(start, min(size, SEQUENCE_BYTES))))
+            across, down = _sequence_size(Bits(window.at(start, min(size, SEQUENCE_BYTES))))
             width, height = max(width, across), max(height, down)
     return Coded(width, height, frames)
 
@@ -71,28 +62,7 @@ def _leb128(data: bytes) -> tuple[int, int]:
     raise BrokenImage("The image is damaged: a length in its AV1 data has no end.")
 
 
-class _Bits:
-    """Reads numbers of so many bits, most significant first."""
-
-    def __init__(self, data: bytes) -> None:
-        self._number = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def take(self, bits: int) -> int:
-        self._left -= bits
-        if self._left < 0:
-            raise BrokenImage("The image is damaged: the header of its AV1 data ends too early.")
-        return self._number >> self._left & (1 << bits) - 1
-
-    def skip_uvlc(self) -> None:
-        """Skips a number that begins with as many zeros as it has bits."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-        self.take(zeros)
-
-
-def _sequence_size(bits: _Bits) -> tuple[int, int]:
+def _sequence_size(bits: Bits) -> tuple[int, int]:
     """The largest width and height of a sequence's frames (5.5.1)."""
     bits.take(3 + 1)  # the profile; whether it is a still
     if bits.take(1):  # a reduced header
@@ -103,13 +73,13 @@ def _sequence_size(bits: _Bits) -> tuple[int, int]:
     return bits.take(width_bits) + 1, bits.take(height_bits) + 1
 
 
-def _skip_timing(bits: _Bits) -> int:
+def _skip_timing(bits: Bits) -> int:
     """Skips the timing; returns how many bits a delay has in the decoder model, 0 if there is none (5.5.3, 5.5.4)."""
     if not bits.take(1):
         return 0
     bits.take(32 + 32)
     if bits.take(1):
-        bits.skip_uvlc()
+        bits.take_uvlc()
     if not bits.take(1):
         return 0
     delay_bits = bits.take(5) + 1
@@ -117,7 +87,7 @@ def _skip_timing(bits: _Bits) -> int:
     return delay_bits
 
 
-def _skip_operating_points(bits: _Bits, delay_bits: int) -> None:
+def _skip_operating_points(bits: Bits, delay_bits: int) -> None:
     has_display_delay = bits.take(1)
     for _ in range(bits.take(5) + 1):
         bits.take(12)

@@ -1,32 +1,48 @@
-"""Where the coded pictures of an AVIF are: the data of its items, and the samples of its tracks.
+"""Where the coded pictures of an AVIF or HEIF are: the data of its items, and the samples of its tracks.
 
 Decoders decode these at the size, and as often, as the data itself says, whatever the boxes say. So this compares both
-before a decoder sees the file.
+before a decoder sees the file. It looks at what the decoder reads: not at thumbnails, depth maps or other pictures.
 """
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
-from quickthumb.imaging.formats.av1 import Coded, read_coded
+from quickthumb.imaging.formats import av1, hevc, items
+from quickthumb.imaging.formats.bits import Coded
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats.items import Fields, Ranges
 from quickthumb.imaging.formats.row import Header, Window
-from quickthumb.model.errors import BrokenImage, TooManyParts
+from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
 
-AV1 = b"av01"
-MOST_ITEMS = 1024
-# Pieces that one item's data may be cut into.
-MOST_EXTENTS = 64
+AV1, HEVC, GRID, SAME = b"av01", b"hvc1", b"grid", b"iden"
+# The codec of each format, and its name.
+CODECS = {"avif": (AV1, "AV1"), "heif": (HEVC, "HEVC")}
+OTHERS = {
+    AV1: "AV1",
+    HEVC: "HEVC",
+    b"avc1": "AVC",
+    b"jpeg": "JPEG",
+    b"j2k1": "JPEG 2000",
+    b"vvc1": "VVC",
+    b"unci": "no codec",
+    b"iovl": "overlays",
+}
+ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+MOST_NAME_BYTES = 64
 MOST_TRACKS = 16
-# A still is one frame, or a few that refine each other. Animations have frames between the shown ones that are not
-# shown themselves: on average less than one.
-MOST_ITEM_FRAMES = 8
+# A still is one frame, or for AV1 a few that refine each other. Animations have frames between the shown ones that are
+# not shown themselves: on average less than one.
+MOST_ITEM_FRAMES = {"avif": 8, "heif": 1}
 MOST_SAMPLE_FRAMES = 16
 FRAMES_PER_SAMPLE = 4
 # Encoders may round sides up.
 PADDING_PIXELS = 64
-
-Ranges = list[tuple[int, int]]
+# The tiles at the edges of a grid may reach beyond it: then all of them have up to four times its pixels, or if it is
+# small as many as a few tiles have.
+GRID_SHARE, GRID_SPARE_PIXELS = 4, 1 << 20
 
 
 class Pieces:
@@ -54,87 +70,129 @@ class Pieces:
         return offset >= self.length
 
 
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The items of a file: their kinds, where their data lies, and their properties."""
+
+    window: Window
+    kinds: dict[int, bytes]
+    places: dict[int, Ranges]
+    properties: dict[int, list[Box]]
+
+    def data(self, item: int) -> Pieces:
+        return Pieces(self.window, self.places.get(item, []))
+
+    def property(self, item: int, kind: bytes) -> Box:
+        found = next((box for box in self.properties.get(item, ()) if box.kind == kind), None)
+        if found is None:
+            raise BrokenImage(f"The image is damaged: a part of it has no property {kind.decode()}.")
+        return found
+
+    def size(self, item: int) -> tuple[int, int]:
+        return size_of(self.window, self.property(item, b"ispe"))
+
+    def is_alpha(self, item: int) -> bool:
+        boxes_of = (box for box in self.properties.get(item, ()) if box.kind == b"auxC")
+        return any(self._name(box) in ALPHA for box in boxes_of)
+
+    def _name(self, box: Box) -> bytes:
+        length = min((box.end or 0) - box.content - FLAGS_BYTES, MOST_NAME_BYTES)
+        return self.window.at(box.content + FLAGS_BYTES, max(0, length)).partition(b"\0")[0]
+
+
+def size_of(window: Window, box: Box) -> tuple[int, int]:
+    """Width and height in pixels in a box `ispe`."""
+    sides = window.at(box.content + FLAGS_BYTES, 8)
+    return int.from_bytes(sides[:4], "big"), int.from_bytes(sides[4:], "big")
+
+
+def check_kind(kind: bytes, format_name: str) -> None:
+    """Raises UnsupportedImage for an item that is neither coded as its format demands nor derived from such items."""
+    coded, name = CODECS[format_name]
+    if kind in (coded, GRID, SAME):
+        return
+    if not kind:
+        raise BrokenImage("The image is damaged: a part of it is missing.")
+    used = OTHERS.get(kind) or repr(kind.decode("ascii", "replace"))
+    raise UnsupportedImage(
+        f"The picture in the {format_name.upper()} file uses {used}, which is not supported; {name} is."
+    )
+
+
 def check_coded_pictures(window: Window, header: Header, limits: Limits) -> None:
     """Checks the coded pictures of a whole file against its header.
 
-    Raises BrokenImage if one is far larger than the header says, and TooManyParts if one has frames that it does not
-    need.
+    Raises BrokenImage if one is far larger than the header says, TooManyParts if one has frames that it does not need,
+    and UnsupportedImage if it is coded in a way that the decoder of its format does not know.
     """
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
-            for item in _items(window, Box(box.kind, box.content + FLAGS_BYTES, box.end)):
-                _check(item, header, MOST_ITEM_FRAMES)
+            _check_items(window, Box(box.kind, box.content + FLAGS_BYTES, box.end), header)
         elif box.kind == b"moov":
             tracks = (track for track in children(window, box) if track.kind == b"trak")
             for track in islice(tracks, MOST_TRACKS):
                 _check_samples(window, track, header, limits)
 
 
-def _check(data: Pieces, header: Header, most_frames: int) -> Coded:
-    coded = read_coded(data, data.length)
+def _check_items(window: Window, meta: Box, header: Header) -> None:
+    """Checks what the primary item is made of."""
+    contents = _Contents(window, items.kinds(window, meta), dict(items.locations(window, meta)), {})
+    for item, found in items.properties(window, meta):
+        contents.properties.setdefault(item, found)
+    primary = items.primary_item(window, meta)
+    spare = GRID_SHARE * header.width * header.height + GRID_SPARE_PIXELS
+    left = {True: spare, False: spare}  # for transparency, and for the rest
+    read: dict[int, int] = {}
+    for item in items.decoded_items(primary, items.references(window, meta), contents.is_alpha):
+        if item not in read:
+            read[item] = _check_item(contents, item, header)
+        is_alpha = contents.is_alpha(item)
+        left[is_alpha] -= read[item]
+        if left[is_alpha] < 0:
+            raise BrokenImage("The image is damaged: its tiles have far more pixels than the whole.")
+
+
+def _check_item(contents: _Contents, item: int, header: Header) -> int:
+    """Checks one item; returns the pixels that a decoder decodes for it."""
+    kind = contents.kinds.get(item, b"")
+    check_kind(kind, header.format)
+    if kind == GRID:
+        _check_grid(contents, item)
+        return 0
+    if kind == SAME:
+        return 0
+    size = contents.size(item)
+    data = contents.data(item)
+    if kind == AV1:
+        coded = av1.read_coded(data, data.length)
+    else:
+        configuration = hevc.configuration_of(contents.window, contents.property(item, b"hvcC"))
+        coded = hevc.read_coded(data, data.length, configuration)
+    _check(coded, size, header.format, MOST_ITEM_FRAMES[header.format])
+    return coded.width * coded.height
+
+
+def _check_grid(contents: _Contents, item: int) -> None:
+    """Compares a grid's own word for its size with the item's."""
+    fields = Fields(contents.data(item), 0)
+    fields.take(1)
+    side_bytes = 4 if fields.take(1) & 1 else 2
+    fields.take(2)
+    size = (fields.take(side_bytes), fields.take(side_bytes))
+    if size != contents.size(item):
+        raise BrokenImage("The image is damaged: its grid has another size than the file says.")
+
+
+def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: int) -> None:
     if coded.frames > most_frames:
-        raise TooManyParts(f"A picture of the AVIF has too many frames of its own; at most {most_frames} are accepted.")
-    if coded.width * coded.height > (header.width + PADDING_PIXELS) * (header.height + PADDING_PIXELS):
-        raise BrokenImage(
-            f"The image is damaged: its AV1 data has {coded.width} × {coded.height} pixels, "
-            f"but the file says {header.width} × {header.height}."
+        raise TooManyParts(
+            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} are accepted."
         )
-    return coded
-
-
-def _items(window: Window, meta: Box) -> Iterator[Pieces]:
-    """The data of each AV1 item."""
-    coded = set(_coded_ids(window, child(window, meta, b"iinf")))
-    inline = next((box.content for box in children(window, meta) if box.kind == b"idat"), 0)
-    for number, ranges in _locations(window, child(window, meta, b"iloc"), inline):
-        if number in coded:
-            yield Pieces(window, ranges)
-
-
-def _coded_ids(window: Window, info: Box) -> Iterator[int]:
-    count_bytes = 4 if window.at(info.content, 1)[0] else 2
-    for entry in boxes(window, info.content + FLAGS_BYTES + count_bytes, info.end):
-        id_bytes = 4 if window.at(entry.content, 1)[0] >= 3 else 2
-        fields = window.at(entry.content + FLAGS_BYTES, id_bytes + 2 + 4)
-        if fields[-4:] == AV1:
-            yield int.from_bytes(fields[:id_bytes], "big")
-
-
-class _Fields:
-    """Reads numbers one after the other."""
-
-    def __init__(self, window: Window, offset: int) -> None:
-        self._window = window
-        self._offset = offset
-
-    def take(self, size: int) -> int:
-        data = self._window.at(self._offset, size)
-        self._offset += size
-        return int.from_bytes(data, "big")
-
-
-def _locations(window: Window, box: Box, inline: int) -> Iterator[tuple[int, Ranges]]:
-    """The number of each item, and where its data lies (ISO 14496-12, 8.11.3)."""
-    version = window.at(box.content, 1)[0]
-    fields = _Fields(window, box.content + FLAGS_BYTES)
-    sizes = fields.take(2)
-    offset_bytes, length_bytes, base_bytes = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
-    index_bytes = sizes & 15 if version else 0
-    wide = 4 if version >= 2 else 2
-    for _ in range(min(fields.take(wide), MOST_ITEMS)):
-        number = fields.take(wide)
-        is_inline = bool(version) and fields.take(2) & 15 == 1
-        fields.take(2)
-        base = fields.take(base_bytes) + (inline if is_inline else 0)
-        extents = fields.take(2)
-        if extents > MOST_EXTENTS:
-            raise TooManyParts(f"The data of a part of the image is in too many pieces; at most {MOST_EXTENTS} may be.")
-        ranges = []
-        for _ in range(extents):
-            fields.take(index_bytes)
-            start, length = fields.take(offset_bytes), fields.take(length_bytes)
-            ranges.append((base + start, length))
-        yield number, ranges
+    if coded.width * coded.height > math.prod(side + PADDING_PIXELS for side in size):
+        raise BrokenImage(
+            f"The image is damaged: its {CODECS[format_name][1]} data has {coded.width} × {coded.height} pixels, "
+            f"but the file says {size[0]} × {size[1]}."
+        )
 
 
 def _check_samples(window: Window, track: Box, header: Header, limits: Limits) -> None:
@@ -147,7 +205,9 @@ def _check_samples(window: Window, track: Box, header: Header, limits: Limits) -
     samples = frames = 0
     for place, length in islice(_samples(window, table), limits.max_frames + 1):
         samples += 1
-        frames += _check(Pieces(window, [(place, length)]), header, MOST_SAMPLE_FRAMES).frames
+        coded = av1.read_coded(Pieces(window, [(place, length)]), length)
+        _check(coded, (header.width, header.height), header.format, MOST_SAMPLE_FRAMES)
+        frames += coded.frames
     most = FRAMES_PER_SAMPLE * samples + MOST_SAMPLE_FRAMES
     if frames > most:
         raise TooManyParts(f"The animation has too many frames that are never shown; at most {most} are accepted.")
@@ -170,8 +230,8 @@ def _samples(window: Window, table: Box) -> Iterator[tuple[int, int]]:
 def _chunks(window: Window, table: Box) -> Iterator[tuple[int, int]]:
     """The offset of each chunk, and how many samples are in it."""
     wide = any(box.kind == b"co64" for box in children(window, table))
-    places = _Fields(window, child(window, table, b"co64" if wide else b"stco").content + FLAGS_BYTES)
-    runs = _runs(_Fields(window, child(window, table, b"stsc").content + FLAGS_BYTES))
+    places = Fields(window, child(window, table, b"co64" if wide else b"stco").content + FLAGS_BYTES)
+    runs = _runs(Fields(window, child(window, table, b"stsc").content + FLAGS_BYTES))
     several, following = 0, next(runs, None)
     for chunk in range(1, places.take(4) + 1):
         if following and following[0] == chunk:
@@ -181,7 +241,7 @@ def _chunks(window: Window, table: Box) -> Iterator[tuple[int, int]]:
         yield places.take(8 if wide else 4), several
 
 
-def _runs(fields: _Fields) -> Iterator[tuple[int, int]]:
+def _runs(fields: Fields) -> Iterator[tuple[int, int]]:
     """From which chunk on, counted from 1, how many samples are in a chunk."""
     for _ in range(fields.take(4)):
         first, several, _ = (fields.take(4) for _ in range(3))

@@ -4,11 +4,11 @@ It is a property of the primary item; in a file that has only tracks, it is in t
 are in boxes of that kind too: these the decoders tell.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats import items
+from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child
 from quickthumb.imaging.formats.code_points import CodePoints
-from quickthumb.imaging.formats.iso_media import associated, primary_item
 from quickthumb.imaging.formats.row import Window
 
 # What stands before the boxes in the description of a video's samples (ISO 14496-12, 12.1.3).
@@ -20,7 +20,8 @@ def read_code_points(window: Window) -> CodePoints | None:
     for box in boxes(window, 0, None):
         found = None
         if box.kind == b"meta":
-            found = _told_by(window, _properties(window, Box(box.kind, box.content + FLAGS_BYTES, box.end)))
+            meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
+            found = _told_by(window, items.properties_of(window, meta, items.primary_item(window, meta)))
         elif box.kind == b"moov":
             found = _told_by(window, _of_samples(window, child(window, box, b"trak")))
         if found is not None:
@@ -28,21 +29,12 @@ def read_code_points(window: Window) -> CodePoints | None:
     return None
 
 
-def _told_by(window: Window, held: Iterator[Box]) -> CodePoints | None:
+def _told_by(window: Window, held: Iterable[Box]) -> CodePoints | None:
     for box in held:
         if box.kind == b"colr" and window.at(box.content, 4) == b"nclx":
             numbers = window.at(box.content + 4, 4)
             return CodePoints(int.from_bytes(numbers[:2], "big"), int.from_bytes(numbers[2:], "big"))
     return None
-
-
-def _properties(window: Window, meta: Box) -> Iterator[Box]:
-    """The properties of the primary item."""
-    properties = child(window, meta, b"iprp")
-    held = list(children(window, child(window, properties, b"ipco")))
-    for index in associated(window, child(window, properties, b"ipma"), primary_item(window, meta)):
-        if 1 <= index <= len(held):
-            yield held[index - 1]
 
 
 def _of_samples(window: Window, track: Box) -> Iterator[Box]:

@@ -1,15 +1,17 @@
-"""AVIF and HEIF: nested boxes (ISO 14496-12) that hold, among others, the sizes of all items (ISO 23008-12).
+"""AVIF and HEIF: nested boxes (ISO 14496-12) that hold, among others, the properties of all items (ISO 23008-12).
 
-A picture may consist of tiles, so the largest item counts. Properties of the primary item give the orientation; like
-the decoders, this ignores EXIF, which must not contradict them.
+The primary item is the picture that viewers show. Its properties give its size, the part of it that is to be shown, and
+its orientation; like the decoders, this ignores EXIF, which must not contradict them. What else a decoder reads to show
+it is checked with the whole file at hand (`coded_items`).
 """
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 
+from quickthumb.imaging.formats import items
+from quickthumb.imaging.formats.aperture import APERTURE_BYTES, read_aperture
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
-from quickthumb.imaging.formats.exif import if_arrived
+from quickthumb.imaging.formats.coded_items import check_kind, size_of
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
@@ -19,7 +21,6 @@ AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 LONGEST_BRANDS_BYTES = 1024
 MOST_TRACKS = 16
-MOST_ASSOCIATIONS = 1024
 
 # The EXIF orientation that equals a rotation (in quarter turns, counterclockwise) followed by a mirroring: none, top to
 # bottom (axis 0), or left to right (axis 1). As in Pillow and libavif.
@@ -27,16 +28,29 @@ ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 
 
 def read_header(window: Window) -> Header:
-    """The largest size of any item, and the orientation of the primary one if it has arrived."""
+    """The size of the primary item, the part of it that is to be shown, and its orientation."""
     name = _format_name(window)
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
-            meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
-            size = _largest(_item_sizes(window, meta))
-            return Header(name, *size, if_arrived(partial(_orientation, window, meta)))
-        if box.kind == b"moov":
+            return _read_meta(window, Box(box.kind, box.content + FLAGS_BYTES, box.end), name)
+        if box.kind == b"moov" and name == "avif":
             return Header(name, *_largest(_track_sizes(window, box)))
+        if box.kind == b"mini":
+            raise UnsupportedImage(f"The {name.upper()} file has a shortened header, which is not supported.")
+    if name == "heif":
+        raise UnsupportedImage("The HEIF file holds no picture of its own: it may be a video or a sequence.")
     raise BrokenImage("The image is damaged: it does not describe its content.")
+
+
+def _read_meta(window: Window, meta: Box, name: str) -> Header:
+    primary = items.primary_item(window, meta)
+    own = items.properties_of(window, meta, primary)
+    box = next((box for box in own if box.kind == b"ispe"), None)
+    if box is None:
+        raise BrokenImage("The image is damaged: its size is missing.")
+    check_kind(items.kinds(window, meta).get(primary, b""), name)
+    size = size_of(window, box)
+    return Header(name, *size, _orientation(window, own), shown=_aperture(window, own, size))
 
 
 def _format_name(window: Window) -> str:
@@ -54,49 +68,21 @@ def _format_name(window: Window) -> str:
     raise UnsupportedImage("The file is a video or other media, not an image.")
 
 
-def _item_sizes(window: Window, meta: Box) -> Iterator[tuple[int, int]]:
-    properties = child(window, meta, b"iprp")
-    for box in children(window, child(window, properties, b"ipco")):
-        if box.kind == b"ispe":
-            sides = window.at(box.content + FLAGS_BYTES, 8)
-            yield int.from_bytes(sides[:4], "big"), int.from_bytes(sides[4:], "big")
-
-
-def _orientation(window: Window, meta: Box) -> int:
-    """The orientation of the primary item, from its properties `irot` and `imir`."""
-    properties = child(window, meta, b"iprp")
-    held = list(children(window, child(window, properties, b"ipco")))
+def _orientation(window: Window, own: list[Box]) -> int:
+    """The orientation of an item, from its properties `irot` and `imir`."""
     quarters, mirrored = 0, 0
-    for index in associated(window, child(window, properties, b"ipma"), primary_item(window, meta)):
-        box = held[index - 1] if 1 <= index <= len(held) else None
-        if box is not None and box.kind == b"irot":
+    for box in own:
+        if box.kind == b"irot":
             quarters = window.at(box.content, 1)[0] & 0b11
-        elif box is not None and box.kind == b"imir":
+        elif box.kind == b"imir":
             mirrored = 1 + (window.at(box.content, 1)[0] & 1)
     return ORIENTATIONS[quarters][mirrored]
 
 
-def primary_item(window: Window, meta: Box) -> int:
-    box = child(window, meta, b"pitm")
-    is_long = window.at(box.content, 1) != b"\0"
-    return int.from_bytes(window.at(box.content + FLAGS_BYTES, 4 if is_long else 2), "big")
-
-
-def associated(window: Window, box: Box, item: int) -> list[int]:
-    """The indices, counted from 1, of an item's properties."""
-    version_and_flags = window.at(box.content, FLAGS_BYTES)
-    id_bytes, index_bytes = 4 if version_and_flags[0] else 2, 2 if version_and_flags[3] & 1 else 1
-    offset = box.content + FLAGS_BYTES + 4
-    for _ in range(min(int.from_bytes(window.at(offset - 4, 4), "big"), MOST_ASSOCIATIONS)):
-        head = window.at(offset, id_bytes + 1)
-        indices = window.at(offset + len(head), head[-1] * index_bytes)
-        if int.from_bytes(head[:-1], "big") == item:
-            # The highest bit says that the property is essential.
-            mask = (1 << 8 * index_bytes - 1) - 1
-            starts = range(0, len(indices), index_bytes)
-            return [int.from_bytes(indices[at : at + index_bytes], "big") & mask for at in starts]
-        offset += len(head) + len(indices)
-    return []
+def _aperture(window: Window, own: list[Box], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """The part of an item that is to be shown, from its property `clap`."""
+    box = next((box for box in own if box.kind == b"clap"), None)
+    return None if box is None else read_aperture(window.at(box.content, APERTURE_BYTES), size)
 
 
 def _track_sizes(window: Window, moov: Box) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -26,6 +26,7 @@ class NeedMore(Exception):
 class Header:
     """What an image's header says: the format, the size in pixels as stored, and the orientation.
 
+    `shown` is the part of the stored picture that is to be shown (left, top, right, bottom); None for all of it.
     `orientation` is EXIF's, 1 … 8; 1 if the image gives none, or if the orientation had not arrived when the size had.
     It is never missed in formats that store it before or beside the size (JPEG, TIFF).
     """
@@ -34,6 +35,7 @@ class Header:
     width: int
     height: int
     orientation: int = 1
+    shown: tuple[int, int, int, int] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
@@ -41,8 +43,9 @@ class Header:
 
     @property
     def upright(self) -> tuple[int, int]:
-        """Width and height in pixels once the picture is turned upright."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+        """Width and height in pixels of what is shown, once it is turned upright."""
+        left, top, right, bottom = self.shown or (0, 0, self.width, self.height)
+        return (bottom - top, right - left) if self.orientation >= 5 else (right - left, bottom - top)
 
 
 class Window(Protocol):
@@ -189,6 +192,8 @@ class Decoder:
     turns_upright: bool = False
     # What Pillow calls frames are pages: only the first is used, with a warning.
     has_pages: bool = False
+    # What Pillow calls frames are pictures of their own: only the primary one is used, with a warning.
+    has_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
