@@ -17,7 +17,7 @@ from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.row import Seeking, too_many_frames
 from quickthumb.imaging.levels import Level, Pixels
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
-from quickthumb.model.errors import BrokenImage
+from quickthumb.model.errors import BrokenImage, TooManyParts
 from quickthumb.model.limits import Limits
 
 # Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
@@ -143,7 +143,7 @@ def _code_points(path: Path, row: Format) -> CodePoints | None:
     try:
         with path.open("rb") as file:
             return row.decoder.code_points(Seeking(file))
-    except BrokenImage:
+    except (BrokenImage, TooManyParts):
         return UNUSABLE
 
 

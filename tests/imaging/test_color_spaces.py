@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from quickthumb.imaging import color
+from quickthumb.imaging.color import made_profiles
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.color_boxes import read_code_points as read_boxes
 from quickthumb.imaging.formats.png_color import read_code_points as read_chunk
@@ -191,6 +192,14 @@ def test_code_points_of_a_file_that_has_only_tracks() -> None:
         assert read_boxes(Seeking(io.BytesIO(each))) == CodePoints(12, 13)
 
 
+def test_code_points_in_av1_data_count_if_there_is_no_box(corpus: Path) -> None:
+    for name, wanted in (("cicp_p3", CodePoints(12, 13)), ("cicp_pq_rec2020", CodePoints(9, 16))):
+        data = (corpus / "reported" / f"{name}.avif").read_bytes().replace(b"colrnclx", b"freenclx")
+        assert read_boxes(Seeking(io.BytesIO(data))) == wanted
+    animated = avif(gradient(), 12, 13, save_all=True, append_images=[gradient().rotate(180)], duration=100)
+    assert read_boxes(Seeking(io.BytesIO(animated.replace(b"colrnclx", b"freenclx")))) == CodePoints(1, 13)
+
+
 def test_what_counts_if_a_file_says_several_things(engine: Engine, keep: Keep) -> None:
     """PNG 3rd edition, 4.3: cICP, then iCCP, then sRGB, then gAMA and cHRM. In an AVIF, the profile comes first."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -314,6 +323,18 @@ def test_hdr_in_p3_and_in_gray(engine: Engine, keep: Keep) -> None:
     gray = engine(keep("a.png", png(Image.new("L", (9, 9), 148), cicp(9, 16))), format="png").picture()
     assert gray.mode == "L"
     assert gray.getpixel((4, 4)) == 228
+
+
+def test_hdr_that_a_profile_names_is_tone_mapped_too(engine: Engine, tmp_path: Path) -> None:
+    """Profiles of PQ hold the code points in a tag of their own."""
+    points = b"cicp\0\0\0\0\x09\x10\0\1"
+    profile = made_profiles.assemble(b"RGB ", "Rec. ITU-R BT.2100 PQ", {"cicp": points})
+    gray = Image.new("RGB", (9, 9), (148, 148, 148))
+    for name in ("a.png", "a.avif", "a.jpg"):
+        gray.save(tmp_path / name, icc_profile=profile)
+        result = engine(tmp_path / name, format="png", metadata="keep")
+        assert result.only.color == "converted from BT.2100 PQ to sRGB, tone-mapped"
+        assert HDR_WARNING in result.only.warnings
 
 
 def test_no_description_ever_fails(engine: Engine, keep: Keep) -> None:

@@ -31,6 +31,8 @@ _ELEMENTS = re.compile(rb"mpet.{8}(.{4})", re.DOTALL)
 _SEGMENTS = re.compile(rb"curf.{4}(.{2})", re.DOTALL)
 _MOST_ELEMENTS = 16
 _MOST_SEGMENTS = 64
+# The tag of a profile that gives the code points as well (ICC.1:2022, 9.2.17 and 10.3).
+_CODE_POINTS = re.compile(rb"cicp\0{4}(.)(.)", re.DOTALL)
 
 Convert = Callable[[Image.Image], Image.Image]
 Rgba = tuple[int, int, int, int]
@@ -137,6 +139,10 @@ def _told_by_profile(info: Mapping[Any, Any], _: CodePoints | None, mode: str, l
         raise _NotUsable("The color profile is too large and was")
     if _is_costly(profile):
         raise _NotUsable("The color profile is too complex and was")
+    if match := _CODE_POINTS.search(profile):
+        space = spaces.named_by(CodePoints(match[1][0], match[2][0]))
+        if space and space.is_hdr:  # such profiles leave tone mapping to whoever shows the picture
+            return _of_space(space, mode)
     try:
         return _of_profile(profile, mode)
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
@@ -149,11 +155,7 @@ def _told_by_points(_: Mapping[Any, Any], points: CodePoints | None, mode: str, 
     space = spaces.named_by(points)
     if space is None:
         raise _NotUsable("The code points (CICP) of the file's color space are not supported and were")
-    color = _of_space(space, mode)
-    if space.is_hdr:
-        color.profile, color.ending = None, ", tone-mapped"
-        color.warnings.append(f"The picture is HDR ({space.name}) and was tone-mapped to the range of sRGB.")
-    return color
+    return _of_space(space, mode)
 
 
 def _told_by_chunks(info: Mapping[Any, Any], _: CodePoints | None, mode: str, __: Limits) -> Color | None:
@@ -171,6 +173,9 @@ def _of_space(space: Space, mode: str) -> Color:
         return Color(mode)
     color = _of_profile(made_profiles.make(space, gray=mode == "L"), mode)
     color.profile_was_made = True
+    if space.is_hdr:
+        color.profile, color.ending = None, ", tone-mapped"
+        color.warnings.append(f"The picture is HDR ({space.name}) and was tone-mapped to the range of sRGB.")
     return color
 
 

@@ -183,8 +183,8 @@ class Decoder:
     key_color: Callable[[Image.Image], object] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.
     color_space: Callable[[Image.Image], str] | None = None
-    # Reads the code points of the colors of a file, which Pillow does not tell; it may raise BrokenImage. None: such
-    # files have none.
+    # Reads the code points of the colors of a file, which Pillow does not tell; it may raise BrokenImage and
+    # TooManyParts. None: such files have none.
     code_points: Callable[[Window], CodePoints | None] | None = None
     # EXIF and text may come after the pixels, and are known only after decoding.
     late_metadata: bool = False
