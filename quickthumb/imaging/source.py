@@ -112,7 +112,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             info=dict(image.info),
             exif=None,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
-            code_points=_code_points(path, row),
+            code_points=read_code_points(path, row),
             limits=limits,
         )
         with decoding():
@@ -136,7 +136,7 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
     return max(1, count)
 
 
-def _code_points(path: Path, row: Format) -> CodePoints | None:
+def read_code_points(path: Path, row: Format) -> CodePoints | None:
     """The code points of the colors in a file of that format; UNUSABLE if they are damaged."""
     if row.decoder.code_points is None:
         return None

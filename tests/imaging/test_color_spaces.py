@@ -15,8 +15,10 @@ from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.color_boxes import read_code_points as read_boxes
 from quickthumb.imaging.formats.png_color import read_code_points as read_chunk
 from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.memory import estimate_file_bytes
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
+from quickthumb.model.output import parse_output
 from tests.imaging.color_files import avif, chromaticities, chunk, cicp, gamma, png
 from tests.imaging.conftest import Engine
 from tests.imaging.measures import Samples, in_srgb, samples
@@ -335,6 +337,15 @@ def test_hdr_that_a_profile_names_is_tone_mapped_too(engine: Engine, tmp_path: P
         result = engine(tmp_path / name, format="png", metadata="keep")
         assert result.only.color == "converted from BT.2100 PQ to sRGB, tone-mapped"
         assert HDR_WARNING in result.only.warnings
+
+
+def test_the_estimate_counts_the_conversion(keep: Keep) -> None:
+    output = [parse_output({"format": "png", "grayscale": "yes"})]
+    picture = gradient(800, 600)
+    files = {"plain": png(picture), "srgb": png(picture, gamma(0.45455)), "wide": png(picture, cicp(12, 13))}
+    plain, srgb, wide = (estimate_file_bytes(keep(name, data), output, Limits()) for name, data in files.items())
+    assert plain <= srgb < plain + 1000
+    assert wide >= plain + 800 * 600
 
 
 def test_no_description_ever_fails(engine: Engine, keep: Keep) -> None:

@@ -5,6 +5,6 @@ counts. `spaces` knows what code points mean, with the curves of `tone_mapping` 
 profiles of them for littleCMS. `ink` converts CMYK without a profile, and `cielab` converts CIELAB.
 """
 
-from quickthumb.imaging.color.conversion import TAKEN_FOR_SRGB, UNCHANGED, Color, Rgba, read
+from quickthumb.imaging.color.conversion import TAKEN_FOR_SRGB, UNCHANGED, Color, Rgba, describes_colors, read
 
-__all__ = ["TAKEN_FOR_SRGB", "UNCHANGED", "Color", "Rgba", "read"]
+__all__ = ["TAKEN_FOR_SRGB", "UNCHANGED", "Color", "Rgba", "describes_colors", "read"]

@@ -61,6 +61,11 @@ class Color:
         """Whether there is nothing to convert."""
         return self._convert is None
 
+    @property
+    def is_for_gray(self) -> bool:
+        """Whether the profile describes grays only."""
+        return self.profile is not None and self.profile[16:20] == b"GRAY"
+
     def keeps(self, wanted: bool, can: bool) -> bool:
         """Whether a result keeps the source's colors and profile, if that is `wanted` and the format `can` hold one.
 
@@ -78,7 +83,7 @@ class Color:
         if self.is_srgb or self.profile is None:
             return color
         if color not in self._painted:
-            self._painted[color] = _from_srgb(self.profile, color)
+            self._painted[color] = _from_srgb(self.profile, color, "L" if self.is_for_gray else "RGB")
         return self._painted[color]
 
     def done(self, kept: bool) -> str:
@@ -121,6 +126,12 @@ def read(info: Mapping[Any, Any], points: CodePoints | None, mode: str, limits: 
     return color
 
 
+def describes_colors(info: Mapping[Any, Any], points: CodePoints | None) -> bool:
+    """Whether a file says that its colors are not sRGB, so that they may have to be converted."""
+    told = (spaces.named_by(points) if points else None, _space_of_chunks(info))
+    return "icc_profile" in info or any(space is not None and not space.is_srgb for space in told)
+
+
 class _NotUsable(Exception):
     """Something that a file says of its colors cannot be used; the text is that of the warning without its end."""
 
@@ -159,13 +170,16 @@ def _told_by_points(_: Mapping[Any, Any], points: CodePoints | None, mode: str, 
 
 
 def _told_by_chunks(info: Mapping[Any, Any], _: CodePoints | None, mode: str, __: Limits) -> Color | None:
-    gamma, chromaticities = info.get("gamma"), info.get("chromaticity")
-    if "srgb" in info or (gamma is None and chromaticities is None):
+    if "srgb" in info or not {"gamma", "chromaticity"} & info.keys():
         return None
-    space = spaces.told_by_png(gamma, chromaticities)
+    space = _space_of_chunks(info)
     if space is None:
         raise _NotUsable("The gamma value and the primaries of the file are not usable and were")
     return _of_space(space, mode)
+
+
+def _space_of_chunks(info: Mapping[Any, Any]) -> Space | None:
+    return spaces.told_by_png(info.get("gamma"), info.get("chromaticity"))
 
 
 def _of_space(space: Space, mode: str) -> Color:
@@ -211,10 +225,9 @@ def _through(parsed: ImageCms.ImageCmsProfile, mode: str) -> Convert:
     return convert
 
 
-def _from_srgb(profile: bytes, color: Rgba) -> Rgba | None:
-    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    mode = "L" if parsed.profile.xcolor_space == "GRAY" else "RGB"
-    srgb = ImageCms.createProfile("sRGB")
+def _from_srgb(profile: bytes, color: Rgba, mode: str) -> Rgba | None:
+    """The samples of a color of sRGB in a profile for pictures of that mode."""
+    parsed, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
     try:
         transform = ImageCms.buildTransform(srgb, parsed, "RGB", mode, ImageCms.Intent.PERCEPTUAL)
     except ImageCms.PyCMSError:
