@@ -163,6 +163,13 @@ def test_code_points_that_nobody_knows_are_ignored_with_a_warning(engine: Engine
     assert furthest(result.picture(), samples(gradient())) == 0
 
 
+@pytest.mark.parametrize(("primaries", "transfer"), [(0, 0), (3, 13), (12, 3), (12, 9), (300, 13), (65535, 65535)])
+def test_an_avif_with_such_code_points_is_made(engine: Engine, keep: Keep, primaries: int, transfer: int) -> None:
+    result = engine(keep("a.avif", avif(gradient(), primaries, transfer)), format="png")
+    assert (result.only.color, result.only.warnings) == ("taken for sRGB", (UNSUPPORTED,))
+    assert np.abs(samples(result.picture().convert("RGB")) - samples(gradient())).mean() < 2
+
+
 def test_a_damaged_chunk_is_not_believed() -> None:
     sound = png(gradient(), cicp(12, 13))
     assert read_chunk(Seeking(io.BytesIO(sound))) == CodePoints(12, 13, outranks_profile=True)
@@ -212,7 +219,8 @@ def test_what_counts_if_a_file_says_several_things(engine: Engine, keep: Keep) -
         ((cicp(1, 13), linear), {}, color.UNCHANGED),
         ((linear,), {"icc_profile": srgb}, color.UNCHANGED),
         ((is_srgb, linear, chromaticities(*CHROMATICITIES_P3)), {}, color.UNCHANGED),
-        ((linear,), {"icc_profile": b"nonsense"}, "converted from gamma 1 to sRGB"),
+        ((linear,), {"icc_profile": b"nonsense"}, "converted from RGB with gamma 1 to sRGB"),
+        ((is_srgb, linear), {"icc_profile": b"nonsense"}, color.UNCHANGED),
     ):
         assert engine(keep("a.png", png(gradient(), *chunks, **options)), format="png").only.color == wanted
     data = avif(gradient(), 12, 13, icc_profile=srgb)
@@ -224,7 +232,7 @@ def test_what_counts_if_a_file_says_several_things(engine: Engine, keep: Keep) -
 @pytest.mark.parametrize("value", [1.0, 0.55556, 0.35])
 def test_gamma(engine: Engine, keep: Keep, value: float) -> None:
     result = engine(keep("a.png", png(gradient(), gamma(value))), format="png")
-    assert result.only.color == f"converted from gamma {1 / value:.3g} to sRGB"
+    assert result.only.color == f"converted from RGB with gamma {1 / value:.3g} to sRGB"
     assert result.only.warnings == ()
     assert furthest(result.picture(), expected(gradient(), 1, lambda sample: sample ** (1 / value))) <= 3
 
@@ -232,10 +240,10 @@ def test_gamma(engine: Engine, keep: Keep, value: float) -> None:
 def test_primaries_of_a_png(engine: Engine, keep: Keep) -> None:
     described = chromaticities(*CHROMATICITIES_P3)
     result = engine(keep("a.png", png(gradient(), described)), format="png")
-    assert result.only.color == "converted from primaries of its own to sRGB"
+    assert result.only.color == "converted from RGB with primaries of its own to sRGB"
     assert furthest(result.picture(), expected(gradient(), 12, srgb_light)) <= 3
     result = engine(keep("a.png", png(gradient(), gamma(0.45455), described)), format="png")
-    assert result.only.color == "converted from primaries of its own with gamma 2.2 to sRGB"
+    assert result.only.color == "converted from RGB with primaries of its own and gamma 2.2 to sRGB"
     assert furthest(result.picture(), expected(gradient(), 12, CURVES[4])) <= 3
 
 
@@ -333,10 +341,12 @@ def test_hdr_that_a_profile_names_is_tone_mapped_too(engine: Engine, tmp_path: P
     profile = made_profiles.assemble(b"RGB ", "Rec. ITU-R BT.2100 PQ", {"cicp": points})
     gray = Image.new("RGB", (9, 9), (148, 148, 148))
     for name in ("a.png", "a.avif", "a.jpg"):
-        gray.save(tmp_path / name, icc_profile=profile)
+        gray.save(tmp_path / name, icc_profile=profile, quality=100)
         result = engine(tmp_path / name, format="png", metadata="keep")
         assert result.only.color == "converted from BT.2100 PQ to sRGB, tone-mapped"
         assert HDR_WARNING in result.only.warnings
+    gray.convert("CMYK").save(tmp_path / "a.jpg", icc_profile=profile)
+    assert engine(tmp_path / "a.jpg", format="png").only.color.startswith("converted from CMYK without a profile")
 
 
 def test_the_estimate_counts_the_conversion(keep: Keep) -> None:

@@ -1,41 +1,22 @@
 """What a source's colors are, and their conversion to sRGB, unless a result keeps them.
 
-littleCMS converts through profiles, after resampling, when there are fewer pixels. The rendering intent is perceptual,
-as in sharp and browsers.
+The conversion happens after resampling, when there are fewer pixels.
 """
 
-import io
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image, ImageCms
 
-from quickthumb.imaging.color import ink, made_profiles, spaces
+from quickthumb.imaging.color import ink, made_profiles, profiles, spaces
+from quickthumb.imaging.color.profiles import Convert, Rgba
 from quickthumb.imaging.color.spaces import Space
 from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.model.limits import Limits
 
 UNCHANGED = "unchanged"
 TAKEN_FOR_SRGB = "taken for sRGB"
-# The color spaces that an ICC profile may describe, by the mode of the picture that embeds it.
-_SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "CMYK": ("CMYK",)}
-# The primaries of sRGB (IEC 61966-2-1), adapted to D50 as in its ICC profiles, in XYZ.
-_SRGB_COLORANTS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
-_TOLERANCE = 0.003
-
-# How many elements a chain has, and how many segments a curve in it (ICC.1:2022, 10.16). Real chains have three to five
-# elements; all others of a profile's types are tables, whose size bounds their work.
-_ELEMENTS = re.compile(rb"mpet.{8}(.{4})", re.DOTALL)
-_SEGMENTS = re.compile(rb"curf.{4}(.{2})", re.DOTALL)
-_MOST_ELEMENTS = 16
-_MOST_SEGMENTS = 64
-# The tag of a profile that gives the code points as well (ICC.1:2022, 9.2.17 and 10.3).
-_CODE_POINTS = re.compile(rb"cicp\0{4}(.)(.)", re.DOTALL)
-
-Convert = Callable[[Image.Image], Image.Image]
-Rgba = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -83,7 +64,7 @@ class Color:
         if self.is_srgb or self.profile is None:
             return color
         if color not in self._painted:
-            self._painted[color] = _from_srgb(self.profile, color, "L" if self.is_for_gray else "RGB")
+            self._painted[color] = profiles.from_srgb(self.profile, color, "L" if self.is_for_gray else "RGB")
         return self._painted[color]
 
     def done(self, kept: bool) -> str:
@@ -148,13 +129,13 @@ def _told_by_profile(info: Mapping[Any, Any], _: CodePoints | None, mode: str, l
         return None
     if len(profile) > limits.max_profile_bytes:
         raise _NotUsable("The color profile is too large and was")
-    if _is_costly(profile):
+    if profiles.is_costly(profile):
         raise _NotUsable("The color profile is too complex and was")
-    if match := _CODE_POINTS.search(profile):
-        space = spaces.named_by(CodePoints(match[1][0], match[2][0]))
+    points = profiles.code_points(profile)
+    space = spaces.named_by(points) if points else None
+    try:
         if space and space.is_hdr:  # such profiles leave tone mapping to whoever shows the picture
             return _of_space(space, mode)
-    try:
         return _of_profile(profile, mode)
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         raise _NotUsable("The color profile is not usable and was") from None
@@ -170,7 +151,9 @@ def _told_by_points(_: Mapping[Any, Any], points: CodePoints | None, mode: str, 
 
 
 def _told_by_chunks(info: Mapping[Any, Any], _: CodePoints | None, mode: str, __: Limits) -> Color | None:
-    if "srgb" in info or not {"gamma", "chromaticity"} & info.keys():
+    if "srgb" in info:
+        return Color(mode)
+    if not {"gamma", "chromaticity"} & info.keys():
         return None
     space = _space_of_chunks(info)
     if space is None:
@@ -196,65 +179,9 @@ def _of_space(space: Space, mode: str) -> Color:
 def _of_profile(profile: bytes, mode: str) -> Color:
     """The color that a profile describes. Raises OSError, ValueError, TypeError or PyCMSError for one that is damaged
     or for another color space."""
-    parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if parsed.profile.xcolor_space not in _SPACES[mode]:
-        raise ValueError("for another color space")
-    color = Color(mode, profile=profile, description=_describe(parsed))
-    if not _describes_srgb(parsed):
-        color._convert = _through(parsed, mode)
+    parsed = profiles.parse(profile, mode)
+    color = Color(mode, profile=profile, description=profiles.describe(parsed))
+    if not profiles.describes_srgb(parsed):
+        color._convert = profiles.to_srgb(parsed, mode)
+        color.to_srgb(Image.new(mode, (1, 1)))
     return color
-
-
-def _through(parsed: ImageCms.ImageCmsProfile, mode: str) -> Convert:
-    """The conversion of pictures of that mode through a profile."""
-    space = parsed.profile.xcolor_space
-    source_mode = {"GRAY": "L", "CMYK": "CMYK"}.get(space, "RGBA" if mode == "RGBA" else "RGB")
-    made_mode = "RGBA" if source_mode == "RGBA" else "RGB"
-    srgb = ImageCms.createProfile("sRGB")
-    transform = ImageCms.buildTransform(parsed, srgb, source_mode, made_mode, ImageCms.Intent.PERCEPTUAL)
-
-    def convert(picture: Image.Image) -> Image.Image:
-        if picture.mode == source_mode and picture.mode != "L":
-            return transform.apply(picture)
-        made = transform.apply(picture.convert(source_mode))
-        if picture.mode == "L":
-            return made.convert("L")
-        made.putalpha(picture.getchannel("A"))
-        return made
-
-    return convert
-
-
-def _from_srgb(profile: bytes, color: Rgba, mode: str) -> Rgba | None:
-    """The samples of a color of sRGB in a profile for pictures of that mode."""
-    parsed, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-    try:
-        transform = ImageCms.buildTransform(srgb, parsed, "RGB", mode, ImageCms.Intent.PERCEPTUAL)
-    except ImageCms.PyCMSError:
-        return None
-    red, green, blue = transform.apply(Image.new("RGB", (1, 1), color[:3])).convert("RGB").tobytes()
-    return red, green, blue, color[3]
-
-
-def _is_costly(profile: bytes) -> bool:
-    """Whether the conversion that a profile describes has so many steps that building it would take seconds: littleCMS
-    runs them all for each of some 36,000 colors."""
-    elements = (int.from_bytes(match[1], "big") for match in _ELEMENTS.finditer(profile))
-    segments = (int.from_bytes(match[1], "big") for match in _SEGMENTS.finditer(profile))
-    return max(elements, default=0) > _MOST_ELEMENTS or max(segments, default=0) > _MOST_SEGMENTS
-
-
-def _describe(parsed: ImageCms.ImageCmsProfile) -> str:
-    return " ".join((parsed.profile.profile_description or "").split())[:80] or "an unnamed profile"
-
-
-def _describes_srgb(parsed: ImageCms.ImageCmsProfile) -> bool:
-    """Whether a profile is sRGB by name and primaries: converting from it would change nothing but rounding."""
-    profile = parsed.profile
-    if not profile.is_matrix_shaper or "srgb" not in (profile.profile_description or "").lower():
-        return False
-    found = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
-    for colorant, known in zip(found, _SRGB_COLORANTS, strict=True):
-        if colorant is None or any(abs(a - b) > _TOLERANCE for a, b in zip(colorant[0], known, strict=True)):
-            return False
-    return True

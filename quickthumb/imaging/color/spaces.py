@@ -135,8 +135,9 @@ def told_by_png(gamma: float | None, chromaticities: Sequence[float] | None) -> 
         return None
     is_common = primaries.is_near(BT_709)
     if gamma is None or (is_common and abs(exponent - _SRGB_EXPONENT) < _NEAR_SRGB_GAMMA):
-        return Space("primaries of its own", primaries, SRGB_CURVE)
-    return Space(f"{'' if is_common else 'primaries of its own with '}gamma {exponent:.3g}", primaries, Curve(exponent))
+        return Space("RGB with primaries of its own", primaries, SRGB_CURVE)
+    name = "RGB with " if is_common else "RGB with primaries of its own and "
+    return Space(f"{name}gamma {exponent:.3g}", primaries, Curve(exponent))
 
 
 def colorants(primaries: Primaries) -> Matrix:

@@ -1,7 +1,7 @@
 """The code points of the colors of AVIF and HEIF, which the decoders do not tell.
 
-They are in a box `colr` (ISO 14496-12, 12.1.5): a property of the primary item, or of the tiles that it is made of; in a
-file that has only tracks, in the description of the samples. Without such a box, those in the AV1 data count, as in
+They are in a box `colr` (ISO 14496-12, 12.1.5): a property of the primary item, or of the tiles that it is made of; in
+a file that has only tracks, in the description of the samples. Without such a box, those in the AV1 data count, as in
 libavif. Profiles are in boxes `colr` too: these the decoders tell.
 """
 
