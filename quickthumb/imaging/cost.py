@@ -26,9 +26,9 @@ from quickthumb.model.order import check_count
 from quickthumb.model.output import Output
 
 _SECONDS = 1e-9
-# Decoding, for each pixel of the source; the others are AVIF and HEIF, and any format that is not listed. A progressive
-# JPEG takes another pass for each of its scans.
-_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80}
+# Decoding, for each pixel of the source; the others are AVIF, and any format that is not listed. A progressive JPEG
+# takes another pass for each of its scans.
+_DECODE = {"jpeg": 25, "png": 80, "webp": 90, "gif": 60, "tiff": 90, "bmp": 30, "ico": 80, "heif": 180}
 _DECODE_PROGRESSIVE, _DECODE_OTHERS = 60, 250
 # Resampling, for each pixel that it reads and each that it makes.
 _READ, _MADE = 4.5, 12
@@ -86,9 +86,9 @@ def estimate_cost(
     progressive: bool = False,
     stored: Size | None = None,
 ) -> Cost:
-    """The cost of making `outputs` from a source of that upright `size`, in pixels; `stored` is the size that is decoded
-    if only a part of it is shown.
+    """The cost of making `outputs` from a source of that upright `size`, in pixels.
 
+    `stored` is the size that is decoded if only a part of it is shown.
     `has_alpha` is None while nobody knows whether the source is transparent. An output that cannot be made from a
     source of that size costs nothing: rendering refuses it.
     """

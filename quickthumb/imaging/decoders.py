@@ -26,8 +26,8 @@ Image.MAX_IMAGE_PIXELS = 1 << 29
 _imaging.set_block_size(1 << 20)
 _imaging.set_blocks_max(64)
 
-# The key in Pillow's `info` for the part of the stored picture that is to be shown, if the decoder leaves cutting it out
-# to us: left, top, right, bottom.
+# The key in Pillow's `info` for the part of the stored picture that is to be shown (left, top, right, bottom), if the
+# decoder leaves cutting it out to us.
 SHOWN = "shown"
 
 # Reading a file with nonsensical offsets fails with these; any other errno is a failure of the machine.

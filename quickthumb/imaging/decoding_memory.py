@@ -1,7 +1,8 @@
 """How much memory decoding a picture takes, and how much of it stays until the file is closed.
 
 The numbers are bytes per pixel, read from the code of Pillow and of the codecs, and measured (Pillow 13, libwebp 1.6,
-libavif 1.4 with dav1d, libtiff 4.7): `tests/imaging/test_memory.py` holds them against real decodes.
+libavif 1.4 with dav1d, libheif 1.23 with libde265, libtiff 4.7): `tests/imaging/test_memory.py` holds them against real
+decodes.
 """
 
 from quickthumb.imaging.orientation import Size
@@ -21,7 +22,6 @@ _BESIDE = {
     "webp": (12.0, 8.0),
     # The planes (8 bits, unsubsampled), the frame in RGB, as it is handed over, and what dav1d takes.
     "avif": (8.0, 4.0),
-    "heif": (12.0, 8.0),
     # The mask, and the icon before it was put together with it.
     "ico": (9.0, 4.0),
     # Unpacked runs.
@@ -31,6 +31,8 @@ _BESIDE = {
 _BESIDE_FRAMES = {"gif": (14.0, 14.0), "png": (16.0, 9.0)}
 # An alpha plane, in the frame and on its way.
 _AVIF_ALPHA = 2.0
+# libde265 and libheif keep the planes of a HEIF each; from deep ones, planes of 8 bits are made first.
+_HEIF_COPIES = 2
 # dav1d keeps up to 8 frames, in 3 or 4 planes, from which it predicts others.
 _AVIF_REFERENCES, _AVIF_PLANES = 8, 4.0
 
@@ -72,6 +74,8 @@ def _beside(stored: Stored) -> tuple[float, float]:
         strip = 8.0 if stored.strip_bytes is None else stored.strip_bytes / pixels
         turned = _MODE_BYTES.get(stored.likely_mode, 4) if stored.may_turn else 0.0
         return max(strip, turned), 0.0
+    if stored.format == "heif":
+        return _beside_heif(stored), 0.0
     most, after = (0.0, 0.0)
     if stored.frames > 1:
         most, after = _BESIDE_FRAMES.get(stored.format, (0.0, 0.0))
@@ -83,6 +87,14 @@ def _beside(stored: Stored) -> tuple[float, float]:
         frames = min(stored.frames, _AVIF_REFERENCES) * _AVIF_PLANES
         most, after = most + frames, after + frames
     return most, after
+
+
+def _beside_heif(stored: Stored) -> float:
+    """The planes, until the pixels are put together from them; then the pixels, as they are handed over."""
+    planes = min(stored.samples, 3.0) + (1.0 if stored.has_alpha else 0.0)
+    core, pixel_bytes = _MODE_BYTES.get(stored.likely_mode, 4), {"L": 1, "LA": 2}.get(stored.likely_mode, 4)
+    made = planes if stored.is_deep else pixel_bytes
+    return max(planes * _HEIF_COPIES * (2 if stored.is_deep else 1) + made - core, pixel_bytes)
 
 
 def _converting(stored: Stored) -> tuple[float, float]:

@@ -30,6 +30,8 @@ from quickthumb.model.output import Output
 
 # A profile or an XMP block as it is read, as it is assembled, and as it is passed to the code that parses it.
 _BLOCK_COPIES = 4
+# libheif copies the file that pi-heif has read, and the data of each picture in it.
+_FILE_COPIES = {"heif": 3}
 # Each number of an EXIF block becomes an object of Python's.
 _EXIF_COPIES = 48
 # All levels together, compared with the largest: each has that many times fewer pixels than the next larger one.
@@ -54,7 +56,8 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
         stored = told_by(image, row, frames, read_code_points(source, row))
     # A TIFF is mapped into memory, others are read.
     whole = row.decoder.reads_whole or row.name == "tiff"
-    return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)
+    copies = _FILE_COPIES.get(row.name, 1) if whole else 0
+    return _metadata_bytes(image) + source.stat().st_size * copies + _estimate(stored, outputs)
 
 
 def estimate_decode_bytes(

@@ -14,6 +14,9 @@ from quickthumb.imaging.orientation import Size, from_exif
 
 # The mode that takes most, for a format whose header does not say.
 _WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "ico": "RGBA"}
+# The samples per pixel of a picture whose colors have half the resolution, and what pi-heif calls such pictures.
+_SUBSAMPLED = 1.5
+_SAMPLES = {420: _SUBSAMPLED, 422: 2.0, 444: 3.0}
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 # Tags of TIFF 6.0.
 _BITS_PER_SAMPLE, _ORIENTATION, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP = 258, 274, 277, 278
@@ -27,8 +30,9 @@ class Stored:
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
-    known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has several scans;
-    `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
+    known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has
+    several scans; `samples` is its number of samples per pixel, or that of a HEIF without its transparency, and
+    `is_deep` says that a HEIF's have more than 8 bits. `strip_bytes` is what a TIFF's decoder takes for one strip.
     """
 
     format: str
@@ -44,6 +48,7 @@ class Stored:
     shown: Size | None = None
     in_scans: bool = False
     samples: float = 4.0
+    is_deep: bool = True
     strip_bytes: int | None = None
 
     @property
@@ -81,6 +86,7 @@ def worst_of(format_name: str, width: int, height: int, frames: int, *, in_scans
 def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: bool) -> Stored:
     """A picture of that upright size as most of its format are: 8 bits, opaque, without a profile."""
     mode = "P" if format_name == "gif" else "RGB"
+    samples = _SUBSAMPLED if format_name == "heif" else 3.0
     return Stored(
         format_name,
         width,
@@ -91,7 +97,8 @@ def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: b
         has_profile=False,
         upright=(width, height),
         in_scans=in_scans,
-        samples=3.0,
+        samples=samples,
+        is_deep=False,
         strip_bytes=0,
     )
 
@@ -112,6 +119,7 @@ def told_by(image: Image.Image, row: Format, frames: int, points: CodePoints | N
         shown=_shown(image),
         in_scans=_in_scans(image),
         samples=_samples(image),
+        is_deep=image.info.get("bit_depth", 8) > 8,
         strip_bytes=_strip_bytes(image) if row.name == "tiff" else None,
     )
 
@@ -157,7 +165,9 @@ def _in_scans(image: Image.Image) -> bool:
 
 
 def _samples(image: Image.Image) -> float:
-    """The samples per pixel of a JPEG: less than three where colors are subsampled."""
+    """The samples per pixel of a JPEG or HEIF: less than three where colors are subsampled."""
+    if image.format == "HEIF":
+        return _SAMPLES.get(image.info.get("chroma", 0), 1.0 if image.mode in ("L", "LA") else 3.0)
     layers = getattr(image, "layer", None)
     if not layers:
         return 4.0

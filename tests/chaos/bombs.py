@@ -11,6 +11,7 @@ from functools import cache
 
 from PIL import Image
 
+from tests.imaging.iso_files import COLOR, SIZE, TILE, TILE_SIDE, box, grid, hevc, iso_file
 from tests.imaging.test_broken import chunk, icon_of, png, webp_canvas
 
 MEBIBYTE = 1024 * 1024
@@ -211,6 +212,13 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "pixels: gif of many large frames": lambda: _gif_frames(900, 9_999, 9_999),
     "pixels: avif": lambda: _avif_of_size(60_000, 60_000),
     "pixels: avif within the limit": lambda: _avif_of_size(9_000, 9_000),
+    "pixels: heic": lambda: iso_file([hevc(COLOR, (60_000, 60_000))]),
+    "pixels: heic within the limit": lambda: iso_file([hevc(COLOR, (9_000, 9_000))]),
+    "pixels: heic that claims few": lambda: iso_file([hevc(TILE, (16, 16))]),
+    "pixels: heic of tiles": lambda: iso_file([grid(20, 20, (64, 64)), *[hevc(TILE, (TILE_SIDE, TILE_SIDE))] * 400]),
+    "profile: heic of 200 pictures with 8 MB": lambda: iso_file(
+        [hevc(COLOR, SIZE, box(b"colr", b"prof", bytes(8 * MEBIBYTE)))] * 200
+    ),
     "pixels: jpeg": lambda: _jpeg_of_size(65_500, 65_500, progressive=False),
     "pixels: jpeg within the limit": lambda: _jpeg_of_size(9_900, 9_900, progressive=False),
     "pixels: progressive jpeg within the limit": lambda: _jpeg_of_size(9_900, 9_900, progressive=True),

@@ -65,4 +65,8 @@ COSTLY: dict[str, Make] = {
     "webp of frames": lambda chance: files.webp_frames(_some(chance, 2, 50), 1200, 900),
     "webp of chunks": lambda chance: files.webp_chunks(_some(chance, 100, 200_000)),
     "avif of cells": lambda chance: files.avif_grid(_some(chance, 1, 40), _some(chance, 1, 40)),
+    "heif of cells": lambda chance: files.heif_grid(_some(chance, 1, 40), _some(chance, 1, 40)),
+    "heif of large cells": lambda chance: files.heif_large_cells(_some(chance, 1, 8), _some(chance, 1, 8)),
+    "heif of slices": lambda chance: files.heif_slices(_some(chance, 1, 4000)),
+    "heif of pictures": lambda chance: files.heif_pictures(_some(chance, 1, 900)),
 }

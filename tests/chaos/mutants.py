@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests.imaging.iso_files import COLOR, SIZE, TEN, alpha_of, grid, hevc, irot, iso_file
 from tests.imaging.pictures import disc, noise
 
 WIDTH, HEIGHT = 48, 36
@@ -36,6 +37,10 @@ def samples() -> dict[str, list[bytes]]:
         "webp animated": [_animation("WEBP", duration=50)],
         "gif": [_saved("GIF"), _animation("GIF", duration=50, loop=0)],
         "avif": [_saved("AVIF", speed=10), _animation("AVIF", speed=10)],
+        "heif": [
+            iso_file([hevc(COLOR, SIZE, irot(1)), alpha_of(1)]),
+            iso_file([grid(2, 2, (180, 120)), *[hevc(TEN)] * 4]),
+        ],
         "tiff": [
             *(_saved("TIFF", compression=compression) for compression in tiffs),
             _saved("TIFF", picture=noise(WIDTH, HEIGHT).convert("1"), compression="group4"),

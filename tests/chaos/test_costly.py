@@ -69,7 +69,7 @@ def look(folder: Path, pictures: Mapping[str, bytes]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", ["jpeg", "png", "gif", "tiff", "bmp", "ico", "webp", "avif"])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "gif", "tiff", "bmp", "ico", "webp", "avif", "heif"])
 def test_time_is_in_proportion(tmp_path: Path, kind: str, chance: random.Random, report: Report, scale: Scale) -> None:
     makes = {name: make for name, make in COSTLY.items() if name.startswith(kind)}
     pictures = {

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from tests.chaos.bombs import PNG_SIGNATURE, riff, riff_chunk, tiff_entry, triple, webp_canvas_chunk
+from tests.imaging import iso_files
+from tests.imaging.iso_files import box, box_of
 from tests.imaging.pictures import noise
 from tests.imaging.test_broken import chunk
 
@@ -216,11 +218,6 @@ def webp_chunks(count: int) -> bytes:
 # AVIF
 
 
-def box(kind: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I", 8 + len(body)) + kind + body
-
-
 def avif_grid(columns: int, rows: int, side: int = 64) -> bytes:
     """A picture put together from cells that all have the same data."""
     still = saved("AVIF", side, side, speed=10)
@@ -258,6 +255,34 @@ def info(item: int, kind: bytes) -> bytes:
     return box(b"infe", struct.pack(">IHH", 2 << 24, item, 0), kind, b"\0")
 
 
-def box_of(still: bytes, kind: bytes) -> bytes:
-    place = still.index(kind) - 4
-    return still[place : place + int.from_bytes(still[place : place + 4], "big")]
+# HEIF
+
+
+def heif_grid(columns: int, rows: int) -> bytes:
+    """A picture put together from small cells."""
+    size = (columns * iso_files.SIZE[0], rows * iso_files.SIZE[1])
+    return iso_files.iso_file(
+        [iso_files.grid(columns, rows, size), *[iso_files.hevc(iso_files.COLOR)] * columns * rows]
+    )
+
+
+def heif_large_cells(columns: int, rows: int) -> bytes:
+    """A small picture put together from cells of which it shows little."""
+    side = iso_files.TILE_SIDE
+    tiles = [iso_files.hevc(iso_files.TILE, (side, side))] * columns * rows
+    return iso_files.iso_file([iso_files.grid(columns, rows, (columns * side // 2, rows * side // 2)), *tiles])
+
+
+def heif_slices(count: int) -> bytes:
+    """A picture whose slices come again and again, not as the first ones of a picture."""
+    configuration, data = iso_files.TILE
+    again = bytearray(data)
+    again[6] &= 0x7F
+    side = iso_files.TILE_SIDE
+    return iso_files.iso_file([iso_files.hevc((configuration, data + bytes(again) * count), (side, side))])
+
+
+def heif_pictures(count: int) -> bytes:
+    """Pictures beside the primary one."""
+    side = iso_files.TILE_SIDE
+    return iso_files.iso_file([iso_files.hevc(iso_files.TILE, (side, side))] * count)

@@ -4,6 +4,7 @@ import contextlib
 import io
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,9 @@ def test_agrees_with_pillow_on_real_pictures(path: Path) -> None:
         assert path.parent.name in ("broken", "reported")
         assert outcome(data, complete=True) == outcome_of_file(path)
         return
-    assert read_header(data, complete=True) == expected
-    assert read_header_of_file(path) == expected
+    header = read_header_of_file(path)
+    assert read_header(data, complete=True) == header
+    assert replace(header, shown=None) == expected  # Pillow shows all of a picture
 
 
 def test_a_damaged_header_of_the_corpus_is_broken(corpus: Path) -> None:

@@ -15,6 +15,7 @@ from quickthumb.imaging.memory import estimate_decode_bytes, estimate_file_bytes
 from quickthumb.model.output import Output, parse_output
 from tests.imaging.conftest import LIMITS
 from tests.imaging.footprint import CODECS_BYTES, MEBIBYTE, needs_proc, peak_bytes
+from tests.imaging.iso_files import TILE, TILE_SIDE, grid, hevc, iso_file
 from tests.imaging.pictures import noise
 
 
@@ -49,6 +50,17 @@ def test_the_estimate_is_from_above(
 
 
 @needs_proc
+@pytest.mark.parametrize("output", [{"width": 128}, {"width": 4000, "format": "jpeg"}])
+def test_the_tiles_of_a_phone_count(tmp_path: Path, output: dict[str, object]) -> None:
+    source = tmp_path / "photo.heic"
+    tiles = [hevc(TILE, (TILE_SIDE, TILE_SIDE))] * 48
+    source.write_bytes(iso_file([grid(8, 6, (4032, 3024)), *tiles]))
+    estimate = estimate_file_bytes(source, [Output.model_validate(output)], LIMITS)
+    grown = peak_bytes(source, tmp_path, [output])
+    assert grown < estimate + CODECS_BYTES
+    assert estimate < 2 * grown
+
+
 @needs_proc
 def test_a_noisy_webp_of_the_highest_quality_counts(tmp_path: Path) -> None:
     source, size = tmp_path / "noise.jpg", (3000, 2000)

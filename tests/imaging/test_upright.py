@@ -100,7 +100,7 @@ def test_every_format_agrees_with_the_engine(engine: Engine, tmp_path: Path, suf
     assert read_header(path.read_bytes(), complete=False) == header
 
 
-@pytest.mark.parametrize("suffix", ["png", "webp", "avif"])
+@pytest.mark.parametrize("suffix", ["png", "webp"])  # an AVIF tells both at once
 def test_no_more_bytes_are_asked_for_than_the_size_needs(suffix: str) -> None:
     """A picture with too many pixels is refused as early as one that says nothing of how it lies."""
 

@@ -12,7 +12,7 @@ def read_aperture(data: bytes, size: tuple[int, int]) -> Pixels | None:
     """The part of a picture of `size` pixels: left, top, right, bottom.
 
     The box holds width, height, and how far the center of the part is from that of the picture, as fractions. Where
-    these are not whole pixels, this rounds as libheif does. None for the whole picture, and where the box makes no sense.
+    these are not whole pixels, this rounds as libheif does. None for the whole picture, or if the box makes no sense.
     """
     terms = [data[at : at + 4] for at in range(0, APERTURE_BYTES, 4)]
     below = [int.from_bytes(term, "big") for term in terms[1::2]]

@@ -12,6 +12,7 @@ from itertools import islice
 from quickthumb.imaging.formats import av1, hevc, items
 from quickthumb.imaging.formats.bits import Coded
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats.item_bytes import check_bytes
 from quickthumb.imaging.formats.items import Fields, Ranges
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
@@ -139,11 +140,13 @@ def _check_items(window: Window, meta: Box, header: Header) -> None:
     contents = _Contents(window, items.kinds(window, meta), dict(items.locations(window, meta)), {})
     for item, found in items.properties(window, meta):
         contents.properties.setdefault(item, found)
+    told = items.references(window, meta)
+    check_bytes(window, contents.kinds, contents.places, contents.properties, told)
     primary = items.primary_item(window, meta)
     spare = GRID_SHARE * header.width * header.height + GRID_SPARE_PIXELS
     left = {True: spare, False: spare}  # for transparency, and for the rest
     read: dict[int, int] = {}
-    for item in items.decoded_items(primary, items.references(window, meta), contents.is_alpha):
+    for item in items.decoded_items(primary, told, contents.is_alpha):
         if item not in read:
             read[item] = _check_item(contents, item, header)
         is_alpha = contents.is_alpha(item)
@@ -184,9 +187,11 @@ def _check_grid(contents: _Contents, item: int) -> None:
 
 
 def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: int) -> None:
+    if not coded.frames:
+        raise BrokenImage("The image is damaged: a part of it has no picture.")
     if coded.frames > most_frames:
         raise TooManyParts(
-            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} are accepted."
+            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} may be."
         )
     if coded.width * coded.height > math.prod(side + PADDING_PIXELS for side in size):
         raise BrokenImage(

@@ -1,6 +1,6 @@
-"""HEIF, the image format of Apple's phones (HEIC). The package pi-heif-decoder brings the decoder, libheif with libde265.
+"""HEIF, the image format of Apple's phones (HEIC). The package pi-heif-decoder has the decoder: libheif with libde265.
 
-The decoder turns the picture upright and cuts out the part that is to be shown, and makes 8 bits of 10 and 12.
+It turns the picture upright and cuts out the part that is to be shown, and makes 8 bits of 10 and 12.
 """
 
 from typing import Any
@@ -26,6 +26,7 @@ def _set_up() -> None:
         def load(self) -> Any:
             announced = self.size
             loaded = super().load()  # type: ignore[no-untyped-call]
+            self._heif_file = None  # which keeps its pixels for as long as it could show other pictures
             if self.size != announced:
                 raise ValueError(f"The picture has {self.size} pixels in place of {announced}.")
             return loaded
