@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.output import parse_output
 from tests.imaging.color_files import avif, chromaticities, chunk, cicp, gamma, png
 from tests.imaging.conftest import Engine
+from tests.imaging.iso_files import COLOR, SIZE, box, grid, hevc, iso_file
 from tests.imaging.measures import Samples, in_srgb, samples
 from tests.imaging.pictures import gradient, quadrants
 
@@ -191,6 +193,25 @@ def test_transparent_gray_and_animated_pictures_are_converted_too(engine: Engine
     data = avif(frames[0], 12, 13, save_all=True, append_images=frames[1:], duration=100)
     result = engine(keep("a.avif", data), format="webp", lossless="yes")
     assert (result.only.frames, result.only.color) == (2, "converted from Display P3 to sRGB")
+
+
+def nclx(primaries: int, transfer: int) -> bytes:
+    return box(b"colr", b"nclx", struct.pack(">HHHB", primaries, transfer, 1, 0x80))
+
+
+def test_heic_by_code_points(engine: Engine, keep: Keep) -> None:
+    pytest.importorskip("pi_heif")
+    tiles = [hevc(COLOR, SIZE, nclx(12, 13)) for _ in range(2)]
+    in_tiles = iso_file([grid(2, 1, (2 * SIZE[0], SIZE[1])), *tiles])
+    for data in (iso_file([hevc(COLOR, SIZE, nclx(12, 13))]), in_tiles):
+        result = engine(keep("a.heic", data), format="png")
+        assert result.only.color == "converted from Display P3 to sRGB"
+        assert np.abs(samples(result.picture().convert("RGB"))[4, 4] - (255, 0, 0)).max() <= 6
+    result = engine(keep("a.heic", iso_file([hevc(COLOR, SIZE, nclx(9, 16))])), format="png")
+    assert result.only.warnings == (HDR_WARNING,)
+    srgb = box(b"colr", b"prof", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    result = engine(keep("a.heic", iso_file([hevc(COLOR, SIZE, nclx(12, 13), srgb)])), format="png")
+    assert result.only.color == color.UNCHANGED
 
 
 def test_code_points_of_a_file_that_has_only_tracks() -> None:
