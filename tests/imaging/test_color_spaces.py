@@ -307,6 +307,18 @@ def test_keep_embeds_a_profile_of_the_described_colors(engine: Engine, keep: Kee
     assert np.abs(samples(in_srgb(described)) - expected(gradient(), 12, srgb_light)).mean() < 4
 
 
+def test_the_header_of_a_made_profile_is_sound() -> None:
+    """ICC.1:2022, 7.2: its size, and the illuminant D50 of the space that it connects to."""
+    profile = color.read({}, CodePoints(12, 13), "RGB", Limits()).profile
+    assert profile is not None
+    assert int.from_bytes(profile[:4], "big") == len(profile)
+    assert (profile[12:24], profile[36:40]) == (b"mntrRGB XYZ ", b"acsp")
+    assert profile[68:80].hex() == "0000f6d6000100000000d32d"
+    red = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.red_colorant
+    assert red is not None
+    assert np.allclose(red[0], (0.5151, 0.2412, -0.0011), atol=0.0005)  # as in Apple's profile
+
+
 def test_keep_embeds_a_gray_profile_in_a_gray_picture(engine: Engine, keep: Keep) -> None:
     picture = engine(keep("a.png", png(gradient().convert("L"), gamma(1))), format="png", metadata="keep").picture()
     assert picture.mode == "L"

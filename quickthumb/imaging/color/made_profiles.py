@@ -35,7 +35,7 @@ def assemble(color_space: bytes, name: str, tags: dict[str, bytes]) -> bytes:
             content += tag + bytes(-len(tag) % 4)
         table += struct.pack(">4sII", name.encode(), places[tag], len(tag))
     head = struct.pack(
-        ">I4xI4s4s4s12x4s24x12s",
+        ">I4xI4s4s4s12x4s28x12s",
         at + len(content),
         _VERSION,
         b"mntr",
