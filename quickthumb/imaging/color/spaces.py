@@ -88,8 +88,8 @@ _PRIMARIES = {
     22: ("EBU Tech. 3213", Primaries(_D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077))),
 }
 # The curves of BT.709, BT.601 and BT.2020 tell how cameras made the samples, not how displays show them. Chromium shows
-# AVIFs with sRGB's curve then (ui/gfx/color_space.cc gives the reasons), and so do programs that ignore code points. For
-# PNGs, Chromium 156 takes a gamma of 2.4, which is darker in the shadows; here, both formats are treated alike.
+# such AVIFs with sRGB's curve (ui/gfx/color_space.cc gives the reasons), and so do programs that ignore code points. To
+# PNGs, Chromium 156 applies a gamma of 2.4, which is darker in the shadows; here, both formats are treated alike.
 _LIKE_SRGB = (1, 6, 11, 12, 13, 14, 15)
 _CURVES = {
     4: ("gamma 2.2", Curve(2.2)),
