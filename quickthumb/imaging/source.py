@@ -8,8 +8,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from quickthumb.imaging import samples
-from quickthumb.imaging.color import cielab
+from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
@@ -82,7 +81,7 @@ class Source:
         check_pixels(*image.size, count, self.limits)
         image.load()
         if self.color_space:
-            picture = cielab.to_srgb(image)
+            picture = color.from_cielab(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
         part = self.shown or (0, 0, *self.size)

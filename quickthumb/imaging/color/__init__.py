@@ -5,7 +5,8 @@ counts. `profiles` converts through profiles. `spaces` knows what the others mea
 HDR, and `made_profiles` makes profiles of them. `ink` converts CMYK without a profile, and `cielab` converts CIELAB.
 """
 
+from quickthumb.imaging.color.cielab import CIELAB, from_cielab
 from quickthumb.imaging.color.conversion import TAKEN_FOR_SRGB, UNCHANGED, Color, describes_colors, read
 from quickthumb.imaging.color.profiles import Rgba
 
-__all__ = ["TAKEN_FOR_SRGB", "UNCHANGED", "Color", "Rgba", "describes_colors", "read"]
+__all__ = ["CIELAB", "TAKEN_FOR_SRGB", "UNCHANGED", "Color", "Rgba", "describes_colors", "from_cielab", "read"]

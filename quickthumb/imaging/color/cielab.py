@@ -2,8 +2,10 @@
 
 from PIL import Image, ImageCms
 
+CIELAB = "CIELAB"
 
-def to_srgb(image: Image.Image) -> Image.Image:
+
+def from_cielab(image: Image.Image) -> Image.Image:
     """Converts CIELAB to sRGB. In a picture read as plain samples, a* and b* are signed (TIFF 6.0, section 23)."""
     if image.mode != "LAB":
         lightness, *others = image.split()
