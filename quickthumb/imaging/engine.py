@@ -114,7 +114,7 @@ def _look(source: Source, renditions: Sequence[Rendition], frame: Frame, levels:
     if source.color_space:
         its_color = Color(mode, converted=source.color_space)
     else:
-        its_color = color.read(source.info.get("icc_profile"), mode, source.limits)
+        its_color = color.read(source.info, source.code_points, mode, source.limits)
     for rendition in renditions:
         rendition.color = its_color
         if rendition.output.fit == "cover" and rendition.output.position == "smart":

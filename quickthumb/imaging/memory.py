@@ -23,7 +23,7 @@ from quickthumb.imaging.levels import FEED_MARGIN, SMALL_PIXELS, draft_scale
 from quickthumb.imaging.orientation import UPRIGHT, Size, by_degrees, mirroring
 from quickthumb.imaging.rendition import choose
 from quickthumb.imaging.slant import plan_window
-from quickthumb.imaging.source import count_frames
+from quickthumb.imaging.source import count_frames, read_code_points
 from quickthumb.imaging.stored import Stored, told_by, usual, worst_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.limits import Limits
@@ -54,7 +54,7 @@ def estimate_file_bytes(source: Path, outputs: Sequence[Output], limits: Limits)
 def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs: Sequence[Output], frames: int) -> int:
     """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
     with decoding():
-        stored = told_by(image, row, frames)
+        stored = told_by(image, row, frames, read_code_points(source, row))
     if any(output.hdr == "keep" for output in outputs):
         found, _ = gain_map.find(image, source)
         stored = replace(stored, gain_map=stored_map.told_by(found.spot) if found and found.spot else None)

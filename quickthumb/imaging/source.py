@@ -11,15 +11,16 @@ from PIL import ExifTags, Image
 from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
+from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import too_many_frames
+from quickthumb.imaging.formats.row import Seeking, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
+from quickthumb.model.errors import BrokenImage, TooManyParts
 from quickthumb.model.limits import Limits
 
-_SRGB_GAMMA = 0.45455
 # Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
 MOST_EXIF_BYTES = 256 * 1024
 
@@ -48,6 +49,7 @@ class Source:
     info: dict[Any, Any]
     exif: Image.Exif | None
     key_color: object  # stands for transparent in every frame
+    code_points: CodePoints | None  # of its colors
     limits: Limits
     warnings: list[str] = field(default_factory=list)
     gain_map: GainMap | None = None
@@ -112,6 +114,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             info=dict(image.info),
             exif=None,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
+            code_points=read_code_points(path, row),
             limits=limits,
         )
         with decoding():
@@ -134,6 +137,17 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
     if count > limits.max_frames:
         raise too_many_frames(limits)
     return max(1, count)
+
+
+def read_code_points(path: Path, row: Format) -> CodePoints | None:
+    """The code points of the colors in a file of that format; UNUSABLE if they are damaged."""
+    if row.decoder.code_points is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return row.decoder.code_points(Seeking(file))
+    except (BrokenImage, TooManyParts):
+        return UNUSABLE
 
 
 def _read_exif(source: Source) -> None:
@@ -182,6 +196,3 @@ def _warn(source: Source) -> None:
         source.warnings.append("The file has several pages; only the first was used.")
     if source.format.decoder.has_pictures and getattr(source.image, "is_animated", False):
         source.warnings.append("The file holds several pictures; only the primary one was used.")
-    gamma = source.info.get("gamma", _SRGB_GAMMA)
-    if abs(gamma - _SRGB_GAMMA) > 0.01 and not {"srgb", "icc_profile"} & source.info.keys():
-        source.warnings.append("The gamma value of the file was not applied.")

@@ -5,8 +5,10 @@ from typing import Any
 
 from PIL import Image
 
+from quickthumb.imaging.color import describes_colors
 from quickthumb.imaging.decoders import SHOWN
 from quickthumb.imaging.formats import Format
+from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
 from quickthumb.imaging.hdr.stored_map import StoredMap, worst_for
 from quickthumb.imaging.orientation import Size, from_exif
@@ -105,8 +107,8 @@ def usual(format_name: str, width: int, height: int, frames: int, *, in_scans: b
     )
 
 
-def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
-    """What an opened file tells about its picture."""
+def told_by(image: Image.Image, row: Format, frames: int, points: CodePoints | None) -> Stored:
+    """What an opened file tells about its picture; `points` are the code points of its colors."""
     return Stored(
         format=row.name,
         width=image.width,
@@ -114,7 +116,7 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         frames=frames,
         mode=image.mode,
         has_key="transparency" in image.info,
-        has_profile="icc_profile" in image.info or image.mode == "CMYK",
+        has_profile=image.mode == "CMYK" or describes_colors(image.info, points),
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
         may_turn=_may_turn(image, row),
         upright=_upright(image, row),

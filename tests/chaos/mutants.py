@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests.imaging.color_files import cicp, gamma, png
 from tests.imaging.iso_files import COLOR, SIZE, TEN, alpha_of, grid, hevc, irot, iso_file
 from tests.imaging.pictures import disc, noise
 
@@ -30,6 +31,7 @@ def samples() -> dict[str, list[bytes]]:
             _saved("PNG"),
             _saved("PNG", picture=noise(WIDTH, HEIGHT).quantize(16)),
             _saved("PNG", picture=disc(40)),
+            png(noise(WIDTH, HEIGHT), cicp(12, 13), gamma(0.5)),
         ],
         "apng": [_animation("PNG", duration=50)],
         "webp lossy": [_saved("WEBP"), _saved("WEBP", exif=_exif())],

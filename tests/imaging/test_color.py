@@ -45,8 +45,37 @@ def test_a_wide_gamut_is_not_taken_for_srgb(engine: Engine, corpus: Path) -> Non
 def test_cmyk_without_a_profile_is_not_inverted(engine: Engine, corpus: Path) -> None:
     with_profile = engine(corpus / "colour" / "cmyk-icc.jpg", {"name": "a", "format": "png"}).picture("a")
     result = engine(corpus / "colour" / "cmyk-no-profile.jpg", {"name": "b", "format": "png"})
-    assert delta_e(result.picture("b"), with_profile) < 4
+    assert delta_e(result.picture("b"), with_profile) < 0.5
     assert result.only.color.startswith("converted from CMYK without a profile")
+
+
+# What "U.S. Web Coated (SWOP) v2" makes of solid inks: the colors of Adobe's swatches.
+SOLID_INKS = {
+    (0, 0, 0, 0): (255, 255, 255),
+    (255, 0, 0, 0): (0, 174, 239),
+    (0, 255, 0, 0): (236, 0, 140),
+    (0, 0, 255, 0): (255, 242, 0),
+    (0, 255, 255, 0): (237, 28, 36),
+    (255, 255, 0, 0): (46, 49, 146),
+    (255, 0, 255, 0): (0, 166, 81),
+    (0, 0, 0, 255): (35, 31, 32),
+}
+
+
+@pytest.mark.parametrize(("inks", "wanted"), SOLID_INKS.items())
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_solid_inks_without_a_profile(
+    engine: Engine, tmp_path: Path, kind: str, inks: tuple[int, int, int, int], wanted: tuple[int, int, int]
+) -> None:
+    Image.new("CMYK", (16, 16), inks).save(tmp_path / "inks", kind)
+    picture = engine(tmp_path / "inks", format="png").picture()
+    assert np.abs(samples(picture.convert("RGB")) - wanted).max() <= 1
+
+
+def test_the_reported_solid_inks(engine: Engine, corpus: Path) -> None:
+    made = samples(engine(corpus / "reported" / "cmyk_solid_inks.tif", format="png").picture().convert("RGB"))
+    found = {tuple(map(int, color)) for color in made.reshape(-1, 3)}
+    assert {(236, 0, 140), (255, 242, 0), (35, 31, 32)} <= found
 
 
 def test_cmyk_that_is_not_adobes_is_not_inverted_either(engine: Engine, tmp_path: Path) -> None:
@@ -160,7 +189,7 @@ def test_unusable_profiles_are_ignored_with_a_warning(engine: Engine, tmp_path: 
 
 
 def test_a_profile_about_other_channels_is_ignored(corpus: Path) -> None:
-    read = color.read(corpus_profile(corpus, "colour/cmyk-icc.jpg"), "RGB", Limits(1))
+    read = color.read({"icc_profile": corpus_profile(corpus, "colour/cmyk-icc.jpg")}, None, "RGB", Limits(1))
     assert read.is_srgb
     assert read.warnings
 

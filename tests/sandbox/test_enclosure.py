@@ -20,6 +20,7 @@ from quickthumb.sandbox import landlock, limits, syscalls
 from quickthumb.sandbox.errors import DecoderCrashed
 from quickthumb.sandbox.process import SandboxProcess
 from tests.conftest import CHECKOUT, picture
+from tests.imaging.color_files import cicp, png
 from tests.imaging.iso_files import COLOR, alpha_of, grid, hevc, iso_file
 
 LIMITS = Limits(max_pixels=1_000_000)
@@ -204,6 +205,21 @@ def test_images_of_every_format_are_rendered_as_outside(places: tuple[Path, Path
         source.write_bytes(iso_file([grid(2, 2, (180, 120)), *[hevc(COLOR)] * 4, alpha_of(1)]))
     else:
         Image.new("RGB", (64, 64), "teal").save(source, kind)
+    assert_rendered_as_outside(source, folder, other)
+
+
+@pytest.mark.parametrize("kind", ["ink", "hdr"])
+def test_colors_are_converted_as_outside(places: tuple[Path, Path, Path], kind: str) -> None:
+    """The profile of inks comes from a file of the package."""
+    source, folder, other = places
+    if kind == "ink":
+        Image.new("CMYK", (64, 64), (0, 200, 200, 0)).save(source, "JPEG")
+    else:
+        source.write_bytes(png(Image.new("RGB", (64, 64), "teal"), cicp(9, 16)))
+    assert_rendered_as_outside(source, folder, other)
+
+
+def assert_rendered_as_outside(source: Path, folder: Path, other: Path) -> None:
     outputs = [
         Output.model_validate({"name": name, "width": 32, "format": name})
         for name in ("jpeg", "png", "webp", "avif", "gif")

@@ -32,6 +32,15 @@ def read_coded(window: Window, length: int) -> Coded:
     return Coded(width, height, frames)
 
 
+def read_colors(window: Window, length: int) -> tuple[int, int] | None:
+    """The code points of color primaries and transfer characteristics in the first sequence header; None if it has
+    none. Raises BrokenImage and TooManyParts."""
+    for kind, start, size in _units(window, length):
+        if kind == SEQUENCE_HEADER:
+            return _sequence_colors(window.at(start, min(size, SEQUENCE_BYTES)))
+    return None
+
+
 def _units(window: Window, length: int) -> Iterator[tuple[int, int, int]]:
     """The kind of each unit, and the offset and length of its content."""
     at = 0
@@ -71,6 +80,36 @@ def _sequence_size(bits: Bits) -> tuple[int, int]:
         _skip_operating_points(bits, _skip_timing(bits))
     width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
     return bits.take(width_bits) + 1, bits.take(height_bits) + 1
+
+
+def _sequence_colors(data: bytes) -> tuple[int, int] | None:
+    """What stands of colors behind the size (5.5.2)."""
+    bits = Bits(data)
+    _sequence_size(bits)
+    profile, is_reduced = data[0] >> 5, data[0] >> 3 & 1
+    _skip_tools(bits, bool(is_reduced))
+    has_more_bits = bits.take(1)
+    if has_more_bits and profile == 2:
+        bits.take(1)  # 12 or 10 bits
+    if profile != 1:
+        bits.take(1)  # monochrome
+    return (bits.take(8), bits.take(8)) if bits.take(1) else None
+
+
+def _skip_tools(bits: Bits, is_reduced: bool) -> None:
+    """Skips which tools of coding the frames use (5.5.1, behind the size)."""
+    if not is_reduced and bits.take(1):  # frames have numbers
+        bits.take(4 + 3)
+    bits.take(3)
+    if not is_reduced:
+        bits.take(4)
+        has_order = bits.take(1)
+        bits.take(2 * has_order)
+        may_be_screen = bits.take(1) or bits.take(1)
+        if may_be_screen and not bits.take(1):
+            bits.take(1)
+        bits.take(3 * has_order)
+    bits.take(3)
 
 
 def _skip_timing(bits: Bits) -> int:

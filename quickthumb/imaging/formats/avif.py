@@ -1,6 +1,7 @@
 """AVIF: pictures and animations encoded with AV1, in ISO media boxes."""
 
 from quickthumb.imaging.formats.coded_items import check_coded_pictures
+from quickthumb.imaging.formats.color_boxes import read_code_points
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Options, count_with_pillow
 
@@ -27,6 +28,7 @@ AVIF = Format(
         set_up=_set_up,
         reads_whole=True,
         check=check_coded_pictures,
+        code_points=read_code_points,
         count_frames=count_with_pillow,
     ),
     encoder=Encoder("AVIF", _options, quality=60, loop=None),

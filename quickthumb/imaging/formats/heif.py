@@ -6,6 +6,7 @@ It turns the picture upright and cuts out the part that is to be shown, and make
 from typing import Any
 
 from quickthumb.imaging.formats.coded_items import check_coded_pictures
+from quickthumb.imaging.formats.color_boxes import read_code_points
 from quickthumb.imaging.formats.iso_media import SIGNATURE, read_header
 from quickthumb.imaging.formats.row import Decoder, Format
 
@@ -50,6 +51,7 @@ HEIF = Format(
         set_up=_set_up,
         reads_whole=True,
         check=check_coded_pictures,
+        code_points=read_code_points,
         turns_upright=True,
         has_pictures=True,
     ),

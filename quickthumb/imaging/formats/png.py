@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import UPRIGHT, turned
+from quickthumb.imaging.formats.png_color import read_code_points
 from quickthumb.imaging.formats.png_orientation import XMP, Told
 from quickthumb.imaging.formats.row import (
     Asked,
@@ -146,6 +147,7 @@ PNG = Format(
         watch=watch,
         count_frames=count_with_pillow,
         key_color=_key_color,
+        code_points=read_code_points,
         late_metadata=True,
     ),
     encoder=Encoder(

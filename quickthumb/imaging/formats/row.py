@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -184,6 +185,9 @@ class Decoder:
     key_color: Callable[[Image.Image], object] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.
     color_space: Callable[[Image.Image], str] | None = None
+    # Reads the code points of the colors of a file, which Pillow does not tell; it may raise BrokenImage and
+    # TooManyParts. None: such files have none.
+    code_points: Callable[[Window], CodePoints | None] | None = None
     # EXIF and text may come after the pixels, and are known only after decoding.
     late_metadata: bool = False
     # Pillow turns the picture upright itself while loading it.
