@@ -195,6 +195,11 @@ def test_tiles_are_put_together(engine: Engine, path: Path) -> None:
     assert delta_e(result.picture(), expected.crop((10, 20, 150, 120))) < 1
 
 
+def test_an_item_that_is_another_one_turned(engine: Engine, path: Path) -> None:
+    path.write_bytes(iso_file([Part(b"iden", b"", (ispe(*SIZE), irot(1)), made_of=(2,)), hevc(COLOR)]))
+    assert delta_e(engine(path, format="png").picture(), SHOWN.transpose(Image.Transpose.ROTATE_90)) < 1
+
+
 def test_what_lies_beside_the_picture_is_not_used(engine: Engine, path: Path) -> None:
     """However large it is: it is not decoded."""
     small = Part(b"hvc1", TILE[1], (TILE[0], ispe(*TILE_SIZE)), shows_small=(1,))
@@ -315,8 +320,20 @@ LIES = {
     ),
     "a transparency of itself": (
         iso_file([hevc(COLOR), Part(b"hvc1", ALPHA[1], alpha_of(1).properties, belongs_to=(1, 2))]),
-        BrokenImage,
-        "consists of itself",
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "the transparency of a transparency": (
+        iso_file([hevc(COLOR), alpha_of(1), alpha_of(2)]),
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "the same as the same": (
+        iso_file(
+            [Part(b"iden", b"", (ispe(*SIZE),), (2,)), Part(b"iden", b"", (ispe(*SIZE),), made_of=(3,)), hevc(COLOR)]
+        ),
+        UnsupportedImage,
+        "in a way that is not supported",
     ),
     "a transparency that is far larger": (
         iso_file([hevc(COLOR), *[alpha_of(1)] * 200]),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats.pieces import Ranges
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
@@ -17,8 +18,6 @@ MOST_EXTENTS = 64
 MOST_REFERENCES = 2048
 # From a picture to the tiles of the grid that it is made of, and on to their transparency.
 MOST_STEPS = 4
-
-Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)

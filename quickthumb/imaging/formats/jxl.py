@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from quickthumb.imaging.formats.boxes import boxes
-from quickthumb.imaging.formats.coded_items import Pieces
+from quickthumb.imaging.formats.pieces import Pieces
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
