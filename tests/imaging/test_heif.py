@@ -251,7 +251,7 @@ def test_no_thread_outlives_the_decoder(engine: Engine, path: Path) -> None:
         (iso_file([Part(b"unci", bytes(9), (ispe(*SIZE),))]), "uses no codec"),
         (iso_file([Part(b"odd ", bytes(9), (ispe(*SIZE),))]), "uses 'odd '"),
         (box(b"ftyp", b"msf1", bytes(4), b"hevc") + box(b"moov") + box(b"mdat"), "may be a video or a sequence"),
-        (box(b"ftyp", b"mif3", bytes(4), b"heic") + box(b"mini", bytes(20)), "a shortened header"),
+        (box(b"ftyp", b"mif3", bytes(4), b"heic") + box(b"mini", bytes(20)), "the short header of small AVIF and HEIF"),
     ],
 )
 def test_what_is_not_supported_is_named_by_the_header(data: bytes, words: str) -> None:
@@ -328,6 +328,17 @@ LIES = {
         UnsupportedImage,
         "in a way that is not supported",
     ),
+    "a picture that is the small one of another": (
+        iso_file([Part(b"hvc1", COLOR[1], (COLOR[0], ispe(*SIZE)), shows_small=(2,)), hevc(TILE, TILE_SIZE)]),
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "a hidden picture": (
+        iso_file([hevc(COLOR), grid(1, 1, SIZE, 1), hevc(TILE, TILE_SIZE)]),
+        BrokenImage,
+        "could not be decoded",
+    ),
+    "two headers": (iso_file([hevc(COLOR)], extra=box(b"mini", bytes(20))), BrokenImage, "two headers"),
     "the same as the same": (
         iso_file(
             [Part(b"iden", b"", (ispe(*SIZE),), (2,)), Part(b"iden", b"", (ispe(*SIZE),), made_of=(3,)), hevc(COLOR)]

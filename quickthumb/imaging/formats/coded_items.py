@@ -104,7 +104,11 @@ def check_coded_pictures(window: Window, header: Header, limits: Limits) -> None
     """
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
-            _check_items(window, Box(box.kind, box.content + FLAGS_BYTES, box.end), header)
+            meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
+            if items.has_primary(window, meta):
+                _check_items(window, meta, header)
+        elif box.kind == b"mini":  # another header
+            raise BrokenImage("The image is damaged: it has two headers.")
         elif box.kind == b"moov":
             tracks = (track for track in children(window, box) if track.kind == b"trak")
             for track in islice(tracks, MOST_TRACKS):
@@ -138,7 +142,9 @@ def _check_shape(contents: _Contents, primary: int, told: list[items.Reference])
     clear = {one.item for one in told if one.kind == b"auxl" and contents.is_alpha(one.item)}
     twice = any(other in clear for one in told if one.item in clear and one.kind == b"auxl" for other in one.others)
     same = any(contents.kinds.get(item) == SAME for item in derived | clear)
-    if twice or same or primary in clear:
+    # Of a small picture of another one, libheif shows the other one.
+    hidden = primary in clear or any(one.kind == b"thmb" and one.item == primary for one in told)
+    if twice or same or hidden:
         raise UnsupportedImage("The image is put together in a way that is not supported.")
 
 
@@ -174,7 +180,7 @@ def _check_grid(contents: _Contents, item: int) -> None:
 
 
 def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: int) -> None:
-    if not coded.frames:
+    if format_name == "heif" and not coded.frames:
         raise BrokenImage("The image is damaged: a part of it has no picture.")
     if coded.frames > most_frames:
         raise TooManyParts(

@@ -42,6 +42,11 @@ class Fields:
         return int.from_bytes(data, "big")
 
 
+def has_primary(window: Window, meta: Box) -> bool:
+    """Whether there is a picture that viewers show; in an animation there may be none."""
+    return any(box.kind == b"pitm" for box in children(window, meta))
+
+
 def primary_item(window: Window, meta: Box) -> int:
     """The number of the picture that viewers show."""
     box = child(window, meta, b"pitm")
