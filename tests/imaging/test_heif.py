@@ -4,6 +4,7 @@ import io
 import itertools
 import struct
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,16 @@ def test_auto_makes_jpeg_and_webp_where_something_is_transparent(engine: Engine,
     assert (result.only.format, result.rendering.facts.has_alpha) == ("webp", True)
     picture = result.picture()
     assert [picture.getpixel((x, 32))[3] for x in (10, 85)] == [0, 255]  # type: ignore[index]
+
+
+def test_colors_that_were_multiplied_by_transparency_are_read(engine: Engine, path: Path) -> None:
+    part = hevc(COLOR)
+    path.write_bytes(iso_file([replace(part, multiplied_by=(2,)), alpha_of(1)]))
+    result = engine(path, format="png")
+    assert result.rendering.facts.has_alpha
+    picture = result.picture()
+    assert picture.getpixel((85, 10)) == pytest.approx((0, 255, 0, 255), abs=3)
+    assert picture.getchannel("A").getpixel((10, 10)) == 0
 
 
 def test_a_color_profile_is_found(engine: Engine, path: Path) -> None:
