@@ -22,6 +22,8 @@ _BESIDE = {
     "webp": (12.0, 8.0),
     # The planes (8 bits, unsubsampled), the frame in RGB, as it is handed over, and what dav1d takes.
     "avif": (8.0, 4.0),
+    # Samples of four bytes, in which progressive pictures are put together, then the pixels twice.
+    "jxl": (16.0, 4.0),
     # The mask, and the icon before it was put together with it.
     "ico": (9.0, 4.0),
     # Unpacked runs.

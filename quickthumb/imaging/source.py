@@ -122,6 +122,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             samples.check(image)
             if row.decoder.late_metadata:
                 image.load()
+                source.info = dict(image.info)
         _read_exif(source)
         _find_gain_map(source, path)
         _warn(source)

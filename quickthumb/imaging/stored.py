@@ -14,7 +14,7 @@ from quickthumb.imaging.hdr.stored_map import StoredMap, worst_for
 from quickthumb.imaging.orientation import Size, from_exif
 
 # The mode that takes most, for a format whose header does not say.
-_WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "ico": "RGBA"}
+_WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "jxl": "RGBA", "ico": "RGBA"}
 # The samples per pixel of a picture whose colors have half the resolution, and what pi-heif calls such pictures.
 _SUBSAMPLED = 1.5
 _SAMPLES = {420: _SUBSAMPLED, 422: 2.0, 444: 3.0}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.files import NoRoom, room_for
+from quickthumb.imaging.formats import named
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
@@ -28,7 +29,8 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 
 
 class RenderHandler:
-    """Renders jobs with `render`, and jobs that already have a strike with `confined`, in the safety of the sandbox.
+    """Renders jobs with `render`; those that already have a strike, or whose format is always decoded there, with
+    `confined`, in the safety of the sandbox.
 
     Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
     """
@@ -119,7 +121,7 @@ class RenderHandler:
             # Rendering once more would only show again that there is too little room.
             await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
-        render = self._render if attempt.strike == 1 else self._confined
+        render = self._confined if attempt.strike > 1 or _is_confined(job.source) else self._render
         async with self._storage.workspace(job.id, attempt.token) as folder:
             # A full disk is not the image's fault, and neither is a source that is just being removed.
             with _machine_errors_translated(folder):
@@ -160,6 +162,10 @@ def _machine_errors_translated(folder: Path) -> Iterator[None]:
         if isinstance(cause, OSError) and cause.errno is None:
             raise RuntimeError("an image library failed") from cause
         raise
+
+
+def _is_confined(source: Source) -> bool:
+    return source.format is not None and named(source.format).decoder.confined
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:

@@ -32,9 +32,16 @@ class Part:
     belongs_to: tuple[int, ...] = ()
     shows_small: tuple[int, ...] = ()
     describes: tuple[int, ...] = ()
+    multiplied_by: tuple[int, ...] = ()
 
     def references(self, number: int) -> bytes:
-        kinds = {b"dimg": self.made_of, b"auxl": self.belongs_to, b"thmb": self.shows_small, b"cdsc": self.describes}
+        kinds = {
+            b"prem": self.multiplied_by,
+            b"dimg": self.made_of,
+            b"auxl": self.belongs_to,
+            b"thmb": self.shows_small,
+            b"cdsc": self.describes,
+        }
         return b"".join(
             box(kind, struct.pack(f">HH{len(others)}H", number, len(others), *others))
             for kind, others in kinds.items()

@@ -13,7 +13,7 @@ from PIL import Image
 from quickthumb.imaging.decoders import opened
 from quickthumb.imaging.formats.av1 import read_coded
 from quickthumb.imaging.formats.bits import Coded
-from quickthumb.imaging.formats.coded_items import Pieces
+from quickthumb.imaging.formats.pieces import Pieces
 from quickthumb.imaging.formats.row import Prefix
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyParts
 from quickthumb.model.limits import Limits

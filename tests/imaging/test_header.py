@@ -237,6 +237,13 @@ def test_a_sequence_without_items_has_the_size_of_its_track() -> None:
         assert read_header(data, complete=False) == Header("avif", 320, 200)
 
 
+def test_an_animation_may_have_items_and_no_primary_one() -> None:
+    track = box(b"tkhd", bytes(76), struct.pack(">II", 320 << 16, 200 << 16))
+    still = box(b"meta", bytes(4), box(b"iprp", box(b"ipco", box(b"ispe", struct.pack(">III", 0, 9, 9)))))
+    data = box(b"ftyp", b"avis", bytes(4), b"avis", b"msf1") + still + box(b"moov", box(b"mvhd"), box(b"trak", track))
+    assert read_header(data, complete=False) == Header("avif", 320, 200)
+
+
 def test_a_long_list_of_brands_is_not_taken_for_an_icon() -> None:
     data = heif(b"avif", *[b"mif1"] * 59)
     assert data.startswith(b"\0\0\1\0ftyp")

@@ -4,6 +4,7 @@ import io
 import itertools
 import struct
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,16 @@ def test_auto_makes_jpeg_and_webp_where_something_is_transparent(engine: Engine,
     assert [picture.getpixel((x, 32))[3] for x in (10, 85)] == [0, 255]  # type: ignore[index]
 
 
+def test_colors_that_were_multiplied_by_transparency_are_read(engine: Engine, path: Path) -> None:
+    part = hevc(COLOR)
+    path.write_bytes(iso_file([replace(part, multiplied_by=(2,)), alpha_of(1)]))
+    result = engine(path, format="png")
+    assert result.rendering.facts.has_alpha
+    picture = result.picture()
+    assert picture.getpixel((85, 10)) == pytest.approx((0, 255, 0, 255), abs=3)
+    assert picture.getchannel("A").getpixel((10, 10)) == 0
+
+
 def test_a_color_profile_is_found(engine: Engine, path: Path) -> None:
     from PIL import ImageCms
 
@@ -193,6 +204,11 @@ def test_tiles_are_put_together(engine: Engine, path: Path) -> None:
     )
     result = engine(path, format="png")
     assert delta_e(result.picture(), expected.crop((10, 20, 150, 120))) < 1
+
+
+def test_an_item_that_is_another_one_turned(engine: Engine, path: Path) -> None:
+    path.write_bytes(iso_file([Part(b"iden", b"", (ispe(*SIZE), irot(1)), made_of=(2,)), hevc(COLOR)]))
+    assert delta_e(engine(path, format="png").picture(), SHOWN.transpose(Image.Transpose.ROTATE_90)) < 1
 
 
 def test_what_lies_beside_the_picture_is_not_used(engine: Engine, path: Path) -> None:
@@ -246,7 +262,7 @@ def test_no_thread_outlives_the_decoder(engine: Engine, path: Path) -> None:
         (iso_file([Part(b"unci", bytes(9), (ispe(*SIZE),))]), "uses no codec"),
         (iso_file([Part(b"odd ", bytes(9), (ispe(*SIZE),))]), "uses 'odd '"),
         (box(b"ftyp", b"msf1", bytes(4), b"hevc") + box(b"moov") + box(b"mdat"), "may be a video or a sequence"),
-        (box(b"ftyp", b"mif3", bytes(4), b"heic") + box(b"mini", bytes(20)), "a shortened header"),
+        (box(b"ftyp", b"mif3", bytes(4), b"heic") + box(b"mini", bytes(20)), "the short header of small AVIF and HEIF"),
     ],
 )
 def test_what_is_not_supported_is_named_by_the_header(data: bytes, words: str) -> None:
@@ -315,8 +331,31 @@ LIES = {
     ),
     "a transparency of itself": (
         iso_file([hevc(COLOR), Part(b"hvc1", ALPHA[1], alpha_of(1).properties, belongs_to=(1, 2))]),
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "the transparency of a transparency": (
+        iso_file([hevc(COLOR), alpha_of(1), alpha_of(2)]),
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "a picture that is the small one of another": (
+        iso_file([Part(b"hvc1", COLOR[1], (COLOR[0], ispe(*SIZE)), shows_small=(2,)), hevc(TILE, TILE_SIZE)]),
+        UnsupportedImage,
+        "in a way that is not supported",
+    ),
+    "a hidden picture": (
+        iso_file([hevc(COLOR), grid(1, 1, SIZE, 1), hevc(TILE, TILE_SIZE)]),
         BrokenImage,
-        "consists of itself",
+        "could not be decoded",
+    ),
+    "two headers": (iso_file([hevc(COLOR)], extra=box(b"mini", bytes(20))), BrokenImage, "two headers"),
+    "the same as the same": (
+        iso_file(
+            [Part(b"iden", b"", (ispe(*SIZE),), (2,)), Part(b"iden", b"", (ispe(*SIZE),), made_of=(3,)), hevc(COLOR)]
+        ),
+        UnsupportedImage,
+        "in a way that is not supported",
     ),
     "a transparency that is far larger": (
         iso_file([hevc(COLOR), *[alpha_of(1)] * 200]),

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -203,6 +204,9 @@ def test_images_of_every_format_are_rendered_as_outside(places: tuple[Path, Path
     source, folder, other = places
     if kind == "heif":
         source.write_bytes(iso_file([grid(2, 2, (180, 120)), *[hevc(COLOR)] * 4, alpha_of(1)]))
+    elif kind == "jxl":
+        pylibjxl = pytest.importorskip("pylibjxl", reason="needs the extra `jxl`")
+        source.write_bytes(pylibjxl.encode(np.zeros((64, 64, 3), np.uint8)))
     else:
         Image.new("RGB", (64, 64), "teal").save(source, kind)
     assert_rendered_as_outside(source, folder, other)

@@ -406,6 +406,16 @@ async def test_a_job_is_confined_once_it_has_a_strike(
     assert (await found(store, job)).status is Status.DONE
 
 
+async def test_a_format_whose_decoder_may_do_anything_is_confined_at_once(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage
+) -> None:
+    plain = a_job()
+    job = plain.model_copy(update={"source": plain.source.model_copy(update={"format": "jxl"})})
+    await accepted(store, storage, job)
+    await worker_of(failing(AssertionError("not here")), draw).run(job.id)
+    assert (await found(store, job)).status is Status.DONE
+
+
 async def test_a_job_that_was_put_back_for_no_fault_of_its_own_is_not_confined(
     worker_of: WorkerOf, store: JobStore, attempts: Attempts, storage: FileStorage, job: Job
 ) -> None:

@@ -10,6 +10,7 @@ from quickthumb.imaging.formats.gif import GIF
 from quickthumb.imaging.formats.heif import HEIF
 from quickthumb.imaging.formats.ico import ICO
 from quickthumb.imaging.formats.jpeg import JPEG
+from quickthumb.imaging.formats.jxl import JXL
 from quickthumb.imaging.formats.png import PNG
 from quickthumb.imaging.formats.row import Encoder, Format
 from quickthumb.imaging.formats.tiff import TIFF
@@ -19,7 +20,7 @@ __all__ = ["FORMATS", "WRITTEN", "Encoder", "Format", "named", "opened_as"]
 
 # Signatures and Pillow's decoders are tried in this order. It matters in one case: an AVIF with a long list of brands
 # begins like an ICO.
-FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, GIF, AVIF, HEIF, TIFF, BMP, ICO)
+FORMATS: tuple[Format, ...] = (JPEG, PNG, WEBP, GIF, AVIF, HEIF, JXL, TIFF, BMP, ICO)
 
 _BY_NAME = {row.name: row for row in FORMATS}
 _BY_PILLOW_NAME = {name: row for row in FORMATS for name in row.decoder.pillow}

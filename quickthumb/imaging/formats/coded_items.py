@@ -13,7 +13,8 @@ from quickthumb.imaging.formats import av1, hevc, items
 from quickthumb.imaging.formats.bits import Coded
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
 from quickthumb.imaging.formats.item_bytes import check_bytes
-from quickthumb.imaging.formats.items import Fields, Ranges
+from quickthumb.imaging.formats.items import Fields
+from quickthumb.imaging.formats.pieces import Pieces, Ranges
 from quickthumb.imaging.formats.row import Header, Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
@@ -44,31 +45,6 @@ PADDING_PIXELS = 64
 # The tiles at the edges of a grid may reach beyond it: then all of them have up to four times its pixels, or if it is
 # small as many as a few tiles have.
 GRID_SHARE, GRID_SPARE_PIXELS = 4, 1 << 20
-
-
-class Pieces:
-    """A window on the data of one item, which lies in several pieces of the file."""
-
-    def __init__(self, window: Window, ranges: Ranges) -> None:
-        self._window = window
-        self._ranges = ranges
-        self.length = sum(length for _, length in ranges)
-
-    def at(self, offset: int, length: int) -> bytes:
-        found = b""
-        for start, available in self._ranges:
-            taken = min(available - offset, length - len(found))
-            if taken > 0:
-                found += self._window.at(start + offset, taken)
-                offset = 0
-            else:
-                offset -= available
-        if len(found) < length:
-            raise BrokenImage("The image is damaged: its data ends too early.")
-        return found
-
-    def ends_before(self, offset: int) -> bool:
-        return offset >= self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +104,11 @@ def check_coded_pictures(window: Window, header: Header, limits: Limits) -> None
     """
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
-            _check_items(window, Box(box.kind, box.content + FLAGS_BYTES, box.end), header)
+            meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
+            if items.has_primary(window, meta):
+                _check_items(window, meta, header)
+        elif box.kind == b"mini":  # another header
+            raise BrokenImage("The image is damaged: it has two headers.")
         elif box.kind == b"moov":
             tracks = (track for track in children(window, box) if track.kind == b"trak")
             for track in islice(tracks, MOST_TRACKS):
@@ -143,6 +123,7 @@ def _check_items(window: Window, meta: Box, header: Header) -> None:
     told = items.references(window, meta)
     check_bytes(window, contents.kinds, contents.places, contents.properties, told)
     primary = items.primary_item(window, meta)
+    _check_shape(contents, primary, told)
     spare = GRID_SHARE * header.width * header.height + GRID_SPARE_PIXELS
     left = {True: spare, False: spare}  # for transparency, and for the rest
     read: dict[int, int] = {}
@@ -153,6 +134,18 @@ def _check_items(window: Window, meta: Box, header: Header) -> None:
         left[is_alpha] -= read[item]
         if left[is_alpha] < 0:
             raise BrokenImage("The image is damaged: its tiles have far more pixels than the whole.")
+
+
+def _check_shape(contents: _Contents, primary: int, told: list[items.Reference]) -> None:
+    """Raises UnsupportedImage for chains of items that no camera makes, and that decoders have often stumbled over."""
+    derived = {other for one in told if one.kind == b"dimg" for other in one.others}
+    clear = {one.item for one in told if one.kind == b"auxl" and contents.is_alpha(one.item)}
+    twice = any(other in clear for one in told if one.item in clear and one.kind == b"auxl" for other in one.others)
+    same = any(contents.kinds.get(item) == SAME for item in derived | clear)
+    # Of a small picture of another one, libheif shows the other one.
+    hidden = primary in clear or any(one.kind == b"thmb" and one.item == primary for one in told)
+    if twice or same or hidden:
+        raise UnsupportedImage("The image is put together in a way that is not supported.")
 
 
 def _check_item(contents: _Contents, item: int, header: Header) -> int:
@@ -187,7 +180,7 @@ def _check_grid(contents: _Contents, item: int) -> None:
 
 
 def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: int) -> None:
-    if not coded.frames:
+    if format_name == "heif" and not coded.frames:
         raise BrokenImage("The image is damaged: a part of it has no picture.")
     if coded.frames > most_frames:
         raise TooManyParts(

@@ -21,7 +21,13 @@ def _set_up() -> None:
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
     class WholeHeif(HeifImageFile):
-        """Refuses a file whose picture turns out to have another size than was announced and checked."""
+        """Refuses a file whose picture turns out to be another one, or of another size, than was announced and
+        checked."""
+
+        def _open(self) -> None:
+            super()._open()  # type: ignore[no-untyped-call]
+            if not self.info["primary"]:
+                raise SyntaxError("The decoder does not find the primary picture.")
 
         def load(self) -> Any:
             announced = self.size

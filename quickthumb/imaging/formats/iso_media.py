@@ -19,6 +19,7 @@ SIGNATURE = b"????ftyp"
 
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+SHORT = b"mif3"
 LONGEST_BRANDS_BYTES = 1024
 MOST_TRACKS = 16
 
@@ -32,11 +33,11 @@ def read_header(window: Window) -> Header:
     name = _format_name(window)
     for box in boxes(window, 0, None):
         if box.kind == b"meta":
-            return _read_meta(window, Box(box.kind, box.content + FLAGS_BYTES, box.end), name)
+            meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
+            if items.has_primary(window, meta):
+                return _read_meta(window, meta, name)
         if box.kind == b"moov" and name == "avif":
             return Header(name, *_largest(_track_sizes(window, box)))
-        if box.kind == b"mini":
-            raise UnsupportedImage(f"The {name.upper()} file has a shortened header, which is not supported.")
     if name == "heif":
         raise UnsupportedImage("The HEIF file holds no picture of its own: it may be a video or a sequence.")
     raise BrokenImage("The image is damaged: it does not describe its content.")
@@ -61,6 +62,8 @@ def _format_name(window: Window) -> str:
     major = content[:4]
     # After the major brand and a version number come the brands that the file is compatible with.
     brands = {major, *(content[start : start + 4] for start in range(8, len(content), 4))}
+    if SHORT in brands:
+        raise UnsupportedImage("The file has the short header of small AVIF and HEIF files, which is not supported.")
     if brands & AVIF_BRANDS:
         return "avif"
     if brands & HEIF_BRANDS:

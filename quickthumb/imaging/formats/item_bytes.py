@@ -7,7 +7,8 @@ can make a decoder copy far more than the file has.
 from collections import Counter
 
 from quickthumb.imaging.formats.boxes import Box
-from quickthumb.imaging.formats.items import Ranges, Reference
+from quickthumb.imaging.formats.items import Reference
+from quickthumb.imaging.formats.pieces import Ranges
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 

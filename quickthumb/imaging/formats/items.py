@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
+from quickthumb.imaging.formats.pieces import Ranges
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
@@ -17,8 +18,6 @@ MOST_EXTENTS = 64
 MOST_REFERENCES = 2048
 # From a picture to the tiles of the grid that it is made of, and on to their transparency.
 MOST_STEPS = 4
-
-Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,11 @@ class Fields:
         data = self._window.at(self._offset, size)
         self._offset += size
         return int.from_bytes(data, "big")
+
+
+def has_primary(window: Window, meta: Box) -> bool:
+    """Whether there is a picture that viewers show; in an animation there may be none."""
+    return any(box.kind == b"pitm" for box in children(window, meta))
 
 
 def primary_item(window: Window, meta: Box) -> int:

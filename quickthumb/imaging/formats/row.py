@@ -194,6 +194,8 @@ class Decoder:
     turns_upright: bool = False
     # What Pillow calls frames are pages: only the first is used, with a warning.
     has_pages: bool = False
+    # A file can make the decoder do more than its header tells: the worker runs it in the sandbox process alone.
+    confined: bool = False
     # What Pillow calls frames are pictures of their own: only the primary one is used, with a warning.
     has_pictures: bool = False
 
