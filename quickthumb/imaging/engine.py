@@ -88,7 +88,7 @@ def _make(
     """
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
-    draft = draft_scale([rendition.plan.shrink for rendition in renditions])
+    draft = draft_scale([rendition.plan.shrink for rendition in renditions], source.size)
     found: Facts | None = None
     made: dict[str, Made] = {}
     for index, frame in enumerate(source.frames(count, draft, checkpoint)):
