@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageMath
 from quickthumb.model.limits import Limits
 
 UNCHANGED = "unchanged"
+CIELAB = "CIELAB"
 # The color spaces that an ICC profile may describe, by the mode of the picture that embeds it.
 _SPACES = {"L": ("GRAY", "RGB "), "RGB": ("RGB ",), "RGBA": ("RGB ", "GRAY"), "CMYK": ("CMYK",)}
 # The primaries of sRGB (IEC 61966-2-1), adapted to D50 as in its ICC profiles, in XYZ.

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError, _imaging
+from PIL import Image, _imaging
 
-from quickthumb.imaging.formats import FORMATS, Format, named
+from quickthumb.imaging.formats import FORMATS, named
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
-from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
 
 # Pillow's own bomb check does not know our limits, and warns through a filter that threads share. It is only the last
@@ -53,14 +53,9 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
     """
-    row, start = _checked(source, limits)
-    try:
-        with decoding():
-            image = Image.open(source, formats=DECODERS)
-    except BrokenImage as error:
-        if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
-            raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
-        raise
+    _check(source, limits)
+    with decoding():
+        image = Image.open(source, formats=DECODERS)
     with image:
         yield image
 
@@ -87,8 +82,8 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
-    """The row for a file that has passed all checks which need no decoder, and the file's first bytes."""
+def _check(source: Path, limits: Limits) -> None:
+    """Makes all checks that need no decoder."""
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
         row = recognize(start)
@@ -100,4 +95,3 @@ def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
         if watch := make_watch(limits, start):
             file.seek(0)
             check_file(file, watch)
-    return row, start

@@ -77,7 +77,7 @@ class Source:
         # A frame of a GIF may enlarge its screen: then it and all others after it take as many pixels.
         check_pixels(*image.size, count, self.limits)
         image.load()
-        if self.color_space:
+        if self.color_space == color.CIELAB:
             picture = color.from_cielab(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))

@@ -160,8 +160,6 @@ class Decoder:
     pillow: tuple[str, ...]
     package: str | None = None
     set_up: Callable[[], None] = _nothing
-    # Signatures that the header reader knows and Pillow does not.
-    undecodable: tuple[bytes, ...] = ()
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None

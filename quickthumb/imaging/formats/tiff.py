@@ -86,15 +86,21 @@ def _check_pieces(entries: list[bytes], order: Order, header: Header) -> None:
 
 def _set_up() -> None:
     """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes.
-    Bounds the scans of JPEGs within a TIFF."""
+    Bounds the scans of JPEGs within a TIFF. Registers our own reader."""
     os.environ.setdefault(*_MOST_SCANS)
     from PIL import TiffImagePlugin
 
+    from quickthumb.imaging.formats import tiff_file
+
     for order, rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):
         TiffImagePlugin.OPEN_INFO.setdefault((order, 8, (1,), 1, (16, 16, 16), ()), ("RGB", rawmode))
+    tiff_file.set_up()
 
 
 def _color_space(image: Image.Image) -> str:
+    own = getattr(image, "own", None)
+    if own is not None:
+        return "CMYK" if own.converts_ink else ""
     plain = image.mode == "RGB" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _CIELAB
     return "CIELAB" if plain or image.mode == "LAB" else ""
 
@@ -106,9 +112,8 @@ TIFF = Format(
     signatures=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
     read_header=read_header,
     decoder=Decoder(
-        pillow=("TIFF",),
+        pillow=("QUICKTHUMB_TIFF", "TIFF"),
         set_up=_set_up,
-        undecodable=(b"MM\x00+",),
         color_space=_color_space,
         turns_upright=True,
         has_pages=True,
