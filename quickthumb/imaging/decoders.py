@@ -5,13 +5,15 @@ process-wide settings are made here, once, at import.
 """
 
 import errno
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, _imaging
 
-from quickthumb.imaging.formats import FORMATS, named
+from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
@@ -53,10 +55,29 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
     """
-    _check(source, limits)
-    with decoding():
-        image = Image.open(source, formats=DECODERS)
+    row = _check(source, limits)
+    try:
+        with decoding():
+            image: Image.Image = Image.open(source, formats=DECODERS)
+    except BrokenImage:
+        with _mended(source, row, limits) as image:
+            yield image
+        return
     with image:
+        yield image
+
+
+@contextmanager
+def _mended(source: Path, row: Format, limits: Limits) -> Iterator[Image.Image]:
+    """Opens a file that Pillow cannot open as it is. The opened image says why in `patched.reason`."""
+    with decoding():
+        file = row.decoder.mend(source, limits) if row.decoder.mend else None
+    if file is None:
+        raise BrokenImage("The image is damaged and could not be decoded.")
+    with io.BufferedReader(file) as reader:
+        with decoding():
+            image: Any = Image.open(reader, formats=DECODERS)
+        image.patched = file
         yield image
 
 
@@ -82,8 +103,8 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _check(source: Path, limits: Limits) -> None:
-    """Makes all checks that need no decoder."""
+def _check(source: Path, limits: Limits) -> Format:
+    """Makes all checks that need no decoder; returns the row of the format."""
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
         row = recognize(start)
@@ -95,3 +116,4 @@ def _check(source: Path, limits: Limits) -> None:
         if watch := make_watch(limits, start):
             file.seek(0)
             check_file(file, watch)
+    return row

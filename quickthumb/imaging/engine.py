@@ -71,7 +71,8 @@ def render(
     then stay in `folder`.
     """
     files = ResultFiles(folder, limits)
-    with open_source(source, limits) as opened:
+    fills = all(output.truncated == "fill" for output in outputs)
+    with open_source(source, limits, fills=fills) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
         found, made = _make(opened, renditions, files, checkpoint)

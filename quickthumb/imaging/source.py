@@ -12,9 +12,10 @@ from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import too_many_frames
+from quickthumb.imaging.formats.row import Failed, too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
+from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
@@ -46,6 +47,8 @@ class Source:
     exif: Image.Exif | None
     key_color: object  # stands for transparent in every frame
     limits: Limits
+    path: Path
+    fills: bool  # whether what is missing of a file that is cut off may be made up
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -70,23 +73,44 @@ class Source:
     def _decode(self, index: int, count: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
         image, decoder = self.image, self.format.decoder
         if decoder.load_at_scale:
-            scale = decoder.load_at_scale(image, draft)
-            return image, scale
+            return self.load(draft)
         if decoder.count_frames:
             image.seek(index)
         # A frame of a GIF may enlarge its screen: then it and all others after it take as many pixels.
         check_pixels(*image.size, count, self.limits)
-        image.load()
+        image, _ = self.load()
         if self.color_space == color.CIELAB:
             picture = color.from_cielab(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
         return (picture if picture.size == self.size else picture.crop((0, 0, *self.size))), (1.0, 1.0)
 
+    def load(self, draft: int = 1) -> tuple[Image.Image, tuple[float, float]]:
+        """Decodes the current frame as Pillow does, and returns it with its scale across and down. What ends too early
+        is recovered, if its format can do so: with a warning."""
+        decoder = self.format.decoder
+        try:
+            with decoding():
+                if decoder.load_at_scale:
+                    return self.image, decoder.load_at_scale(self.image, draft)
+                self.image.load()
+                return self.image, (1.0, 1.0)
+        except BrokenImage:
+            if decoder.recover is None:
+                raise
+        failed = Failed(self.image, self.path, self.size, draft, self.fills, self.limits)
+        with decoding():
+            recovered = decoder.recover(failed)
+        self.warnings.extend(recovered.warnings)
+        return recovered.image, recovered.scale
+
 
 @contextmanager
-def open_source(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens a file for decoding. Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames."""
+def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[Source]:
+    """Opens a file for decoding; `fills` says that what is missing of a file that is cut off may be made up.
+
+    Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames.
+    """
     with opened(path, limits) as image:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
@@ -106,12 +130,14 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             exif=None,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
             limits=limits,
+            path=path,
+            fills=fills,
         )
         with decoding():
             source.has_alpha = image.has_transparency_data
             samples.check(image)
             if row.decoder.late_metadata:
-                image.load()
+                source.load()
         _read_exif(source)
         _warn(source)
         yield source
@@ -160,6 +186,8 @@ def _turn(source: Source, orientation: object) -> None:
 
 
 def _warn(source: Source) -> None:
+    if patched := getattr(source.image, "patched", None):
+        source.warnings.append(patched.reason)
     if source.format.decoder.has_pages and getattr(source.image, "is_animated", False):
         source.warnings.append("The file has several pages; only the first was used.")
     gamma = source.info.get("gamma", _SRGB_GAMMA)
