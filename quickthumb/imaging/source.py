@@ -98,11 +98,14 @@ class Source:
         except BrokenImage:
             if decoder.recover is None:
                 raise
-        failed = Failed(self.image, self.path, self.size, draft, self.fills, self.limits)
         with decoding():
-            recovered = decoder.recover(failed)
+            recovered = decoder.recover(self.failed(draft))
         self.warnings.extend(recovered.warnings)
         return recovered.image, recovered.scale
+
+    def failed(self, draft: int = 1) -> Failed:
+        """This source for what looks at files that do not decode."""
+        return Failed(self.image, self.path, self.size, draft, self.fills, self.limits)
 
 
 @contextmanager
@@ -133,6 +136,8 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
             path=path,
             fills=fills,
         )
+        if row.decoder.judge_end:
+            source.warnings += row.decoder.judge_end(source.failed(), frame_count)
         with decoding():
             source.has_alpha = image.has_transparency_data
             samples.check(image)
@@ -145,7 +150,7 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
 
 def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) -> int:
     """How many frames an opened file's animation has; 1 for stills. Raises TooManyFrames, and BrokenImage for a GIF
-    that ends too early."""
+    that ends before its first frame."""
     if row.decoder.count_frames is None:
         return 1
     count = row.decoder.count_frames(image, path, limits.max_frames + 1)

@@ -130,8 +130,9 @@ def _told_by_packet(packet: object) -> int | None:
 
 
 def _in_scans(image: Image.Image) -> bool:
-    """Whether a JPEG has several scans: if it is progressive, or its first scan lacks some of its components."""
-    if "progressive" in image.info:
+    """Whether a JPEG has several scans: if it is progressive, or its first scan lacks some of its components. A
+    lossless one, which is decoded at its full size, takes no more than these."""
+    if "progressive" in image.info or getattr(image, "quantization", None) == {}:
         return True
     layers, file = getattr(image, "layer", None), getattr(image, "fp", None)
     if not layers or file is None:

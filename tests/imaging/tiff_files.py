@@ -14,21 +14,33 @@ SUBSAMPLING, EXTRA, FORMAT = 530, 338, 339
 Tags = Mapping[int, int | Sequence[int]]
 
 
-def tiff(width: int, length: int, tags: Tags, pieces: Sequence[bytes], *, order: str = "<", big: bool = False) -> bytes:
+def tiff(
+    width: int,
+    length: int,
+    tags: Tags,
+    pieces: Sequence[bytes],
+    *,
+    order: str = "<",
+    big: bool = False,
+    room: int = 0,
+) -> bytes:
     """A TIFF (or BigTIFF) with those pieces as its strips, or as its tiles if the tags say how large these are. A tag
-    whose value is empty is left out."""
+    whose value is empty is left out. The directory comes last; or first, if `room` for so many bytes is left for it."""
     start = 16 if big else 8
-    at, offsets = start, []
+    at, offsets = start + room, []
     for piece in pieces:
         offsets.append(at)
         at += len(piece)
+    at = start if room else at
     lists = (TILE_OFFSETS, TILE_BYTES) if TILE_WIDTH in tags else (OFFSETS, BYTES)
     all_tags: dict[int, int | Sequence[int]] = {WIDTH: width, LENGTH: length, COMPRESSION: 1, lists[0]: offsets}
     all_tags |= {lists[1]: [len(piece) for piece in pieces], **tags}
     body = b"".join(pieces)
     header = b"II" if order == "<" else b"MM"
     header += struct.pack(f"{order}HHHQ", 43, 8, 0, at) if big else struct.pack(f"{order}HL", 42, at)
-    return header + body + _directory(all_tags, at, order, big)
+    directory = _directory(all_tags, at, order, big)
+    assert len(directory) <= room or not room
+    return header + directory.ljust(room, b"\0") + body if room else header + body + directory
 
 
 def _directory(tags: Tags, at: int, order: str, big: bool) -> bytes:

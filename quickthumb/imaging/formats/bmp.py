@@ -1,5 +1,6 @@
 """BMP: Windows bitmaps."""
 
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.imaging.formats.watch import Steps
 from quickthumb.model.errors import TooManyParts, TooManyPixels, UnsupportedImage
@@ -73,5 +74,5 @@ BMP = Format(
     extensions=("bmp", "dib"),
     signatures=(b"BM",),
     read_header=read_header,
-    decoder=Decoder(pillow=("QUICKTHUMB_BMP", "BMP"), set_up=_set_up, watch=watch),
+    decoder=Decoder(pillow=("QUICKTHUMB_BMP", "BMP"), set_up=_set_up, watch=watch, recover=recover_part),
 )

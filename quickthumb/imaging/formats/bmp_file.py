@@ -113,8 +113,10 @@ class BmpFile(BmpImagePlugin.BmpImageFile):
         if not self.tile or self.own is None or not self.own.needs_masks:
             return super().load()
         file: Any = self.fp
-        self.im = _decode(file, self.own, self.mode).im
-        self.tile, self.readonly = [], 0
+        picture = Image.new(self.mode, self.size)
+        self.im, self.readonly = picture.im, 0
+        _decode(file, self.own, picture)
+        self.tile = []
         self.load_end()
         return Image.Image.load(self)
 
@@ -166,9 +168,9 @@ def _shift(mask: int) -> int:
     return max(0, (mask & -mask).bit_length() - 1)
 
 
-def _decode(file: BinaryIO, bitmap: Bitmap, mode: str) -> Image.Image:
-    """Takes the samples out of the pixels by their masks, some rows at a time."""
-    (width, height), picture = bitmap.size, Image.new(mode, bitmap.size)
+def _decode(file: BinaryIO, bitmap: Bitmap, picture: Image.Image) -> None:
+    """Takes the samples out of the pixels by their masks, some rows at a time. Raises OSError if rows are missing."""
+    width, height = bitmap.size
     rows, rawmode = max(1, _BAND_PIXELS // width), "I;16" if bitmap.bits == 16 else "I;32S"
     file.seek(bitmap.start)
     for first in range(0, height, rows):
@@ -178,9 +180,8 @@ def _decode(file: BinaryIO, bitmap: Bitmap, mode: str) -> Image.Image:
             raise OSError("image file is truncated")
         direction, top = (1, first) if bitmap.is_upside_down else (-1, height - first - count)
         pixels = Image.frombytes("I", (width, count), data, "raw", rawmode, bitmap.stride, direction)
-        bands = [_samples(pixels, mask) for mask in bitmap.masks[: len(mode)]]
-        picture.paste(Image.merge(mode, bands), (0, top))
-    return picture
+        bands = [_samples(pixels, mask) for mask in bitmap.masks[: len(picture.mode)]]
+        picture.paste(Image.merge(picture.mode, bands), (0, top))
 
 
 def _samples(pixels: Image.Image, mask: int) -> Image.Image:

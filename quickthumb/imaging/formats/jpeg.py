@@ -126,6 +126,8 @@ def watch(limits: Limits) -> Steps:
 def load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
     """Decodes an opened file at 1/`draft` of its size; returns the scale across and down."""
     width, height = image.size
+    if not getattr(image, "quantization", None):
+        draft = 1  # a lossless JPEG, which libjpeg decodes only at its full size
     if draft > 1:
         image.draft(None, (width // draft, height // draft))
     if image.mode == "CMYK" and "adobe" not in image.info:

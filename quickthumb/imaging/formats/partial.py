@@ -13,7 +13,7 @@ from quickthumb.model.errors import BrokenImage
 _EMPTY = {"RGBA": "transparent", "LA": "transparent", "P": "in the first color of its palette"}
 
 
-def recover(failed: Failed) -> Recovered:
+def recover_part(failed: Failed) -> Recovered:
     """The picture as far as it was decoded when its file ended. Raises BrokenImage unless it may be filled."""
     image: Any = failed.image
     if not failed.fills or image._im is None:

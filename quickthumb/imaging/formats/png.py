@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -144,6 +145,7 @@ PNG = Format(
         count_frames=count_with_pillow,
         key_color=_key_color,
         late_metadata=True,
+        recover=recover_part,
     ),
     encoder=Encoder(
         "PNG",

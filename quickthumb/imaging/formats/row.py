@@ -201,6 +201,9 @@ class Decoder:
     mend: Callable[[Path, Limits], PatchedFile | None] | None = None
     # Makes what can be made of a file that did not decode. Raises BrokenImage. None: such files are always refused.
     recover: Callable[[Failed], Recovered] | None = None
+    # Says what the receipt tells of the end of an opened file with that many frames. Raises BrokenImage if it ends too
+    # early.
+    judge_end: Callable[[Failed, int], tuple[str, ...]] | None = None
     # The one color of the opened file that stands for transparent in all frames. None: each frame has its own.
     key_color: Callable[[Image.Image], object] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import ORIENTATION_TAG, WHOLE_NUMBERS, Order, sensible, whole_numbers
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
@@ -116,6 +117,7 @@ TIFF = Format(
         set_up=_set_up,
         color_space=_color_space,
         turns_upright=True,
+        recover=recover_part,
         has_pages=True,
     ),
 )
