@@ -18,6 +18,8 @@ NAME = "QUICKTHUMB_TIFF"
 _BIG_ENDIAN_BIGTIFF = b"MM\x00+"
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _ICC_PROFILE = 274, 282, 283, 296, 34675
 _UNIT_INCHES = {2: 1.0, 3: 2.54}
+# The copy of the file that libtiff reads grows in steps, and then has room to spare.
+_SPARE = 1.25
 # Tags that lead to other directories.
 _POINTERS = (330, 34665, 34853, 40965)
 # The number of a compression that Pillow knows by name, but whose wheels cannot unpack.
@@ -27,7 +29,7 @@ _WEBP = 50001
 class TiffFile(TiffImagePlugin.TiffImageFile):
     """An opened TIFF. Opening raises UnsupportedImage for a layout that nobody here can read.
 
-    `own` is the layout if `tiff_samples` reads it; `unpacked_bytes` is what its unpacked samples take then.
+    `own` is the layout if `tiff_samples` reads it; `unpacked_bytes` is what that takes beside the picture.
     """
 
     own: Layout | None = None
@@ -98,7 +100,8 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
         self.own, self._mode, self.palette = layout, layout.mode, None
         self._tile_size = (layout.width, layout.height)
         self._size = self._tile_size[::-1] if found.get(_ORIENTATION) in (5, 6, 7, 8) else self._tile_size
-        self.unpacked_bytes = layout.width * layout.height * layout.samples * layout.bits // 8
+        unpacked_bytes = layout.width * layout.height * layout.samples * layout.bits // 8
+        self.unpacked_bytes = int(unpacked_bytes * _SPARE)
         self.info["compression"] = TiffImagePlugin.COMPRESSION_INFO[layout.compression]
         inches = _UNIT_INCHES.get(found.get(_RESOLUTION_UNIT, 2))
         if inches and found.get(_X_RESOLUTION) and found.get(_Y_RESOLUTION):
