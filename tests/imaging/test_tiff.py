@@ -15,7 +15,7 @@ from tests.imaging.conftest import Engine
 from tests.imaging.tiff_files import Tags, of_samples, tiff
 
 ROWS, COLUMNS = 13, 21
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 UNSPECIFIED, PREMULTIPLIED, ALPHA = 0, 1, 2
 
 
@@ -151,13 +151,30 @@ def test_few_bits_of_gray(engine: Engine, tmp_path: Path, bits: int, photometric
     assert np.array_equal(got, 255 - gray if photometric == WHITE_IS_ZERO else gray)
 
 
-def test_gray_of_12_bits(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_gray_of_12_bits(engine: Engine, tmp_path: Path, order: str) -> None:
     levels = np.linspace(0, 4095, 24 * ROWS).round().astype(int).reshape(ROWS, 24)
     first, second = levels[:, 0::2], levels[:, 1::2]
     packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], -1).astype(np.uint8)
     tags: Tags = {tf.PHOTOMETRIC: BLACK_IS_ZERO, tf.BITS: 12, tf.SAMPLES: 1, tf.ROWS: ROWS}
-    got = made(engine, tmp_path, tiff(24, ROWS, tags, [packed.tobytes()]), "L")
+    got = made(engine, tmp_path, tiff(24, ROWS, tags, [packed.tobytes()], order=order), "L")
     assert np.abs(got - levels / 4095 * 255).max() <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_cielab_in_planes_is_that_of_one_plane(engine: Engine, tmp_path: Path, bits: int, order: str) -> None:
+    samples = ramps(3) * (256 if bits == 16 else 1)
+    tags: Tags = {tf.PHOTOMETRIC: CIELAB}
+    one = made(engine, tmp_path, of_samples(samples, tags, bits=bits, order=order), "RGB")
+    planes = made(engine, tmp_path, of_samples(samples, {**tags, tf.PLANAR: 2}, bits=bits, order=order), "RGB")
+    assert np.array_equal(one, planes)
+
+
+def test_many_samples_of_which_one_is_seen(engine: Engine, tmp_path: Path) -> None:
+    samples = np.repeat(ramps(1), 9, axis=-1)
+    data = of_samples(samples, {tf.PHOTOMETRIC: BLACK_IS_ZERO, tf.EXTRA: [UNSPECIFIED] * 8})
+    assert np.array_equal(made(engine, tmp_path, data, "L"), samples[..., 0])
 
 
 @pytest.mark.parametrize("compression", [1, 8])

@@ -86,8 +86,8 @@ def _check_pieces(entries: list[bytes], order: Order, header: Header) -> None:
 
 
 def _set_up() -> None:
-    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes.
-    Bounds the scans of JPEGs within a TIFF. Registers our own reader."""
+    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes; and
+    gray of 12 bits in big-endian files. Bounds the scans of JPEGs within a TIFF. Registers our own reader."""
     os.environ.setdefault(*_MOST_SCANS)
     from PIL import TiffImagePlugin
 
@@ -95,13 +95,14 @@ def _set_up() -> None:
 
     for order, rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):
         TiffImagePlugin.OPEN_INFO.setdefault((order, 8, (1,), 1, (16, 16, 16), ()), ("RGB", rawmode))
+    TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 1, (1,), 1, (12,), ()), ("I;16", "I;12"))
     tiff_file.set_up()
 
 
 def _color_space(image: Image.Image) -> str:
     own = getattr(image, "own", None)
     if own is not None:
-        return "CMYK" if own.converts_ink else ""
+        return "CIELAB" if own.is_cielab else "CMYK" if own.converts_ink else ""
     plain = image.mode == "RGB" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _CIELAB
     return "CIELAB" if plain or image.mode == "LAB" else ""
 

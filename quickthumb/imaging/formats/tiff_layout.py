@@ -15,6 +15,7 @@ STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, PLANAR, PREDICTOR = 273, 27
 COLOR_MAP, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_BYTES = 320, 322, 323, 324, 325
 INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT = 332, 338, 339
 MOST_SAMPLES = 32
+_MOST_OF_PILLOW = 6
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 _COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, CIELAB: 3}
@@ -47,6 +48,7 @@ _STRANGE_COMPRESSIONS = {
     34887: "LERC",
     34892: "lossy JPEG (DNG)",
     34933: "PNG",
+    34934: "JPEG XR",
     48124: "JPEG XR",
     22610: "JPEG XR",
     50001: "WebP",
@@ -91,6 +93,10 @@ class Layout:
         return "L" if self.colors == 1 else "RGB" if self.colors == 3 else "CMYK"
 
     @property
+    def is_cielab(self) -> bool:
+        return self.photometric == CIELAB
+
+    @property
     def converts_ink(self) -> bool:
         """Whether ink is transparent, and so has to become RGB while it is read."""
         return self.has_alpha and self.colors == 4
@@ -98,14 +104,20 @@ class Layout:
     @property
     def is_sensible(self) -> bool:
         """Whether what Pillow would make of this layout is what the samples mean: whole numbers from 0 on, of no more
-        than 16 bits. Of other samples nothing tells which of them are black and white."""
-        return self.sample_format in (_UNSIGNED, _VOID) and self.bits <= 16 and not self.is_strange_ink
+        than 16 bits, and not too many. Of other samples nothing tells which of them are black and white."""
+        return (
+            self.sample_format in (_UNSIGNED, _VOID)
+            and self.bits <= 16
+            and self.samples <= _MOST_OF_PILLOW
+            and not self.is_strange_ink
+        )
 
     @property
     def is_plain(self) -> bool:
-        """Whether `tiff_samples` can read this: gray, RGB or CMYK in whole bytes, with any other samples beside it."""
+        """Whether `tiff_samples` can read this: gray, RGB, CMYK or CIELAB in whole bytes, with any other samples beside
+        it."""
         return (
-            self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK)
+            (self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK) or (self.is_cielab and not self.has_alpha))
             and self.compression in _OF_BYTES
             and self.bits in (8, 16)
             and self.sample_format in (_UNSIGNED, _VOID)

@@ -124,6 +124,9 @@ def _planes(source: _Unpacked, top: int, bottom: int, is_big: bool, layout: Layo
     data, size = strip.tobytes(), (layout.width, bottom - top)
     if layout.bits == 8:
         return [Image.frombytes("L", size, data[place :: source.step]) for place in range(source.step)]
+    if layout.is_cielab:  # two of its samples are signed: their high bytes are their values in 8 bits
+        high = 0 if is_big else 1
+        return [Image.frombytes("L", size, data[2 * place + high :: 2 * source.step]) for place in range(source.step)]
     return [_of_sixteen_bits(data, size, place, source.step, is_big) for place in range(source.step)]
 
 
