@@ -5,17 +5,19 @@ process-wide settings are made here, once, at import.
 """
 
 import errno
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, UnidentifiedImageError, _imaging
+from PIL import Image, _imaging
 
-from quickthumb.imaging.formats import FORMATS, named
+from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Header, Seeking
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
-from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
+from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
 
 # Pillow's own bomb check does not know our limits, and warns through a filter that threads share. It is only the last
@@ -57,19 +59,33 @@ def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
     """
-    header, start = _checked(source, limits)
+    header = _check(source, limits)
     row = named(header.format)
     try:
         with decoding():
             # No other decoder than the one whose bounds were checked: several take files that begin alike.
-            image = Image.open(source, formats=row.decoder.pillow[:1])
-    except BrokenImage as error:
-        if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
-            raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
-        raise
+            image: Image.Image = Image.open(source, formats=row.decoder.pillow[:1])
+    except BrokenImage:
+        with _mended(source, row, limits) as image:
+            yield image
+        return
     with image:
         if header.shown and not row.decoder.turns_upright and image.size == (header.width, header.height):
             image.info[SHOWN] = header.shown
+        yield image
+
+
+@contextmanager
+def _mended(source: Path, row: Format, limits: Limits) -> Iterator[Image.Image]:
+    """Opens a file that Pillow cannot open as it is. The opened image says why in `patched.reason`."""
+    with decoding():
+        file = row.decoder.mend(source, limits) if row.decoder.mend else None
+    if file is None:
+        raise BrokenImage("The image is damaged and could not be decoded.")
+    with io.BufferedReader(file) as reader:
+        with decoding():
+            image: Any = Image.open(reader, formats=row.decoder.pillow[:1])
+        image.patched = file
         yield image
 
 
@@ -95,8 +111,8 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _checked(source: Path, limits: Limits) -> tuple[Header, bytes]:
-    """The header of a file that has passed all checks which need no decoder, and the file's first bytes."""
+def _check(source: Path, limits: Limits) -> Header:
+    """Makes all checks that need no decoder; returns the header."""
     with source.open("rb") as file:
         start = file.read(LONGEST_SIGNATURE)
         row = recognize(start)
@@ -108,4 +124,4 @@ def _checked(source: Path, limits: Limits) -> tuple[Header, bytes]:
         if watch := make_watch(limits, start):
             file.seek(0)
             check_file(file, watch)
-    return header, start
+    return header

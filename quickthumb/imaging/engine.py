@@ -72,7 +72,8 @@ def render(
     then stay in `folder`.
     """
     files = ResultFiles(folder, limits)
-    with open_source(source, limits) as opened:
+    fills = all(output.truncated == "fill" for output in outputs)
+    with open_source(source, limits, fills=fills) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
         found, made = _make(opened, renditions, files, checkpoint)
@@ -89,7 +90,7 @@ def _make(
     """
     largest_first = sorted(renditions, key=lambda rendition: rendition.plan.shrink)
     count = max(rendition.frame_count for rendition in renditions)
-    draft = draft_scale([rendition.plan.shrink for rendition in renditions])
+    draft = draft_scale([rendition.plan.shrink for rendition in renditions], source.size)
     found: Facts | None = None
     made: dict[str, Made] = {}
     for index, frame in enumerate(source.frames(count, draft, checkpoint)):

@@ -115,7 +115,9 @@ def within(box: Box, pixels: Pixels) -> Box:
     return x0, y0, x1, y1
 
 
-def draft_scale(shrinks: list[float]) -> int:
-    """By how much to shrink a JPEG while decoding (1, 2, 4 or 8), for outputs that shrink its sides by `shrinks`."""
-    least = min(shrinks)
-    return next((scale for scale in DRAFT_SCALES if least / scale >= DRAFT_MARGIN), 1)
+def draft_scale(shrinks: list[float], size: Size) -> int:
+    """By how much to shrink a JPEG of `size` while decoding (1, 2, 4 or 8), for outputs that shrink its sides by
+    `shrinks`. A side keeps at least one whole pixel: of a long and thin picture that stands slanted in its frame, the
+    frame shrinks by more than the thin side has pixels."""
+    most = min(min(shrinks) / DRAFT_MARGIN, *size)
+    return next((scale for scale in DRAFT_SCALES if scale <= most), 1)

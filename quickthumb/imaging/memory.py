@@ -105,7 +105,8 @@ def _estimate_way(stored: Stored, upright: Size, outputs: Sequence[Output]) -> i
         plans = [plan(_turned(upright, output), output) for output in outputs]
     except InvalidParameter:  # a crop fits only the other way, or neither, which rendering reports
         return 0
-    draft = draft_scale([planned.shrink for planned in plans]) if _is_drafted(stored) else 1
+    size = (stored.width, stored.height)
+    draft = draft_scale([planned.shrink for planned in plans], size) if _is_drafted(stored) else 1
     most, decoded = decoding_bytes(stored, draft)
     drawings = [
         _drawing(stored, upright, output, planned, draft) for output, planned in zip(outputs, plans, strict=True)

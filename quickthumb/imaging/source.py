@@ -13,7 +13,7 @@ from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import Seeking, too_many_frames
+from quickthumb.imaging.formats.row import Failed, Seeking, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
@@ -51,6 +51,8 @@ class Source:
     key_color: object  # stands for transparent in every frame
     code_points: CodePoints | None  # of its colors
     limits: Limits
+    path: Path
+    fills: bool  # whether what is missing of a file that is cut off may be made up
     warnings: list[str] = field(default_factory=list)
     gain_map: GainMap | None = None
 
@@ -76,24 +78,48 @@ class Source:
     def _decode(self, index: int, count: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
         image, decoder = self.image, self.format.decoder
         if decoder.load_at_scale:
-            scale = decoder.load_at_scale(image, draft)
-            return image, scale
+            return self.load(draft)
         if decoder.count_frames:
             image.seek(index)
         # A frame of a GIF may enlarge its screen: then it and all others after it take as many pixels.
         check_pixels(*image.size, count, self.limits)
-        image.load()
-        if self.color_space:
+        image, _ = self.load()
+        if self.color_space == color.CIELAB:
             picture = color.from_cielab(image)
         else:
             picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
         part = self.shown or (0, 0, *self.size)
         return (picture if part == (0, 0, *picture.size) else picture.crop(part)), (1.0, 1.0)
 
+    def load(self, draft: int = 1) -> tuple[Image.Image, tuple[float, float]]:
+        """Decodes the current frame as Pillow does, and returns it with its scale across and down. What ends too early
+        is recovered, if its format can do so: with a warning."""
+        decoder = self.format.decoder
+        try:
+            with decoding():
+                if decoder.load_at_scale:
+                    return self.image, decoder.load_at_scale(self.image, draft)
+                self.image.load()
+                return self.image, (1.0, 1.0)
+        except BrokenImage:
+            if decoder.recover is None:
+                raise
+        with decoding():
+            recovered = decoder.recover(self.failed(draft))
+        self.warnings.extend(recovered.warnings)
+        return recovered.image, recovered.scale
+
+    def failed(self, draft: int = 1) -> Failed:
+        """This source for what looks at files that do not decode."""
+        return Failed(self.image, self.path, self.size, draft, self.fills, self.limits)
+
 
 @contextmanager
-def open_source(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens a file for decoding. Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames."""
+def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[Source]:
+    """Opens a file for decoding; `fills` says that what is missing of a file that is cut off may be made up.
+
+    Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames.
+    """
     with opened(path, limits) as image:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
@@ -116,12 +142,16 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
             code_points=read_code_points(path, row),
             limits=limits,
+            path=path,
+            fills=fills,
         )
+        if row.decoder.judge_end:
+            source.warnings += row.decoder.judge_end(source.failed(), frame_count)
         with decoding():
             source.has_alpha = image.has_transparency_data
             samples.check(image)
             if row.decoder.late_metadata:
-                image.load()
+                source.load()
                 source.info = dict(image.info)
         _read_exif(source)
         _find_gain_map(source, path)
@@ -131,7 +161,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
 
 def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) -> int:
     """How many frames an opened file's animation has; 1 for stills. Raises TooManyFrames, and BrokenImage for a GIF
-    that ends too early."""
+    that ends before its first frame."""
     if row.decoder.count_frames is None:
         return 1
     count = row.decoder.count_frames(image, path, limits.max_frames + 1)
@@ -193,6 +223,8 @@ def _turn(source: Source, orientation: object) -> None:
 
 
 def _warn(source: Source) -> None:
+    if patched := getattr(source.image, "patched", None):
+        source.warnings.append(patched.reason)
     if source.format.decoder.has_pages and getattr(source.image, "is_animated", False):
         source.warnings.append("The file has several pages; only the first was used.")
     if source.format.decoder.has_pictures and getattr(source.image, "is_animated", False):

@@ -153,8 +153,9 @@ def _told_by_packet(packet: object) -> int | None:
 
 
 def _in_scans(image: Image.Image) -> bool:
-    """Whether a JPEG has several scans: if it is progressive, or its first scan lacks some of its components."""
-    if "progressive" in image.info:
+    """Whether a JPEG has several scans: if it is progressive, or its first scan lacks some of its components. A
+    lossless one, which is decoded at its full size, takes no more than these."""
+    if "progressive" in image.info or getattr(image, "quantization", None) == {}:
         return True
     layers, file = getattr(image, "layer", None), getattr(image, "fp", None)
     if not layers or file is None:
@@ -181,11 +182,12 @@ def _samples(image: Image.Image) -> float:
 
 def _strip_bytes(image: Image.Image) -> int:
     """The bytes of a TIFF's largest strip or tile once it is unpacked; 0 if there is nothing to unpack."""
+    unpacked = getattr(image, "unpacked_bytes", 0)
     if image.info.get("compression") == "raw":
-        return 0
+        return int(unpacked)
     tags: Any = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (8,))
     pixel_bits = int(max(bits)) * int(tags.get(_SAMPLES_PER_PIXEL, len(bits)))
     across = int(tags.get(_TILE_WIDTH, image.width))
     down = int(tags.get(_TILE_LENGTH, min(int(tags.get(_ROWS_PER_STRIP, image.height)), image.height)))
-    return across * down * pixel_bits // 8
+    return int(unpacked) + across * down * pixel_bits // 8

@@ -115,7 +115,8 @@ class OrderTooLarge(QuickThumbError):
 
 
 class BrokenImage(QuickThumbError):
-    """The image is damaged or cut off, so it cannot be decoded. Send it again from the original."""
+    """The image is damaged or cut off, so it cannot be decoded. Send it again from the original. `truncated=fill` makes
+    what is there of a JPEG, PNG, GIF, BMP or TIFF that is cut off."""
 
     code, status, title = "broken_image", 422, "The image is damaged"
 

@@ -147,6 +147,11 @@ class Output(BaseModel):
     frames: Literal["all", "first"] = Field(
         "all", description="Frames of an animation to keep; formats without animation keep the first."
     )
+    truncated: Literal["refuse", "fill"] = Field(
+        "refuse",
+        description="What to do with a source that is cut off: refuse it, or make the picture of what is there, and "
+        "fill the rest with gray, black or transparency. fill counts only if all outputs of the job say so.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -57,11 +57,16 @@ def test_a_whole_box_at_its_size_is_copied() -> None:
 
 
 def test_the_margin_bounds_the_draft() -> None:
-    assert levels.draft_scale([16.0]) == 8
-    assert levels.draft_scale([16.0, 1.0]) == 1
-    assert levels.draft_scale([2 * levels.DRAFT_MARGIN]) == 2
-    assert levels.draft_scale([2 * levels.DRAFT_MARGIN - 0.01]) == 1
-    assert levels.draft_scale([0.5]) == 1
+    assert levels.draft_scale([16.0], (100, 100)) == 8
+    assert levels.draft_scale([16.0, 1.0], (100, 100)) == 1
+    assert levels.draft_scale([2 * levels.DRAFT_MARGIN], (100, 100)) == 2
+    assert levels.draft_scale([2 * levels.DRAFT_MARGIN - 0.01], (100, 100)) == 1
+    assert levels.draft_scale([0.5], (100, 100)) == 1
+
+
+def test_a_draft_keeps_every_side() -> None:
+    assert levels.draft_scale([16.0], (3, 2000)) == 2
+    assert levels.draft_scale([16.0], (1, 1)) == 1
 
 
 def test_what_is_fed_by_larger_results_looks_the_same(corpus: Path, tmp_path: Path) -> None:

@@ -128,3 +128,51 @@ def test_grey_strips_show_as_lines(engine: Engine, tmp_path: Path) -> None:
     alpha = samples(made.convert("RGBA"))[:, :, 3]
     assert (alpha.max(0) > 60).all()
     assert (alpha > 0).mean() < 0.05
+
+
+THIN = some.integers(1, 9)
+LONG = some.integers(1, 2000)
+
+
+@given(some.data(), THIN, LONG, some.booleans(), some.one_of(DEGREES, some.sampled_from([0.0, 90.0, 270.0])))
+@settings(max_examples=60, deadline=None)
+def test_thin_pictures_of_any_format_can_be_slanted_and_shrunk(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: some.DataObject,
+    thin: int,
+    long: int,
+    wide: bool,
+    degrees: float,
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    picture = Image.new("RGB", (long, thin) if wide else (thin, long), "white")
+    box: dict[str, object] = data.draw(
+        some.sampled_from(
+            [
+                {"width": 100},
+                {"height": 1},
+                {"width": 7, "height": 3, "fit": "cover"},
+                {"width": 30, "height": 30, "fit": "contain"},
+                {"width": 9, "height": 9, "fit": "cover", "position": "smart"},
+                {"crop": "0,0,1,1"},
+            ]
+        )
+    )
+    output = parse_output({"rotate": degrees, "format": "png", **box})
+    sizes = set()
+    for suffix in ("jpeg", "png", "webp", "bmp", "tiff"):
+        path = folder / f"thin.{suffix}"
+        picture.save(path, lossless=True)
+        made = render(path, [output], folder, LIMITS).made[0]
+        sizes.add((made.width, made.height))
+        with Image.open(folder / made.filename) as file:
+            colors = np.asarray(file.convert("RGBA")).reshape(-1, 4)
+        assert colors[colors[:, 3] > 250].min(initial=255) > 240, suffix
+    assert len(sizes) == 1
+
+
+def test_a_thin_jpeg_keeps_a_pixel_while_it_is_decoded(engine: Engine, corpus: Path) -> None:
+    made = engine(corpus / "reported" / "narrow_3x2000.jpg", rotate=45, width=100, format="png")
+    assert (made.only.width, made.only.height) == (100, 100)
+    with Image.open(made.path()) as picture:
+        assert np.asarray(picture.convert("RGBA"))[..., 3].max() > 0

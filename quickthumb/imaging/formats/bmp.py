@@ -1,5 +1,6 @@
 """BMP: Windows bitmaps."""
 
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.imaging.formats.watch import Steps
 from quickthumb.model.errors import TooManyParts, TooManyPixels, UnsupportedImage
@@ -60,11 +61,18 @@ def watch(_: Limits) -> Steps:
     raise TooManyParts(f"The bitmap has too many runs; at most {MOST_RUN_BYTES} bytes of runs are accepted.")
 
 
+def _set_up() -> None:
+    """Registers our own reader."""
+    from quickthumb.imaging.formats import bmp_file
+
+    bmp_file.set_up()
+
+
 BMP = Format(
     name="bmp",
     media_type="image/bmp",
     extensions=("bmp", "dib"),
     signatures=(b"BM",),
     read_header=read_header,
-    decoder=Decoder(pillow=("BMP",), watch=watch),
+    decoder=Decoder(pillow=("QUICKTHUMB_BMP", "BMP"), set_up=_set_up, watch=watch, recover=recover_part),
 )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from quickthumb.imaging.formats import gif_end
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, too_many_frames
 from quickthumb.imaging.formats.watch import Allowance, Steps
 from quickthumb.model.errors import BrokenImage
@@ -120,28 +122,38 @@ def _numbers(fields: bytes) -> list[int]:
     return [int.from_bytes(fields[start : start + 2], "little") for start in range(0, len(fields), 2)]
 
 
-def _count_frames(_: Image.Image, source: Path, stop: int) -> int:
+def _count_frames(image: Any, source: Path, stop: int) -> int:
     """The number of frames, or `stop` if there are at least that many (GIF89a specification, appendix B).
 
-    Accepts a missing trailer, as browsers do. Raises BrokenImage if the file ends within a block.
+    Accepts a missing trailer, as browsers do. If the file ends within a block, `image.ends_early` says where, and
+    `gif_end` decides. Raises BrokenImage if there is no frame at all.
     """
-    frames = 0
+    frames, where = 0, "between frames"
     with source.open("rb") as file:
         screen = _read(file, 13)
         _skip_colors(file, screen[10])
-        while frames < stop:
-            kind = file.read(1)
-            if kind == b",":
-                _skip_colors(file, _read(file, 9)[8])
-                _read(file, 1)  # the initial size of the LZW codes
+        try:
+            while frames < stop and (kind := _next_block(file)):
+                frames += 1 if kind == b"," else 0
+                where = "within a frame" if kind == b"," else "between frames"
                 _skip_blocks(file)
-                frames += 1
-            elif kind == b"!":
-                _read(file, 1)
-                _skip_blocks(file)
-            elif kind in (b";", b""):
-                break
+                where = "between frames"
+        except BrokenImage:
+            if not frames:
+                raise
+            image.ends_early = where
     return frames
+
+
+def _next_block(file: BinaryIO) -> bytes:
+    """The kind of the next frame or extension, whose blocks follow then; empty behind the last one."""
+    while (kind := file.read(1)) not in (b";", b""):
+        if kind == b",":
+            _skip_colors(file, _read(file, 9)[8])
+        if kind in (b",", b"!"):
+            _read(file, 1)  # the initial size of the LZW codes, or the kind of extension
+            return kind
+    return b""
 
 
 def _skip_colors(file: BinaryIO, flags: int) -> None:
@@ -209,7 +221,14 @@ GIF = Format(
     extensions=("gif",),
     signatures=(b"GIF87a", b"GIF89a"),
     read_header=read_header,
-    decoder=Decoder(pillow=("GIF",), watch=watch, count_frames=_count_frames, plays=_plays),
+    decoder=Decoder(
+        pillow=("GIF",),
+        watch=watch,
+        count_frames=_count_frames,
+        judge_end=gif_end.judge,
+        recover=recover_part,
+        plays=_plays,
+    ),
     encoder=Encoder(
         "GIF",
         _options,

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, FRAMES, LS_FRAME, MOST_STEPS, START_OF_SCAN, segments
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Failed, Format, Header, Options, Recovered, Window
 from quickthumb.imaging.formats.watch import Steps
-from quickthumb.model.errors import BrokenImage, TooManyParts
+from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL import Image
 
-# A segment holds up to 64 KiB, so even 100 MB of metadata takes fewer steps than this.
-MOST_STEPS = 4096
+    from quickthumb.imaging.patched import PatchedFile
+
 # A marker with a segment behind it. Within a scan's data, 0xFF is followed by 0 or by the number of a restart.
 SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
-# Start-of-frame markers; C4, C8 and CC are tables and an extension.
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Markers that stand alone, without a length: TEM and the restarts.
-ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-START_OF_SCAN = 0xDA
-END_OF_IMAGE = 0xD9
 APP1 = 0xE1
 # Start-of-frame markers of JPEGs without progression, whose first scan may be all there is.
 SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+# Frames that are refined by others; and how much of a frame header tells all that matters here.
+HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
+FRAME_BYTES = 6
 # A JPEG has one; a few programs continue a long block in further segments.
 MOST_EXIF_BLOCKS = 4
 # How much of a segment tells what there is to count.
@@ -41,9 +40,10 @@ OWN_TABLES_PIXELS = 150_000
 def read_header(window: Window) -> Header:
     """The size from the frame header, and the orientation from the EXIF or XMP segment before it."""
     exif = xmp = (0, 0)
-    for marker, start, length in _segments(window):
-        if marker in FRAMES:
-            fields = window.at(start, 5)
+    for marker, start, length in segments(window):
+        if marker in FRAMES or marker == LS_FRAME:
+            fields = window.at(start, FRAME_BYTES)
+            _refuse_strange(marker, fields)
             height, width = int.from_bytes(fields[1:3], "big"), int.from_bytes(fields[3:5], "big")
             turned = told_by_exif(window.at(*exif)) or told_by_xmp(window.at(*xmp))
             return Header("jpeg", width, height, turned)
@@ -53,26 +53,19 @@ def read_header(window: Window) -> Header:
                 exif = start, length
             elif name == XMP:
                 xmp = start, length
-    raise BrokenImage("The image is damaged: the JPEG has too many segments before its frame header.")
+    raise BrokenImage("The image is damaged: the JPEG has no frame header.")
 
 
-def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
-    """The marker of each segment, and the offset and length of its content."""
-    offset = 2
-    for _ in range(MOST_STEPS):
-        lead, marker = window.at(offset, 2)
-        if lead != 0xFF or marker in (0x00, 0xFF):
-            offset += 1  # fill bytes, and junk between segments, which decoders skip too
-        elif marker in ALONE:
-            offset += 2
-        elif marker in (START_OF_SCAN, END_OF_IMAGE):
-            raise BrokenImage("The image is damaged: the JPEG has no frame header.")
-        else:
-            length = int.from_bytes(window.at(offset + 2, 2), "big")
-            if length < 2:
-                raise BrokenImage("The image is damaged: a JPEG segment has an impossible length.")
-            yield marker, offset + 4, length - 2
-            offset += 2 + length
+def _refuse_strange(marker: int, fields: bytes) -> None:
+    """Raises UnsupportedImage for a frame that libjpeg or Pillow cannot read."""
+    if marker in HIERARCHICAL:
+        raise UnsupportedImage("This JPEG is hierarchical, which is not supported.")
+    if marker == LS_FRAME:
+        raise UnsupportedImage("This is a JPEG-LS, which is not supported.")
+    if fields[0] != 8:
+        raise UnsupportedImage(f"This JPEG has {fields[0]}-bit samples, which are not supported.")
+    if fields[5] not in (1, 3, 4):
+        raise UnsupportedImage(f"This JPEG has {fields[5]} colors per pixel, which is not supported.")
 
 
 class _Parts:
@@ -97,7 +90,13 @@ class _Parts:
             raise TooManyParts(f"The JPEG has too many blocks of EXIF; at most {MOST_EXIF_BLOCKS} are accepted.")
 
     def scan(self, colors: int) -> bool:
-        """Takes a scan; returns whether libjpeg reads no other. Raises TooManyParts."""
+        """Takes a scan; returns whether libjpeg reads no other. Raises TooManyParts.
+
+        libjpeg reads no scan before the frame header. A wrong length may hide that: the file is then looked through
+        again, without the segment that says so, before any decoder sees it.
+        """
+        if not self._frame:
+            return False
         self._scans += 1
         if self._scans > self._most_scans:
             raise TooManyParts(f"The JPEG has too many scans; at most {self._most_scans} are accepted at its size.")
@@ -124,8 +123,11 @@ def watch(limits: Limits) -> Steps:
     raise TooManyParts(f"The JPEG has too many segments; at most {MOST_STEPS} are accepted.")
 
 
-def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
+def load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
+    """Decodes an opened file at 1/`draft` of its size; returns the scale across and down."""
     width, height = image.size
+    if not getattr(image, "quantization", None):
+        draft = 1  # a lossless JPEG, which libjpeg decodes only at its full size
     if draft > 1:
         image.draft(None, (width // draft, height // draft))
     if image.mode == "CMYK" and "adobe" not in image.info:
@@ -134,6 +136,18 @@ def _load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
         image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]  # type: ignore[attr-defined]
     image.load()
     return 1 / draft, 1 / draft
+
+
+def _mend(path: Path, limits: Limits) -> PatchedFile | None:
+    from quickthumb.imaging.formats.jpeg_recovery import mend
+
+    return mend(path, limits)
+
+
+def _recover(failed: Failed) -> Recovered:
+    from quickthumb.imaging.formats.jpeg_recovery import recover
+
+    return recover(failed)
 
 
 # libjpeg's own limit (JPEG_MAX_DIMENSION), a little below what the format could hold.
@@ -154,6 +168,6 @@ JPEG = Format(
     signatures=(b"\xff\xd8\xff",),
     read_header=read_header,
     # Pillow opens Ultra HDR and stereo files as MPO, through its JPEG decoder.
-    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=_load_at_scale, watch=watch),
+    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=load_at_scale, watch=watch, mend=_mend, recover=_recover),
     encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80, max_side=MAX_SIDE),
 )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import UPRIGHT, turned
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.png_color import read_code_points
 from quickthumb.imaging.formats.png_orientation import XMP, Told
 from quickthumb.imaging.formats.row import (
@@ -149,6 +150,7 @@ PNG = Format(
         key_color=_key_color,
         code_points=read_code_points,
         late_metadata=True,
+        recover=recover_part,
     ),
     encoder=Encoder(
         "PNG",

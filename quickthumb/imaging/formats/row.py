@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from quickthumb.imaging.formats.row import Header, Window
+    from quickthumb.imaging.patched import PatchedFile
 
 Options = dict[str, Any]
 
@@ -155,6 +156,29 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """An opened file that did not decode at 1/`draft` of its size, which is given as it is stored. `fills` says that
+    what is missing of the picture may be made up."""
+
+    image: Image.Image
+    path: Path
+    size: tuple[int, int]
+    draft: int
+    fills: bool
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What could be made of a file that did not decode: a picture, its scale across and down, and what the receipt says
+    of it."""
+
+    image: Image.Image
+    scale: tuple[float, float]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """How Pillow reads a format.
 
@@ -166,8 +190,6 @@ class Decoder:
     pillow: tuple[str, ...]
     package: str | None = None
     set_up: Callable[[], None] = _nothing
-    # Signatures that the header reader knows and Pillow does not.
-    undecodable: tuple[bytes, ...] = ()
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
@@ -181,6 +203,13 @@ class Decoder:
     plays: Callable[[Any], int] = _showings
     # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
     load_at_scale: Callable[[Image.Image, int], tuple[float, float]] | None = None
+    # The file in a form that Pillow can open, if its header is damaged in a way that does not matter; or None.
+    mend: Callable[[Path, Limits], PatchedFile | None] | None = None
+    # Makes what can be made of a file that did not decode. Raises BrokenImage. None: such files are always refused.
+    recover: Callable[[Failed], Recovered] | None = None
+    # Says what the receipt tells of the end of an opened file with that many frames. Raises BrokenImage if it ends too
+    # early.
+    judge_end: Callable[[Failed, int], tuple[str, ...]] | None = None
     # The one color of the opened file that stands for transparent in all frames. None: each frame has its own.
     key_color: Callable[[Image.Image], object] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.

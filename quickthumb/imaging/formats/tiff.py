@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import ORIENTATION_TAG, WHOLE_NUMBERS, Order, sensible, whole_numbers
+from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
@@ -85,16 +86,23 @@ def _check_pieces(entries: list[bytes], order: Order, header: Header) -> None:
 
 
 def _set_up() -> None:
-    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes.
-    Bounds the scans of JPEGs within a TIFF."""
+    """Lets Pillow open 16-bit CIELAB, which it cannot by itself: as three plain channels, keeping their high bytes; and
+    gray of 12 bits in big-endian files. Bounds the scans of JPEGs within a TIFF. Registers our own reader."""
     os.environ.setdefault(*_MOST_SCANS)
     from PIL import TiffImagePlugin
 
+    from quickthumb.imaging.formats import tiff_file
+
     for order, rawmode in ((b"II", "RGB;16L"), (b"MM", "RGB;16B")):
         TiffImagePlugin.OPEN_INFO.setdefault((order, 8, (1,), 1, (16, 16, 16), ()), ("RGB", rawmode))
+    TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 1, (1,), 1, (12,), ()), ("I;16", "I;12"))
+    tiff_file.set_up()
 
 
 def _color_space(image: Image.Image) -> str:
+    own = getattr(image, "own", None)
+    if own is not None:
+        return "CIELAB" if own.is_cielab else "CMYK" if own.converts_ink else ""
     plain = image.mode == "RGB" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _CIELAB
     return "CIELAB" if plain or image.mode == "LAB" else ""
 
@@ -106,11 +114,11 @@ TIFF = Format(
     signatures=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
     read_header=read_header,
     decoder=Decoder(
-        pillow=("TIFF",),
+        pillow=("QUICKTHUMB_TIFF", "TIFF"),
         set_up=_set_up,
-        undecodable=(b"MM\x00+",),
         color_space=_color_space,
         turns_upright=True,
+        recover=recover_part,
         has_pages=True,
     ),
 )

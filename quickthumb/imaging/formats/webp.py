@@ -1,10 +1,14 @@
 """WebP (RFC 9649): lossy, lossless, or extended with a canvas, animation and metadata."""
 
+import os
 from functools import partial
+from pathlib import Path
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_xmp, turned
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
+from quickthumb.imaging.patched import PatchedFile
 from quickthumb.model.errors import BrokenImage
+from quickthumb.model.limits import Limits
 
 CHUNKS_START = 12
 CONTENT_START = 20
@@ -66,6 +70,18 @@ def _orientation(window: Window) -> int:
     return UPRIGHT
 
 
+def _mend(path: Path, _: Limits) -> PatchedFile | None:
+    """The file with its true length in its header, if it says another one. Whether it has all its chunks is for the
+    decoder to see."""
+    with path.open("rb") as file:
+        head, length = file.read(CHUNKS_START), file.seek(0, os.SEEK_END)
+    told, real = int.from_bytes(head[4:8], "little"), (length - 8) // 2 * 2
+    if told == real:
+        return None
+    head = head[:4] + real.to_bytes(4, "little") + head[8:]
+    return PatchedFile(path, head=head, begin=CHUNKS_START, reason="The WebP says a wrong length, which was ignored.")
+
+
 def _options(asked: Asked) -> Options:
     if asked.lossless:
         return {"lossless": True, "quality": 75, "method": 4, "exact": True}
@@ -78,6 +94,6 @@ WEBP = Format(
     extensions=("webp",),
     signatures=(b"RIFF????WEBP",),
     read_header=read_header,
-    decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow),
+    decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow, mend=_mend),
     encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383),
 )

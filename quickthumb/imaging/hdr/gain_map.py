@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from quickthumb.imaging.formats.jpeg import END_OF_IMAGE, XMP
+from quickthumb.imaging.formats.jpeg import XMP
+from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE
 from quickthumb.imaging.formats.row import Seeking, Window
 from quickthumb.imaging.hdr import coded_maps
 from quickthumb.imaging.hdr.apple_note import headroom_note

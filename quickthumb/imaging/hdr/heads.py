@@ -4,7 +4,8 @@ import contextlib
 from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.exif import PREFIX as EXIF
-from quickthumb.imaging.formats.jpeg import FRAMES, MOST_STEPS, SEQUENTIAL, START_OF_SCAN, XMP
+from quickthumb.imaging.formats.jpeg import SEQUENTIAL, XMP
+from quickthumb.imaging.formats.jpeg_segments import FRAMES, MOST_STEPS, START_OF_SCAN
 from quickthumb.imaging.formats.row import Window
 from quickthumb.imaging.hdr import multi_picture, packet
 from quickthumb.imaging.hdr.multi_picture import Place

@@ -9,7 +9,7 @@ LEAST_DRAFTED_PIXELS = 64
 
 def drafted(size: Size, shrink: float) -> int:
     """By how much to shrink a map of `size` while decoding it, for a result that shrinks the picture by `shrink`."""
-    return draft_scale([shrink]) if min(size) >= LEAST_DRAFTED_PIXELS else 1
+    return draft_scale([shrink], size) if min(size) >= LEAST_DRAFTED_PIXELS else 1
 
 
 def drawn_size(result: Size, gain_map: Size, stored: Size) -> Size:

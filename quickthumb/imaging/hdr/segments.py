@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quickthumb.imaging.formats.jpeg import ALONE, END_OF_IMAGE, MOST_STEPS, START_OF_SCAN, XMP
+from quickthumb.imaging.formats.jpeg import XMP
+from quickthumb.imaging.formats.jpeg_segments import ALONE, END_OF_IMAGE, MOST_STEPS, START_OF_SCAN
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child
-from quickthumb.imaging.formats.items import Ranges, locations
+from quickthumb.imaging.formats.items import locations
+from quickthumb.imaging.formats.pieces import Ranges
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import ZERO, Bounded, Patch, Stretch

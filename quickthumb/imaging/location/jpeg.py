@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from quickthumb.imaging.formats.exif import PREFIX
-from quickthumb.imaging.formats.jpeg import ALONE, APP1, END_OF_IMAGE, START_OF_SCAN, XMP
+from quickthumb.imaging.formats.jpeg import APP1, XMP
+from quickthumb.imaging.formats.jpeg_segments import ALONE, END_OF_IMAGE, START_OF_SCAN
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import Bounded, Patch, Stretch

@@ -1,0 +1,141 @@
+"""Files that are cut off: refused, or made of what is there if all outputs ask for it."""
+
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quickthumb.model.errors import BrokenImage
+from tests.imaging import tiff_files as tf
+from tests.imaging.conftest import Engine
+from tests.imaging.pictures import noise
+
+SIZE = (160, 120)
+
+
+def encoded(suffix: str, mode: str = "RGB", **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture = noise(*SIZE)
+    if mode == "RGBA":
+        picture.putalpha(200)
+    elif mode != "RGB":
+        picture = picture.convert(mode)
+    picture.save(file, suffix, **options)
+    return file.getvalue()
+
+
+def pixels(engine: Engine, path: Path, data: bytes, **parameters: Any) -> np.ndarray[Any, Any]:
+    path.write_bytes(data)
+    return np.asarray(engine(path, format="png", **parameters).picture().convert("RGBA")).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode", "empty"),
+    [
+        ("png", "RGB", (0, 0, 0, 255)),
+        ("png", "RGBA", (0, 0, 0, 0)),
+        ("png", "L", (0, 0, 0, 255)),
+        ("bmp", "RGB", (0, 0, 0, 255)),
+        ("bmp", "L", (0, 0, 0, 255)),
+    ],
+)
+def test_what_is_missing_stays_empty(
+    engine: Engine, tmp_path: Path, suffix: str, mode: str, empty: tuple[int, ...]
+) -> None:
+    data, path = encoded(suffix, mode), tmp_path / f"cut.{suffix}"
+    whole = pixels(engine, path, data)
+    got = pixels(engine, path, data[: len(data) * 6 // 10], truncated="fill")
+    there, missing = (got[-40:], got[:40]) if suffix == "bmp" else (got[:40], got[-40:])
+    assert np.array_equal(there, whole[-40:] if suffix == "bmp" else whole[:40])
+    assert (missing == empty).all()
+    (warning,) = engine(path, truncated="fill").only.warnings
+    word = "transparent" if empty[3] == 0 else "black"
+    assert warning == f"The file is cut off or faulty: what is missing of the picture is {word}."
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "webp", "avif", "tiff"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_cut_files_are_refused_by_default(engine: Engine, tmp_path: Path, suffix: str, share: float) -> None:
+    data = encoded(suffix)
+    (tmp_path / "cut").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(BrokenImage):
+        engine(tmp_path / "cut", width=30)
+
+
+@pytest.mark.parametrize("suffix", ["webp", "avif"])
+def test_some_formats_cannot_be_filled(engine: Engine, tmp_path: Path, suffix: str) -> None:
+    data = encoded(suffix)
+    (tmp_path / "cut").write_bytes(data[: len(data) // 2])
+    with pytest.raises(BrokenImage):
+        engine(tmp_path / "cut", width=30, truncated="fill")
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_strips_that_are_there(engine: Engine, tmp_path: Path, compression: int) -> None:
+    """Of a TIFF whose directory comes first, as in the files of cameras: cut off, it still says what it is."""
+    samples, path = np.asarray(noise(*SIZE)), tmp_path / "cut.tiff"
+    strips = [samples[top : top + 20].tobytes() for top in range(0, SIZE[1], 20)]
+    strips = [zlib.compress(strip) for strip in strips] if compression == 8 else strips
+    tags: tf.Tags = {tf.PHOTOMETRIC: 2, tf.BITS: [8] * 3, tf.SAMPLES: 3, tf.ROWS: 20, tf.COMPRESSION: compression}
+    data = tf.tiff(*SIZE, tags, strips, room=512)
+    whole = pixels(engine, path, data)
+    got = pixels(engine, path, data[: len(data) * 6 // 10], truncated="fill")
+    assert np.array_equal(got[:60], whole[:60])
+    assert (got[-30:] == (0, 0, 0, 255)).all()
+
+
+def animation() -> bytes:
+    file = io.BytesIO()
+    frames = [noise(*SIZE, seed=seed).quantize(64) for seed in range(4)]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    return file.getvalue()
+
+
+def test_the_frames_that_are_there(engine: Engine, tmp_path: Path) -> None:
+    data, path = animation(), tmp_path / "cut.gif"
+    path.write_bytes(data)
+    whole = engine(path, format="webp", lossless=True).picture()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    with pytest.raises(BrokenImage):
+        engine(path, format="webp")
+    with pytest.raises(BrokenImage):
+        engine(path, frames="first")
+    result = engine(path, format="webp", lossless=True, truncated="fill")
+    assert result.only.frames == 3
+    assert "The file is cut off within frame 3." in result.only.warnings
+    with Image.open(result.path()) as made:
+        assert np.array_equal(np.asarray(made.convert("RGB")), np.asarray(whole.convert("RGB")))
+
+
+def test_a_gif_that_only_lacks_its_last_bytes_is_whole(engine: Engine, tmp_path: Path) -> None:
+    for data in (animation(), encoded("gif")):
+        wanted = pixels(engine, tmp_path / "whole.gif", data)
+        for cut in (1, 2):
+            assert np.array_equal(pixels(engine, tmp_path / "cut.gif", data[:-cut]), wanted)
+            told = ("The end of the file is missing, but every pixel is there.",) if cut == 2 else ()
+            assert engine(tmp_path / "cut.gif", format="webp").only.warnings == told
+
+
+def test_a_webp_with_a_wrong_size_is_read(engine: Engine, tmp_path: Path) -> None:
+    data = encoded("webp", lossless=True)
+    wanted = pixels(engine, tmp_path / "any.webp", data)
+    for size in (len(data) - 8 + 100, len(data) - 8 - 50, 2**32 - 10, 0):
+        wrong = data[:4] + size.to_bytes(4, "little") + data[8:]
+        assert np.array_equal(pixels(engine, tmp_path / "any.webp", wrong), wanted)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "webp"])
+def test_junk_behind_the_end_does_no_harm(engine: Engine, tmp_path: Path, suffix: str) -> None:
+    data = encoded(suffix)
+    wanted = pixels(engine, tmp_path / "any", data)
+    assert np.array_equal(pixels(engine, tmp_path / "any", data + b"junk" * 50), wanted)
+
+
+def test_a_bmp_with_a_wrong_size_of_the_file_is_read(engine: Engine, tmp_path: Path) -> None:
+    data = encoded("bmp")
+    wanted = pixels(engine, tmp_path / "any", data)
+    assert np.array_equal(pixels(engine, tmp_path / "any", data[:2] + bytes(4) + data[6:]), wanted)
