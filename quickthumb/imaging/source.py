@@ -12,7 +12,8 @@ from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import Failed, too_many_frames
+from quickthumb.imaging.formats.recovery import Failed
+from quickthumb.imaging.formats.row import too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.errors import BrokenImage
