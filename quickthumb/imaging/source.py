@@ -13,7 +13,8 @@ from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import Failed, Seeking, too_many_frames
+from quickthumb.imaging.formats.recovery import Failed
+from quickthumb.imaging.formats.row import Seeking, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels

@@ -206,6 +206,19 @@ def test_wrong_byte_counts_of_plain_strips_do_no_harm(engine: Engine, tmp_path: 
     assert np.array_equal(made(engine, tmp_path, data, "RGB"), samples)
 
 
+@pytest.mark.parametrize("lengths", [[], [0] * 5])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_lengths_of_packed_strips_that_are_missing(
+    engine: Engine, tmp_path: Path, count: int, lengths: list[int]
+) -> None:
+    samples = ramps(count)
+    strips = [zlib.compress(samples[top : top + 3].astype("u1").tobytes()) for top in range(0, ROWS, 3)]
+    tags: Tags = {tf.PHOTOMETRIC: RGB if count == 3 else BLACK_IS_ZERO, tf.BITS: [8] * count, tf.SAMPLES: count}
+    tags = {**tags, tf.ROWS: 3, tf.COMPRESSION: 8, tf.BYTES: lengths, tf.EXTRA: [UNSPECIFIED] * (count == 2)}
+    got = made(engine, tmp_path, tiff(COLUMNS, ROWS, tags, strips), "RGB")
+    assert np.array_equal(got, shown(samples, RGB if count == 3 else BLACK_IS_ZERO, None))
+
+
 PLAIN: Tags = {tf.PHOTOMETRIC: BLACK_IS_ZERO, tf.BITS: 8, tf.SAMPLES: 1}
 REFUSED: dict[str, Tags] = {
     "has 32-bit floating-point samples, which are not supported": {tf.BITS: 32, tf.FORMAT: 3},

@@ -128,6 +128,28 @@ def test_a_webp_with_a_wrong_size_is_read(engine: Engine, tmp_path: Path) -> Non
         assert np.array_equal(pixels(engine, tmp_path / "any.webp", wrong), wanted)
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 50])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_that_lacks_pixels_is_refused(engine: Engine, tmp_path: Path, lossless: bool, cut: int) -> None:
+    data = encoded("webp", lossless=lossless)
+    padding = int.from_bytes(data[16:20], "little") % 2
+    (tmp_path / "cut.webp").write_bytes(data[: -cut - padding])
+    with pytest.raises(BrokenImage):
+        engine(tmp_path / "cut.webp", width=30)
+
+
+def test_a_webp_that_lacks_a_frame_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """Wherever it is cut off, between two chunks too."""
+    file = io.BytesIO()
+    frames = [noise(*SIZE, seed=seed) for seed in range(3)]
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], quality=30)
+    data = file.getvalue()
+    for cut in (1, 7, 60, len(data) - data.rindex(b"ANMF"), len(data) - data.rindex(b"ANMF") - 8):
+        (tmp_path / "cut.webp").write_bytes(data[:-cut])
+        with pytest.raises(BrokenImage):
+            engine(tmp_path / "cut.webp", width=30)
+
+
 @pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "webp"])
 def test_junk_behind_the_end_does_no_harm(engine: Engine, tmp_path: Path, suffix: str) -> None:
     data = encoded(suffix)

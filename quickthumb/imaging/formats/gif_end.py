@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from quickthumb.imaging.formats.row import Failed
+from quickthumb.imaging.formats.recovery import Failed
 from quickthumb.model.errors import BrokenImage
 
 Where = Literal["within a frame", "between frames"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, FRAMES, LS_FRAME, MOST_STEPS, START_OF_SCAN, segments
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Failed, Format, Header, Options, Recovered, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
 from quickthumb.imaging.formats.watch import Steps
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from quickthumb.imaging.formats.recovery import Failed, Recovered
     from quickthumb.imaging.patched import PatchedFile
 
 # A marker with a segment behind it. Within a scan's data, 0xFF is followed by 0 or by the number of a restart.

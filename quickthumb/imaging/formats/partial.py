@@ -7,7 +7,7 @@ has alpha, in its first color if it has a palette, and otherwise black.
 import contextlib
 from typing import Any
 
-from quickthumb.imaging.formats.row import Failed, Recovered
+from quickthumb.imaging.formats.recovery import Failed, Recovered
 from quickthumb.model.errors import BrokenImage
 
 _EMPTY = {"RGBA": "transparent", "LA": "transparent", "P": "in the first color of its palette"}

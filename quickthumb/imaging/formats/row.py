@@ -113,6 +113,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from quickthumb.imaging.formats.recovery import Failed, Recovered
     from quickthumb.imaging.formats.row import Header, Window
     from quickthumb.imaging.patched import PatchedFile
 
@@ -153,29 +154,6 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
     """The number of frames that Pillow reports, less a default image that is shown in place of the animation."""
     count: int = getattr(image, "n_frames", 1)
     return count - (1 if getattr(image, "default_image", False) else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An opened file that did not decode at 1/`draft` of its size, which is given as it is stored. `fills` says that
-    what is missing of the picture may be made up."""
-
-    image: Image.Image
-    path: Path
-    size: tuple[int, int]
-    draft: int
-    fills: bool
-    limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What could be made of a file that did not decode: a picture, its scale across and down, and what the receipt says
-    of it."""
-
-    image: Image.Image
-    scale: tuple[float, float]
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A TIFF that cannot be read is refused in words that say what is unusual; only damaged files are called damaged.
 """
 
+import io
 from typing import Any, cast
 
 from PIL import Image, ImageFile, ImagePalette, TiffImagePlugin
@@ -62,10 +63,19 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
         found[tags.PHOTOMETRIC] = layout.photometric
         if not layout.planar:
             found[tags.PLANAR] = 1  # a single sample has a single plane, whatever the file calls it
-        if layout.is_misread or not self._is_known(layout):
+        lacks_lengths = layout.compression != 1 and layout.is_plain and self._find_lengths()
+        if lacks_lengths or layout.is_misread or not self._is_known(layout):
             if not layout.is_plain:
                 raise tags.unsupported(layout)
             self._take(layout)
+
+    def _find_lengths(self) -> bool:
+        """Finds the lengths of strips or tiles that the file does not say; whether there are any."""
+        found, file = cast(Any, self.tag_v2), cast(Any, self.fp)
+        lengths = tags.lengths_between(found, file.seek(0, io.SEEK_END))
+        if lengths:
+            found[tags.TILE_BYTES if tags.TILE_OFFSETS in found else tags.STRIP_BYTES] = lengths
+        return bool(lengths)
 
     def _is_known(self, layout: Layout) -> bool:
         """Whether Pillow can read this layout, and sets itself up for it."""

@@ -4,6 +4,7 @@ TIFF 6.0 lets a file combine any photometric interpretation with any number, siz
 list of combinations, and reads some of them wrong. This module recognizes those it reads right. It imports no Pillow.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -192,6 +193,17 @@ def _alpha(extra: tuple[int, ...], samples: int, colors: int) -> tuple[int | Non
         if kind in (1, 2, 999):
             return place, kind == 1
     return None, False
+
+
+def lengths_between(found: Mapping[int, Any], file_bytes: int) -> tuple[int, ...]:
+    """The lengths of strips or tiles in a file that does not say them, or says zero: each may go on to the next one,
+    and the last one to the end of the file. Empty if the file says any other, or no offsets."""
+    lengths = _numbers(found, STRIP_BYTES, ()) or _numbers(found, TILE_BYTES, ())
+    offsets = _numbers(found, STRIP_OFFSETS, ()) or _numbers(found, TILE_OFFSETS, ())
+    if any(lengths) or not offsets:
+        return ()
+    ends = sorted({*offsets, file_bytes})
+    return tuple(max(0, ends[min(bisect_right(ends, offset), len(ends) - 1)] - offset) for offset in offsets)
 
 
 def unsupported(layout: Layout) -> UnsupportedImage:

@@ -5,7 +5,17 @@ from functools import partial
 from pathlib import Path
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_xmp, turned
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
+from quickthumb.imaging.formats.row import (
+    Asked,
+    Decoder,
+    Encoder,
+    Format,
+    Header,
+    Options,
+    Seeking,
+    Window,
+    count_with_pillow,
+)
 from quickthumb.imaging.patched import PatchedFile
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
@@ -17,6 +27,7 @@ NEXT_CHUNK = CONTENT_START + 10
 MOST_CHUNKS = 4096
 # Flags of the extended format: the file holds EXIF, or XMP.
 METADATA_FLAGS = 0x08 | 0x04
+ANIMATION_FLAG = 0x02
 
 
 def read_header(window: Window) -> Header:
@@ -71,15 +82,33 @@ def _orientation(window: Window) -> int:
 
 
 def _mend(path: Path, _: Limits) -> PatchedFile | None:
-    """The file with its true length in its header, if it says another one. Whether it has all its chunks is for the
-    decoder to see."""
+    """The file with its true length in its header, if it says another one but has whole chunks.
+
+    None for an animation that should be longer: frames may be missing. Of a still, only metadata can be.
+    """
     with path.open("rb") as file:
-        head, length = file.read(CHUNKS_START), file.seek(0, os.SEEK_END)
-    told, real = int.from_bytes(head[4:8], "little"), (length - 8) // 2 * 2
-    if told == real:
-        return None
+        window, length = Seeking(file), file.seek(0, os.SEEK_END)
+        head = window.at(0, CHUNKS_START)
+        told, real = int.from_bytes(head[4:8], "little"), (length - 8) // 2 * 2
+        if told == real or not _has_whole_chunks(window, length) or (told > real and _is_animated(window)):
+            return None
     head = head[:4] + real.to_bytes(4, "little") + head[8:]
     return PatchedFile(path, head=head, begin=CHUNKS_START, reason="The WebP says a wrong length, which was ignored.")
+
+
+def _is_animated(window: Window) -> bool:
+    return window.at(CHUNKS_START, 4) == b"VP8X" and bool(window.at(CONTENT_START, 1)[0] & ANIMATION_FLAG)
+
+
+def _has_whole_chunks(window: Window, end: int) -> bool:
+    offset = content_end = CHUNKS_START
+    for _ in range(MOST_CHUNKS):
+        if offset + 8 > end:
+            break
+        length = int.from_bytes(window.at(offset + 4, 4), "little")
+        content_end = offset + 8 + length
+        offset = content_end + length % 2
+    return content_end <= end <= offset
 
 
 def _options(asked: Asked) -> Options:
