@@ -349,6 +349,16 @@ LIES = {
         BrokenImage,
         "could not be decoded",
     ),
+    "a kind that is not text": (
+        iso_file([hevc(COLOR), Part(b"a\xff\xfea", bytes(4), describes=(1,))]),
+        BrokenImage,
+        "a name that is not text",
+    ),
+    "a type that is not text": (
+        iso_file([hevc(COLOR), Part(b"mime", bytes(4), describes=(1,))]).replace(b"mime\0", b"mime\xff"),
+        BrokenImage,
+        "a name that is not text",
+    ),
     "two headers": (iso_file([hevc(COLOR)], extra=box(b"mini", bytes(20))), BrokenImage, "two headers"),
     "the same as the same": (
         iso_file(

@@ -106,6 +106,7 @@ def check_coded_pictures(window: Window, header: Header, limits: Limits) -> None
         if box.kind == b"meta":
             meta = Box(box.kind, box.content + FLAGS_BYTES, box.end)
             if items.has_primary(window, meta):
+                items.check_names(window, meta)
                 _check_items(window, meta, header)
         elif box.kind == b"mini":  # another header
             raise BrokenImage("The image is damaged: it has two headers.")

@@ -16,6 +16,7 @@ MOST_ITEMS = 1024
 # Pieces that one item's data may be cut into.
 MOST_EXTENTS = 64
 MOST_REFERENCES = 2048
+MOST_NAME_BYTES = 1024
 # From a picture to the tiles of the grid that it is made of, and on to their transparency.
 MOST_STEPS = 4
 
@@ -67,6 +68,21 @@ def kinds(window: Window, meta: Box) -> dict[int, bytes]:
             raise BrokenImage("The image is damaged: two of its items have the same number.")
         found[number] = fields[-4:]
     return found
+
+
+def check_names(window: Window, meta: Box) -> None:
+    """Raises BrokenImage for an item whose kind, name or type is not text: pi-heif crashes on one."""
+    info = child(window, meta, b"iinf")
+    count_bytes = 4 if window.at(info.content, 1)[0] else 2
+    for entry in boxes(window, info.content + FLAGS_BYTES + count_bytes, info.end):
+        names = entry.content + FLAGS_BYTES + (4 if window.at(entry.content, 1)[0] >= 3 else 2) + 2
+        length = (entry.end or names) - names
+        try:
+            window.at(names, max(0, min(length, MOST_NAME_BYTES + 1))).decode()
+        except UnicodeDecodeError:
+            length = MOST_NAME_BYTES + 1
+        if length > MOST_NAME_BYTES:
+            raise BrokenImage("The image is damaged: a part of it has a name that is not text, or far too long.")
 
 
 def properties_of(window: Window, meta: Box, item: int) -> list[Box]:
