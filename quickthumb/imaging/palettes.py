@@ -30,6 +30,8 @@ _CELL, _APART, _MOST_GROUPS = 4, 9, 4
 # Dots only help where a picture differs from its surroundings by at most so many levels, and from its nearest colors by
 # at least so many.
 _SMOOTH_LEVELS, _SEEN_LEVELS = 2, 3
+# By how many levels, in all bands together, the color of the frame before may be farther than the nearest one.
+_HELD_LEVELS = 4
 
 
 def colors_of(pictures: Iterable[Image.Image], most: int = _MOST) -> list[Color] | None:
@@ -97,12 +99,16 @@ class Palette:
     colors: tuple[Color, ...]
     groups: tuple[tuple[Color, ...], ...]
 
-    def nearest(self, picture: Image.Image) -> Image.Image:
+    def nearest(self, picture: Image.Image, before: Image.Image | None = None) -> Image.Image:
         """A picture (in mode L, RGB, or RGBA with no alpha but 0 and 255) in its nearest colors, in mode P.
 
-        Equal pixels become equal, in all pictures.
+        Equal pixels become equal, in all pictures. With `before`, the result for the frame before this one, a pixel
+        whose color of before is nearly as near keeps that, so that what hardly changes stands still.
         """
-        indices = self._nearest(picture.convert("RGB"))
+        rgb = picture.convert("RGB")
+        indices = self._nearest(rgb)
+        if before is not None:
+            self._hold(indices, _indices(before), rgb)
         return self._finished(indices, picture)
 
     def dithered(self, picture: Image.Image) -> Image.Image:
@@ -141,6 +147,13 @@ class Palette:
         other_error = _distance(picture, self._shown(others))
         indices.paste(others, mask=ImageChops.subtract(error, other_error).point(_ANY))
         return ImageChops.darker(error, other_error)
+
+    def _hold(self, indices: Image.Image, before: Image.Image, picture: Image.Image) -> None:
+        farther = ImageChops.subtract(
+            _distance(picture, self._shown(before)), _distance(picture, self._shown(indices))
+        ).point([255 if level <= _HELD_LEVELS else 0 for level in range(_MOST)])
+        visible = before.point([255 if index < len(self._opaque) else 0 for index in range(_MOST)])
+        indices.paste(before, mask=ImageChops.darker(farther, visible))
 
     def _shown(self, indices: Image.Image) -> Image.Image:
         return with_palette(indices.copy(), self._opaque).convert("RGB")
