@@ -6,8 +6,9 @@ Where a visible pixel becomes transparent, the frame before is cleared.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image, ImageChops
 
@@ -23,7 +24,7 @@ _ALPHA = [0] * _OPAQUE + [255] * (256 - _OPAQUE)
 _FEWEST = 64
 # The palette of a long animation is chosen from so many of its frames.
 _MOST_SAMPLES = 32
-_SAME = [255] + [0] * 255
+_ANY = [0] + [255] * 255
 
 
 def give_palette(
@@ -43,7 +44,8 @@ def give_palette(
         return
     colors = colors_of(frames)
     if colors is None:
-        _choose_for(frames, min(_COLORS - 1, max(_FEWEST, source_colors or _COLORS)), checkpoint)
+        most = max(_FEWEST, source_colors or _COLORS)
+        _choose_for(frames, (1 << _palette_bits(most)) - 1, checkpoint)
         return
     for index, frame in enumerate(frames):
         checkpoint()
@@ -51,7 +53,8 @@ def give_palette(
 
 
 def _choose_for(frames: list[Image.Image], most: int, checkpoint: Callable[[], None]) -> None:
-    palette = choose(frames[:: -(-len(frames) // _MOST_SAMPLES)], most)
+    """Leaves one index free for pixels that a frame leaves alone."""
+    palette = choose(frames[:: -(-len(frames) // _MOST_SAMPLES)], min(most, _COLORS - 1))
     before = None
     for index, frame in enumerate(frames):
         checkpoint()
@@ -61,18 +64,16 @@ def _choose_for(frames: list[Image.Image], most: int, checkpoint: Callable[[], N
 def write(frames: Sequence[Image.Image], milliseconds: Sequence[int], loop: int | None, file: BinaryIO) -> None:
     """Writes an animation of frames in mode P that have the same size and palette. `loop` is how often it is repeated,
     0 forever; None leaves that out, and it is shown once."""
-    colors = bytes(frames[0].getpalette() or ())
     hidden = frames[0].info.get("transparency")
-    count = len(colors) // 3
-    transparent = hidden if hidden is not None else count if count < _COLORS else None
-    bits = max(2, (max(count, (transparent or 0) + 1) - 1).bit_length())
-    file.write(_head(frames[0].size, colors, bits, loop))
-    for drawn, shown in zip(_drawn(frames, hidden, transparent, bits), milliseconds, strict=True):
-        control, box, codes = drawn
-        file.write(_frame(Control(transparent, control, shown), box, bits))
+    places = _order(frames, hidden)
+    colors = frames[0].getpalette() or []
+    palette = bytes(level for index in places for level in colors[3 * index : 3 * index + 3])
+    file.write(_head(frames[0].size, palette, loop))
+    for part, shown in zip(_parts(frames, hidden), milliseconds, strict=True):
+        transparent, bits, codes = _encoded(part, places, hidden)
+        file.write(_frame(Control(transparent, part.disposal, shown), part.box, bits))
         file.write(codes)
     file.write(b";")
-    file.seek(0)
 
 
 def _hard_edged(frame: Image.Image) -> Image.Image:
@@ -84,23 +85,47 @@ def _hard_edged(frame: Image.Image) -> Image.Image:
     return frame
 
 
-def _drawn(
-    frames: Sequence[Image.Image], hidden: int | None, transparent: int | None, bits: int
-) -> Iterator[tuple[int, Box, bytes]]:
-    """What is done to each frame's box afterwards, the box, and its codes. The first frame fills the screen.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one frame draws: a box, its indices in mode L, a mask of those that differ from what was there, and what is
+    done to the box afterwards."""
 
-    `hidden` is the index of pixels that nothing is shown in, `transparent` that of pixels that a frame leaves alone.
-    """
-    screen = (0, 0, *frames[0].size)
+    box: Box
+    indices: Image.Image
+    changed: Image.Image | None  # None: all
+    disposal: int
+
+
+def _parts(frames: Sequence[Image.Image], hidden: int | None) -> Iterator[_Part]:
+    """What each frame draws; the first fills the screen. `hidden` is the index of pixels that show nothing."""
     before: Image.Image | None = None
     for frame, following in pairwise([*frames, frames[-1]]):
         picture = _indices(frame)
         gone = None if hidden is None else _gone(picture, _indices(following), hidden)
-        box = screen if before is None else _around(ImageChops.difference(picture, before).getbbox(), gone)
-        yield CLEAR if gone else KEEP, box, _codes(picture, before, box, transparent, bits)
+        disposal = CLEAR if gone else KEEP
+        if before is None:
+            box: Box = (0, 0, *frame.size)
+            yield _Part(box, picture, None, disposal)
+        else:
+            changed = ImageChops.difference(picture, before).point(_ANY)
+            box = _around(changed.getbbox(), gone)
+            yield _Part(box, picture.crop(box), changed.crop(box), disposal)
         before = picture
         if gone and hidden is not None:
             before.paste(hidden, box)
+
+
+def _order(frames: Sequence[Image.Image], hidden: int | None) -> list[int]:
+    """The indices of the palette in the order in which they are written: those that most frames draw after the first
+    come first, since small indices make small codes; the hidden one comes first of all."""
+    uses = [0] * _COLORS
+    for part in _parts(frames, hidden):
+        if part.changed is not None:
+            uses = [use + bool(pixels) for use, pixels in zip(uses, part.indices.histogram(part.changed), strict=True)]
+    if hidden is not None:
+        uses[hidden] = len(frames)
+    count = len(frames[0].getpalette() or []) // 3
+    return sorted(range(count), key=lambda index: -uses[index])
 
 
 def _gone(picture: Image.Image, following: Image.Image, hidden: int) -> Box | None:
@@ -119,26 +144,49 @@ def _around(one: Box | None, other: Box | None) -> Box:
     return min(left), min(top), max(right), max(bottom)
 
 
-def _codes(picture: Image.Image, before: Image.Image | None, box: Box, transparent: int | None, bits: int) -> bytes:
-    """The part in the box, in LZW: unchanged pixels are transparent where that takes fewer bytes."""
-    part = picture.crop(box)
-    whole = part.tobytes("gif", "L", bits, 0)
-    if before is None or transparent is None:
-        return whole + b"\0"
-    unchanged = ImageChops.difference(part, before.crop(box)).point(_SAME)
-    part.paste(transparent, mask=unchanged)
-    return min(part.tobytes("gif", "L", bits, 0), whole, key=len) + b"\0"
+def _encoded(part: _Part, places: list[int], hidden: int | None) -> tuple[int | None, int, bytes]:
+    """The transparent index of a part, the size of its first code in bits, and its codes.
+
+    Unchanged pixels are transparent where that takes fewer bytes. Any index that no changed pixel has can stand for
+    transparent; if pixels are hidden in this animation, theirs does.
+    """
+    new = {index: place for place, index in enumerate(places)}
+    indices = part.indices.point([new.get(index, 0) for index in range(_COLORS)])
+    clear = None if hidden is None else new[hidden]
+    whole = (clear, *_codes(indices))
+    if part.changed is None:
+        return whole
+    used = indices.histogram(part.changed)
+    room = range(1 << _palette_bits(len(places)))
+    free = next((index for index in room if not used[index]), None) if clear is None else clear
+    if free is None:
+        return whole
+    indices.paste(free, mask=ImageChops.invert(part.changed))
+    return min((free, *_codes(indices)), whole, key=lambda encoded: len(encoded[2]))
+
+
+def _codes(indices: Image.Image) -> tuple[int, bytes]:
+    """Indices in LZW: the size of the first code in bits, and blocks."""
+    _, most = cast("tuple[int, int]", indices.getextrema())
+    bits = max(2, most.bit_length())
+    return bits, indices.tobytes("gif", "L", bits, 0) + b"\0"
 
 
 def _indices(frame: Image.Image) -> Image.Image:
     return Image.frombytes("L", frame.size, frame.tobytes())
 
 
-def _head(size: tuple[int, int], colors: bytes, bits: int, loop: int | None) -> bytes:
+def _head(size: tuple[int, int], colors: bytes, loop: int | None) -> bytes:
     """The screen, its palette, and Netscape's extension that says how often the animation is repeated."""
+    bits = _palette_bits(len(colors) // 3)
     screen = _words(*size) + bytes((0x80 | bits - 1, 0, 0))
     repeats = b"" if loop is None else b"!\xff\x0bNETSCAPE2.0\x03\x01" + _words(loop) + b"\0"
     return b"GIF89a" + screen + colors.ljust(3 * 2**bits, b"\0") + repeats
+
+
+def _palette_bits(count: int) -> int:
+    """A palette's size is a power of two."""
+    return max(1, (count - 1).bit_length())
 
 
 def _frame(control: Control, box: Box, bits: int) -> bytes:
