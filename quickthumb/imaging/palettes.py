@@ -4,6 +4,7 @@ Pillow maps a picture to a given palette by cells of 4 × 4 × 4 levels, so that
 maps several times, with the picture brighter by one level each time, and each pixel takes the nearest of the answers.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ _MOST = 256
 _ANY = [0] + [255] * 255
 _NONE = [255] + [0] * 255
 
-# Colors are chosen from at most so many distinct ones: if pictures have more, those that differ only in their last bits
-# count as one. A color counts by the square root of its pixels, so that large areas leave colors to the small ones.
-_MOST_DISTINCT, _WEIGHT = 32_768, 0.5
+# Colors are chosen from at most so many distinct ones. If pictures have more, they are chosen from so many of their
+# pixels, and if need be, colors that differ only in their last bits count as one.
+_MOST_DISTINCT, _SAMPLES = 16_384, 32_768
+# A color counts by the square root of its pixels, so that large areas leave colors to the small ones.
+_WEIGHT = 0.5
 # Colors are moved to the middle of their pixels until no more than this share of the pixels changes its color.
 _SETTLED = 1 / 100
 # A color that fills areas does so in at least so many pixels; such colors take at most a quarter of a palette.
@@ -178,19 +181,34 @@ def choose(pictures: Sequence[Image.Image], most: int) -> Palette:
 
 
 def _histogram(pictures: Sequence[Image.Image]) -> Counter[tuple[int, ...]]:
-    """How many pixels have each color, in as many bits as leave at most _MOST_DISTINCT colors; hidden ones left out."""
-    bits = 0
-    while True:
-        found: Counter[tuple[int, ...]] = Counter()
-        for picture in pictures:
-            counted = _without_hidden(_coarse(picture, bits)).getcolors(_MOST_DISTINCT)
-            if counted is None or len(found) > _MOST_DISTINCT:
-                break
-            for count, color in counted:
-                found[_color(color)] += count
-        else:
-            return Counter({color[:3]: count for color, count in found.items() if color[3]})
-        bits += 1
+    """How many pixels have each color, hidden ones left out; of few pixels or in few bits if there are many colors."""
+    found = _counted(pictures)
+    if found is None:
+        samples = [_sampled(picture, _SAMPLES // len(pictures)) for picture in pictures]
+        tries = (_counted([_coarse(sample, bits) for sample in samples]) for bits in range(8))
+        found = next(counted for counted in tries if counted is not None)
+    return Counter({color[:3]: count for color, count in found.items() if color[3]})
+
+
+def _counted(pictures: Sequence[Image.Image]) -> Counter[Color] | None:
+    """How many pixels have each color; None if there are more than _MOST_DISTINCT."""
+    found: Counter[Color] = Counter()
+    for picture in pictures:
+        counted = _without_hidden(picture).getcolors(_MOST_DISTINCT)
+        if counted is None:
+            return None
+        for count, color in counted:
+            found[_color(color)] += count
+        if len(found) > _MOST_DISTINCT:
+            return None
+    return found
+
+
+def _sampled(picture: Image.Image, pixels: int) -> Image.Image:
+    """About so many of the picture's pixels, evenly spread."""
+    scale = min(1.0, math.sqrt(pixels / (picture.width * picture.height)))
+    size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST)
 
 
 def _coarse(picture: Image.Image, bits: int) -> Image.Image:
