@@ -5,8 +5,7 @@ engine makes the same check once more with what only the opened file tells, such
 
 Work is CPU time of one core. The constants are measured, in nanoseconds per pixel, with contents that take long
 (`benchmarks/order_cost.py` prints both): plain pictures take less. Where a header leaves something open, such as
-transparency, the costlier case counts. Only for GIF the contents decide so much (from 60 for a screen to 1800 for
-grainy photos) that the constant lies between them: no order that people send with ordinary pictures may be refused.
+transparency, the costlier case counts.
 """
 
 import math

@@ -58,22 +58,25 @@ class GifAnimation:
         if len(self._parts) == 1 and self._parts[0].box == (0, 0, *self.size):
             yield self._decode(self._parts[0]), 0.0
             return
-        screen = Image.new("RGBA" if self.has_alpha else "RGB", self.size)
+        screen: Image.Image | None = None  # nothing is shown yet
         for part in self._parts:
-            shown = screen.copy()
-            self._draw(shown, part)
+            shown = self._drawn(screen, part)
             yield shown, float(part.control.milliseconds)
             screen = self._disposed(screen, shown, part)
             del shown
 
-    def _draw(self, screen: Image.Image, part: GifFrame) -> None:
-        if not part.width or not part.height:
-            return
-        drawn = self._decode(part)
-        screen.paste(drawn, (part.left, part.top), drawn if drawn.mode == "RGBA" else None)
+    def _drawn(self, screen: Image.Image | None, part: GifFrame) -> Image.Image:
+        """The screen with a frame drawn on it."""
+        mode = "RGBA" if self.has_alpha else "RGB"
+        drawn = self._decode(part) if part.width and part.height else Image.new("RGBA", (1, 1))
+        mask = drawn if drawn.mode == "RGBA" else None
+        drawn = drawn if mask else drawn.convert(mode)
+        shown = screen.copy() if screen else Image.new(mode, self.size)
+        shown.paste(drawn, (part.left, part.top), mask)
+        return shown
 
-    def _disposed(self, before: Image.Image, shown: Image.Image, part: GifFrame) -> Image.Image:
-        """What the next frame is drawn on."""
+    def _disposed(self, before: Image.Image | None, shown: Image.Image, part: GifFrame) -> Image.Image | None:
+        """What the next frame is drawn on; None if that is nothing."""
         if part.control.disposal == RESTORE:
             return before
         if part.control.disposal == CLEAR:

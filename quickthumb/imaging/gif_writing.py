@@ -22,8 +22,6 @@ _OPAQUE = 128
 _ALPHA = [0] * _OPAQUE + [255] * (256 - _OPAQUE)
 # A source may have too few colors for the edges that resizing makes soft.
 _FEWEST = 64
-# The palette of a long animation is chosen from so many of its frames.
-_MOST_SAMPLES = 32
 _ANY = [0] + [255] * 255
 
 
@@ -54,7 +52,7 @@ def give_palette(
 
 def _choose_for(frames: list[Image.Image], most: int, checkpoint: Callable[[], None]) -> None:
     """Leaves one index free for pixels that a frame leaves alone."""
-    palette = choose(frames[:: -(-len(frames) // _MOST_SAMPLES)], min(most, _COLORS - 1))
+    palette = choose(frames, min(most, _COLORS - 1))
     before = None
     for index, frame in enumerate(frames):
         checkpoint()

@@ -165,6 +165,16 @@ def test_transparency_comes_and_goes(engine: Engine, tmp_path: Path, size: dict[
         assert psnr(Image.alpha_composite(clear, one), Image.alpha_composite(clear, other)) > 40
 
 
+def test_a_picture_that_blinks(engine: Engine, tmp_path: Path) -> None:
+    """Every other frame is empty, and the others have more colors than a palette holds."""
+    frames = [noise(96, 64, seed=seed).convert("RGBA") for seed in range(40)]
+    for frame in frames[::2]:
+        frame.putalpha(0)
+    made = shown(engine(saved(tmp_path / "blinking.png", frames), format="gif").path())
+    assert [frame.getchannel("A").getextrema() for frame in made.frames] == [(0, 0), (255, 255)] * 20
+    assert all(psnr(frames[index], made.frames[index]) > 20 for index in range(1, 40, 2))
+
+
 def test_every_index_may_be_in_use(engine: Engine, tmp_path: Path) -> None:
     """No index is left for unchanged pixels, neither in all frames nor in one."""
     frames = [of_colors(256), ImageChops.offset(of_colors(256), 1, 0), of_colors(256).rotate(180)]
