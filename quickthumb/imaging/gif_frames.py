@@ -7,7 +7,6 @@ where the frame does not reach, and paint such colors when a frame is cleared; b
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,6 +16,7 @@ from quickthumb.imaging import samples
 from quickthumb.imaging.formats.gif_blocks import CLEAR, RESTORE, GifFrame, read_frames
 
 Size = tuple[int, int]
+Box = tuple[int, int, int, int]
 _CLEAR_PIXEL = (0, 0, 0, 0)
 
 
@@ -35,14 +35,13 @@ class GifAnimation:
     @property
     def has_alpha(self) -> bool:
         """Whether any frame may show transparent pixels, as far as the boxes of the frames tell."""
-        screen = (0, 0, *self.size)
-        if not self._parts or not self._parts[0].covers(screen):
-            return True
-        for index, (before, part) in enumerate(pairwise(self._parts)):
-            cleared = before.control.disposal == CLEAR or (before.control.disposal == RESTORE and index == 0)
-            if cleared and not part.covers(_clipped(before.box, self.size)):
+        clear: Box | None = (0, 0, *self.size)
+        for part in self._parts:
+            if clear and not part.covers(clear):
                 return True
-        return False
+            if part.control.disposal != RESTORE:
+                clear = _clipped(part.box, self.size) if part.control.disposal == CLEAR else None
+        return not self._parts
 
     @property
     def colors(self) -> int:
@@ -59,15 +58,15 @@ class GifAnimation:
             yield self._decode(self._parts[0]), 0.0
             return
         screen: Image.Image | None = None  # nothing is shown yet
+        mode = "RGBA" if self.has_alpha else "RGB"
         for part in self._parts:
-            shown = self._drawn(screen, part)
+            shown = self._drawn(screen, part, mode)
             yield shown, float(part.control.milliseconds)
             screen = self._disposed(screen, shown, part)
             del shown
 
-    def _drawn(self, screen: Image.Image | None, part: GifFrame) -> Image.Image:
+    def _drawn(self, screen: Image.Image | None, part: GifFrame, mode: str) -> Image.Image:
         """The screen with a frame drawn on it."""
-        mode = "RGBA" if self.has_alpha else "RGB"
         drawn = self._decode(part) if part.width and part.height else Image.new("RGBA", (1, 1))
         mask = drawn if drawn.mode == "RGBA" else None
         drawn = drawn if mask else drawn.convert(mode)
@@ -93,7 +92,7 @@ class GifAnimation:
                 return samples.plain(image, image.info.get("transparency"))
 
 
-def _clipped(box: tuple[int, int, int, int], size: Size) -> tuple[int, int, int, int]:
+def _clipped(box: Box, size: Size) -> Box:
     left, top = min(box[0], size[0]), min(box[1], size[1])
     return (left, top, min(box[2], size[0]), min(box[3], size[1]))
 

@@ -76,6 +76,20 @@ def test_nothing_was_there_before_the_first_frame(engine: Engine, tmp_path: Path
     assert rendering.facts.has_alpha
 
 
+def test_nothing_is_restored_again_and_again(engine: Engine, tmp_path: Path) -> None:
+    frames = [Drawn(WHOLE, 0, disposal=3), Drawn(WHOLE, 1, disposal=3), Drawn(HALF, 3)]
+    pixels, rendering = seen(engine, tmp_path, *frames)
+    assert pixels == [(opaque(RED),) * 2, (opaque(GREEN),) * 2, (opaque(WHITE), CLEAR)]
+    assert rendering.facts.has_alpha
+
+
+def test_what_was_cleared_is_restored_as_such(engine: Engine, tmp_path: Path) -> None:
+    frames = [Drawn(WHOLE, 0), Drawn(HALF, 1, disposal=2), Drawn(HALF, 3, disposal=3), Drawn((20, 0, 20, 20), 2)]
+    pixels, rendering = seen(engine, tmp_path, *frames)
+    assert pixels[2:] == [(opaque(WHITE), opaque(RED)), (CLEAR, opaque(BLUE))]
+    assert rendering.facts.has_alpha
+
+
 def test_a_disposal_counts_for_its_own_frame_alone(engine: Engine, tmp_path: Path) -> None:
     """The second frame has no graphic control extension, so nothing is done to it afterwards."""
     frames = [Drawn(HALF, 1, disposal=2), Drawn(WHOLE, 0, hundredths=None), Drawn((0, 0, 10, 20), 3)]
