@@ -73,7 +73,7 @@ class Palette:
         Equal pixels become equal, in all pictures. With `before`, the result for the frame before this one, a pixel
         whose color of before is nearly as near keeps that, so that what hardly changes stands still.
         """
-        rgb = _opaque(picture)
+        rgb = _as_rgb(picture)
         indices = self._nearest(rgb)
         if before is not None:
             self._hold(indices, indices_of(before), rgb)
@@ -82,7 +82,7 @@ class Palette:
     def dithered(self, picture: Image.Image) -> Image.Image:
         """As `nearest`, but with dots of two colors where a smooth area would become steps, by error diffusion (Floyd
         and Steinberg). Elsewhere the dots would only be noise."""
-        rgb = _opaque(picture)
+        rgb = _as_rgb(picture)
         indices = self._nearest(rgb)
         near = self._shown(indices)
         dots = _in_steps(rgb, near)
@@ -116,11 +116,12 @@ class Palette:
         return ImageChops.darker(error, other_error)
 
     def _hold(self, indices: Image.Image, before: Image.Image, picture: Image.Image) -> None:
-        farther = ImageChops.subtract(
-            _distance(picture, self._shown(before)), _distance(picture, self._shown(indices))
-        ).point([255 if level <= _HELD_LEVELS else 0 for level in range(MOST)])
+        """Takes the colors of before where they are nearly as near, but for colors that are exact."""
+        error = _distance(picture, self._shown(indices))
+        farther = ImageChops.subtract(_distance(picture, self._shown(before)), error)
+        nearly = farther.point([255 if level <= _HELD_LEVELS else 0 for level in range(MOST)])
         visible = before.point([255 if index < len(self._opaque) else 0 for index in range(MOST)])
-        indices.paste(before, mask=ImageChops.darker(farther, visible))
+        indices.paste(before, mask=ImageChops.darker(ImageChops.darker(nearly, visible), error.point(ANY)))
 
     def _shown(self, indices: Image.Image) -> Image.Image:
         return with_palette(indices.copy(), self._opaque).convert("RGB")
@@ -195,7 +196,7 @@ def _flat_colors(pictures: Sequence[Image.Image], most: int) -> list[Color]:
     """The colors that fill areas, the largest first."""
     found: Counter[Color] = Counter()
     for picture in pictures:
-        is_flat = _largest(_steps(_opaque(picture))).point(_NONE)
+        is_flat = _largest(_steps(_as_rgb(picture))).point(_NONE)
         flat = picture.convert("RGBA")
         flat.putalpha(ImageChops.darker(is_flat, flat.getchannel("A")))
         for count, color in without_hidden(flat).getcolors(_MOST_DISTINCT) or []:
@@ -239,7 +240,7 @@ def _in_steps(picture: Image.Image, near: Image.Image) -> Image.Image:
     return ImageChops.darker(ImageChops.darker(equal, smooth), seen)
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
+def _as_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 

@@ -88,6 +88,16 @@ def test_what_hardly_changes_keeps_its_color() -> None:
     assert unlike(before, after) < 0.3 * unlike(before, alone)
 
 
+def test_colors_that_are_exact_are_not_held_back() -> None:
+    picture = noise()
+    picture.paste((254, 254, 254), (0, 0, 60, 40))
+    white = picture.copy()
+    white.paste((255, 255, 255), (0, 0, 60, 40))
+    palette = choose([picture, white], 200)
+    made = palette.nearest(white, palette.nearest(picture))
+    assert made.convert("RGB").crop((0, 0, 60, 40)).getcolors() == [(2400, (255, 255, 255))]
+
+
 def unlike(one: Image.Image, other: Image.Image) -> float:
     return float(np.mean(np.asarray(one) != np.asarray(other)))
 
