@@ -55,6 +55,8 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
     """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
     with decoding():
         stored = told_by(image, row, frames, read_code_points(source, row))
+        if row.decoder.compose:
+            stored = replace(stored, has_key=row.decoder.compose(source, image.size, frames, False).has_alpha)
     if any(output.hdr == "keep" for output in outputs):
         found, _ = gain_map.find(image, source)
         stored = replace(stored, gain_map=stored_map.told_by(found.spot) if found and found.spot else None)

@@ -34,6 +34,7 @@ class Rendition:
     mirror: Turn  # for a slanted picture, the mirroring after the slant
     plan: Plan
     frame_count: int
+    source_colors: int | None = None  # how many colors the source's palettes have, if it has some
     color: Color = field(default_factory=lambda: Color("RGB"))
     pictures: list[Image.Image] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
@@ -91,6 +92,7 @@ def _plan_rendition(source: Source, output: Output) -> Rendition:
     row, encoder = choose(output, source.format, transparent, several)
     count = source.frame_count if several and encoder.animation else 1
     rendition = Rendition(output, row, encoder, source.size, upright, turn, mirror, plan(upright, output), count)
+    rendition.source_colors = source.composed.colors if source.composed else None
     if several and not encoder.animation:
         rendition.warnings.append(f"{row.name} holds no animation: the first of {source.frame_count} frames was used.")
     _check_size(rendition, source.limits)

@@ -14,7 +14,7 @@ from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.recovery import Failed
-from quickthumb.imaging.formats.row import Seeking, too_many_frames
+from quickthumb.imaging.formats.row import Composed, Seeking, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
@@ -22,6 +22,8 @@ from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.errors import BrokenImage, TooManyParts
 from quickthumb.model.limits import Limits
 
+# Frames that are shown for 10 ms or less are shown for 100 ms by Firefox, Chrome and Safari, in every format.
+_TOO_SHORT, _USUAL = 10.0, 100.0
 # Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
 MOST_EXIF_BYTES = 256 * 1024
 
@@ -54,6 +56,7 @@ class Source:
     limits: Limits
     path: Path
     fills: bool  # whether what is missing of a file that is cut off may be made up
+    composed: Composed | None = None  # the frames, if Pillow does not compose them
     warnings: list[str] = field(default_factory=list)
     gain_map: GainMap | None = None
 
@@ -68,13 +71,18 @@ class Source:
         not decode to its end.
         """
         check_pixels(*self.image.size, count, self.limits)
+        composed = self.composed.frames() if self.composed else None
         first = 1 if getattr(self.image, "default_image", False) else 0
         for index in range(first, first + count):
             checkpoint()
             with decoding():
-                picture, scale = self._decode(index, count, draft)
-                milliseconds = float(self.image.info.get("duration") or 0)
-            yield Frame(Level(picture, scale), milliseconds)
+                if composed:
+                    (picture, milliseconds), scale = next(composed), (1.0, 1.0)
+                else:
+                    picture, scale = self._decode(index, count, draft)
+                    milliseconds = float(self.image.info.get("duration") or 0)
+            yield Frame(Level(picture, scale), milliseconds if milliseconds > _TOO_SHORT else _USUAL)
+            del picture  # before the next one is decoded
 
     def _decode(self, index: int, count: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
         image, decoder = self.image, self.format.decoder
@@ -149,7 +157,9 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
         if row.decoder.judge_end:
             source.warnings += row.decoder.judge_end(source.failed(), frame_count)
         with decoding():
-            source.has_alpha = image.has_transparency_data
+            if row.decoder.compose:
+                source.composed = row.decoder.compose(path, size, frame_count, fills)
+            source.has_alpha = source.composed.has_alpha if source.composed else image.has_transparency_data
             samples.check(image)
             if row.decoder.late_metadata:
                 source.load()

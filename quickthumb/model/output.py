@@ -129,6 +129,12 @@ class Output(BaseModel):
     lossless: bool = Field(
         False, description="Keep every pixel exactly: for webp, and for png, which is always lossless."
     )
+    dither: bool = Field(
+        True,
+        description="For gif, where a picture has more colors than a GIF can hold: mix dots of two colors where smooth "
+        "areas would show steps. Colors that fill areas stay exact. Animations are never dithered: the dots would seem "
+        "to crawl.",
+    )
     max_bytes: int | None = Field(
         None,
         ge=100,

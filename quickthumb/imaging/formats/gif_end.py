@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
+from quickthumb.imaging.formats.gif_blocks import Where
 from quickthumb.imaging.formats.recovery import Failed
 from quickthumb.model.errors import BrokenImage
-
-Where = Literal["within a frame", "between frames"]
 
 
 def judge(failed: Failed, frame_count: int) -> tuple[str, ...]:
@@ -19,7 +18,7 @@ def judge(failed: Failed, frame_count: int) -> tuple[str, ...]:
     where: Where | None = getattr(image, "ends_early", None)
     if where is None:
         return ()
-    if where == "within a frame" and _decodes(failed, frame_count - 1):
+    if where == "within a frame" and _decodes(failed, frame_count):
         return ("The end of the file is missing, but every pixel is there.",)
     if not failed.fills:
         raise BrokenImage("The image is damaged: the GIF ends too early.")
@@ -28,14 +27,7 @@ def judge(failed: Failed, frame_count: int) -> tuple[str, ...]:
     return (f"The file is cut off: of its frames, only the first {frame_count} are there.",)
 
 
-def _decodes(failed: Failed, frame: int) -> bool:
-    from PIL import GifImagePlugin
+def _decodes(failed: Failed, frame_count: int) -> bool:
+    from quickthumb.imaging.gif_frames import GifAnimation
 
-    try:
-        with failed.path.open("rb") as file:
-            image = GifImagePlugin.GifImageFile(file)
-            image.seek(frame)
-            image.load()
-    except (OSError, EOFError, ValueError, SyntaxError, IndexError):
-        return False
-    return True
+    return GifAnimation(failed.path, failed.image.size, frame_count).is_whole()
