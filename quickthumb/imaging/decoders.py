@@ -5,14 +5,17 @@ process-wide settings are made here, once, at import.
 """
 
 import errno
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.splice import splice
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels, UnsupportedImage
@@ -46,23 +49,26 @@ DECODERS = _set_up_decoders()
 
 
 @contextmanager
-def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
+def opened(source: Path, limits: Limits, warnings: list[str] | None = None) -> Iterator[Image.Image]:
     """Opens the source with an allowed decoder, which reads the header and decodes nothing yet.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, BrokenImage for a damaged header, and
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
+
+    Adds to `warnings` what is wrong with the file beside its pixels, and was hidden from the decoder.
     """
     row, start = _checked(source, limits)
-    try:
-        with decoding():
-            image = Image.open(source, formats=DECODERS)
-    except BrokenImage as error:
-        if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
-            raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
-        raise
-    with image:
-        yield image
+    with ExitStack() as stack:
+        file = _screened(source, row, [] if warnings is None else warnings, stack)
+        try:
+            with decoding():
+                image = Image.open(file, formats=DECODERS)
+        except BrokenImage as error:
+            if isinstance(error.__cause__, UnidentifiedImageError) and start.startswith(row.decoder.undecodable):
+                raise UnsupportedImage(f"This {row.name.upper()} variant is not supported.") from None
+            raise
+        yield stack.enter_context(image)
 
 
 @contextmanager
@@ -97,7 +103,20 @@ def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
         check_pixels(header.width, header.height, 1, limits)
         if check := named(header.format).decoder.check:
             check(Seeking(file), header, limits)
-        if watch := make_watch(limits, start):
+        watch = None if row.decoder.screen else make_watch(limits, start)
+        if watch:
             file.seek(0)
             check_file(file, watch)
     return row, start
+
+
+def _screened(source: Path, row: Format, warnings: list[str], stack: ExitStack) -> Path | BinaryIO:
+    """The source as the decoder may see it: the file itself, unless something in it must be hidden."""
+    if row.decoder.screen is None:
+        return source
+    file = stack.enter_context(source.open("rb", buffering=0))
+    screened = row.decoder.screen(file)
+    warnings += screened.warnings
+    if len(screened.parts) == 1 and screened.parts[0] == (0, os.fstat(file.fileno()).st_size):
+        return source
+    return stack.enter_context(splice(file, screened.parts))

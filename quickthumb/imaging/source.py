@@ -87,7 +87,8 @@ class Source:
 @contextmanager
 def open_source(path: Path, limits: Limits) -> Iterator[Source]:
     """Opens a file for decoding. Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames."""
-    with opened(path, limits) as image:
+    warnings: list[str] = []
+    with opened(path, limits, warnings) as image:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
         size = image.size
@@ -106,6 +107,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             exif=None,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
             limits=limits,
+            warnings=warnings,
         )
         with decoding():
             source.has_alpha = image.has_transparency_data

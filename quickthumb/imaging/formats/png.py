@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE, ChunkCount
+from quickthumb.imaging.formats.png_faults import MOST_TEXT_BYTES, find_faults
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -16,27 +19,20 @@ from quickthumb.imaging.formats.row import (
     Header,
     NeedMore,
     Options,
+    Screened,
     Window,
     count_with_pillow,
 )
-from quickthumb.imaging.formats.watch import Allowance
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
-# Length and name.
-CHUNK_HEAD_BYTES = 8
-# Encoders cut pixels into chunks of 8 KiB or more; Pillow takes about 10 µs for each.
-MOST_SHORT_CHUNKS = 10_000
-AVERAGE_CHUNK_BYTES = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
-MOST_TEXT_BYTES = 16 * 1024 * 1024
 XMP = "XML:com.adobe.xmp"
 
 
@@ -77,17 +73,14 @@ def _orientation(window: Window) -> int:
 
 def watch(_: Limits) -> Generator[tuple[int, int], bytes, None]:
     """Counts chunks up to the last one. Raises BrokenImage at a second header: decoders would believe that one."""
-    chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
-    is_first, skipped = True, len(SIGNATURE)
+    chunks, skipped = ChunkCount(), len(SIGNATURE)
     while True:
-        head = yield skipped, CHUNK_HEAD_BYTES
+        head = yield skipped, HEAD_BYTES
         length, name = int.from_bytes(head[:4], "big"), head[4:]
-        chunks.take(length)
+        chunks.take(name, length)
         if name == b"IEND":
             return
-        if name == b"IHDR" and not is_first:
-            raise BrokenImage("The image is damaged: the PNG has two headers.")
-        is_first, skipped = False, length + 4
+        skipped = length + 4
 
 
 def require_sound_chunks(window: Window, start: int) -> None:
@@ -95,9 +88,9 @@ def require_sound_chunks(window: Window, start: int) -> None:
     steps = watch(Limits())
     at = start + next(steps)[0]
     with contextlib.suppress(NeedMore, StopIteration):
-        while not window.ends_before(at + CHUNK_HEAD_BYTES - 1):
-            skipped, _ = steps.send(window.at(at, CHUNK_HEAD_BYTES))
-            at += CHUNK_HEAD_BYTES + skipped
+        while not window.ends_before(at + HEAD_BYTES - 1):
+            skipped, _ = steps.send(window.at(at, HEAD_BYTES))
+            at += HEAD_BYTES + skipped
 
 
 def _key_color(image: Image.Image) -> object:
@@ -112,10 +105,18 @@ def _key_color(image: Image.Image) -> object:
 
 
 def _set_up() -> None:
-    """Bounds what the texts of one file unfold to: they are read, but only XMP is ever used."""
+    """Bounds what the texts and the profile of one file unfold to. Pillow would refuse a file that exceeds this, so
+    `screen` hides what does."""
     from PIL import PngImagePlugin
 
-    PngImagePlugin.MAX_TEXT_MEMORY = MOST_TEXT_BYTES
+    PngImagePlugin.MAX_TEXT_MEMORY = PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT_BYTES
+
+
+def screen(file: BinaryIO) -> Screened:
+    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does."""
+    file_bytes = file.seek(0, os.SEEK_END)
+    faults = find_faults(file, file_bytes)
+    return Screened(faults.parts(file_bytes), faults.warnings)
 
 
 def _options(_: Asked) -> Options:
@@ -141,6 +142,7 @@ PNG = Format(
         pillow=("PNG",),
         set_up=_set_up,
         watch=watch,
+        screen=screen,
         count_frames=count_with_pillow,
         key_color=_key_color,
         late_metadata=True,

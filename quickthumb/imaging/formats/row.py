@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from quickthumb.imaging.formats.splice import Parts
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -149,6 +150,14 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Screened:
+    """The parts of a file that a decoder may see, and warnings about the others."""
+
+    parts: Parts
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """How Pillow reads a format.
 
@@ -165,6 +174,9 @@ class Decoder:
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
+    # Says what Pillow may see of an open, unbuffered file, so that it does not refuse faults beside the pixels. Raises
+    # what `watch` raises, which is not asked again.
+    screen: Callable[[BinaryIO], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
