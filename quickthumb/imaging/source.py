@@ -1,8 +1,9 @@
 """The source: what its header says, and its frames as plain pictures."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import too_many_frames
+from quickthumb.imaging.formats.row import Transparent, too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.limits import Limits
@@ -44,7 +45,7 @@ class Source:
     color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
     exif: Image.Exif | None
-    key_color: object  # stands for transparent in every frame
+    transparent: Transparent | None  # what stands for transparent in a frame; None: Pillow tells
     limits: Limits
     warnings: list[str] = field(default_factory=list)
 
@@ -80,7 +81,8 @@ class Source:
         if self.color_space:
             picture = color.from_cielab(image)
         else:
-            picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
+            told = self.transparent(index) if self.transparent else image.info.get("transparency")
+            picture = samples.plain(image, told)
         return (picture if picture.size == self.size else picture.crop((0, 0, *self.size))), (1.0, 1.0)
 
 
@@ -88,7 +90,7 @@ class Source:
 def open_source(path: Path, limits: Limits) -> Iterator[Source]:
     """Opens a file for decoding. Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames."""
     warnings: list[str] = []
-    with opened(path, limits, warnings) as image:
+    with opened(path, limits, warnings) as image, _transparent(image, path, limits) as transparent:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
         size = image.size
@@ -105,7 +107,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             color_space=row.decoder.color_space(image) if row.decoder.color_space else "",
             info=dict(image.info),
             exif=None,
-            key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
+            transparent=transparent,
             limits=limits,
             warnings=warnings,
         )
@@ -117,6 +119,11 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
         _read_exif(source)
         _warn(source)
         yield source
+
+
+def _transparent(image: Image.Image, path: Path, limits: Limits) -> AbstractContextManager[Transparent | None]:
+    told = opened_as(image.format).decoder.transparent
+    return told(image, partial(opened, path, limits)) if told else nullcontext()
 
 
 def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) -> int:

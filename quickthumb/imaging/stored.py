@@ -7,6 +7,7 @@ from PIL import Image
 
 from quickthumb.imaging.formats import Format
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png_keys import has_wide_key
 from quickthumb.imaging.orientation import Size, from_exif
 
 # The mode that takes most, for a format whose header does not say.
@@ -23,6 +24,7 @@ class Stored:
 
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
+    `has_wide_key` that the picture of a PNG is decoded twice because of its key;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
     known. `in_scans` says that a JPEG has several scans;
     `samples` is its number of samples per pixel. `strip_bytes` is what a TIFF's decoder takes for one strip.
@@ -36,6 +38,7 @@ class Stored:
     has_key: bool = True
     has_profile: bool = True
     is_cielab: bool = False
+    has_wide_key: bool = False
     may_turn: bool = True
     upright: Size | None = None
     in_scans: bool = False
@@ -103,6 +106,7 @@ def told_by(image: Image.Image, row: Format, frames: int) -> Stored:
         has_key="transparency" in image.info,
         has_profile="icc_profile" in image.info or image.mode == "CMYK",
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
+        has_wide_key=row.name == "png" and has_wide_key(image),
         may_turn=_may_turn(image, row),
         upright=_upright(image, row),
         in_scans=_in_scans(image),

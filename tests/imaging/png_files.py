@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tests.chaos.bombs import PNG_SIGNATURE
+from tests.imaging.costly_files import ADAM7
 from tests.imaging.test_broken import chunk
 
 GREY, RGB, PALETTE = 0, 2, 3
@@ -47,3 +48,23 @@ def packed(samples: np.ndarray, bits: int) -> list[bytes]:
     places = np.arange(bits - 1, -1, -1)
     spread = (samples[..., None] >> places & 1).reshape(len(samples), -1).astype(np.uint8)
     return [np.packbits(row).tobytes() for row in spread]
+
+
+def interlaced(samples: np.ndarray, bits: int) -> list[bytes]:
+    """The rows of all passes (ISO 15948, 8.2)."""
+    passes = (samples[y::down, x::across] for x, y, across, down in ADAM7)
+    return [row for part in passes if part.size for row in packed(part, bits)]
+
+
+def animated(head: bytes, before: bytes, frames: list[list[bytes]], width: int, height: int) -> bytes:
+    """An APNG of frames that fill the picture and replace what was there, 100 ms each."""
+    parts, number = [head, chunk(b"acTL", struct.pack(">II", len(frames), 0)), before], 0
+    for index, rows in enumerate(frames):
+        parts.append(chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, width, height, 0, 0, 1, 10, 0, 0)))
+        number += 1
+        if index:
+            parts.append(chunk(b"fdAT", struct.pack(">I", number) + pixels(rows)[8:-4]))
+            number += 1
+        else:
+            parts.append(pixels(rows))
+    return png(*parts, END)

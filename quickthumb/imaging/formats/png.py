@@ -6,11 +6,12 @@ import contextlib
 import os
 from collections.abc import Generator
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE, ChunkCount
 from quickthumb.imaging.formats.png_faults import MOST_TEXT_BYTES, find_faults
+from quickthumb.imaging.formats.png_keys import transparent
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -25,9 +26,6 @@ from quickthumb.imaging.formats.row import (
 )
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
@@ -93,17 +91,6 @@ def require_sound_chunks(window: Window, start: int) -> None:
             at += HEAD_BYTES + skipped
 
 
-def _key_color(image: Image.Image) -> object:
-    """The color that stands for transparent, in 8 bits; Pillow leaves it in 16 bits for 16-bit pictures."""
-    key = image.info.get("transparency")
-    sixteen = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-    if sixteen and isinstance(key, tuple):
-        return tuple(sample >> 8 for sample in key)
-    if image.mode.startswith("I;16") and isinstance(key, int):
-        return round(key / 257)
-    return key
-
-
 def _set_up() -> None:
     """Bounds what the texts and the profile of one file unfold to. Pillow would refuse a file that exceeds this, so
     `screen` hides what does."""
@@ -144,7 +131,7 @@ PNG = Format(
         watch=watch,
         screen=screen,
         count_frames=count_with_pillow,
-        key_color=_key_color,
+        transparent=transparent,
         late_metadata=True,
     ),
     encoder=Encoder(

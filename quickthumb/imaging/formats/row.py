@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -110,6 +111,8 @@ if TYPE_CHECKING:
 
     from quickthumb.imaging.formats.row import Header, Window
 
+    Again = Callable[[], AbstractContextManager[Image.Image]]
+
 Options = dict[str, Any]
 
 
@@ -147,6 +150,10 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
     """The number of frames that Pillow reports, less a default image that is shown in place of the animation."""
     count: int = getattr(image, "n_frames", 1)
     return count - (1 if getattr(image, "default_image", False) else 0)
+
+
+# What stands for transparent in the frame of that number once it is decoded: a color, or a channel of alpha.
+Transparent = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +194,9 @@ class Decoder:
     plays: Callable[[Any], int] = _showings
     # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
     load_at_scale: Callable[[Image.Image, int], tuple[float, float]] | None = None
-    # The one color of the opened file that stands for transparent in all frames. None: each frame has its own.
-    key_color: Callable[[Image.Image], object] | None = None
+    # Holds what tells which color of the opened file stands for transparent; the other argument opens the file once
+    # more. None: Pillow tells it for each frame.
+    transparent: Callable[[Image.Image, Again], AbstractContextManager[Transparent]] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.
     color_space: Callable[[Image.Image], str] | None = None
     # EXIF and text may come after the pixels, and are known only after decoding.
