@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
+from quickthumb.imaging import growth
 from quickthumb.imaging.formats.row import Asked, Encoder, Options
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.model.errors import InvalidParameter
@@ -38,19 +39,31 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
     encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
-    options = {**metadata, **options}
+    ways = _ways(frames, rendition)
+    usual = next(ways)
 
-    def save(quality: int | None) -> BinaryIO:
+    def save(quality: int | None, way: tuple[list[Image.Image], Options] = usual) -> BinaryIO:
         checkpoint()
-        return _save(frames, rendition, quality, options)
+        return _save(way[0], rendition, quality, {**metadata, **options, **way[1]})
 
     output = rendition.output
     if output.max_bytes is not None:
         file, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     else:
         quality = _quality(rendition)
-        file = save(quality)
+        file = growth.smallest(save(quality), rendition, lambda: (save(quality, way) for way in ways))
+        growth.warn_of(rendition, _length(file), quality)
     return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+
+
+def _ways(frames: list[Image.Image], rendition: Rendition) -> Iterator[tuple[list[Image.Image], Options]]:
+    find = rendition.encoder.ways
+    return find(frames, _asked(frames, rendition, None)) if find else iter([(frames, {})])
+
+
+def _asked(frames: list[Image.Image], rendition: Rendition, quality: int | None) -> Asked:
+    output, pixels = rendition.output, math.prod(frames[0].size)
+    return Asked(quality, output.lossless, pixels, rendition.from_palette, rendition.keeps_profile)
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -92,8 +105,7 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
 
 
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
-    asked = Asked(quality, rendition.output.lossless, math.prod(frames[0].size))
-    options = {**options, **rendition.encoder.options(asked)}
+    options = {**options, **rendition.encoder.options(_asked(frames, rendition, quality))}
     if len(frames) > 1:
         options = {**options, "save_all": True, "append_images": frames[1:]}
     file = _scratch()

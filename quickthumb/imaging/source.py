@@ -41,6 +41,8 @@ class Source:
     frame_count: int
     turn: Turn  # makes it upright
     has_alpha: bool
+    has_palette: bool
+    bytes: int  # of the file
     plays: int  # how often an animation is shown; 0 is forever
     color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
@@ -103,6 +105,8 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             frame_count=frame_count,
             turn=UPRIGHT,
             has_alpha=False,
+            has_palette=image.mode == "P",
+            bytes=path.stat().st_size,
             plays=row.decoder.plays(image.info.get("loop")),
             color_space=row.decoder.color_space(image) if row.decoder.color_space else "",
             info=dict(image.info),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE, ChunkCount
@@ -26,6 +26,9 @@ from quickthumb.imaging.formats.row import (
 )
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
@@ -107,7 +110,13 @@ def screen(file: BinaryIO) -> Screened:
 
 
 def _options(_: Asked) -> Options:
-    return {"compress_level": 6}
+    return {}
+
+
+def _ways(frames: list[Image.Image], asked: Asked) -> Iterator[tuple[list[Image.Image], Options]]:
+    from quickthumb.imaging import png_ways
+
+    return png_ways.ways(frames, asked)
 
 
 def _xmp(block: bytes) -> Options:
@@ -141,6 +150,7 @@ PNG = Format(
         ticks_milliseconds=(1, 10, 1000),
         most_ticks=2**16 - 1,
         max_side=LARGEST_SIDE,
+        ways=_ways,
         xmp=_xmp,
     ),
 )

@@ -7,7 +7,7 @@ handles missing bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -118,11 +118,14 @@ Options = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an encoder's options depend on: quality, whether to be lossless, and the number of pixels of one frame."""
+    """What an encoder's options depend on: quality, whether to be lossless, and the number of pixels of one frame;
+    whether the source had a palette, and whether the result has a color profile, which must fit its pixels."""
 
     quality: int | None
     lossless: bool
     pixels: int
+    from_palette: bool = False
+    has_profile: bool = False
 
 
 def _nothing() -> None:
@@ -234,6 +237,8 @@ class Encoder:
     prepare: Callable[[Image.Image, bool], Image.Image] | None = None
     # More options that depend on the frames of an animation.
     animation_options: Callable[[list[Image.Image]], Options] | None = None
+    # Ways to write the frames: the usual one, then those that take longer and may be smaller. None: there is one.
+    ways: Callable[[list[Image.Image], Asked], Iterator[tuple[list[Image.Image], Options]]] | None = None
     # The options that carry XMP.
     xmp: Callable[[bytes], Options] = _xmp
 
