@@ -1,4 +1,4 @@
-"""Results that are larger than their source although they have no more pixels: written in a smaller way, or warned of."""
+"""Results that are larger than their source with no more pixels: written in a smaller way, or warned of."""
 
 import math
 import os
@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from quickthumb.imaging.rendition import Rendition
 
-# What is smaller consists of little more than what every file of its format begins with.
-SMALL_BYTES = 1024
+# A result of so few bytes is small enough, whatever its source takes: flat pictures have sources of a hundred bytes.
+SMALL_BYTES = 4096
 # Smaller ways save a third at best, so they are not tried on a file that is larger by more than this factor.
 HOPELESS = 1.5
 

@@ -36,25 +36,31 @@ def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
     """Ways to write the frames (in mode L, RGB or RGBA): the usual one first, then those that take longer and may be
     smaller. `lossless` keeps every pixel exactly; without it, a picture whose source had a palette may get one whose
     loss nobody sees."""
-    if asked.pixels < _FEW_PIXELS and not asked.from_palette:
+    if asked.pixels <= _FEW_PIXELS and not asked.from_palette:
         yield frames, _REPETITIONS
         return
     frames = frames if asked.has_profile else _in_gray(frames)
     if frames[0].mode == "L":
         yield frames, _gray_options(frames)
+        yield from _thorough(frames)
         return
     exact = png_palettes.exactly(frames, keep_hidden=asked.lossless)
     may_choose = exact is None and asked.from_palette and not asked.lossless
     indexed = exact or (png_palettes.closely(frames, _USUAL_COLORS) if may_choose else None)
     if indexed is None or not _is_smaller(indexed[0], frames[0]):
         yield frames, _strategy(frames[0])
-        yield from [(frames, _THOROUGH)] if math.prod(frames[0].size) <= _MOST_THOROUGH_PIXELS else []
+        yield from _thorough(frames)
         return
     yield indexed, _THOROUGH
     yield indexed, _BEST
     for most in _FEWER_COLORS if may_choose else ():
         if fewer := png_palettes.closely(frames, most):
             yield fewer, _BEST
+
+
+def _thorough(frames: Frames) -> Iterator[tuple[Frames, Options]]:
+    if math.prod(frames[0].size) * len(frames) <= _MOST_THOROUGH_PIXELS:
+        yield frames, {**(_gray_options(frames) if frames[0].mode == "L" else {}), **_THOROUGH, "compress_type": -1}
 
 
 def _in_gray(frames: Frames) -> Frames:
