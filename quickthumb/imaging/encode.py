@@ -51,7 +51,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
         file, quality = _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     else:
         quality = _quality(rendition)
-        file = growth.smallest(save(quality), rendition, lambda: (save(quality, way) for way in ways))
+        file = growth.no_larger(save(quality), rendition, lambda: (save(quality, way) for way in ways))
         growth.warn_of(rendition, _length(file), quality)
     return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 

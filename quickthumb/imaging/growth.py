@@ -13,18 +13,18 @@ SMALL_BYTES = 4096
 HOPELESS = 1.5
 
 
-def smallest(file: BinaryIO, rendition: Rendition, others: Callable[[], Iterator[BinaryIO]]) -> BinaryIO:
-    """The file, or the smallest of the others that are made for it, up to the first that is no larger than the source.
-    Makes none unless the file has grown; closes all but the one that it returns."""
+def no_larger(file: BinaryIO, rendition: Rendition, others: Callable[[], Iterator[BinaryIO]]) -> BinaryIO:
+    """The file; or if it has grown, the first of the others that has not. Makes none of the others needlessly, and
+    closes all but the file that it returns."""
     made_bytes = _length(file)
     if not _has_grown(rendition, made_bytes) or made_bytes > rendition.source_bytes * HOPELESS:
         return file
     try:
         for other in others():
-            larger, file = (other, file) if _length(other) >= _length(file) else (file, other)
-            larger.close()
-            if not _has_grown(rendition, _length(file)):
-                break
+            if not _has_grown(rendition, _length(other)):
+                file.close()
+                return other
+            other.close()
     except BaseException:
         file.close()
         raise

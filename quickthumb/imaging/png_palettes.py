@@ -19,8 +19,8 @@ STRIP_PIXELS = 1 << 18
 MOST_CHOSEN_PIXELS = 2_000_000
 # A loss is invisible if the noise is that far below the signal, in decibels, and no sample is off by more levels than
 # this, of 255. Screenshots with smoothed text reach 50 dB with 256 colors; photos do not reach 40.
-LEAST_DECIBELS = 45.0
-MOST_LEVELS_OFF = 40
+LEAST_DECIBELS = 42.0
+MOST_LEVELS_OFF = 64
 
 Frames = list[Image.Image]
 

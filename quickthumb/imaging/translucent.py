@@ -1,13 +1,11 @@
 """Palettes whose colors may be partly transparent, for small pictures such as icons with soft edges.
 
-Median cut (Heckbert 1982) over the distinct colors, in premultiplied RGBA; a color of the palette is the most frequent
-one of its box, so that areas of one color keep it exactly.
+Boxes of distinct colors in premultiplied RGBA are cut at the mean of the axis along which they differ most (Wan, Wong
+and Prusinkiewicz, 1988).
 """
 
 import sys
-from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import cast
 
 from PIL import Image
@@ -15,86 +13,107 @@ from PIL import Image
 from quickthumb.imaging import palettes
 from quickthumb.imaging.palettes import HIDDEN, Color
 
-# A picture with more distinct colors is a photo, which no palette of this kind fits.
-MOST_DISTINCT = 4096
-# A color counts by the square root of its pixels, so that large areas leave colors to the edges.
-_WEIGHT = 0.5
+# Colors are chosen from at most so many distinct ones. If a picture has more, those that differ only in their last
+# bits, at most so many, count as one.
+MOST_DISTINCT, _MOST_BITS = 4096, 3
+# A color counts by this power of its pixels, so that large areas leave colors to the edges.
+_WEIGHT = 0.75
+_OPAQUE = 255
 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A color, how many pixels have it, and where it lies in premultiplied RGBA."""
+    """A color, how many pixels have it, how much it counts, and where it lies in premultiplied RGBA."""
 
     color: Color
     pixels: int
+    weight: float
     place: tuple[int, int, int, int]
-
-    @property
-    def weight(self) -> float:
-        return float(self.pixels**_WEIGHT)
 
 
 def quantize(picture: Image.Image, most: int) -> Image.Image | None:
-    """A picture in mode RGBA with at most `most` colors, in mode P; None if it has more than MOST_DISTINCT.
+    """A picture in mode RGBA with at most `most` colors, in mode P; None if even its rough colors are too many.
 
     All pixels of alpha 0 become HIDDEN. Equal pixels become equal.
     """
-    cleared = Image.new("RGBA", picture.size, HIDDEN)
-    cleared.paste(picture, mask=picture.getchannel("A").point([0] + [255] * 255))
-    counted = cast("list[tuple[int, Color]] | None", cleared.getcolors(MOST_DISTINCT))
+    rough, counted = _roughly(picture)
     if counted is None:
         return None
     boxes = _cut([_count(pixels, color) for pixels, color in counted], most)
-    colors = sorted(_fullest(box).color for box in boxes)
+    colors = sorted(set(map(_color, boxes)), key=lambda color: (color[3], color))
     order = {color: index for index, color in enumerate(colors)}
-    indices = {_key(one.color): order[_fullest(box).color] for box in boxes for one in box}
-    content = memoryview(cleared.tobytes()).cast("I")
+    indices = {_key(one.color): index for box in boxes for index in (order[_color(box)],) for one in box}
+    content = memoryview(rough.tobytes()).cast("I")
     made = Image.frombytes("L", picture.size, bytes(map(indices.__getitem__, content)))
     return palettes.with_palette(made, colors)
 
 
+def _roughly(picture: Image.Image) -> tuple[Image.Image, list[tuple[int, Color]] | None]:
+    """The picture with as few of its last bits left out as leave no more than MOST_DISTINCT colors, and these with
+    their pixels; None in their place if there is no such number of bits."""
+    cleared = Image.new("RGBA", picture.size, HIDDEN)
+    cleared.paste(picture, mask=picture.getchannel("A").point([0] + [255] * 255))
+    counted = None
+    for bits in range(_MOST_BITS + 1):
+        rough = cleared.point(_steps(bits) * 4)
+        counted = cast("list[tuple[int, Color]] | None", rough.getcolors(MOST_DISTINCT))
+        if counted is not None:
+            break
+    return rough, counted
+
+
+def _steps(bits: int) -> list[int]:
+    """Levels without their last bits, each in the middle of those that become one; the first and the last stay."""
+    if not bits:
+        return list(range(256))
+    return [0, *(level >> bits << bits | 1 << bits - 1 for level in range(1, 255)), 255]
+
+
 def _count(pixels: int, color: Color) -> _Counted:
     red, green, blue, alpha = color
-    return _Counted(color, pixels, (red * alpha // 255, green * alpha // 255, blue * alpha // 255, alpha))
+    place = (red * alpha // _OPAQUE, green * alpha // _OPAQUE, blue * alpha // _OPAQUE, alpha)
+    return _Counted(color, pixels, float(pixels**_WEIGHT), place)
 
 
 def _cut(found: list[_Counted], most: int) -> list[list[_Counted]]:
-    """Cuts the box that matters most, again and again, until there are `most` boxes or every box is one color."""
+    """Cuts the box whose colors differ most, again and again, until there are `most` boxes, or each is one color."""
     hidden = [one for one in found if one.color == HIDDEN]
     boxes = [box for box in (hidden, [one for one in found if one.color != HIDDEN]) if box]
-    sizes = [_importance(box) for box in boxes]
+    spreads = [_spread(box) for box in boxes]
     while len(boxes) < most:
-        at = max(range(len(boxes)), key=sizes.__getitem__)
-        if len(boxes[at]) == 1:
-            break
-        del sizes[at]
-        halves = _halves(boxes.pop(at))
-        boxes += halves
-        sizes += map(_importance, halves)
+        at = max(range(len(boxes)), key=spreads.__getitem__)
+        spread, axis, middle = spreads.pop(at)
+        box = boxes.pop(at)
+        if not spread:
+            return [*boxes, box]
+        for half in ([one for one in box if (one.place[axis] <= middle) is below] for below in (True, False)):
+            boxes.append(half)
+            spreads.append(_spread(half))
     return boxes
 
 
-def _importance(box: list[_Counted]) -> float:
-    """How much a box would gain from a cut: 0 for one color."""
-    return 0.0 if len(box) == 1 else max(_extents(box)) * sum(one.weight for one in box)
+def _spread(box: list[_Counted]) -> tuple[float, int, float]:
+    """How much the colors of a box differ along the axis where they differ most, that axis, and their mean there."""
+    total = sum(one.weight for one in box)
+    found = []
+    for axis in range(4):
+        mean = sum(one.weight * one.place[axis] for one in box) / total
+        lowest, highest = (limit(one.place[axis] for one in box) for limit in (min, max))
+        spread = sum(one.weight * (one.place[axis] - mean) ** 2 for one in box) if lowest < highest else 0.0
+        found.append((spread, axis, min(max(mean, lowest), highest - 0.5)))  # a rounded mean must divide them too
+    return max(found)
 
 
-def _extents(box: list[_Counted]) -> list[int]:
-    return [max(levels) - min(levels) for levels in zip(*(one.place for one in box), strict=True)]
-
-
-def _halves(box: list[_Counted]) -> tuple[list[_Counted], list[_Counted]]:
-    """Cuts a box across its longest side, where half of its weight lies on either side."""
-    extents = _extents(box)
-    axis = extents.index(max(extents))
-    box = sorted(box, key=lambda one: one.place[axis])
-    reached = list(accumulate(one.weight for one in box))
-    at = min(bisect_left(reached, reached[-1] / 2) + 1, len(box) - 1)
-    return box[:at], box[at:]
-
-
-def _fullest(box: list[_Counted]) -> _Counted:
-    return max(box, key=lambda one: (one.pixels, one.color))
+def _color(box: list[_Counted]) -> Color:
+    """The color of a box: its most frequent one if most pixels have that, so that areas of one color keep it exactly;
+    else the mean."""
+    pixels = sum(one.pixels for one in box)
+    fullest = max(box, key=lambda one: (one.pixels, one.color))
+    if fullest.pixels * 2 >= pixels:
+        return fullest.color
+    *light, alpha = (sum(one.place[axis] * one.pixels for one in box) / pixels for axis in range(4))
+    red, green, blue = (min(_OPAQUE, round(level * _OPAQUE / alpha)) for level in light)
+    return red, green, blue, round(alpha)
 
 
 def _key(color: Color) -> int:
