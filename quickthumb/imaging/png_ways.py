@@ -5,7 +5,9 @@ What is tried is tried on a sample of the rows: a whole encoding takes as long a
 
 import io
 import math
+import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL import Image
 
@@ -21,15 +23,16 @@ _FEW_PIXELS = 4096
 _MOST_THOROUGH_PIXELS = 1_000_000
 # zlib's strategy that looks for nothing but runs of one byte. For what filters leave of a photo, that is nearly as
 # small as a search for repetitions, in half the time.
-_RUNS = {"compress_level": 6, "compress_type": 3}
+_RUNS = {"compress_level": 6, "compress_type": zlib.Z_RLE}
 _REPETITIONS = {"compress_level": 6}
 _RUNS_MAY_COST = 1.02
 # A sample has a tenth of the rows, in three bands, and at least so many pixels. Smaller pictures are not worth it.
 _SAMPLE_SHARE, _SAMPLE_BANDS, _SAMPLE_PIXELS = 10, 3, 16_384
 # The bits that all levels of a gray picture fit in, for the distances between these levels.
 _GRAY_BITS = {255: 1, 85: 2, 17: 4}
-# Numbers of colors, from the usual one down.
-_USUAL_COLORS, _FEWER_COLORS = 256, (128, 64)
+# How many colors a palette is chosen with, and with how many if that makes a file too large: the first number of them
+# whose loss nobody sees.
+_USUAL_COLORS, _FEWER_COLORS = 256, (64, 128)
 
 
 def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
@@ -52,10 +55,11 @@ def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
         yield from _thorough(frames)
         return
     yield indexed, _THOROUGH
-    yield indexed, _BEST
-    for most in _FEWER_COLORS if may_choose else ():
-        if fewer := png_palettes.closely(frames, most):
-            yield fewer, _BEST
+    if may_choose:
+        found = (png_palettes.closely(frames, most) for most in _FEWER_COLORS)
+        yield from ((fewer, _THOROUGH) for fewer in islice(filter(None, found), 1))
+    else:
+        yield indexed, _BEST
 
 
 def _thorough(frames: Frames) -> Iterator[tuple[Frames, Options]]:

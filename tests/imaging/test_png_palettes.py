@@ -148,7 +148,7 @@ def test_the_frames_of_an_animation_share_a_palette(engine: Engine, tmp_path: Pa
 @pytest.mark.parametrize("seed", range(12))
 def test_every_way_shows_the_same(tmp_path: Path, seed: int) -> None:
     """Unless a palette is chosen, whatever the colors, the mode, the size and the number of frames."""
-    numbers = random.Random(seed)  # noqa: S311 - not for secrets
+    numbers = random.Random(seed)
     mode = numbers.choice(["L", "RGB", "RGBA"])
     bands, colors = len(mode), numbers.choice([1, 2, 3, 7, 16, 17, 250, 256, 257, 1000])
     size = numbers.choice([(200, 90), (1, 5000), (5000, 1), (333, 77)])
