@@ -59,7 +59,7 @@ def test_a_smaller_way_is_tried_before_that(engine: Engine, tmp_path: Path) -> N
     plain = engine(source, {"name": "plain", "width": 500, "format": "png", "lossless": "yes"})
     exact = plain.picture("plain")
     usual, *others = png_ways.ways([exact], Asked(None, False, 500 * 350, from_palette=True))
-    assert len(others) > 1
+    assert others
     assert encoded_bytes(*usual) > max(length, SMALL_BYTES)
     made = engine(source, {"width": 500, "format": "png"})
     assert made.only.bytes <= max(length, SMALL_BYTES)
