@@ -1,4 +1,4 @@
-"""Compares the bytes that QuickThumb and sharp need for the same quality, by SSIMULACRA2 (https://github.com/cloudinary/ssimulacra2).
+"""Compares the bytes that QuickThumb and sharp need for the same quality by SSIMULACRA2, which sees as people do.
 
     python -m benchmarks.equal_quality [--corpus FOLDER] [--width PIXELS]
 
@@ -8,6 +8,7 @@ Needs Node, `npm ci` in this folder, and `pip install ssimulacra2`, which is no 
 import argparse
 import math
 import tempfile
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,12 +38,10 @@ def curve(side: Side, source: Path, format_name: str, reference: Path, width: in
 
 def score(reference: Path, made: Path) -> float:
     """SSIMULACRA2 of a file against the reference."""
-    from ssimulacra2 import compute_ssimulacra2
-
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         with Image.open(made) as image:
             image.convert("RGB").save(file.name)
-        return float(compute_ssimulacra2(str(reference), file.name))
+        return float(import_module("ssimulacra2").compute_ssimulacra2(str(reference), file.name))
 
 
 def bytes_at(points: list[Point], wanted: float) -> float | None:

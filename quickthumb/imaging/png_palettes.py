@@ -10,11 +10,13 @@ from typing import cast
 
 from PIL import Image, ImageChops, ImageStat
 
-from quickthumb.imaging import palettes, translucent
+from quickthumb.imaging import distinct_colors, palettes
 from quickthumb.imaging.palettes import Color
 
 MOST_COLORS = 256
 STRIP_PIXELS = 1 << 18
+# How many colors are chosen, usually and if that makes the file too large.
+FLAT_COLORS, PHOTO_COLORS = (128, 48), (256, 96)
 # Choosing colors takes some 30 bytes and a tenth of a microsecond for each pixel.
 MOST_CHOSEN_PIXELS = 2_000_000
 # A loss is invisible if the noise is that far below the signal, in decibels, and no sample is off by more levels than
@@ -48,17 +50,24 @@ def exactly(frames: Sequence[Image.Image], keep_hidden: bool) -> Frames | None:
     return [_mapped(frame, colors) for frame in frames]
 
 
-def closely(frames: Sequence[Image.Image], most: int) -> Frames | None:
-    """A still (in mode RGB or RGBA) with at most `most` chosen colors; None if the loss could be seen."""
+def closely(frames: Sequence[Image.Image], fewer: bool = False) -> Frames | None:
+    """A still (in mode RGB or RGBA) with the usual number of chosen colors, or with fewer; None if the loss could be
+    seen."""
     (frame, *others) = frames
     if others or frame.mode == "L" or math.prod(frame.size) > MOST_CHOSEN_PIXELS:
         return None
-    choose = translucent.quantize if _is_translucent(frame) else _choose
-    made = choose(frame, most)
+    made = _choose(frame, fewer)
     return [made] if made is not None and is_invisible(frame, made) else None
 
 
-def _choose(picture: Image.Image, most: int) -> Image.Image:
+def _choose(picture: Image.Image, fewer: bool) -> Image.Image | None:
+    """Flat pictures have few distinct colors, and need fewer of them than photos."""
+    flat = distinct_colors.quantize(picture, FLAT_COLORS[fewer], most_bits=0)
+    if flat is not None:
+        return flat
+    most = PHOTO_COLORS[fewer]
+    if _is_translucent(picture):
+        return distinct_colors.quantize(picture, most, distinct_colors.MOST_BITS)
     return palettes.quantize(picture, most, dither=False)
 
 

@@ -7,7 +7,6 @@ import io
 import math
 import zlib
 from collections.abc import Iterator
-from itertools import islice
 
 from PIL import Image
 
@@ -30,9 +29,6 @@ _RUNS_MAY_COST = 1.02
 _SAMPLE_SHARE, _SAMPLE_BANDS, _SAMPLE_PIXELS = 10, 3, 16_384
 # The bits that all levels of a gray picture fit in, for the distances between these levels.
 _GRAY_BITS = {255: 1, 85: 2, 17: 4}
-# How many colors a palette is chosen with, and with how many if that makes a file too large: the first number of them
-# whose loss nobody sees.
-_USUAL_COLORS, _FEWER_COLORS = 256, (64, 128)
 
 
 def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
@@ -49,15 +45,14 @@ def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
         return
     exact = png_palettes.exactly(frames, keep_hidden=asked.lossless)
     may_choose = exact is None and asked.from_palette and not asked.lossless
-    indexed = exact or (png_palettes.closely(frames, _USUAL_COLORS) if may_choose else None)
+    indexed = exact or (png_palettes.closely(frames) if may_choose else None)
     if indexed is None or not _is_smaller(indexed[0], frames[0]):
         yield frames, _strategy(frames[0])
         yield from _thorough(frames)
         return
     yield indexed, _THOROUGH
-    if may_choose:
-        found = (png_palettes.closely(frames, most) for most in _FEWER_COLORS)
-        yield from ((fewer, _THOROUGH) for fewer in islice(filter(None, found), 1))
+    if may_choose and (fewer := png_palettes.closely(frames, fewer=True)):
+        yield fewer, _THOROUGH
     else:
         yield indexed, _BEST
 

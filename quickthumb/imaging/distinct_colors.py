@@ -1,4 +1,4 @@
-"""Palettes whose colors may be partly transparent, for small pictures such as icons with soft edges.
+"""Palettes for pictures with few distinct colors, which may be partly transparent: screenshots, drawings, icons.
 
 Boxes of distinct colors in premultiplied RGBA are cut at the mean of the axis along which they differ most (Wan, Wong
 and Prusinkiewicz, 1988).
@@ -14,8 +14,8 @@ from quickthumb.imaging import palettes
 from quickthumb.imaging.palettes import HIDDEN, Color
 
 # Colors are chosen from at most so many distinct ones. If a picture has more, those that differ only in their last
-# bits, at most so many, count as one.
-MOST_DISTINCT, _MOST_BITS = 4096, 3
+# bits, at most so many, may count as one.
+MOST_DISTINCT, MOST_BITS = 4096, 3
 # A color counts by this power of its pixels, so that large areas leave colors to the edges.
 _WEIGHT = 0.75
 _OPAQUE = 255
@@ -31,12 +31,13 @@ class _Counted:
     place: tuple[int, int, int, int]
 
 
-def quantize(picture: Image.Image, most: int) -> Image.Image | None:
-    """A picture in mode RGBA with at most `most` colors, in mode P; None if even its rough colors are too many.
+def quantize(picture: Image.Image, most: int, most_bits: int) -> Image.Image | None:
+    """A picture (in mode RGB or RGBA) with at most `most` colors, in mode P. None if it has more than MOST_DISTINCT of
+    them, even without the last `most_bits` bits of each level.
 
     All pixels of alpha 0 become HIDDEN. Equal pixels become equal.
     """
-    rough, counted = _roughly(picture)
+    rough, counted = _roughly(picture, most_bits)
     if counted is None:
         return None
     boxes = _cut([_count(pixels, color) for pixels, color in counted], most)
@@ -48,13 +49,15 @@ def quantize(picture: Image.Image, most: int) -> Image.Image | None:
     return palettes.with_palette(made, colors)
 
 
-def _roughly(picture: Image.Image) -> tuple[Image.Image, list[tuple[int, Color]] | None]:
+def _roughly(picture: Image.Image, most_bits: int) -> tuple[Image.Image, list[tuple[int, Color]] | None]:
     """The picture with as few of its last bits left out as leave no more than MOST_DISTINCT colors, and these with
     their pixels; None in their place if there is no such number of bits."""
-    cleared = Image.new("RGBA", picture.size, HIDDEN)
-    cleared.paste(picture, mask=picture.getchannel("A").point([0] + [255] * 255))
+    cleared = picture.convert("RGBA")
+    if picture.mode == "RGBA":
+        cleared = Image.new("RGBA", picture.size, HIDDEN)
+        cleared.paste(picture, mask=picture.getchannel("A").point([0] + [255] * 255))
     counted = None
-    for bits in range(_MOST_BITS + 1):
+    for bits in range(most_bits + 1):
         rough = cleared.point(_steps(bits) * 4)
         counted = cast("list[tuple[int, Color]] | None", rough.getcolors(MOST_DISTINCT))
         if counted is not None:
