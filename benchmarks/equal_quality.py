@@ -2,7 +2,8 @@
 
     python -m benchmarks.equal_quality [--corpus FOLDER] [--width PIXELS]
 
-Needs Node, `npm ci` in this folder, and `pip install ssimulacra2`, which is no dependency of the project: it brings scipy.
+Needs Node, `npm ci` in this folder, and `pip install ssimulacra2`, which is no dependency of the project: it brings
+scipy.
 """
 
 import argparse

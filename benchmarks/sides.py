@@ -24,7 +24,8 @@ LIMITS = Limits(max_pixels=200_000_000)
 class Task:
     """The outputs of one source in one job. Only widths and formats, which mean the same on both sides.
 
-    `quality` is for the formats that have one. `palette` tells sharp to write a PNG with a palette; QuickThumb does so by itself for a source that has one.
+    `quality` is for the formats that have one. `palette` tells sharp to write a PNG with a palette; QuickThumb does so
+    by itself for a source that has one.
     """
 
     name: str

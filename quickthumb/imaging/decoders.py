@@ -56,11 +56,12 @@ def opened(source: Path, limits: Limits, warnings: list[str] | None = None) -> I
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
 
-    Adds to `warnings` what is wrong with the file beside its pixels, and was hidden from the decoder.
+    Adds to `warnings` what is wrong with the file beside its pixels, and was hidden from the decoder; without them, the
+    pixels are not to be decoded, and their checksums are not looked at.
     """
     row, start = _checked(source, limits)
     with ExitStack() as stack:
-        file = _screened(source, row, [] if warnings is None else warnings, stack)
+        file = _screened(source, row, warnings, stack)
         try:
             with decoding():
                 image = Image.open(file, formats=DECODERS)
@@ -110,13 +111,14 @@ def _checked(source: Path, limits: Limits) -> tuple[Format, bytes]:
     return row, start
 
 
-def _screened(source: Path, row: Format, warnings: list[str], stack: ExitStack) -> Path | BinaryIO:
+def _screened(source: Path, row: Format, warnings: list[str] | None, stack: ExitStack) -> Path | BinaryIO:
     """The source as the decoder may see it: the file itself, unless something in it must be hidden."""
     if row.decoder.screen is None:
         return source
     file = stack.enter_context(source.open("rb", buffering=0))
-    screened = row.decoder.screen(file)
-    warnings += screened.warnings
+    screened = row.decoder.screen(file, warnings is not None)
+    if warnings is not None:
+        warnings += screened.warnings
     if len(screened.parts) == 1 and screened.parts[0] == (0, os.fstat(file.fileno()).st_size):
         return source
     return stack.enter_context(splice(file, screened.parts))

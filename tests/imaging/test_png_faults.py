@@ -125,7 +125,8 @@ def test_critical_chunks_must_be_sound(engine: Engine, tmp_path: Path) -> None:
     colors = palette((255, 0, 0), (0, 255, 0))
     head, rows = header(8, 8, PALETTE), pixels([bytes(8)] * 8)
     check(engine, tmp_path / "image.png", png(head, colors, rows, END))
-    for file in (png(spoiled(head), colors, rows, END), png(head, spoiled(colors), rows, END)):
+    spoils = (spoiled(head), colors, rows), (head, spoiled(colors), rows), (head, colors, spoiled(rows))
+    for file in (png(*parts, END) for parts in spoils):
         (tmp_path / "image.png").write_bytes(file)
         with pytest.raises(BrokenImage):
             engine(tmp_path / "image.png", width=4)

@@ -102,10 +102,11 @@ def _set_up() -> None:
     PngImagePlugin.MAX_TEXT_MEMORY = PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT_BYTES
 
 
-def screen(file: BinaryIO) -> Screened:
-    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does."""
+def screen(file: BinaryIO, with_pixels: bool) -> Screened:
+    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does, and
+    BrokenImage for damaged pixels if they are looked at."""
     file_bytes = file.seek(0, os.SEEK_END)
-    faults = find_faults(file, file_bytes)
+    faults = find_faults(file, file_bytes, with_pixels)
     return Screened(faults.parts(file_bytes), faults.warnings)
 
 

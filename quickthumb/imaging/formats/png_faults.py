@@ -16,6 +16,7 @@ from typing import BinaryIO
 from quickthumb.imaging.formats.png_animation import ANIMATION, Animation
 from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, END, Chunk, read_chunks
 from quickthumb.imaging.formats.splice import Parts
+from quickthumb.model.errors import BrokenImage
 
 # What all texts of a file together, or its color profile, may unfold to.
 MOST_TEXT_BYTES = 16 * 1024 * 1024
@@ -60,14 +61,14 @@ class Faults:
         return [part for part in parts if part[1] > 0]
 
 
-def find_faults(file: BinaryIO, file_bytes: int) -> Faults:
-    """Looks at every chunk of an open, unbuffered file except those that hold pixels.
+def find_faults(file: BinaryIO, file_bytes: int, with_pixels: bool) -> Faults:
+    """Looks at every chunk of an open, unbuffered file; at those of the pixels only `with_pixels`.
 
-    Raises TooManyParts for too many chunks, and BrokenImage for a second header. Faults of critical chunks are left to
-    the decoder. Reads each ancillary chunk once, and unfolds no more than MOST_TEXT_BYTES of texts and as much of one
-    profile.
+    Raises TooManyParts for too many chunks, and BrokenImage for a second header, or for pixels with a wrong checksum,
+    which Pillow does not look at. Other faults of critical chunks are left to the decoder. Reads each chunk once, and
+    unfolds no more than MOST_TEXT_BYTES of texts and as much of one profile.
     """
-    survey = _Survey(file, file_bytes)
+    survey = _Survey(file, file_bytes, with_pixels)
     for chunk in read_chunks(file):
         survey.take(chunk)
     return survey.done()
@@ -76,8 +77,9 @@ def find_faults(file: BinaryIO, file_bytes: int) -> Faults:
 class _Survey:
     """Takes the chunks of one file in their order."""
 
-    def __init__(self, file: BinaryIO, file_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, file_bytes: int, with_pixels: bool) -> None:
         self._file = file
+        self._with_pixels = with_pixels
         self._file_bytes = file_bytes
         self._faults = Faults()
         self._animation = Animation()
@@ -90,6 +92,9 @@ class _Survey:
     def take(self, chunk: Chunk) -> None:
         if chunk.end > self._file_bytes:
             self._take_cut(chunk)
+        elif chunk.name == b"IDAT":
+            if self._with_pixels and not self._is_intact(chunk):
+                raise BrokenImage("The image is damaged: the checksum of its pixels is wrong.")
         elif chunk.name == b"IHDR":
             self._take_header(self._content(chunk))
         elif chunk.name == b"PLTE":

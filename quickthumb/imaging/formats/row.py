@@ -185,8 +185,9 @@ class Decoder:
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
     # Says what Pillow may see of an open, unbuffered file, so that it does not refuse faults beside the pixels. Raises
-    # what `watch` raises, which is not asked again.
-    screen: Callable[[BinaryIO], Screened] | None = None
+    # what `watch` raises, which is not asked again; and BrokenImage for pixels with a wrong checksum, if the flag says
+    # that they will be decoded.
+    screen: Callable[[BinaryIO, bool], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
