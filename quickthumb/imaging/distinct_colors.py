@@ -5,8 +5,8 @@ and Prusinkiewicz, 1988).
 """
 
 import sys
-from dataclasses import dataclass
-from typing import cast
+from operator import mul
+from typing import NamedTuple, cast
 
 from PIL import Image
 
@@ -21,8 +21,7 @@ _WEIGHT = 0.75
 _OPAQUE = 255
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(NamedTuple):
     """A color, how many pixels have it, how much it counts, and where it lies in premultiplied RGBA."""
 
     color: Color
@@ -97,13 +96,14 @@ def _cut(found: list[_Counted], most: int) -> list[list[_Counted]]:
 
 def _spread(box: list[_Counted]) -> tuple[float, int, float]:
     """How much the colors of a box differ along the axis where they differ most, that axis, and their mean there."""
-    total = sum(one.weight for one in box)
+    weights = [one.weight for one in box]
+    total = sum(weights)
     found = []
-    for axis in range(4):
-        mean = sum(one.weight * one.place[axis] for one in box) / total
-        lowest, highest = (limit(one.place[axis] for one in box) for limit in (min, max))
-        spread = sum(one.weight * (one.place[axis] - mean) ** 2 for one in box) if lowest < highest else 0.0
-        found.append((spread, axis, min(max(mean, lowest), highest - 0.5)))  # a rounded mean must divide them too
+    for axis, levels in enumerate(zip(*(one.place for one in box), strict=True)):
+        weighted = list(map(mul, weights, levels))
+        mean, lowest, highest = sum(weighted) / total, min(levels), max(levels)
+        spread = sum(map(mul, weighted, levels)) - mean * mean * total if lowest < highest else 0.0
+        found.append((max(spread, 0.0), axis, min(max(mean, lowest), highest - 0.5)))  # a rounded mean must divide too
     return max(found)
 
 
