@@ -5,8 +5,7 @@ engine makes the same check once more with what only the opened file tells, such
 
 Work is CPU time of one core. The constants are measured, in nanoseconds per pixel, with contents that take long
 (`benchmarks/order_cost.py` prints both): plain pictures take less. Where a header leaves something open, such as
-transparency, the costlier case counts. Only for GIF the contents decide so much (from 60 for a screen to 1800 for
-grainy photos) that the constant lies between them: no order that people send with ordinary pictures may be refused.
+transparency, the costlier case counts.
 """
 
 import math
@@ -38,7 +37,7 @@ _SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
 # Encoding, for each pixel of a result, and what transparency multiplies it by. Any format that is not listed counts as
 # the costliest, AVIF.
 _JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
-_PNG, _GIF, _WEBP_LOSSLESS = 220, 750, 550
+_PNG, _GIF, _WEBP_LOSSLESS = 220, 550, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
 _AVIF, _AVIF_PER_QUALITY = 260, 9.5
 _ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
@@ -48,7 +47,7 @@ _ANIMATED = {"avif": 0.4}
 # half that quality, and those after it lie around it or below.
 _BEST_QUALITY, _SEARCHES = 95, 7
 # What a frame of a result takes however small it is, one of a GIF for its palette, and a whole job.
-_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.012, 0.01
+_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.03, 0.01
 # Formats whose pictures are never transparent, and those that may hold CMYK.
 _OPAQUE, _MAY_BE_CMYK = ("jpeg", "bmp"), ("jpeg", "tiff")
 

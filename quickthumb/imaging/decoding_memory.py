@@ -94,6 +94,8 @@ def _converting(stored: Stored) -> tuple[float, float]:
         return _LAB - 4.0, 4.0
     if mode.startswith("I;16"):
         return _SIXTEEN, stored.pixel_bytes
+    if stored.format == "gif" and stored.has_key:  # drawn on a transparent screen
+        return 4.0, 4.0
     if stored.takes_key:
         return _MODE_BYTES.get(mode, 4), 4.0
     if mode == "1":

@@ -10,8 +10,8 @@ from typing import NamedTuple, cast
 
 from PIL import Image
 
-from quickthumb.imaging import palettes
-from quickthumb.imaging.palettes import HIDDEN, Color
+from quickthumb.imaging import indexed
+from quickthumb.imaging.indexed import HIDDEN, Color
 
 # Colors are chosen from at most so many distinct ones. If a picture has more, those that differ only in their last
 # bits, at most so many, may count as one.
@@ -45,7 +45,7 @@ def quantize(picture: Image.Image, most: int, most_bits: int) -> Image.Image | N
     indices = {_key(one.color): index for box in boxes for index in (order[_color(box)],) for one in box}
     content = memoryview(rough.tobytes()).cast("I")
     made = Image.frombytes("L", picture.size, bytes(map(indices.__getitem__, content)))
-    return palettes.with_palette(made, colors)
+    return indexed.with_palette(made, colors)
 
 
 def _roughly(picture: Image.Image, most_bits: int) -> tuple[Image.Image, list[tuple[int, Color]] | None]:

@@ -91,26 +91,28 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     options = _profile(rendition)
     frames, milliseconds = _merged(frames, rendition.milliseconds)
     if encoder.prepare:
-        is_still = len(frames) == 1
-        for index, frame in enumerate(frames):
-            checkpoint()
-            frames[index] = encoder.prepare(frame, is_still)
+        encoder.prepare(frames, rendition.output.dither, rendition.source_colors, checkpoint)
         frames, milliseconds = _merged(frames, milliseconds)
     if len(frames) > 1:  # if all frames are equal, one is left, and encoders take no animation options for it
         options |= _animation(rendition, plays, milliseconds)
-        options |= encoder.animation_options(frames) if encoder.animation_options else {}
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
     return frames, options
 
 
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
-    options = {**options, **rendition.encoder.options(_asked(frames, rendition, quality))}
-    if len(frames) > 1:
-        options = {**options, "save_all": True, "append_images": frames[1:]}
+    encoder = rendition.encoder
+    options = {**options, **encoder.options(_asked(frames, rendition, quality))}
     file = _scratch()
     try:
-        frames[0].save(file, rendition.encoder.pillow, **options)
+        if len(frames) == 1:
+            frames[0].save(file, encoder.pillow, **options)
+        elif encoder.write:
+            encoder.write(frames, options["duration"], options.get("loop"), file)
+        else:
+            frames[0].save(file, encoder.pillow, **options, save_all=True, append_images=frames[1:])
+            if encoder.finish:
+                encoder.finish(file, frames)
         file.seek(0)
     except BaseException:
         file.close()
@@ -170,18 +172,12 @@ def _merged(frames: list[Image.Image], milliseconds: list[float]) -> tuple[list[
     """Merges runs of equal frames into one that is shown as long: encoders would do the same, but not report it."""
     kept, shown = [frames[0]], [milliseconds[0]]
     for (before, frame), duration in zip(pairwise(frames), milliseconds[1:], strict=True):
-        if _pixels(frame) == _pixels(before):
+        if frame.tobytes() == before.tobytes():  # frames with palettes all have the same
             shown[-1] += duration
         else:
             kept.append(frame)
             shown.append(duration)
     return kept, shown
-
-
-def _pixels(frame: Image.Image) -> bytes:
-    """What a frame shows, whatever its palette. Converts a copy: converting a palette with a transparent color changes
-    the palette, and Pillow could not write the frame any more."""
-    return (frame.copy().convert("RGBA") if frame.mode == "P" else frame).tobytes()
 
 
 def _animation(rendition: Rendition, plays: int, milliseconds: list[float]) -> Options:
@@ -201,10 +197,13 @@ def _durations(milliseconds: list[float], encoder: Encoder) -> list[int]:
     much as the coarsest holds."""
     ticks, most = encoder.ticks_milliseconds, encoder.most_ticks
     tick = next((tick for tick in ticks if max(milliseconds) <= tick * most), ticks[-1])
-    return _in_ticks([min(duration, tick * most) for duration in milliseconds], tick)
+    return _in_ticks([min(duration, tick * most) for duration in milliseconds], tick, encoder.least_ticks)
 
 
-def _in_ticks(milliseconds: list[float], tick: int) -> list[int]:
-    """Durations in whole ticks, rounded so that no frame ever starts more than half a tick off."""
-    ends = [round(end / tick) for end in accumulate(milliseconds)]
-    return [(end - start) * tick for start, end in pairwise([0, *ends])]
+def _in_ticks(milliseconds: list[float], tick: int, least: int) -> list[int]:
+    """Durations in whole ticks, at least `least`, rounded so that no frame ever starts more than half a tick off, but
+    for frames that are too short."""
+    ends = [0]
+    for end in accumulate(milliseconds):
+        ends.append(max(ends[-1] + least, round(end / tick)))
+    return [(end - start) * tick for start, end in pairwise(ends)]

@@ -31,7 +31,7 @@ _COSTS = {
     "png": _Costs(0, 0, 0, 5, 4),
     "webp": _Costs(17, 30, 19, 4, 2),
     "avif": _Costs(23, 27, 18, 3, 1.5),
-    "gif": _Costs(26, 26, 2, 5, 1.4),
+    "gif": _Costs(26, 28, 2, 5, 1.4),
 }
 _LOSSLESS_WEBP = _Costs(30, 30, 30, 4, 4)
 # What choosing the colors of a palette takes.

@@ -52,6 +52,8 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
     """The estimate of `estimate_file_bytes` for a file that is open already, and whose frames have been counted."""
     with decoding():
         stored = told_by(image, row, frames)
+        if row.decoder.compose:
+            stored = replace(stored, has_key=row.decoder.compose(source, image.size, frames).has_alpha)
     # A TIFF is mapped into memory, others are read.
     whole = row.decoder.reads_whole or row.name == "tiff"
     return _metadata_bytes(image) + (source.stat().st_size if whole else 0) + _estimate(stored, outputs)

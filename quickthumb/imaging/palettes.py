@@ -4,23 +4,36 @@ Pillow maps a picture to a given palette by cells of 4 × 4 × 4 levels, so that
 maps several times, with the picture brighter by one level each time, and each pixel takes the nearest of the answers.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
 
-# Red, green, blue and alpha, each 0…255.
-Color = tuple[int, int, int, int]
+from quickthumb.imaging.indexed import (
+    ANY,
+    HIDDEN,
+    MOST,
+    Color,
+    color_of,
+    colors_of,
+    exact,
+    indices_of,
+    palette_of,
+    with_palette,
+    without_hidden,
+)
 
-HIDDEN: Color = (0, 0, 0, 0)
-_MOST = 256
-_ANY = [0] + [255] * 255
+__all__ = ["HIDDEN", "Color", "Palette", "choose", "colors_of", "exact", "quantize", "with_palette"]
+
 _NONE = [255] + [0] * 255
 
-# Colors are chosen from at most so many distinct ones: if pictures have more, those that differ only in their last bits
-# count as one. A color counts by the square root of its pixels, so that large areas leave colors to the small ones.
-_MOST_DISTINCT, _WEIGHT = 32_768, 0.5
+# Colors are chosen from at most so many distinct ones. If pictures have more, they are chosen from so many of their
+# pixels, and if need be, colors that differ only in their last bits count as one.
+_MOST_DISTINCT, _SAMPLES = 16_384, 32_768
+# A color counts by the square root of its pixels, so that large areas leave colors to the small ones.
+_WEIGHT = 0.5
 # Colors are moved to the middle of their pixels until no more than this share of the pixels changes its color.
 _SETTLED = 1 / 100
 # A color that fills areas does so in at least so many pixels; such colors take at most a quarter of a palette.
@@ -30,37 +43,8 @@ _CELL, _APART, _MOST_GROUPS = 4, 9, 4
 # Dots only help where a picture differs from its surroundings by at most so many levels, and from its nearest colors by
 # at least so many.
 _SMOOTH_LEVELS, _SEEN_LEVELS = 2, 3
-
-
-def colors_of(pictures: Iterable[Image.Image], most: int = _MOST) -> list[Color] | None:
-    """The colors of all pictures together (in mode L, RGB or RGBA), sorted, the most transparent first.
-
-    All pixels of alpha 0 count as HIDDEN. None if there are more than `most` colors.
-    """
-    found: set[Color] = set()
-    for picture in pictures:
-        counted = _without_hidden(picture).getcolors(most)
-        if counted is None:
-            return None
-        found.update(_color(color) for _, color in counted)
-        if len(found) > most:
-            return None
-    return sorted(found, key=lambda color: (color[3], color))
-
-
-def exact(picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
-    """A picture (in mode L, RGB or RGBA) that has no other than these colors, at most 256, with them as its palette.
-
-    The result is in mode P, as from `with_palette`. Pixels of alpha 0 are HIDDEN.
-    """
-    index = {color: place for place, color in enumerate(colors)}
-    if picture.mode == "L":
-        made = picture.point([index.get((level, level, level, 255), 0) for level in range(_MOST)])
-    elif picture.mode == "RGB":
-        made = _exact_opaque(picture, index)
-    else:
-        made = _exact_transparent(_without_hidden(picture), index)
-    return with_palette(made, colors)
+# By how many levels, in all bands together, the color of the frame before may be farther than the nearest one.
+_HELD_LEVELS = 4
 
 
 def quantize(picture: Image.Image, most: int, dither: bool) -> Image.Image:
@@ -76,20 +60,6 @@ def quantize(picture: Image.Image, most: int, dither: bool) -> Image.Image:
     return palette.dithered(picture) if dither else palette.nearest(picture)
 
 
-def with_palette(indices: Image.Image, colors: Sequence[Color]) -> Image.Image:
-    """Turns indices (in mode L or P) into a picture in mode P, in place.
-
-    HIDDEN becomes the picture's `transparency`; other colors that are not opaque make a palette in RGBA instead.
-    """
-    plain = all(color[3] == 255 or color == HIDDEN for color in colors)
-    channels = 3 if plain else 4
-    indices.putpalette(bytes(level for color in colors for level in color[:channels]), "RGB" if plain else "RGBA")
-    indices.info.pop("transparency", None)
-    if plain and HIDDEN in colors:
-        indices.info["transparency"] = colors.index(HIDDEN)
-    return indices
-
-
 @dataclass(frozen=True, slots=True)
 class Palette:
     """Colors for pictures that have more. `groups` are those that Pillow's cells may miss, and that must stay exact."""
@@ -97,25 +67,28 @@ class Palette:
     colors: tuple[Color, ...]
     groups: tuple[tuple[Color, ...], ...]
 
-    def nearest(self, picture: Image.Image) -> Image.Image:
+    def nearest(self, picture: Image.Image, before: Image.Image | None = None) -> Image.Image:
         """A picture (in mode L, RGB, or RGBA with no alpha but 0 and 255) in its nearest colors, in mode P.
 
-        Equal pixels become equal, in all pictures.
+        Equal pixels become equal, in all pictures. With `before`, the result for the frame before this one, a pixel
+        whose color of before is nearly as near keeps that, so that what hardly changes stands still.
         """
-        indices = self._nearest(picture.convert("RGB"))
+        rgb = _as_rgb(picture)
+        indices = self._nearest(rgb)
+        if before is not None:
+            self._hold(indices, indices_of(before), rgb)
         return self._finished(indices, picture)
 
     def dithered(self, picture: Image.Image) -> Image.Image:
         """As `nearest`, but with dots of two colors where a smooth area would become steps, by error diffusion (Floyd
         and Steinberg). Elsewhere the dots would only be noise."""
-        rgb = picture.convert("RGB")
+        rgb = _as_rgb(picture)
         indices = self._nearest(rgb)
         near = self._shown(indices)
         dots = _in_steps(rgb, near)
-        mixed = near.copy()
-        mixed.paste(rgb, mask=dots)
-        off = _largest(ImageChops.difference(rgb, near)).point(_ANY)
-        indices.paste(_mapped(mixed, self._opaque, Image.Dither.FLOYDSTEINBERG), mask=ImageChops.darker(dots, off))
+        dotted = ImageChops.darker(dots, _largest(ImageChops.difference(rgb, near)).point(ANY))
+        near.paste(rgb, mask=dots)
+        indices.paste(_mapped(near, self._opaque, Image.Dither.FLOYDSTEINBERG), mask=dotted)
         return self._finished(indices, picture)
 
     @property
@@ -126,11 +99,11 @@ class Palette:
         indices = _mapped(picture, self._opaque)
         error = _distance(picture, self._shown(indices))
         for brighter in range(1, _CELL):
-            raised = picture.point([min(255, level + brighter) for level in range(_MOST)] * 3)
+            raised = picture.point([min(255, level + brighter) for level in range(MOST)] * 3)
             error = self._improve(indices, _mapped(raised, self._opaque), picture, error)
         for group in self.groups:
             places = [self._opaque.index(color) for color in group]
-            members = _mapped(picture, group).point(places + [0] * (_MOST - len(places)))
+            members = _mapped(picture, group).point(places + [0] * (MOST - len(places)))
             error = self._improve(indices, members, picture, error)
         return indices
 
@@ -139,8 +112,16 @@ class Palette:
     ) -> Image.Image:
         """Takes those of the other indices that are nearer to the picture; returns the error that is left."""
         other_error = _distance(picture, self._shown(others))
-        indices.paste(others, mask=ImageChops.subtract(error, other_error).point(_ANY))
+        indices.paste(others, mask=ImageChops.subtract(error, other_error).point(ANY))
         return ImageChops.darker(error, other_error)
+
+    def _hold(self, indices: Image.Image, before: Image.Image, picture: Image.Image) -> None:
+        """Takes the colors of before where they are nearly as near, but for colors that are exact."""
+        error = _distance(picture, self._shown(indices))
+        farther = ImageChops.subtract(_distance(picture, self._shown(before)), error)
+        nearly = farther.point([255 if level <= _HELD_LEVELS else 0 for level in range(MOST)])
+        visible = before.point([255 if index < len(self._opaque) else 0 for index in range(MOST)])
+        indices.paste(before, mask=ImageChops.darker(ImageChops.darker(nearly, visible), error.point(ANY)))
 
     def _shown(self, indices: Image.Image) -> Image.Image:
         return with_palette(indices.copy(), self._opaque).convert("RGB")
@@ -165,46 +146,61 @@ def choose(pictures: Sequence[Image.Image], most: int) -> Palette:
 
 
 def _histogram(pictures: Sequence[Image.Image]) -> Counter[tuple[int, ...]]:
-    """How many pixels have each color, in as many bits as leave at most _MOST_DISTINCT colors; hidden ones left out."""
-    bits = 0
-    while True:
-        found: Counter[tuple[int, ...]] = Counter()
-        for picture in pictures:
-            counted = _without_hidden(_coarse(picture, bits)).getcolors(_MOST_DISTINCT)
-            if counted is None or len(found) > _MOST_DISTINCT:
-                break
-            for count, color in counted:
-                found[_color(color)] += count
-        else:
-            return Counter({color[:3]: count for color, count in found.items() if color[3]})
-        bits += 1
+    """How many pixels have each color, hidden ones left out; of few pixels or in few bits if there are many colors."""
+    found = _counted(pictures)
+    if found is None:
+        samples = [_sampled(picture, -(-_SAMPLES // len(pictures))) for picture in pictures]
+        tries = (_counted([_coarse(sample, bits) for sample in samples]) for bits in range(8))
+        found = next(counted for counted in tries if counted is not None)
+    return Counter({color[:3]: count for color, count in found.items() if color[3]})
+
+
+def _counted(pictures: Sequence[Image.Image]) -> Counter[Color] | None:
+    """How many pixels have each color; None if there are more than _MOST_DISTINCT."""
+    found: Counter[Color] = Counter()
+    for picture in pictures:
+        counted = without_hidden(picture).getcolors(_MOST_DISTINCT)
+        if counted is None:
+            return None
+        for count, color in counted:
+            found[color_of(color)] += count
+        if len(found) > _MOST_DISTINCT:
+            return None
+    return found
+
+
+def _sampled(picture: Image.Image, pixels: int) -> Image.Image:
+    """About so many of the picture's pixels, evenly spread."""
+    scale = min(1.0, math.sqrt(pixels / (picture.width * picture.height)))
+    size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST)
 
 
 def _coarse(picture: Image.Image, bits: int) -> Image.Image:
     """The picture without its last bits, each color in the middle of those that become one."""
     if not bits:
         return picture
-    levels = [level >> bits << bits | 1 << bits - 1 for level in range(_MOST)]
+    levels = [level >> bits << bits | 1 << bits - 1 for level in range(MOST)]
     bands = len(picture.getbands())
-    return picture.point(levels * 3 + list(range(_MOST)) if bands == 4 else levels * bands)
+    return picture.point(levels * 3 + list(range(MOST)) if bands == 4 else levels * bands)
 
 
 def _median_cut(weights: Counter[tuple[int, ...]], most: int) -> list[Color]:
     pixels = b"".join(bytes(color) * max(1, round(count**_WEIGHT)) for color, count in weights.items())
     length = len(pixels) // 3
     row = Image.frombytes("RGB", (length, 1), pixels)
-    return _palette(row.quantize(most, Image.Quantize.MEDIANCUT, kmeans=max(1, int(length * _SETTLED))))
+    return palette_of(row.quantize(most, Image.Quantize.MEDIANCUT, kmeans=max(1, int(length * _SETTLED))))
 
 
 def _flat_colors(pictures: Sequence[Image.Image], most: int) -> list[Color]:
     """The colors that fill areas, the largest first."""
     found: Counter[Color] = Counter()
     for picture in pictures:
-        rgb, flat = picture.convert("RGB"), picture.convert("RGBA")
-        steps = _largest(_steps(rgb)).point(_NONE)
-        flat.putalpha(ImageChops.darker(steps, flat.getchannel("A")))
-        for count, color in _without_hidden(flat).getcolors(_MOST_DISTINCT) or []:
-            found[_color(color)] += count
+        is_flat = _largest(_steps(_as_rgb(picture))).point(_NONE)
+        flat = picture.convert("RGBA")
+        flat.putalpha(ImageChops.darker(is_flat, flat.getchannel("A")))
+        for count, color in without_hidden(flat).getcolors(_MOST_DISTINCT) or []:
+            found[color_of(color)] += count
     pixels = sum(picture.width * picture.height for picture in pictures)
     fewest = max(_FLAT_PIXELS, int(pixels * _FLAT_SHARE))
     large = sorted(((count, color) for color, count in found.items() if count >= fewest and color[3]), reverse=True)
@@ -238,22 +234,26 @@ def _in_steps(picture: Image.Image, near: Image.Image) -> Image.Image:
     """A mask of where a smooth picture has become steps of equal pixels, which can be seen."""
     equal = _largest(_steps(near)).point(_NONE)
     rough = _largest(ImageChops.difference(picture, picture.filter(ImageFilter.BoxBlur(1))))
-    smooth = rough.point([255 if level <= _SMOOTH_LEVELS else 0 for level in range(_MOST)])
+    smooth = rough.point([255 if level <= _SMOOTH_LEVELS else 0 for level in range(MOST)])
     off = _largest(ImageChops.difference(picture, near)).filter(ImageFilter.MaxFilter(5))
-    seen = off.point([255 if level >= _SEEN_LEVELS else 0 for level in range(_MOST)])
+    seen = off.point([255 if level >= _SEEN_LEVELS else 0 for level in range(MOST)])
     return ImageChops.darker(ImageChops.darker(equal, smooth), seen)
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _steps(picture: Image.Image) -> Image.Image:
     """How far each pixel differs from those above and to its left, in each band."""
-    above, left = ImageChops.offset(picture, 0, 1), ImageChops.offset(picture, 1, 0)
-    return ImageChops.lighter(ImageChops.difference(picture, above), ImageChops.difference(picture, left))
+    steps = ImageChops.difference(picture, ImageChops.offset(picture, 1, 0))
+    return ImageChops.lighter(steps, ImageChops.difference(picture, ImageChops.offset(picture, 0, 1)))
 
 
 def _largest(picture: Image.Image) -> Image.Image:
     """The largest of the three bands."""
-    red, green, blue = picture.split()
-    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    largest = ImageChops.lighter(picture.getchannel(0), picture.getchannel(1))
+    return ImageChops.lighter(largest, picture.getchannel(2))
 
 
 def _distance(one: Image.Image, other: Image.Image) -> Image.Image:
@@ -265,47 +265,4 @@ def _distance(one: Image.Image, other: Image.Image) -> Image.Image:
 def _mapped(picture: Image.Image, colors: Sequence[Color], dither: Image.Dither = Image.Dither.NONE) -> Image.Image:
     """The indices of the colors for an RGB picture, in mode L, as near as Pillow's cells tell."""
     palette = with_palette(Image.new("P", (1, 1)), colors)
-    return _indices(picture.quantize(palette=palette, dither=dither))
-
-
-def _exact_opaque(picture: Image.Image, index: dict[Color, int]) -> Image.Image:
-    """Median cut keeps every color if there are not more than it may choose, and maps each to itself."""
-    own = picture.quantize(_MOST, Image.Quantize.MEDIANCUT)
-    places = [index.get(color, 0) for color in _palette(own)]
-    return _indices(own).point(places + [0] * (_MOST - len(places)))
-
-
-def _exact_transparent(picture: Image.Image, index: dict[Color, int]) -> Image.Image:
-    """Finds the place of each pixel's color without alpha first, then that of each pair of such a place and alpha."""
-    opaque = {color: place for place, color in enumerate(sorted({color[:3] for color in index}))}
-    places = _exact_opaque(picture.convert("RGB"), {(*color, 255): place for color, place in opaque.items()})
-    pairs = Image.merge("RGB", (places, picture.getchannel("A"), Image.new("L", picture.size)))
-    return _exact_opaque(pairs, {(opaque[color[:3]], color[3], 0, 255): place for color, place in index.items()})
-
-
-def _without_hidden(picture: Image.Image) -> Image.Image:
-    """The picture with all pixels of alpha 0 as HIDDEN."""
-    if picture.mode != "RGBA":
-        return picture
-    cleared = Image.new("RGBA", picture.size, HIDDEN)
-    cleared.paste(picture, mask=picture.getchannel("A").point(_ANY))
-    return cleared
-
-
-def _indices(picture: Image.Image) -> Image.Image:
-    """The indices of a picture in mode P, in mode L."""
-    return Image.frombytes("L", picture.size, picture.tobytes())
-
-
-def _palette(picture: Image.Image) -> list[Color]:
-    levels = picture.getpalette() or []
-    return [_color(tuple(levels[start : start + 3])) for start in range(0, len(levels), 3)]
-
-
-def _color(color: object) -> Color:
-    """A color as Pillow counts it: a level of gray, or a tuple."""
-    if isinstance(color, tuple):
-        red, green, blue, *alpha = color
-        return red, green, blue, alpha[0] if alpha else 255
-    assert isinstance(color, int)  # noqa: S101 - pictures in mode L count levels
-    return color, color, color, 255
+    return indices_of(picture.quantize(palette=palette, dither=dither))

@@ -10,8 +10,8 @@ from typing import cast
 
 from PIL import Image, ImageChops, ImageStat
 
-from quickthumb.imaging import distinct_colors, palettes
-from quickthumb.imaging.palettes import Color
+from quickthumb.imaging import distinct_colors, indexed, palettes
+from quickthumb.imaging.indexed import Color
 
 MOST_COLORS = 256
 STRIP_PIXELS = 1 << 18
@@ -42,10 +42,10 @@ def exactly(frames: Sequence[Image.Image], keep_hidden: bool) -> Frames | None:
             if len(found) > MOST_COLORS:
                 return None
     hidden = {color for color in found if not color[3]}
-    if keep_hidden and hidden - {palettes.HIDDEN}:
+    if keep_hidden and hidden - {indexed.HIDDEN}:
         return None
     if hidden:
-        found = found - hidden | {palettes.HIDDEN}
+        found = found - hidden | {indexed.HIDDEN}
     colors = sorted(found, key=_place)
     return [_mapped(frame, colors) for frame in frames]
 
@@ -102,16 +102,16 @@ def _mapped(picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
     """The picture in mode P with exactly these colors, which are all that it has."""
     made = Image.new("L", picture.size)
     for top, strip in strips(picture):
-        made.paste(_quickly(strip, colors) or _indices(palettes.exact(strip, colors)), (0, top))
-    return palettes.with_palette(made, colors)
+        made.paste(_quickly(strip, colors) or _indices(indexed.exact(strip, colors)), (0, top))
+    return indexed.with_palette(made, colors)
 
 
 def _quickly(picture: Image.Image, colors: Sequence[Color]) -> Image.Image | None:
     """The indices of the colors in a strip, as Pillow finds them by cells of 4 × 4 × 4 levels: thirty times faster than
-    `palettes.exact`. None if that misses any."""
+    `indexed.exact`. None if that misses any."""
     if picture.mode != "RGB":
         return None
-    palette = palettes.with_palette(Image.new("P", (1, 1)), colors)
+    palette = indexed.with_palette(Image.new("P", (1, 1)), colors)
     found = picture.quantize(palette=palette, dither=Image.Dither.NONE)
     return _indices(found) if found.convert("RGB").tobytes() == picture.tobytes() else None
 

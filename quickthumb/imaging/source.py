@@ -13,12 +13,14 @@ from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.exif import told_by_exif
-from quickthumb.imaging.formats.row import Transparent, too_many_frames
+from quickthumb.imaging.formats.row import Composed, Transparent, too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
+# Frames that are shown for 10 ms or less are shown for 100 ms by Firefox, Chrome and Safari, in every format.
+_TOO_SHORT, _USUAL = 10.0, 100.0
 # Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
 MOST_EXIF_BYTES = 256 * 1024
 
@@ -49,6 +51,7 @@ class Source:
     exif: Image.Exif | None
     transparent: Transparent | None  # what stands for transparent in a frame; None: Pillow tells
     limits: Limits
+    composed: Composed | None = None  # the frames, if Pillow does not compose them
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -62,13 +65,18 @@ class Source:
         not decode to its end.
         """
         check_pixels(*self.size, count, self.limits)
+        composed = self.composed.frames() if self.composed else None
         first = 1 if getattr(self.image, "default_image", False) else 0
         for index in range(first, first + count):
             checkpoint()
             with decoding():
-                picture, scale = self._decode(index, count, draft)
-                milliseconds = float(self.image.info.get("duration") or 0)
-            yield Frame(Level(picture, scale), milliseconds)
+                if composed:
+                    (picture, milliseconds), scale = next(composed), (1.0, 1.0)
+                else:
+                    picture, scale = self._decode(index, count, draft)
+                    milliseconds = float(self.image.info.get("duration") or 0)
+            yield Frame(Level(picture, scale), milliseconds if milliseconds > _TOO_SHORT else _USUAL)
+            del picture  # before the next one is decoded
 
     def _decode(self, index: int, count: int, draft: int) -> tuple[Image.Image, tuple[float, float]]:
         image, decoder = self.image, self.format.decoder
@@ -116,7 +124,9 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             warnings=warnings,
         )
         with decoding():
-            source.has_alpha = image.has_transparency_data
+            if row.decoder.compose:
+                source.composed = row.decoder.compose(path, size, frame_count)
+            source.has_alpha = source.composed.has_alpha if source.composed else image.has_transparency_data
             samples.check(image)
             if row.decoder.late_metadata:
                 image.load()

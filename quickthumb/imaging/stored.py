@@ -47,9 +47,10 @@ class Stored:
 
     @property
     def likely_mode(self) -> str:
-        """The mode, or the worst one. A GIF's frames after the first are in color."""
+        """The mode, or the worst one. Only a GIF of one frame that covers its screen can be gray."""
         mode = self.mode or _WORST_MODES.get(self.format, "RGB")
-        return "RGBA" if self.frames > 1 and self.format == "gif" else mode
+        composed = self.frames > 1 or (mode == "L" and self.has_key)
+        return "RGBA" if composed and self.format == "gif" else mode
 
     @property
     def pixel_bytes(self) -> int:

@@ -131,6 +131,12 @@ class Output(BaseModel):
         description="Keep every pixel exactly: for webp, and for png, which otherwise chooses 256 colors for a smaller "
         "picture of a source with a palette, if the loss cannot be seen.",
     )
+    dither: bool = Field(
+        True,
+        description="For gif, where a picture has more colors than a GIF can hold: mix dots of two colors where smooth "
+        "areas would show steps. Colors that fill areas stay exact. Animations are never dithered: the dots would seem "
+        "to crawl.",
+    )
     max_bytes: int | None = Field(
         None,
         ge=100,

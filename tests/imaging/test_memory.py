@@ -15,6 +15,7 @@ from quickthumb.imaging.memory import estimate_decode_bytes, estimate_file_bytes
 from quickthumb.model.output import Output, parse_output
 from tests.imaging.conftest import LIMITS
 from tests.imaging.footprint import CODECS_BYTES, MEBIBYTE, needs_proc, peak_bytes
+from tests.imaging.gifs import Drawn, gif
 from tests.imaging.pictures import noise
 
 
@@ -95,6 +96,26 @@ def test_the_coefficients_of_a_sequential_jpeg_in_scans_count(tmp_path: Path) ->
     assert peak > 2000 * 1500 * 6
     assert peak < estimate + CODECS_BYTES
     assert estimate < 2000 * 1500 * 6 * 1.2
+
+
+@needs_proc
+@pytest.mark.parametrize("order", [{"width": 64}, {"format": "png"}])
+def test_a_gif_on_a_transparent_screen_counts(tmp_path: Path, order: dict[str, Any]) -> None:
+    source = tmp_path / "small.gif"
+    source.write_bytes(gif((3000, 2000), Drawn((0, 0, 2990, 2000), 0, right=1)))
+    estimate = estimate_file_bytes(source, [parse_output(order)], LIMITS)
+    assert peak_bytes(source, tmp_path, [order]) < estimate + CODECS_BYTES
+
+
+@needs_proc
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("dither", ["yes", "no"])
+def test_choosing_the_colors_of_a_gif_counts(tmp_path: Path, mode: str, dither: str) -> None:
+    source, size = tmp_path / "noise.png", (2400, 1800)
+    Image.merge("RGBA", [Image.effect_noise(size, 200) for _ in range(4)]).convert(mode).save(source, compress_level=1)
+    order = {"format": "gif", "dither": dither}
+    estimate = estimate_file_bytes(source, [parse_output(order)], LIMITS)
+    assert peak_bytes(source, tmp_path, [order]) < estimate + CODECS_BYTES
 
 
 @needs_proc

@@ -7,10 +7,22 @@ slow for a file of a million empty frames, and would accept a file that ends wit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, too_many_frames
+from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME, TRAILER, count_frames, numbers, table_bytes
+from quickthumb.imaging.formats.row import (
+    Asked,
+    Composed,
+    Decoder,
+    Encoder,
+    Format,
+    Header,
+    Options,
+    Window,
+    too_many_frames,
+)
 from quickthumb.imaging.formats.watch import Allowance, Steps
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
@@ -27,30 +39,18 @@ AVERAGE_BLOCK_BYTES = 128
 # By how much frames after the first may extend the screen, if that has more than a megapixel.
 MOST_GROWTH = 1.25
 SMALL_PIXELS = 1_000_000
-EXTENSION = 0x21
-FRAME = 0x2C
-TRAILER = 0x3B
-
-# One of the palette's 256 colors is reserved for transparent pixels.
-_COLORS = 255
-# Alpha below this becomes transparent: a GIF has no partial transparency.
-_OPAQUE = 128
 
 
 def read_header(window: Window) -> Header:
     screen = window.at(6, 7)
-    frame = window.at(_first_frame(window, 13 + _table_bytes(screen[4])) + 1, 8)
-    return Header("gif", *_extended(_numbers(screen[:4]), frame))
+    frame = window.at(_first_frame(window, 13 + table_bytes(screen[4])) + 1, 8)
+    return Header("gif", *_extended(numbers(screen[:4]), frame))
 
 
 def _extended(size: list[int], frame: bytes) -> list[int]:
     """The size of a screen that also shows a frame with those fields."""
-    left, top, width, height = _numbers(frame[:8])
+    left, top, width, height = numbers(frame[:8])
     return [max(size[0], left + width), max(size[1], top + height)]
-
-
-def _table_bytes(flags: int) -> int:
-    return 3 * 2 ** ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0
 
 
 def _first_frame(window: Window, offset: int) -> int:
@@ -77,7 +77,7 @@ class _Frames:
     size with the first of them; decoders would take each to its full size, and all after it."""
 
     def __init__(self, screen: bytes, limits: Limits) -> None:
-        self._size = _numbers(screen)
+        self._size = numbers(screen)
         self._limits = limits
         self._count = self._most_pixels = 0
 
@@ -98,14 +98,14 @@ def watch(limits: Limits) -> Steps:
     """Counts frames, extensions and the blocks in them, up to the end of the animation."""
     blocks = Allowance("blocks", MOST_SHORT_BLOCKS, AVERAGE_BLOCK_BYTES)
     screen = yield 0, 13
-    skipped, frames = _table_bytes(screen[10]), _Frames(screen[6:10], limits)
+    skipped, frames = table_bytes(screen[10]), _Frames(screen[6:10], limits)
     while (kind := (yield skipped, 1)[0]) != TRAILER:
         blocks.take(0)
         skipped = 0
         if kind == FRAME:
             fields = yield 0, 9
             frames.take(fields)
-            skipped = _table_bytes(fields[8]) + 1  # and the initial size of the LZW codes
+            skipped = table_bytes(fields[8]) + 1  # and the initial size of the LZW codes
         elif kind == EXTENSION:
             skipped = 1
         else:
@@ -116,49 +116,14 @@ def watch(limits: Limits) -> Steps:
         skipped = 0
 
 
-def _numbers(fields: bytes) -> list[int]:
-    return [int.from_bytes(fields[start : start + 2], "little") for start in range(0, len(fields), 2)]
+def _count(_: Image.Image, source: Path, stop: int) -> int:
+    return count_frames(source, stop)
 
 
-def _count_frames(_: Image.Image, source: Path, stop: int) -> int:
-    """The number of frames, or `stop` if there are at least that many (GIF89a specification, appendix B).
+def _compose(source: Path, size: tuple[int, int], count: int) -> Composed:
+    from quickthumb.imaging.gif_frames import GifAnimation
 
-    Accepts a missing trailer, as browsers do. Raises BrokenImage if the file ends within a block.
-    """
-    frames = 0
-    with source.open("rb") as file:
-        screen = _read(file, 13)
-        _skip_colors(file, screen[10])
-        while frames < stop:
-            kind = file.read(1)
-            if kind == b",":
-                _skip_colors(file, _read(file, 9)[8])
-                _read(file, 1)  # the initial size of the LZW codes
-                _skip_blocks(file)
-                frames += 1
-            elif kind == b"!":
-                _read(file, 1)
-                _skip_blocks(file)
-            elif kind in (b";", b""):
-                break
-    return frames
-
-
-def _skip_colors(file: BinaryIO, flags: int) -> None:
-    if flags & 0x80:
-        _read(file, 3 << (flags & 7) + 1)
-
-
-def _skip_blocks(file: BinaryIO) -> None:
-    while size := _read(file, 1)[0]:
-        _read(file, size)
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
-        raise BrokenImage("The image is damaged: the GIF ends too early.")
-    return data
+    return GifAnimation(source, size, count)
 
 
 def _plays(loop: Any) -> int:
@@ -170,37 +135,22 @@ def _loop(plays: int) -> int | None:
     return None if plays == 1 else max(0, plays - 1)
 
 
-def _with_palette(picture: Image.Image, alone: bool) -> Image.Image:
-    """The picture with a palette of its own, by median cut. Only a still is dithered: in an animation the dots would
-    seem to crawl."""
-    if picture.mode == "L":
-        return picture
-    from PIL import Image
+def _give_palette(
+    frames: list[Image.Image], dither: bool, source_colors: int | None, checkpoint: Callable[[], None]
+) -> None:
+    from quickthumb.imaging.gif_writing import give_palette
 
-    rgb = picture.convert("RGB")
-    made = rgb.quantize(_COLORS, Image.Quantize.MEDIANCUT)
-    if alone:
-        made = rgb.quantize(palette=made, dither=Image.Dither.FLOYDSTEINBERG)
-    if picture.mode == "RGBA":
-        _cut_out(made, picture.getchannel("A"))
-    return made
+    give_palette(frames, dither, source_colors, checkpoint)
 
 
-def _cut_out(picture: Image.Image, alpha: Image.Image) -> None:
-    hidden = alpha.point([255 if sample < _OPAQUE else 0 for sample in range(256)])
-    colors = (picture.getpalette() or [])[: 3 * _COLORS]
-    picture.putpalette(colors + [0] * (768 - len(colors)))
-    picture.paste(_COLORS, mask=hidden)
-    picture.info["transparency"] = _COLORS
+def _write(frames: Sequence[Image.Image], milliseconds: Sequence[int], loop: int | None, file: BinaryIO) -> None:
+    from quickthumb.imaging.gif_writing import write
 
-
-def _disposal(frames: list[Image.Image]) -> Options:
-    """Where a frame is transparent, the frame before it must not show through."""
-    return {"disposal": 2 if any("transparency" in frame.info for frame in frames) else 1}
+    write(frames, milliseconds, loop, file)
 
 
 def _options(_: Asked) -> Options:
-    return {}
+    return {"interlace": 0}  # interlaced rows take more bytes
 
 
 GIF = Format(
@@ -209,7 +159,7 @@ GIF = Format(
     extensions=("gif",),
     signatures=(b"GIF87a", b"GIF89a"),
     read_header=read_header,
-    decoder=Decoder(pillow=("GIF",), watch=watch, count_frames=_count_frames, plays=_plays),
+    decoder=Decoder(pillow=("GIF",), watch=watch, count_frames=_count, compose=_compose, plays=_plays),
     encoder=Encoder(
         "GIF",
         _options,
@@ -218,7 +168,8 @@ GIF = Format(
         ticks_milliseconds=(10,),
         most_ticks=2**16 - 1,
         loop=_loop,
-        prepare=_with_palette,
-        animation_options=_disposal,
+        least_ticks=2,
+        prepare=_give_palette,
+        write=_write,
     ),
 )

@@ -7,7 +7,7 @@ handles missing bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -167,6 +167,22 @@ class Screened:
     warnings: list[str]
 
 
+class Composed(Protocol):
+    """The frames of a file as they are shown."""
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether any frame may show transparent pixels."""
+
+    @property
+    def colors(self) -> int:
+        """The number of colors in the palettes of the file."""
+
+    def frames(self) -> Iterator[tuple[Image.Image, float]]:
+        """Each frame, in one of resampling's MODES, and how many milliseconds it is shown. May raise anything, as
+        decoders do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """How Pillow reads a format.
@@ -194,6 +210,8 @@ class Decoder:
     reads_whole: bool = False
     # Counts the frames of the opened file at that path, up to the given number. None: only the first picture is used.
     count_frames: Callable[[Image.Image, Path, int], int] | None = None
+    # Composes so many frames of the file at that path, on a canvas of that size, in place of Pillow.
+    compose: Callable[[Path, tuple[int, int], int], Composed] | None = None
     # How often an animation is shown, given Pillow's `loop`; 0 is forever.
     plays: Callable[[Any], int] = _showings
     # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
@@ -234,10 +252,15 @@ class Encoder:
     # Pillow's option `loop` for an animation that is shown this many times (0: forever); a result of None leaves the
     # option out. None in place of the function: such files always repeat forever.
     loop: Callable[[int], int | None] | None = _same
-    # Converts a picture to what the encoder takes; the flag says whether it is the only frame.
-    prepare: Callable[[Image.Image, bool], Image.Image] | None = None
-    # More options that depend on the frames of an animation.
-    animation_options: Callable[[list[Image.Image]], Options] | None = None
+    # How many of these units a frame is shown at least, since browsers show shorter ones longer.
+    least_ticks: int = 0
+    # Converts the frames of a result, in place, to what the encoder takes. Given are whether to dither a still, the
+    # number of colors that the source had (None if unknown), and a function to call before each frame.
+    prepare: Callable[[list[Image.Image], bool, int | None, Callable[[], None]], None] | None = None
+    # Writes an animation in place of Pillow: the frames, how many milliseconds each is shown, and what `loop` gave.
+    write: Callable[[Sequence[Image.Image], Sequence[int], int | None, BinaryIO], None] | None = None
+    # Mends the file of an animation that Pillow has written.
+    finish: Callable[[BinaryIO, Sequence[Image.Image]], None] | None = None
     # Ways to write the frames: the usual one, then those that take longer and may be smaller. None: there is one.
     ways: Callable[[list[Image.Image], Asked], Iterator[tuple[list[Image.Image], Options]]] | None = None
     # The options that carry XMP.

@@ -1,10 +1,17 @@
 """WebP (RFC 9649): lossy, lossless, or extended with a canvas, animation and metadata."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, if_arrived, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, count_with_pillow
 from quickthumb.model.errors import BrokenImage
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CHUNKS_START = 12
 CONTENT_START = 20
@@ -13,6 +20,7 @@ NEXT_CHUNK = CONTENT_START + 10
 MOST_CHUNKS = 4096
 # Flags of the extended format: the file holds EXIF, or XMP.
 METADATA_FLAGS = 0x08 | 0x04
+ALPHA_FLAG = 0x10
 
 
 def read_header(window: Window) -> Header:
@@ -72,6 +80,16 @@ def _options(asked: Asked) -> Options:
     return {"quality": asked.quality, "method": 4}
 
 
+def _mark_alpha(file: BinaryIO, frames: Sequence[Image.Image]) -> None:
+    """Says in the header that the animation has transparent pixels. libwebp says so only if a frame's data has; it cuts
+    frames to what is visible, so what is left may be opaque, and readers would take the rest for black."""
+    file.seek(0)
+    start = file.read(CONTENT_START + 1)
+    if start[CHUNKS_START:].startswith(b"VP8X") and any(frame.mode == "RGBA" for frame in frames):
+        file.seek(CONTENT_START)
+        file.write(bytes([start[CONTENT_START] | ALPHA_FLAG]))
+
+
 WEBP = Format(
     name="webp",
     media_type="image/webp",
@@ -79,5 +97,5 @@ WEBP = Format(
     signatures=(b"RIFF????WEBP",),
     read_header=read_header,
     decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow),
-    encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383),
+    encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383, finish=_mark_alpha),
 )
