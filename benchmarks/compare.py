@@ -41,23 +41,29 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Medians: of both sides' times, in milliseconds of the row's measure, and of the ratios of adjacent runs."""
+    """Medians: of both sides' times, in milliseconds of the row's measure, and of the ratios of adjacent runs; and the
+    bytes of both sides' files."""
 
     ours: float
     theirs: float
     wall: float
     cpu: float
+    bytes: tuple[int, int]
 
 
 def rows(corpus: Path) -> list[Row]:
     """The lines of the table."""
     photo, paper = corpus / "photos" / "street-2725x2225.jpg", corpus / "photos" / "paper-rgba-2048x1536.png"
+    screen, animated = corpus / "reported" / "palette16_screenshot.png", corpus / "animated"
     return [
         Row(Task("JPEG → 720 × 588 JPEG q80", photo, (720,), "jpeg"), 1.0),
         Row(Task("JPEG → 128 px JPEG", photo, (128,), "jpeg"), 0.9),
         Row(Task("JPEG → five JPEGs, one job", photo, FIVE, "jpeg"), 0.4, "cpu"),
         Row(Task("PNG RGBA → 720 × 540 PNG, level 6", paper, (720,), "png"), 1.1),
         Row(Task("JPEG → 720 WebP q80, effort 4", photo, (720,), "webp"), 1.0),
+        Row(Task("PNG of 16 colors → 600 × 400 PNG of 256", screen, (600,), "png", palette=True), 2.0),
+        Row(Task("GIF, 10 frames → 278 × 214 GIF (75 %)", animated / "loop-3.gif", (278,), "gif"), 1.0),
+        Row(Task("GIF, 30 frames → 60 × 60 GIF (75 %)", animated / "rotating-squares.gif", (60,), "gif"), 1.0),
     ]
 
 
@@ -75,7 +81,8 @@ def compare(row: Row, sides: tuple[Side, Side], folders: tuple[Path, Path], roun
     times = [(one.wall_seconds, other.wall_seconds) for one, other in pairs]
     cpu = [(one.cpu_seconds, other.cpu_seconds) for one, other in pairs]
     ours, theirs = (statistics.median(side) for side in zip(*(cpu if row.measure == "cpu" else times), strict=True))
-    return Ratios(ours * 1e3, theirs * 1e3, _ratio(times), _ratio(cpu))
+    made = [sum(path.stat().st_size for path in folder.iterdir()) for folder in folders]
+    return Ratios(ours * 1e3, theirs * 1e3, _ratio(times), _ratio(cpu), (made[0], made[1]))
 
 
 def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
@@ -93,7 +100,9 @@ def print_row(row: Row, found: Ratios) -> None:
     ratio, unit = (found.cpu, "ms CPU") if row.measure == "cpu" else (found.wall, "ms")
     verdict = "" if ratio <= row.target else " (missed)"
     times = f"{found.ours:.1f} {unit} | {found.theirs:.1f} {unit}"
-    print(f"| {row.task.name} | {times} | {ratio:.2f} | ≤ {row.target}{verdict} | {found.cpu:.2f} |", flush=True)
+    sizes = f"{found.bytes[0]} | {found.bytes[1]}"
+    measured = f"{times} | {ratio:.2f} | ≤ {row.target}{verdict} | {found.cpu:.2f} | {sizes}"
+    print(f"| {row.task.name} | {measured} |", flush=True)
 
 
 def print_quality(corpus: Path, sides: tuple[Side, Side], folders: tuple[Path, Path]) -> None:
@@ -162,7 +171,8 @@ def main() -> None:
         for folder in folders:
             folder.mkdir()
         print_machine(sharp.versions)
-        print("| task | QuickThumb | sharp | ratio | target | ratio of CPU times |\n|---|---|---|---|---|---|")
+        print("| task | QuickThumb | sharp | ratio | target | ratio of CPU times | bytes | sharp's bytes |")
+        print("|" + "---|" * 8)
         for row in rows(arguments.corpus):
             print_row(row, compare(row, (Ours(), sharp), folders, arguments.rounds))
         print_quality(arguments.corpus, (Ours(), sharp), folders)

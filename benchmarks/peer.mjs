@@ -6,13 +6,16 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 const encoders = {
-  jpeg: (image, { optimise }) => image.jpeg({ quality: 80, optimiseCoding: optimise }),
-  png: (image) => image.png({ compressionLevel: 6, adaptiveFiltering: true }),
-  webp: (image) => image.webp({ quality: 80, effort: 4 }),
+  jpeg: (image, { quality, optimise }) => image.jpeg({ quality, optimiseCoding: optimise }),
+  png: (image, { palette }) => image.png({ compressionLevel: 6, adaptiveFiltering: !palette, palette }),
+  gif: (image) => image.gif(),
+  webp: (image, { quality }) => image.webp({ quality, effort: 4 }),
+  avif: (image, { quality }) => image.avif({ quality }),
 };
 
-async function make({ source, width, format, optimise, target }) {
-  await encoders[format](sharp(source).resize({ width }), { optimise }).toFile(target);
+async function make({ source, width, format, target, ...options }) {
+  const image = sharp(source, { animated: format === 'gif' });
+  await encoders[format](image.resize({ width }), options).toFile(target);
 }
 
 async function measure(outputs) {

@@ -22,15 +22,21 @@ LIMITS = Limits(max_pixels=200_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The outputs of one source in one job. Only widths and formats, which mean the same on both sides."""
+    """The outputs of one source in one job. Only widths and formats, which mean the same on both sides.
+
+    `quality` is for the formats that have one. `palette` tells sharp to write a PNG with a palette; QuickThumb does so
+    by itself for a source that has one.
+    """
 
     name: str
     source: Path
     widths: tuple[int, ...]
     format: str
+    palette: bool = False
+    quality: int = 80
 
     def outputs(self) -> list[Output]:
-        quality = {"quality": 80} if self.format != "png" else {}
+        quality = {"quality": self.quality} if self.format not in ("png", "gif") else {}
         return [
             Output.model_validate({"name": f"w{width}", "width": width, "format": self.format, **quality})
             for width in self.widths
@@ -84,6 +90,8 @@ class Sharp:
                 "source": str(task.source),
                 "width": width,
                 "format": task.format,
+                "palette": task.palette,
+                "quality": task.quality,
                 "optimise": width <= OWN_TABLES_WIDTH,
                 "target": str(folder / f"w{width}.{extension}"),
             }

@@ -6,15 +6,17 @@ process-wide settings are made here, once, at import.
 
 import errno
 import io
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from PIL import Image, _imaging
 
 from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Header, Seeking
+from quickthumb.imaging.formats.splice import splice
 from quickthumb.imaging.formats.watch import check_file
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
@@ -52,41 +54,43 @@ DECODERS = _set_up_decoders()
 
 
 @contextmanager
-def opened(source: Path, limits: Limits) -> Iterator[Image.Image]:
+def opened(source: Path, limits: Limits, warnings: list[str] | None = None) -> Iterator[Image.Image]:
     """Opens the source with an allowed decoder, which reads the header and decodes nothing yet.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, BrokenImage for a damaged header, and
     TooManyPixels and TooManyParts by the file alone, before a decoder sees it: opening a WebP allocates its whole
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
+
+    Adds to `warnings` what is wrong with the file beside its pixels, and was hidden from the decoder; without them, the
+    pixels are not to be decoded, and their checksums are not looked at.
     """
     header = _check(source, limits)
     row = named(header.format)
-    try:
-        with decoding():
-            # No other decoder than the one whose bounds were checked: several take files that begin alike.
-            image: Image.Image = Image.open(source, formats=row.decoder.pillow[:1])
-    except BrokenImage:
-        with _mended(source, row, limits) as image:
-            yield image
-        return
-    with image:
+    with ExitStack() as stack:
+        file = _screened(source, row, warnings, stack)
+        try:
+            with decoding():
+                # No other decoder than the one whose bounds were checked: several take files that begin alike.
+                image: Image.Image = Image.open(file, formats=row.decoder.pillow[:1])
+        except BrokenImage:
+            image = _mended(source, row, limits, stack)
+        stack.enter_context(image)
         if header.shown and not row.decoder.turns_upright and image.size == (header.width, header.height):
             image.info[SHOWN] = header.shown
         yield image
 
 
-@contextmanager
-def _mended(source: Path, row: Format, limits: Limits) -> Iterator[Image.Image]:
+def _mended(source: Path, row: Format, limits: Limits, stack: ExitStack) -> Image.Image:
     """Opens a file that Pillow cannot open as it is. The opened image says why in `patched.reason`."""
     with decoding():
         file = row.decoder.mend(source, limits) if row.decoder.mend else None
     if file is None:
         raise BrokenImage("The image is damaged and could not be decoded.")
-    with io.BufferedReader(file) as reader:
-        with decoding():
-            image: Any = Image.open(reader, formats=row.decoder.pillow[:1])
-        image.patched = file
-        yield image
+    reader = stack.enter_context(io.BufferedReader(file))
+    with decoding():
+        image: Any = Image.open(reader, formats=row.decoder.pillow[:1])
+    image.patched = file
+    return cast("Image.Image", image)
 
 
 @contextmanager
@@ -121,7 +125,21 @@ def _check(source: Path, limits: Limits) -> Header:
         check_pixels(header.width, header.height, 1, limits)
         if check := named(header.format).decoder.check:
             check(Seeking(file), header, limits)
-        if watch := make_watch(limits, start):
+        watch = None if row.decoder.screen else make_watch(limits, start)
+        if watch:
             file.seek(0)
             check_file(file, watch)
     return header
+
+
+def _screened(source: Path, row: Format, warnings: list[str] | None, stack: ExitStack) -> Path | BinaryIO:
+    """The source as the decoder may see it: the file itself, unless something in it must be hidden."""
+    if row.decoder.screen is None:
+        return source
+    file = stack.enter_context(source.open("rb", buffering=0))
+    screened = row.decoder.screen(file, warnings is not None)
+    if warnings is not None:
+        warnings += screened.warnings
+    if len(screened.parts) == 1 and screened.parts[0] == (0, os.fstat(file.fileno()).st_size):
+        return source
+    return stack.enter_context(splice(file, screened.parts))

@@ -81,8 +81,11 @@ def _beside(stored: Stored) -> tuple[float, float]:
     most, after = (0.0, 0.0)
     if stored.frames > 1:
         most, after = _BESIDE_FRAMES.get(stored.format, (0.0, 0.0))
+    core_bytes = _MODE_BYTES.get(stored.likely_mode, 4)
     own_most, own_after = _BESIDE.get(stored.format, (0.0, 0.0))
     most, after = most + own_most, after + own_after
+    if stored.has_wide_key and stored.frames > 1:  # the second decoder goes from frame to frame with the first
+        most, after = most + core_bytes + most, after + core_bytes + after
     if stored.format == "avif" and stored.has_alpha:
         most, after = most + _AVIF_ALPHA, after + 1.0
     if stored.format == "avif" and stored.frames > 1:

@@ -4,14 +4,16 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import BinaryIO, cast
 
 from PIL import Image
 
+from quickthumb.imaging import growth
 from quickthumb.imaging.formats.row import Asked, Encoder, Options
 from quickthumb.imaging.hdr.hdr_file import NoRoomForClaims
 from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_METADATA
@@ -41,30 +43,39 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
     `max_bytes`.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
-    options = {**metadata, **options}
+    ways = _ways(frames, rendition)
+    usual = next(ways)
 
-    def save(quality: int | None) -> BinaryIO:
+    def save(quality: int | None, way: tuple[list[Image.Image], Options] = usual) -> BinaryIO:
         checkpoint()
-        return _with_gain_map(_save(frames, rendition, quality, options), rendition)
+        return _with_gain_map(_save(way[0], rendition, quality, {**metadata, **options, **way[1]}), rendition)
+
+    def others(quality: int | None) -> Iterator[BinaryIO]:
+        return (save(quality, way) for way in ways)
 
     try:
-        file, quality = _saved(save, rendition)
+        file, quality = _saved(save, others, rendition)
     except (InvalidParameter, NoRoomForClaims) as error:
         if rendition.gain_map is None:
             raise
         rendition.gain_map = None
         rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
-        file, quality = _saved(save, rendition)
+        file, quality = _saved(save, others, rendition)
     rendition.gain_map = None
     return Encoded(file, _length(file), quality, _count_frames(file, rendition))
 
 
-def _saved(save: Callable[[int | None], BinaryIO], rendition: Rendition) -> tuple[BinaryIO, int | None]:
+def _saved(
+    save: Callable[[int | None], BinaryIO], others: Callable[[int | None], Iterator[BinaryIO]], rendition: Rendition
+) -> tuple[BinaryIO, int | None]:
+    """The file, and its quality. `others` makes it in other ways, which may be smaller."""
     output = rendition.output
     if output.max_bytes is not None:
         return _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     quality = _quality(rendition)
-    return save(quality), quality
+    file = growth.no_larger(save(quality), rendition, partial(others, quality))
+    growth.warn_of(rendition, _length(file), quality)
+    return file, quality
 
 
 def _with_gain_map(file: BinaryIO, rendition: Rendition) -> BinaryIO:
@@ -80,6 +91,16 @@ def _with_gain_map(file: BinaryIO, rendition: Rendition) -> BinaryIO:
             whole.close()
             raise
     return whole
+
+
+def _ways(frames: list[Image.Image], rendition: Rendition) -> Iterator[tuple[list[Image.Image], Options]]:
+    find = rendition.encoder.ways
+    return find(frames, _asked(frames, rendition, None)) if find else iter([(frames, {})])
+
+
+def _asked(frames: list[Image.Image], rendition: Rendition, quality: int | None) -> Asked:
+    output, pixels = rendition.output, math.prod(frames[0].size)
+    return Asked(quality, output.lossless, pixels, rendition.from_palette, rendition.keeps_profile)
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -117,9 +138,8 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
 
 
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
-    asked = Asked(quality, rendition.output.lossless, math.prod(frames[0].size))
     encoder = rendition.encoder
-    options = {**options, **encoder.options(asked)}
+    options = {**options, **encoder.options(_asked(frames, rendition, quality))}
     file = scratch()
     try:
         if len(frames) == 1:

@@ -182,7 +182,15 @@ def _encoding_bytes(stored: Stored, drawing: Drawing, drawn: Drawn) -> int:
     chosen, _ = _chosen(stored, drawing.output)
     pixels, frames = math.prod(drawing.plan.canvas), _frames(stored, drawing)
     is_gray, has_alpha = drawn.pixel_bytes == 1, drawn.has_alpha
-    return encoding_bytes(drawing.output, chosen.name, pixels, frames, is_gray=is_gray, has_alpha=has_alpha)
+    return encoding_bytes(
+        drawing.output,
+        chosen.name,
+        pixels,
+        frames,
+        is_gray=is_gray,
+        has_alpha=has_alpha,
+        from_palette=stored.likely_mode == "P" or not stored.mode,
+    )
 
 
 def _map_bytes(stored: Stored, drawing: Drawing, drawn: Drawn) -> int:

@@ -1,8 +1,9 @@
 """The source: what its header says, and its frames as plain pictures."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.recovery import Failed
-from quickthumb.imaging.formats.row import Composed, Seeking, too_many_frames
+from quickthumb.imaging.formats.row import Composed, Seeking, Transparent, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
@@ -47,11 +48,13 @@ class Source:
     frame_count: int
     turn: Turn  # makes it upright
     has_alpha: bool
+    has_palette: bool
+    bytes: int  # of the file
     plays: int  # how often an animation is shown; 0 is forever
     color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
     exif: Image.Exif | None
-    key_color: object  # stands for transparent in every frame
+    transparent: Transparent | None  # what stands for transparent in a frame; None: Pillow tells
     code_points: CodePoints | None  # of its colors
     limits: Limits
     path: Path
@@ -96,7 +99,8 @@ class Source:
         if self.color_space == color.CIELAB:
             picture = color.from_cielab(image)
         else:
-            picture = samples.plain(image, self.key_color if decoder.key_color else image.info.get("transparency"))
+            told = self.transparent(index) if self.transparent else image.info.get("transparency")
+            picture = samples.plain(image, told)
         part = self.shown or (0, 0, *self.size)
         return (picture if part == (0, 0, *picture.size) else picture.crop(part)), (1.0, 1.0)
 
@@ -129,7 +133,8 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
 
     Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames.
     """
-    with opened(path, limits) as image:
+    warnings: list[str] = []
+    with opened(path, limits, warnings) as image, _transparent(image, path, limits) as transparent:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
         shown = image.info.get(SHOWN)
@@ -144,15 +149,18 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
             frame_count=frame_count,
             turn=UPRIGHT,
             has_alpha=False,
+            has_palette=image.mode == "P",
+            bytes=path.stat().st_size,
             plays=row.decoder.plays(image.info.get("loop")),
             color_space=row.decoder.color_space(image) if row.decoder.color_space else "",
             info=dict(image.info),
             exif=None,
-            key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
+            transparent=transparent,
             code_points=read_code_points(path, row),
             limits=limits,
             path=path,
             fills=fills,
+            warnings=warnings,
         )
         if row.decoder.judge_end:
             source.warnings += row.decoder.judge_end(source.failed(), frame_count)
@@ -168,6 +176,11 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
         _find_gain_map(source, path)
         _warn(source)
         yield source
+
+
+def _transparent(image: Image.Image, path: Path, limits: Limits) -> AbstractContextManager[Transparent | None]:
+    told = opened_as(image.format).decoder.transparent
+    return told(image, partial(opened, path, limits)) if told else nullcontext()
 
 
 def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) -> int:

@@ -10,6 +10,7 @@ from quickthumb.imaging.decoders import SHOWN
 from quickthumb.imaging.formats import Format
 from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png_keys import has_wide_key
 from quickthumb.imaging.hdr.stored_map import StoredMap, worst_for
 from quickthumb.imaging.orientation import Size, from_exif
 
@@ -30,6 +31,7 @@ class Stored:
 
     `width` and `height` are in pixels, as stored or upright. `mode` is Pillow's. `has_key` says that a color may stand
     for transparent, `has_profile` that colors may have to be converted, `is_cielab` that they surely must be;
+    `has_wide_key` that the picture of a PNG is decoded twice because of its key;
     `may_turn` says that the picture may be stored on its side; `upright` is its size once it stands upright, if that is
     known; `shown` is the size of the part that is to be shown, if that is not all. `in_scans` says that a JPEG has
     several scans; `samples` is its number of samples per pixel, or that of a HEIF without its transparency, and
@@ -45,6 +47,7 @@ class Stored:
     has_key: bool = True
     has_profile: bool = True
     is_cielab: bool = False
+    has_wide_key: bool = False
     may_turn: bool = True
     upright: Size | None = None
     shown: Size | None = None
@@ -119,6 +122,7 @@ def told_by(image: Image.Image, row: Format, frames: int, points: CodePoints | N
         has_key="transparency" in image.info,
         has_profile=image.mode == "CMYK" or describes_colors(image.info, points),
         is_cielab=bool(row.decoder.color_space and row.decoder.color_space(image)),
+        has_wide_key=row.name == "png" and has_wide_key(image),
         may_turn=_may_turn(image, row),
         upright=_upright(image, row),
         shown=_shown(image),

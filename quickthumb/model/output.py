@@ -127,7 +127,9 @@ class Output(BaseModel):
         None, ge=1, le=100, description="Quality 1…100, for jpeg, webp and avif; the defaults are 80, 80 and 60."
     )
     lossless: bool = Field(
-        False, description="Keep every pixel exactly: for webp, and for png, which is always lossless."
+        False,
+        description="Keep every pixel exactly: for webp, and for png, which otherwise chooses 256 colors for a smaller "
+        "picture of a source with a palette, if the loss cannot be seen.",
     )
     dither: bool = Field(
         True,

@@ -1,7 +1,8 @@
 """ICO: Windows icons, several pictures in one file, each a PNG or a bitmap."""
 
 from quickthumb.imaging.formats.bmp import bitmap_size, has_runs
-from quickthumb.imaging.formats.png import SIGNATURE, read_size, require_sound_chunks
+from quickthumb.imaging.formats.png import read_size, require_sound_chunks
+from quickthumb.imaging.formats.png_chunks import SIGNATURE
 from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
 from quickthumb.model.errors import BrokenImage
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from quickthumb.imaging.formats.exif import UPRIGHT, turned
 from quickthumb.imaging.formats.partial import recover_part
+from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE, ChunkCount
 from quickthumb.imaging.formats.png_color import read_code_points
+from quickthumb.imaging.formats.png_faults import MOST_TEXT_BYTES, find_faults
+from quickthumb.imaging.formats.png_keys import transparent
 from quickthumb.imaging.formats.png_orientation import XMP, Told
 from quickthumb.imaging.formats.row import (
     Asked,
@@ -19,27 +23,20 @@ from quickthumb.imaging.formats.row import (
     Header,
     NeedMore,
     Options,
+    Screened,
     Window,
     count_with_pillow,
 )
-from quickthumb.imaging.formats.watch import Allowance
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
-# Length and name.
-CHUNK_HEAD_BYTES = 8
-# Encoders cut pixels into chunks of 8 KiB or more; Pillow takes about 10 µs for each.
-MOST_SHORT_CHUNKS = 10_000
-AVERAGE_CHUNK_BYTES = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
-MOST_TEXT_BYTES = 16 * 1024 * 1024
 
 
 def read_header(window: Window) -> Header:
@@ -62,13 +59,13 @@ def _orientation(window: Window) -> int:
     told = Told()
     offset = SECOND_CHUNK
     for _ in range(MOST_CHUNKS):
-        chunk = window.at(offset, CHUNK_HEAD_BYTES)
+        chunk = window.at(offset, HEAD_BYTES)
         length, name = int.from_bytes(chunk[:4], "big"), chunk[4:]
         if name == b"IDAT":
             break
         if wanted := told.wants(name, length):
-            told.take(name, window.at(offset + CHUNK_HEAD_BYTES, wanted))
-        offset += CHUNK_HEAD_BYTES + length + 4
+            told.take(name, window.at(offset + HEAD_BYTES, wanted))
+        offset += HEAD_BYTES + length + 4
     return told.orientation or UPRIGHT
 
 
@@ -77,17 +74,14 @@ def watch(_: Limits) -> Generator[tuple[int, int], bytes, int | None]:
 
     Raises BrokenImage at a second header: decoders would believe that one.
     """
-    chunks = Allowance("chunks", MOST_SHORT_CHUNKS, AVERAGE_CHUNK_BYTES)
-    told, is_first, frames, skipped = Told(), True, 0, len(SIGNATURE)
+    chunks, told, frames, skipped = ChunkCount(), Told(), 0, len(SIGNATURE)
     while True:
-        head = yield skipped, CHUNK_HEAD_BYTES
+        head = yield skipped, HEAD_BYTES
         length, name = int.from_bytes(head[:4], "big"), head[4:]
-        chunks.take(length)
+        chunks.take(name, length)
         if name == b"IEND":
             return told.orientation
-        if name == b"IHDR" and not is_first:
-            raise BrokenImage("The image is damaged: the PNG has two headers.")
-        is_first, frames = False, frames + (name == b"fdAT")
+        frames += name == b"fdAT"
         # Pillow looks no further than the first frame of an animation.
         taken = 0 if frames else told.wants(name, length)
         if taken:
@@ -100,31 +94,35 @@ def require_sound_chunks(window: Window, start: int) -> None:
     steps = watch(Limits())
     at = start + next(steps)[0]
     with contextlib.suppress(NeedMore, StopIteration):
-        while not window.ends_before(at + CHUNK_HEAD_BYTES - 1):
-            skipped, _ = steps.send(window.at(at, CHUNK_HEAD_BYTES))
-            at += CHUNK_HEAD_BYTES + skipped
-
-
-def _key_color(image: Image.Image) -> object:
-    """The color that stands for transparent, in 8 bits; Pillow leaves it in 16 bits for 16-bit pictures."""
-    key = image.info.get("transparency")
-    sixteen = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-    if sixteen and isinstance(key, tuple):
-        return tuple(sample >> 8 for sample in key)
-    if image.mode.startswith("I;16") and isinstance(key, int):
-        return round(key / 257)
-    return key
+        while not window.ends_before(at + HEAD_BYTES - 1):
+            skipped, _ = steps.send(window.at(at, HEAD_BYTES))
+            at += HEAD_BYTES + skipped
 
 
 def _set_up() -> None:
-    """Bounds what the texts of one file unfold to: they are read, but only XMP is ever used."""
+    """Bounds what the texts and the profile of one file unfold to. Pillow would refuse a file that exceeds this, so
+    `screen` hides what does."""
     from PIL import PngImagePlugin
 
-    PngImagePlugin.MAX_TEXT_MEMORY = MOST_TEXT_BYTES
+    PngImagePlugin.MAX_TEXT_MEMORY = PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT_BYTES
+
+
+def screen(file: BinaryIO, with_pixels: bool) -> Screened:
+    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does, and
+    BrokenImage for damaged pixels if they are looked at."""
+    file_bytes = file.seek(0, os.SEEK_END)
+    faults = find_faults(file, file_bytes, with_pixels)
+    return Screened(faults.parts(file_bytes), faults.warnings)
 
 
 def _options(_: Asked) -> Options:
-    return {"compress_level": 6}
+    return {}
+
+
+def _ways(frames: list[Image.Image], asked: Asked) -> Iterator[tuple[list[Image.Image], Options]]:
+    from quickthumb.imaging import png_ways
+
+    return png_ways.ways(frames, asked)
 
 
 def _xmp(block: bytes) -> Options:
@@ -146,9 +144,10 @@ PNG = Format(
         pillow=("PNG",),
         set_up=_set_up,
         watch=watch,
+        screen=screen,
         count_frames=count_with_pillow,
-        key_color=_key_color,
         code_points=read_code_points,
+        transparent=transparent,
         late_metadata=True,
         recover=recover_part,
     ),
@@ -159,6 +158,7 @@ PNG = Format(
         ticks_milliseconds=(1, 10, 1000),
         most_ticks=2**16 - 1,
         max_side=LARGEST_SIDE,
+        ways=_ways,
         xmp=_xmp,
     ),
 )

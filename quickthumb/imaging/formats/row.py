@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from quickthumb.imaging.formats.code_points import CodePoints
+from quickthumb.imaging.formats.splice import Parts
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -117,16 +119,21 @@ if TYPE_CHECKING:
     from quickthumb.imaging.formats.row import Header, Window
     from quickthumb.imaging.patched import PatchedFile
 
+    Again = Callable[[], AbstractContextManager[Image.Image]]
+
 Options = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an encoder's options depend on: quality, whether to be lossless, and the number of pixels of one frame."""
+    """What an encoder's options depend on: quality, whether to be lossless, and the number of pixels of one frame;
+    whether the source had a palette, and whether the result has a color profile, which must fit its pixels."""
 
     quality: int | None
     lossless: bool
     pixels: int
+    from_palette: bool = False
+    has_profile: bool = False
 
 
 def _nothing() -> None:
@@ -154,6 +161,18 @@ def count_with_pillow(image: Image.Image, _: Path, __: int) -> int:
     """The number of frames that Pillow reports, less a default image that is shown in place of the animation."""
     count: int = getattr(image, "n_frames", 1)
     return count - (1 if getattr(image, "default_image", False) else 0)
+
+
+# What stands for transparent in the frame of that number once it is decoded: a color, or a channel of alpha.
+Transparent = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The parts of a file that a decoder may see, and warnings about the others."""
+
+    parts: Parts
+    warnings: list[str]
 
 
 class Composed(Protocol):
@@ -187,6 +206,10 @@ class Decoder:
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
+    # Says what Pillow may see of an open, unbuffered file, so that it does not refuse faults beside the pixels. Raises
+    # what `watch` raises, which is not asked again; and BrokenImage for pixels with a wrong checksum, if the flag says
+    # that they will be decoded.
+    screen: Callable[[BinaryIO, bool], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
     # Pillow reads the whole file into memory and parses it there.
@@ -207,8 +230,9 @@ class Decoder:
     # Says what the receipt tells of the end of an opened file with that many frames. Raises BrokenImage if it ends too
     # early.
     judge_end: Callable[[Failed, int], tuple[str, ...]] | None = None
-    # The one color of the opened file that stands for transparent in all frames. None: each frame has its own.
-    key_color: Callable[[Image.Image], object] | None = None
+    # Holds what tells which color of the opened file stands for transparent; the other argument opens the file once
+    # more. None: Pillow tells it for each frame.
+    transparent: Callable[[Image.Image, Again], AbstractContextManager[Transparent]] | None = None
     # The color space of an opened file if Pillow leaves the conversion of its samples to us; else empty.
     color_space: Callable[[Image.Image], str] | None = None
     # Reads the code points of the colors of a file, which Pillow does not tell; it may raise BrokenImage and
@@ -258,6 +282,8 @@ class Encoder:
     write: Callable[[Sequence[Image.Image], Sequence[int], int | None, BinaryIO], None] | None = None
     # Mends the file of an animation that Pillow has written.
     finish: Callable[[BinaryIO, Sequence[Image.Image]], None] | None = None
+    # Ways to write the frames: the usual one, then those that take longer and may be smaller. None: there is one.
+    ways: Callable[[list[Image.Image], Asked], Iterator[tuple[list[Image.Image], Options]]] | None = None
     # The options that carry XMP.
     xmp: Callable[[bytes], Options] = _xmp
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from quickthumb.imaging.formats.ico import ENTRY_BYTES, MOST_ICONS
-from quickthumb.imaging.formats.png import SIGNATURE
+from quickthumb.imaging.formats.png_chunks import SIGNATURE
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import Bounded, Patch
 from quickthumb.imaging.location.png import find_in_chunks

@@ -6,7 +6,7 @@ A chunk that cannot be patched in its place becomes a chunk of zeros under a nam
 import zlib
 from collections.abc import Generator, Iterator
 
-from quickthumb.imaging.formats.png import CHUNK_HEAD_BYTES, SIGNATURE
+from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE
 from quickthumb.imaging.formats.png_orientation import XMP
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
@@ -33,9 +33,9 @@ def find_in_png(window: Bounded) -> Iterator[Patch]:
 def find_in_chunks(window: Bounded, start: int) -> Generator[Patch, None, int]:
     """Location in the chunks of the PNG that begins at `start`; returns where it ends. Raises TooInvolved."""
     offset, name = start + len(SIGNATURE), b""
-    while offset + CHUNK_HEAD_BYTES <= window.size and name != b"IEND":
-        head = window.at(offset, CHUNK_HEAD_BYTES)
-        content, name = offset + CHUNK_HEAD_BYTES, head[4:]
+    while offset + HEAD_BYTES <= window.size and name != b"IEND":
+        head = window.at(offset, HEAD_BYTES)
+        content, name = offset + HEAD_BYTES, head[4:]
         # A chunk may be cut.
         length = min(int.from_bytes(head[:4], "big"), window.size - content)
         if name not in PIXELS and length:
