@@ -59,6 +59,11 @@ class Color:
         """Whether there is nothing to convert."""
         return self.mode != "CMYK" and (self._parsed is None or _describes_srgb(self._parsed))
 
+    @property
+    def is_for_gray(self) -> bool:
+        """Whether the profile describes grays only."""
+        return self.profile is not None and self.profile[16:20] == b"GRAY"
+
     def keeps(self, wanted: bool, can: bool) -> bool:
         """Whether a result keeps the source's colors and profile, if that is `wanted` and the format `can` hold one.
 

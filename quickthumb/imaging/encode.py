@@ -23,12 +23,13 @@ _BEST_QUALITY = 95
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """An encoded file: its content, at its start, for the caller to read and close; its size in bytes, the quality it
-    was encoded at (None if there is none), and its number of frames."""
+    was encoded at (None if there is none), its number of frames, and whether its metadata could be written."""
 
     content: BinaryIO
     bytes: int
     quality: int | None
     frames: int
+    has_metadata: bool = True
 
 
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
@@ -36,13 +37,25 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
 
     Takes the pictures of the rendition, so that each is freed as soon as possible. Calls `checkpoint` before each
     encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into `max_bytes`.
+    Metadata that the encoder refuses is left out, with a warning.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
-    options = {**metadata, **options}
+    written = dict(metadata)
 
     def save(quality: int | None) -> BinaryIO:
         checkpoint()
-        return _save(frames, rendition, quality, options)
+        try:
+            return _save(frames, rendition, quality, {**written, **options})
+        except Exception as error:  # encoders raise nearly anything, too
+            if (
+                not written
+                or (isinstance(error, OSError) and error.errno is not None)
+                or isinstance(error, MemoryError)
+            ):
+                raise
+            written.clear()
+            rendition.warnings.append("The metadata could not be written and was left out.")
+            return _save(frames, rendition, quality, options)
 
     output = rendition.output
     if output.max_bytes is not None:
@@ -50,7 +63,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
     else:
         quality = _quality(rendition)
         file = save(quality)
-    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition), written == metadata)
 
 
 def _quality(rendition: Rendition) -> int | None:
@@ -100,6 +113,8 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     try:
         frames[0].save(file, rendition.encoder.pillow, **options)
         file.seek(0)
+        if rendition.encoder.finish:
+            rendition.encoder.finish(file, options)
     except BaseException:
         file.close()
         raise

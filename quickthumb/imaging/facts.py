@@ -7,6 +7,7 @@ from PIL import Image
 
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.levels import Levels
+from quickthumb.imaging.metadata import Provenance
 from quickthumb.imaging.orientation import Turn
 from quickthumb.imaging.placeholder import thumbhash
 from quickthumb.imaging.source import Source
@@ -21,7 +22,8 @@ class Facts:
     """What is known of a source after decoding. Width and height are in pixels of the upright picture.
 
     `dominant_color` is the most frequent color, rounded, as `#rrggbb` in sRGB. `thumbhash` is a placeholder of about 25
-    bytes (https://evanw.github.io/thumbhash/), in base64.
+    bytes (https://evanw.github.io/thumbhash/), in base64. `provenance` is what the file says about the picture's
+    origin, null if it says nothing.
     """
 
     format: str
@@ -31,9 +33,10 @@ class Facts:
     has_alpha: bool
     dominant_color: str
     thumbhash: str
+    provenance: Provenance | None = None
 
 
-def gather(source: Source, levels: Levels, color: Color) -> Facts:
+def gather(source: Source, levels: Levels, color: Color, provenance: Provenance | None) -> Facts:
     """Gathers the facts from the source and its first frame."""
     small = _small(source, levels, color)
     return Facts(
@@ -44,6 +47,7 @@ def gather(source: Source, levels: Levels, color: Color) -> Facts:
         has_alpha=source.has_alpha,
         dominant_color=_dominant_color(small),
         thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
+        provenance=provenance,
     )
 
 

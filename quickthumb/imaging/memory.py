@@ -19,6 +19,7 @@ from quickthumb.imaging.encoding_memory import encoding_bytes
 from quickthumb.imaging.formats import Encoder, Format, named, opened_as
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.levels import FEED_MARGIN, SMALL_PIXELS, draft_scale
+from quickthumb.imaging.metadata.xmp import MOST_NODES
 from quickthumb.imaging.orientation import UPRIGHT, Size, by_degrees, mirroring
 from quickthumb.imaging.rendition import choose
 from quickthumb.imaging.slant import plan_window
@@ -30,8 +31,11 @@ from quickthumb.model.output import Output
 
 # A profile or an XMP block as it is read, as it is assembled, and as it is passed to the code that parses it.
 _BLOCK_COPIES = 4
-# Each number of an EXIF block becomes an object of Python's.
-_EXIF_COPIES = 48
+# Each entry of an EXIF block becomes an object of Python's. Of an AVIF that is turned, Pillow writes EXIF anew, for
+# which each number becomes one.
+_EXIF_COPIES, _NUMBERS_COPIES = 16, 48
+# An element of XMP becomes an object with a dictionary and a list; the shortest has four letters.
+_ELEMENT_BYTES, _ELEMENT_LETTERS = 600, 4
 # All levels together, compared with the largest: each has that many times fewer pixels than the next larger one.
 _LEVELS_SHARE = 1 / (FEED_MARGIN**2 - 1)
 
@@ -81,7 +85,10 @@ def _metadata_bytes(image: Image.Image) -> int:
     blocks = {key: value for key, value in image.info.items() if isinstance(value, bytes | str)}
     exif = len(blocks.pop("exif", b""))
     segments = sum(len(content) for _, content in getattr(image, "applist", ()))
-    return exif * _EXIF_COPIES + (sum(map(sys.getsizeof, blocks.values())) + segments) * _BLOCK_COPIES
+    elements = min(len(blocks.get("xmp", b"")) // _ELEMENT_LETTERS, MOST_NODES)
+    copies = _NUMBERS_COPIES if image.format == "AVIF" else _EXIF_COPIES
+    kept = (sum(map(sys.getsizeof, blocks.values())) + segments) * _BLOCK_COPIES
+    return exif * copies + elements * _ELEMENT_BYTES + kept
 
 
 def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:

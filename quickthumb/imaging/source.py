@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
-from quickthumb.imaging.formats.exif import told_by_exif
+from quickthumb.imaging.formats.exif import is_damaged, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png import unwrapped
 from quickthumb.imaging.formats.row import too_many_frames
 from quickthumb.imaging.levels import Level
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
 from quickthumb.model.limits import Limits
 
 _SRGB_GAMMA = 0.45455
-# Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
+# Cameras write a quarter of this.
 MOST_EXIF_BYTES = 256 * 1024
 
 
@@ -43,7 +44,7 @@ class Source:
     plays: int  # how often an animation is shown; 0 is forever
     color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
-    exif: Image.Exif | None
+    path: Path
     key_color: object  # stands for transparent in every frame
     limits: Limits
     warnings: list[str] = field(default_factory=list)
@@ -103,7 +104,7 @@ def open_source(path: Path, limits: Limits) -> Iterator[Source]:
             plays=row.decoder.plays(image.info.get("loop")),
             color_space=row.decoder.color_space(image) if row.decoder.color_space else "",
             info=dict(image.info),
-            exif=None,
+            path=path,
             key_color=row.decoder.key_color(image) if row.decoder.key_color else None,
             limits=limits,
         )
@@ -129,29 +130,19 @@ def count_frames(image: Image.Image, row: Format, path: Path, limits: Limits) ->
 
 
 def _read_exif(source: Source) -> None:
-    if _exif_bytes(source.info) > MOST_EXIF_BYTES:
+    """Turns the source as its EXIF says, or else its XMP. Only a result that asks for metadata has all of it read."""
+    block, packet = _exif_block(source.image.info), source.image.info.get("xmp")
+    if len(block) > MOST_EXIF_BYTES:
         source.warnings.append("The EXIF data is too large; only the orientation was read.")
-        _turn(source, told_by_exif(source.info.get("exif", b"")))
-        return
-    try:
-        source.exif = source.image.getexif()
-        orientation = source.exif.get(ExifTags.Base.Orientation)
-        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):  # while the file is open
-            source.exif.get_ifd(part)
-        if source.info.get("exif") and not len(source.exif):
-            raise ValueError("nothing in it could be read")
-    except MemoryError:
-        raise
-    except Exception:  # cameras and editors often write damaged EXIF blocks
-        source.exif = None
+    elif is_damaged(block):
         source.warnings.append("The EXIF data is damaged and was left out.")
-        return
-    _turn(source, orientation)
+    _turn(source, told_by_exif(block) or told_by_xmp(packet if isinstance(packet, bytes) else b""))
 
 
-def _exif_bytes(info: dict[Any, Any]) -> int:
-    """The length of an EXIF block, or of the text of a PNG that holds one in hexadecimal digits."""
-    return max(len(info.get("exif") or b""), len(info.get("Raw profile type exif") or "") // 2)
+def _exif_block(info: dict[Any, Any]) -> bytes:
+    """The EXIF of an opened file, or that which a PNG has in hexadecimal digits."""
+    text = info.get("Raw profile type exif")
+    return info.get("exif") or (unwrapped(text) if isinstance(text, str) else b"")
 
 
 def _turn(source: Source, orientation: object) -> None:

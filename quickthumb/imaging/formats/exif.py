@@ -38,6 +38,16 @@ def told_by_exif(block: bytes) -> int | None:
     return UPRIGHT if order is None else _told_by_directory(data, order)
 
 
+def is_damaged(block: bytes) -> bool:
+    """Whether a block is not empty and nothing in it can be read."""
+    data = block.removeprefix(PREFIX).removeprefix(PREFIX)
+    order = _ORDERS.get(data[:4])
+    if order is None:
+        return bool(data)
+    start = int.from_bytes(data[4:8], order)
+    return not any(data[start : start + 2]) or len(data) < start + 2 + ENTRY_BYTES
+
+
 def told_by_xmp(packet: bytes) -> int:
     """The orientation in an XMP packet, 1 … 8; 1 if it gives none."""
     match = _XMP_ORIENTATION.search(packet[:MOST_BYTES])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from quickthumb.imaging.formats.blocks import EXIF, RESOLUTION, TEXTS, Blocks
+from quickthumb.imaging.formats.blocks import XMP as XMP_KIND
 from quickthumb.imaging.formats.exif import MOST_BYTES, if_arrived, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.row import (
     Asked,
@@ -38,6 +41,10 @@ AVERAGE_CHUNK_BYTES = 1024
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
 MOST_TEXT_BYTES = 16 * 1024 * 1024
 XMP = "XML:com.adobe.xmp"
+MOST_KEYWORD_LETTERS = 80
+# ImageMagick and libvips store blocks as texts: a name, a length, and hexadecimal digits (PNG specification, 1.2).
+RAW_PROFILE = "Raw profile type "
+_RAW_PROFILE = re.compile(r"\s*\S+\s+[0-9]+\s+([0-9a-fA-F\s]*)")
 
 
 def read_header(window: Window) -> Header:
@@ -100,6 +107,13 @@ def require_sound_chunks(window: Window, start: int) -> None:
             at += CHUNK_HEAD_BYTES + skipped
 
 
+def unwrapped(text: str) -> bytes:
+    """The block that a text of the kind "Raw profile type …" holds; empty if the text is damaged."""
+    match = _RAW_PROFILE.fullmatch(text)
+    digits = "".join(match[1].split()) if match else ""
+    return bytes.fromhex(digits) if len(digits) % 2 == 0 else b""
+
+
 def _key_color(image: Image.Image) -> object:
     """The color that stands for transparent, in 8 bits; Pillow leaves it in 16 bits for 16-bit pictures."""
     key = image.info.get("transparency")
@@ -122,13 +136,18 @@ def _options(_: Asked) -> Options:
     return {"compress_level": 6}
 
 
-def _xmp(block: bytes) -> Options:
+def _embed(blocks: Blocks) -> Options:
     """A PNG stores XMP in a text chunk of that name (XMP specification, part 3)."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_itxt(XMP, block.decode("utf-8", "replace"))
-    return {"pnginfo": texts}
+    if blocks.xmp:
+        texts.add_itxt(XMP, blocks.xmp.decode("utf-8", "replace"))
+    for keyword, text in blocks.texts:
+        if 0 < len(keyword) < MOST_KEYWORD_LETTERS and "\0" not in text:
+            texts.add_text(keyword, text)
+    options = {"exif": blocks.exif, "dpi": blocks.resolution, "pnginfo": texts if texts.chunks else None}
+    return {name: value for name, value in options.items() if value}
 
 
 PNG = Format(
@@ -152,6 +171,7 @@ PNG = Format(
         ticks_milliseconds=(1, 10, 1000),
         most_ticks=2**16 - 1,
         max_side=LARGEST_SIDE,
-        xmp=_xmp,
+        holds=frozenset({EXIF, XMP_KIND, TEXTS, RESOLUTION}),
+        embed=_embed,
     ),
 )

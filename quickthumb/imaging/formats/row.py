@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from quickthumb.imaging.formats.blocks import EXIF, XMP, Blocks
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -133,8 +134,9 @@ def _same(plays: int) -> int | None:
     return plays
 
 
-def _xmp(block: bytes) -> Options:
-    return {"xmp": block}
+def _embed(blocks: Blocks) -> Options:
+    """What WebP and AVIF take."""
+    return {name: block for name, block in (("exif", blocks.exif), ("xmp", blocks.xmp)) if block}
 
 
 def too_many_frames(limits: Limits) -> TooManyFrames:
@@ -202,7 +204,11 @@ class Encoder:
     lossless: bool = False
     quality: int | None = None
     profile: bool = True
-    metadata: bool = True
+    # Whether a gray picture stays gray in the file.
+    gray: bool = True
+    # The kinds of metadata that a file can hold, and the largest block.
+    holds: frozenset[str] = frozenset({EXIF, XMP})
+    most_block_bytes: int = 16 * 1024 * 1024
     # The units in which a file can count how long its frames are shown, and how many of them one frame can have.
     ticks_milliseconds: tuple[int, ...] = (1,)
     most_ticks: int = 2**24 - 1
@@ -214,8 +220,10 @@ class Encoder:
     prepare: Callable[[Image.Image, bool], Image.Image] | None = None
     # More options that depend on the frames of an animation.
     animation_options: Callable[[list[Image.Image]], Options] | None = None
-    # The options that carry XMP.
-    xmp: Callable[[bytes], Options] = _xmp
+    # The options that carry metadata.
+    embed: Callable[[Blocks], Options] = _embed
+    # Adds to an encoded file, which it may change, what Pillow does not write of these options.
+    finish: Callable[[BinaryIO, Options], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

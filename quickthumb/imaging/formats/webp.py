@@ -79,5 +79,5 @@ WEBP = Format(
     signatures=(b"RIFF????WEBP",),
     read_header=read_header,
     decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow),
-    encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383),
+    encoder=Encoder("WEBP", _options, lossless=True, quality=80, gray=False, max_side=16_383),
 )

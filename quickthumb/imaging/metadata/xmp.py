@@ -1,0 +1,305 @@
+"""XMP packets as trees (XMP specification, part 1; RDF/XML): read, pruned, selected from, added to and written.
+
+A packet is untrusted XML. It is read without a DTD, so there are no entities to expand, and its size, depth and number
+of elements are bounded. Names keep the prefixes of the source; a prefix that is not declared means what it usually
+means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+MOST_PACKET_BYTES = 2 * 1024 * 1024
+MOST_NODES = 10_000
+MOST_DEPTH = 32
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+META = "adobe:ns:meta/"
+# The namespaces that this package names, by their usual prefixes.
+NAMESPACES = {
+    "x": META,
+    "rdf": RDF,
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "dcterms": "http://purl.org/dc/terms/",
+    "cc": "http://creativecommons.org/ns#",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "exifEX": "http://cipa.jp/exif/1.0/",
+    "hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "plus": "http://ns.useplus.org/ldf/xmp/1.0/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xap": "http://ns.adobe.com/xap/1.0/",
+    "xmpNote": "http://ns.adobe.com/xmp/note/",
+    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+}
+_HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+_TAIL = '<?xpacket end="w"?>'
+
+# What the property takes that leads to an extended packet.
+_NOTE_BYTES = 256
+# Characters that XML cannot hold.
+_NOT_XML = {code: None for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
+
+# The namespace and the local name of an element or attribute.
+Name = tuple[str, str]
+
+
+class BadPacket(ValueError):
+    """The packet is not XML that can be read."""
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """An element: its name and attributes as they are written, and its elements and texts in order."""
+
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    parent: Node | None = field(default=None, repr=False)
+    children: list[Node | str] = field(default_factory=list)
+
+    @property
+    def elements(self) -> list[Node]:
+        return [child for child in self.children if isinstance(child, Node)]
+
+    def full(self, name: str) -> Name:
+        """What a written name means here."""
+        prefix, _, local = name.rpartition(":")
+        node: Node | None = self
+        declaration = f"xmlns:{prefix}" if prefix else "xmlns"
+        while node is not None:
+            if declaration in node.attributes:
+                return node.attributes[declaration], local
+            node = node.parent
+        return NAMESPACES.get(prefix, ""), local
+
+    def text(self) -> str:
+        """All text within the element."""
+        return "".join(child.text() if isinstance(child, Node) else child for child in self.children)
+
+    def walk(self) -> Iterator[Node]:
+        """The element and all elements within it."""
+        yield self
+        for child in self.elements:
+            yield from child.walk()
+
+
+class _Builder:
+    """Builds the tree of one packet from the events of the parser."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.is_complete = False
+        self._open: list[Node] = []
+        self._count = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._count += 1
+        if self._count > MOST_NODES or len(self._open) >= MOST_DEPTH:
+            raise BadPacket("too many elements")
+        node = Node(name, dict(attributes), self._open[-1] if self._open else None)
+        if self._open:
+            self._open[-1].children.append(node)
+        else:
+            self.root = node
+        self._open.append(node)
+
+    def end(self, _: str) -> None:
+        self._open.pop()
+        self.is_complete = not self._open
+
+    def text(self, text: str) -> None:
+        if self._open:
+            self._open[-1].children.append(text)
+
+    def refuse(self, *_: object) -> None:
+        raise BadPacket("a document type")
+
+
+def parse(packet: bytes) -> Node:
+    """The root of a packet's tree. Raises BadPacket."""
+    if len(packet) > MOST_PACKET_BYTES:
+        raise BadPacket("too large")
+    packet = packet.strip(b"\0\t\r\n ")
+    try:
+        return _parse(packet)
+    except BadPacket:
+        if _is_utf8(packet):
+            raise
+        return _parse(packet.decode("latin-1").encode())
+
+
+def _parse(packet: bytes) -> Node:
+    builder, parser = _Builder(), expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.text
+    parser.StartDoctypeDeclHandler = builder.refuse
+    try:
+        parser.Parse(packet, True)
+    except expat.ExpatError as error:
+        if not builder.is_complete:  # programs leave junk behind the packet
+            raise BadPacket(str(error)) from None
+    if builder.root is None or not builder.is_complete:
+        raise BadPacket("no element")
+    return builder.root
+
+
+def _is_utf8(packet: bytes) -> bool:
+    try:
+        packet.decode()
+    except UnicodeDecodeError:
+        return packet[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return True
+
+
+def write(root: Node) -> bytes:
+    """A packet in UTF-8."""
+    return f"{_HEAD}\n".encode() + write_bare(root) + f"\n{_TAIL}".encode()
+
+
+def write_bare(root: Node) -> bytes:
+    """A packet in UTF-8, without what marks its beginning and end in a file."""
+    return _written(root).translate(_NOT_XML).encode("utf-8", "replace")
+
+
+def split(root: Node, most_bytes: int) -> tuple[bytes, bytes]:
+    """A packet of at most `most_bytes`, and the extended packet for what it has no room for: its largest properties
+    (XMP specification, part 3, section 1.1.3.1). Both are empty if that does not help. Changes the tree."""
+    packet = write(root)
+    if len(packet) <= most_bytes:
+        return packet, b""
+    excess, rest = len(packet) - most_bytes + _NOTE_BYTES, new_packet()
+    sizes = [(len(write_bare(child)), node, child) for node in descriptions(root) for child in node.elements]
+    for size, node, child in sorted(sizes, key=lambda each: -each[0]):
+        if excess > 0:
+            target = _own_description(rest)
+            target.children.append(_detached(child, target))
+            node.children.remove(child)
+            excess -= size
+    extended = write_bare(rest)
+    digest = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper()
+    add_property(root, "xmpNote:HasExtendedXMP", "", [digest])
+    packet = write(root)
+    return (packet, extended) if len(packet) <= most_bytes else (b"", b"")
+
+
+def _written(node: Node) -> str:
+    attributes = "".join(f' {name}="{_escaped(value)}"' for name, value in node.attributes.items())
+    content = "".join(_written(child) if isinstance(child, Node) else html.escape(child) for child in node.children)
+    return f"<{node.name}{attributes}>{content}</{node.name}>" if content else f"<{node.name}{attributes}/>"
+
+
+def _escaped(value: str) -> str:
+    return html.escape(value).replace("\n", "&#10;").replace("\t", "&#9;").replace("\r", "&#13;")
+
+
+def new_packet() -> Node:
+    """A packet without properties."""
+    root = Node("x:xmpmeta", {"xmlns:x": META})
+    rdf = Node("rdf:RDF", {"xmlns:rdf": RDF}, root)
+    root.children.append(rdf)
+    rdf.children.append(Node("rdf:Description", {"rdf:about": ""}, rdf))
+    return root
+
+
+def descriptions(root: Node) -> list[Node]:
+    """The elements whose attributes and elements are the properties of the picture."""
+    for node in root.walk():
+        if node.full(node.name) == (RDF, "RDF"):
+            return node.elements
+    return []
+
+
+def names(root: Node) -> set[Name]:
+    """The names of all properties of the picture that a packet gives."""
+    found: set[Name] = set()
+    for node in descriptions(root):
+        found.update(child.full(child.name) for child in node.elements)
+        found.update(node.full(attribute) for attribute in node.attributes)
+    return found
+
+
+def prune(root: Node, is_stale: Callable[[Name], bool]) -> None:
+    """Removes every element and attribute whose name is stale, wherever it is in a packet."""
+    for node in root.walk():
+        for attribute in list(node.attributes):
+            if not attribute.startswith("xmlns") and is_stale(node.full(attribute)):
+                del node.attributes[attribute]
+        node.children = [
+            child for child in node.children if not (isinstance(child, Node) and is_stale(child.full(child.name)))
+        ]
+
+
+def copy_properties(root: Node, made: Node, is_wanted: Callable[[Name], bool]) -> int:
+    """Copies the wanted properties of a packet to another, which lacks them; returns how many were copied."""
+    present = names(made)
+    target = _own_description(made)
+    before = len(target.children)
+    for node in descriptions(root):
+        for attribute, value in node.attributes.items():
+            name = node.full(attribute)
+            if not attribute.startswith("xmlns") and is_wanted(name) and name not in present:
+                target.children.append(Node(attribute, _declared(node, [attribute]), target, [value]))
+                present.add(name)
+        for child in node.elements:
+            name = child.full(child.name)
+            if is_wanted(name) and name not in present:
+                target.children.append(_detached(child, target))
+                present.add(name)
+    return len(target.children) - before
+
+
+def _own_description(root: Node) -> Node:
+    """The element of a packet to which properties are added."""
+    for node in descriptions(root):
+        if node.full(node.name) == (RDF, "Description"):
+            return node
+    for node in root.walk():
+        if node.full(node.name) == (RDF, "RDF"):
+            made = Node("rdf:Description", {"xmlns:rdf": RDF, "rdf:about": ""}, node)
+            node.children.append(made)
+            return made
+    made = new_packet().elements[0]
+    made.parent = root
+    root.children.append(made)
+    return made.elements[0]
+
+
+def _detached(node: Node, target: Node) -> Node:
+    """A copy of an element that declares every prefix it uses, so that it means the same anywhere."""
+    names = [name for each in node.walk() for name in (each.name, *each.attributes)]
+    return Node(node.name, {**_declared(node, names), **node.attributes}, target, node.children)
+
+
+def _declared(node: Node, names: Sequence[str]) -> dict[str, str]:
+    prefixes = {name.rpartition(":")[0] for name in names if not name.startswith("xmlns")} - {"", "xml"}
+    return {f"xmlns:{prefix}": node.full(f"{prefix}:")[0] for prefix in sorted(prefixes)}
+
+
+def add_property(root: Node, written: str, form: str, values: Sequence[str]) -> bool:
+    """Adds a property such as `dc:creator` unless a packet gives it already; returns whether it did.
+
+    `form` is that of its values: `Seq` or `Bag` (a list), `Alt` (one text for all languages), or empty for one text.
+    """
+    prefix, _, local = written.partition(":")
+    if (NAMESPACES[prefix], local) in names(root):
+        return False
+    target = _own_description(root)
+    made = Node(written, {f"xmlns:{prefix}": NAMESPACES[prefix]}, target)
+    target.children.append(made)
+    if not form:
+        made.children.append(values[0])
+        return True
+    array = Node(f"rdf:{form}", {"xmlns:rdf": RDF}, made)
+    made.children.append(array)
+    language = {"xml:lang": "x-default"} if form == "Alt" else {}
+    array.children.extend(Node("rdf:li", dict(language), array, [value]) for value in values)
+    return True
