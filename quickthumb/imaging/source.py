@@ -21,6 +21,8 @@ from quickthumb.model.limits import Limits
 _SRGB_GAMMA = 0.45455
 # Cameras write a quarter of this.
 MOST_EXIF_BYTES = 256 * 1024
+EXIF_TOO_LARGE = "The EXIF data is too large; only the orientation was read."
+EXIF_DAMAGED = "The EXIF data is damaged and was left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,9 @@ def _read_exif(source: Source) -> None:
     """Turns the source as its EXIF says, or else its XMP. Only a result that asks for metadata has all of it read."""
     block, packet = _exif_block(source.image.info), source.image.info.get("xmp")
     if len(block) > MOST_EXIF_BYTES:
-        source.warnings.append("The EXIF data is too large; only the orientation was read.")
+        source.warnings.append(EXIF_TOO_LARGE)
     elif is_damaged(block):
-        source.warnings.append("The EXIF data is damaged and was left out.")
+        source.warnings.append(EXIF_DAMAGED)
     _turn(source, told_by_exif(block) or told_by_xmp(packet if isinstance(packet, bytes) else b""))
 
 

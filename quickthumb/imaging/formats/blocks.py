@@ -15,8 +15,8 @@ class Blocks:
     """What a result shall hold, as bytes that are ready to be written; empty for what it shall not.
 
     `exif` is a TIFF structure without the prefix that JPEG puts before it; `xmp` is a packet in UTF-8, and
-    `extended_xmp` what it has no room for; `iptc` are datasets of IPTC-IIM; `texts` are keywords and texts of a PNG;
-    `resolution` is in dots per inch, across and down.
+    `extended_xmp` what it has no room for; `iptc` are Photoshop's image resources that hold IPTC-IIM; `texts` are
+    keywords and texts of a PNG; `resolution` is in dots per inch, across and down.
     """
 
     exif: bytes = b""

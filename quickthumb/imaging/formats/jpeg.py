@@ -29,6 +29,7 @@ ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 START_OF_SCAN = 0xDA
 END_OF_IMAGE = 0xD9
 APP1 = 0xE1
+APP13 = 0xED
 # Start-of-frame markers of JPEGs without progression, whose first scan may be all there is.
 SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 # A JPEG has one; a few programs continue a long block in further segments.
@@ -155,12 +156,13 @@ def _options(asked: Asked) -> Options:
 
 
 def _embed(blocks: Blocks) -> Options:
-    segments = [(0xED, blocks.iptc)] if blocks.iptc else []
+    """What Pillow has no option for, or not in this order, goes into `extra` as whole segments."""
+    segments = [(APP1, XMP + blocks.xmp)] if blocks.xmp else []
     segments += [(APP1, part) for part in _extended_parts(blocks.extended_xmp)]
+    segments += [(APP13, blocks.iptc)] if blocks.iptc else []
     extra = b"".join(bytes((0xFF, kind)) + (len(part) + 2).to_bytes(2, "big") + part for kind, part in segments)
     options = {
         "exif": PREFIX + blocks.exif if blocks.exif else b"",
-        "xmp": blocks.xmp,
         "extra": extra,
         "comment": blocks.comment,
         "dpi": blocks.resolution,

@@ -9,7 +9,7 @@ from quickthumb.imaging.metadata import exif, gif_blocks, iptc, png_texts, xmp
 from quickthumb.imaging.metadata.exif import Exif
 from quickthumb.imaging.metadata.iptc import Dataset
 from quickthumb.imaging.metadata.xmp import Node
-from quickthumb.imaging.source import MOST_EXIF_BYTES, Source
+from quickthumb.imaging.source import EXIF_DAMAGED, EXIF_TOO_LARGE, MOST_EXIF_BYTES, Source
 from quickthumb.model.errors import BrokenImage
 
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -20,8 +20,8 @@ _EXTENDED_HEAD_BYTES = 32 + 4 + 4
 
 @dataclass(slots=True)
 class Found:
-    """What was found, as bytes. `packets` are XMP packets, the main one first; `file_exif` says that EXIF is in the
-    directory of a TIFF; `refused` are warnings of what could not be read."""
+    """What was found, as bytes. `packets` are XMP packets, the main one first; `refused` names what could not be read,
+    each with a warning."""
 
     exif: Exif | None = None
     packets: list[bytes] = field(default_factory=list)
@@ -29,18 +29,18 @@ class Found:
     texts: list[tuple[str, str]] = field(default_factory=list)
     comment: bytes = b""
     resolution: tuple[float, float] | None = None
-    refused: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
 
-    def trees(self) -> list[Node]:
-        """The packets that can be read, as new trees."""
-        read = []
+    def trees(self) -> tuple[list[Node], list[tuple[str, str]]]:
+        """The packets that can be read, as new trees, and what could not be read, with a warning."""
+        read, refused = [], []
         for packet in filter(None, self.packets):
             try:
                 read.append(xmp.parse(packet))
             except xmp.BadPacket:
                 reason = "too large" if len(packet) > xmp.MOST_PACKET_BYTES else "damaged"
-                self.refused.append(f"The XMP data is {reason} and was left out.")
-        return read
+                refused.append(("XMP", f"The XMP data is {reason} and was left out."))
+        return read, refused
 
 
 def read(source: Source, *, keeps_colors: bool) -> Found:
@@ -52,16 +52,20 @@ def read(source: Source, *, keeps_colors: bool) -> Found:
     if found.resolution is None and found.exif is not None:
         found.resolution = found.exif.resolution
     if found.exif is not None and found.exif.refused:
-        found.refused.append("Some of the EXIF data is not valid and was left out.")
+        found.refused.append(("some EXIF", "Some of the EXIF data is not valid and was left out."))
     return found
 
 
 def _read_block(found: Found, block: bytes, keeps_colors: bool) -> None:
-    if not block or len(block) > MOST_EXIF_BYTES:
-        return
-    with suppress(BrokenImage):  # opening the file has warned of it
-        found.exif = exif.read_block(block, keeps_colors)
-        _take_embedded(found, found.exif.embedded)
+    if len(block) > MOST_EXIF_BYTES:
+        found.refused.append(("EXIF", EXIF_TOO_LARGE))
+    elif block:
+        try:
+            found.exif = exif.read_block(block, keeps_colors)
+        except BrokenImage:
+            found.refused.append(("EXIF", EXIF_DAMAGED))
+        else:
+            _take_embedded(found, found.exif.embedded)
 
 
 def _take_embedded(found: Found, blocks: dict[int, bytes]) -> None:
@@ -137,7 +141,7 @@ def _read_png(source: Source, found: Found, keeps_colors: bool) -> None:
     found.datasets = iptc.read(iptc.in_resources(resources) or resources)
     found.texts, found.resolution = texts.texts, texts.resolution
     if texts.too_large:
-        found.refused.append("The texts are too large; some were left out.")
+        found.refused.append(("some texts", "The texts are too large; some were left out."))
     _read_block(found, block, keeps_colors)
 
 

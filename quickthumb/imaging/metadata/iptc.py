@@ -105,8 +105,11 @@ def write(datasets: Iterable[Dataset]) -> bytes:
     return b"".join(parts)
 
 
-def wrap(data: bytes) -> bytes:
-    """The content of a JPEG's segment APP13 with these datasets."""
+def wrap(datasets: list[Dataset]) -> bytes:
+    """Photoshop's image resources with these datasets, as a segment APP13 of a JPEG holds them; empty without any."""
+    if not datasets:
+        return b""
+    data = write(datasets)
     resource = b"8BIM" + _RESOURCE.to_bytes(2, "big") + b"\0\0" + len(data).to_bytes(4, "big")
     return PHOTOSHOP + resource + data + b"\0" * (len(data) % 2)
 

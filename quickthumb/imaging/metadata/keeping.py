@@ -104,13 +104,15 @@ class _Selection:
         def is_wanted(name: Name) -> bool:
             return properties.tells_rights(name) or (keeps_label and properties.is_label(name))
 
-        for tree in source.trees():
+        trees, refused = source.trees()
+        for tree in trees:
             xmp.copy_properties(tree, self.tree, is_wanted)
         if source.exif is not None:
             self.exif = source.exif.rights()
         self.datasets = iptc.select_rights(source.datasets)
         self.texts = [text for text in source.texts if text[0] in png_texts.RIGHTS]
-        self.warnings += source.refused
+        for what, warning in (*source.refused, *refused):
+            self.drop(what, warning)
 
     def take_all(self, source: Found, keeps_colors: bool) -> None:
         """Takes everything that is still true."""
@@ -118,7 +120,8 @@ class _Selection:
         def is_stale(name: Name) -> bool:
             return properties.is_stale(name, keeps_colors=keeps_colors)
 
-        for index, tree in enumerate(source.trees()):
+        trees, refused = source.trees()
+        for index, tree in enumerate(trees):
             xmp.prune(tree, is_stale)
             if index == 0:
                 self.tree = tree
@@ -131,7 +134,8 @@ class _Selection:
                 self.warnings.append("The maker notes in the EXIF data could not be kept.")
         self.datasets, self.texts = source.datasets, source.texts
         self.comment, self.resolution = source.comment, source.resolution
-        self.warnings += source.refused
+        for what, warning in (*source.refused, *refused):
+            self.drop(what, warning)
 
     def drop(self, what: str, warning: str) -> None:
         """Notes what the result lacks, for the receipt."""
@@ -201,7 +205,7 @@ class _Selection:
             exif=self._exif_block(most) if EXIF in holds else b"",
             xmp=packet if XMP in holds else b"",
             extended_xmp=extended if XMP in holds else b"",
-            iptc=self._fitting("IPTC", iptc.write(self.datasets), most) if IPTC in holds else b"",
+            iptc=self._fitting("IPTC", iptc.wrap(self.datasets), most) if IPTC in holds else b"",
             texts=tuple(self.texts) if TEXTS in holds else (),
             comment=self._fitting("comment", self.comment, most) if COMMENT in holds else b"",
             resolution=self.resolution if RESOLUTION in holds else None,
@@ -210,10 +214,13 @@ class _Selection:
     def _packet(self, most: int) -> tuple[bytes, bytes]:
         if not xmp.names(self.tree) - {(xmp.RDF, "about")} and not self.tree.text().strip():
             return b"", b""
+        rights = xmp.new_packet()
+        xmp.copy_properties(self.tree, rights, lambda name: properties.tells_rights(name) or properties.is_label(name))
         packet, extended = xmp.split(self.tree, most)
-        if not packet:
-            self.drop("XMP", "The XMP data is too large and was left out.")
-        return packet, extended
+        if packet:
+            return packet, extended
+        self.drop("XMP", "The XMP data is too large; only the rights in it were kept.")
+        return xmp.split(rights, most)
 
     def _exif_block(self, most: int) -> bytes:
         block = self.exif.tobytes()

@@ -42,16 +42,16 @@ class Texts:
         elif keyword:
             self.texts.append((keyword, text))
 
-    def unfolded(self, packed: bytes) -> bytes:
-        """What a compressed text unfolds to; empty if it is damaged or too large."""
+    def unfolded(self, packed: bytes) -> bytes | None:
+        """What a compressed text unfolds to; None if it is damaged or too large."""
         unpacker = zlib.decompressobj()
         try:
             found = unpacker.decompress(packed, self.left_bytes)
         except zlib.error:
-            return b""
+            return None
         if unpacker.unconsumed_tail:
             self.too_large = True
-            return b""
+            return None
         self.left_bytes -= len(found)
         return found
 
@@ -100,8 +100,8 @@ def _read_plain(found: Texts, content: bytes) -> None:
 
 def _read_compressed(found: Texts, content: bytes) -> None:
     keyword, _, packed = content.partition(b"\0")
-    if packed[:1] == b"\0":
-        found.add_text(keyword.decode("latin-1"), found.unfolded(packed[1:]).decode("latin-1"))
+    if packed[:1] == b"\0" and (text := found.unfolded(packed[1:])) is not None:
+        found.add_text(keyword.decode("latin-1"), text.decode("latin-1"))
 
 
 def _read_international(found: Texts, content: bytes) -> None:
@@ -109,7 +109,8 @@ def _read_international(found: Texts, content: bytes) -> None:
     parts = rest[2:].split(b"\0", 2)
     if len(parts) == 3:
         text = found.unfolded(parts[2]) if rest[:2] == b"\1\0" else parts[2]
-        found.add_text(keyword.decode("latin-1"), text.decode("utf-8", "replace"))
+        if text is not None:
+            found.add_text(keyword.decode("latin-1"), text.decode("utf-8", "replace"))
 
 
 _READERS: dict[bytes, Callable[[Texts, bytes], None]] = {

@@ -23,7 +23,8 @@ from quickthumb.model.errors import BrokenImage
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # As an attribute, as an element with a text, or as an element with the attribute rdf:resource.
 _LABEL = re.compile(
-    rb"""DigitalSourceType(?:\s*=\s*["']|\s+[\w:]{1,64}\s*=\s*["']|\s*>)\s*([\w:/.#-]{1,200})\s*["'<]""", re.ASCII
+    rb"DigitalSourceType[^<]{0,400}?(https?://cv\.iptc\.org/newscodes/digitalsourcetype/[A-Za-z]{1,64})"
+    rb"|DigitalSourceType(?:\s{0,9}=\s{0,9}[\"']|[^<>]{0,400}>)\s{0,99}([A-Za-z]{1,64})\s{0,99}[\"'<]"
 )
 _MENTIONED = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,64})")
 # The types that label generated pictures; of several in one manifest, the first of these counts.
@@ -64,7 +65,7 @@ def find_origin(source: Source) -> Origin:
     extensions = _gif_extensions(source) if source.format.name == "gif" else {}
     packets = [*_packets(source), extensions.get(gif_blocks.XMP_NAME, b"")]
     manifest = extensions.get(gif_blocks.C2PA_NAME, _manifest(source))
-    label = next((match[1].decode() for packet in packets if (match := _LABEL.search(packet))), "")
+    label = next((_label_of(packet) for packet in packets if b"DigitalSourceType" in packet), "")
     if not label and manifest and (term := _mentioned(manifest)):
         label = VOCABULARY + term
     c2pa: Literal["present", "remote"] | None = "present" if manifest is not None else None
@@ -72,7 +73,12 @@ def find_origin(source: Source) -> Origin:
         c2pa = "remote"
     if not label and c2pa is None:
         return Origin()
-    return Origin(Provenance(label.rstrip("/").rpartition("/")[2] or None, c2pa), label)
+    return Origin(Provenance(label.rpartition("/")[2] or None, c2pa), label)
+
+
+def _label_of(packet: bytes) -> str:
+    match = _LABEL.search(packet)
+    return (match[1] or match[2]).decode() if match else ""
 
 
 def _links_to_manifest(packet: bytes) -> bool:
@@ -91,8 +97,9 @@ def _packets(source: Source) -> Iterator[bytes]:
     packet = info.get("xmp")
     if isinstance(packet, bytes):
         yield packet
-    if isinstance(raw := info.get(f"{RAW_PROFILE}xmp"), str):
-        yield unwrapped(raw)
+    for kind in ("xmp", "APP1"):
+        if isinstance(raw := info.get(RAW_PROFILE + kind), str):
+            yield unwrapped(raw)
     for name, content in getattr(source.image, "applist", ()):
         if name == "APP1" and content.startswith(b"http://ns.adobe.com/x"):
             yield content

@@ -44,6 +44,7 @@ _TAIL = '<?xpacket end="w"?>'
 
 # What the property takes that leads to an extended packet.
 _NOTE_BYTES = 256
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Characters that XML cannot hold.
 _NOT_XML = {code: None for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
@@ -126,7 +127,7 @@ def parse(packet: bytes) -> Node:
     """The root of a packet's tree. Raises BadPacket."""
     if len(packet) > MOST_PACKET_BYTES:
         raise BadPacket("too large")
-    packet = packet.strip(b"\0\t\r\n ")
+    packet = packet if packet[:2] in _UTF16 else packet.strip(b"\0\t\r\n ")
     try:
         return _parse(packet)
     except BadPacket:
@@ -156,7 +157,7 @@ def _is_utf8(packet: bytes) -> bool:
     try:
         packet.decode()
     except UnicodeDecodeError:
-        return packet[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return packet[:2] in _UTF16
     return True
 
 
@@ -167,7 +168,7 @@ def write(root: Node) -> bytes:
 
 def write_bare(root: Node) -> bytes:
     """A packet in UTF-8, without what marks its beginning and end in a file."""
-    return _written(root).translate(_NOT_XML).encode("utf-8", "replace")
+    return _written(root).encode("utf-8", "replace")
 
 
 def split(root: Node, most_bytes: int) -> tuple[bytes, bytes]:
@@ -193,12 +194,15 @@ def split(root: Node, most_bytes: int) -> tuple[bytes, bytes]:
 
 def _written(node: Node) -> str:
     attributes = "".join(f' {name}="{_escaped(value)}"' for name, value in node.attributes.items())
-    content = "".join(_written(child) if isinstance(child, Node) else html.escape(child) for child in node.children)
+    content = "".join(
+        _written(child) if isinstance(child, Node) else html.escape(child.translate(_NOT_XML)).replace("\r", "&#13;")
+        for child in node.children
+    )
     return f"<{node.name}{attributes}>{content}</{node.name}>" if content else f"<{node.name}{attributes}/>"
 
 
 def _escaped(value: str) -> str:
-    return html.escape(value).replace("\n", "&#10;").replace("\t", "&#9;").replace("\r", "&#13;")
+    return html.escape(value.translate(_NOT_XML)).replace("\n", "&#10;").replace("\t", "&#9;").replace("\r", "&#13;")
 
 
 def new_packet() -> Node:
