@@ -135,7 +135,7 @@ def _part(directories: Directories, pointer: Entry, made: Exif, keeps_colors: bo
         made.refused += 1
         return []
     if pointer.tag == _LOCATION:
-        return entries
+        return [entry for entry in entries if entry.tag not in _STALE_CAMERA]
     if any(entry.tag == _MAKER_NOTE for entry in entries):
         made.dropped.append("maker notes")
     return [entry for entry in entries if entry.tag not in _STALE_CAMERA and _holds(entry, made.order, keeps_colors)]

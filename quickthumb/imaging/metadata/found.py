@@ -16,6 +16,8 @@ XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_SEGMENT = b"http://ns.adobe.com/xmp/extension/\0"
 # Behind that: the id of the whole, its length, and the offset of this part.
 _EXTENDED_HEAD_BYTES = 32 + 4 + 4
+# What a JPEG can say.
+_MOST_DOTS_PER_INCH = 65_535
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ def read(source: Source, *, keeps_colors: bool) -> Found:
         reader(source, found, keeps_colors)
     if found.resolution is None and found.exif is not None:
         found.resolution = found.exif.resolution
+    if found.resolution is not None and not all(1 <= dots <= _MOST_DOTS_PER_INCH for dots in found.resolution):
+        found.resolution = None
     if found.exif is not None and found.exif.refused:
         found.refused.append(("some EXIF", "Some of the EXIF data is not valid and was left out."))
     return found

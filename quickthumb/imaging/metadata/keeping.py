@@ -4,6 +4,7 @@ What the format cannot hold as it is, is translated if another kind says the sam
 copyrights move between EXIF, XMP and the texts of a PNG. The receipt names what was kept and what was dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, TEXTS, XMP, Blocks
@@ -30,6 +31,7 @@ _TEXT_PROPERTIES = {
     "Source": ("dc:source", ""),
 }
 _COMMENT_TEXT = "Comment"
+_SHOWN_NAMES, _SHOWN_LETTERS = 8, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Keeper:
     def keep(self, rendition: Rendition) -> Kept:
         """What a result keeps."""
         wanted = rendition.output.metadata
+        if wanted == "strip" and self._origin.provenance is None:
+            return Kept({}, "stripped", [])
         selection = _Selection(rendition.format.name, rendition.encoder)
         if wanted != "strip":
             keeps_colors = rendition.keeps_profile or rendition.color.is_srgb
@@ -156,7 +160,7 @@ class _Selection:
             for key, texts in iptc.texts(self.datasets).items():
                 xmp.add_property(self.tree, *iptc.TO_XMP[key], texts)
             if lost := iptc.untranslatable(self.datasets):
-                self.drop("some IPTC", f"{self.format_name} holds no IPTC; {', '.join(lost)} were left out.")
+                self.drop("some IPTC", f"{self.format_name} holds no IPTC; left out: {_listed(lost)}.")
         if EXIF not in holds and self.exif.main:
             self._translate_exif()
         if self.comment and COMMENT not in holds:
@@ -181,8 +185,7 @@ class _Selection:
             else:
                 lost.append(keyword)
         if lost:
-            named = ", ".join(dict.fromkeys(keyword[:40] for keyword in lost[:8]))
-            self.drop("texts", f"{self.format_name} holds no texts; {named} were left out.")
+            self.drop("texts", f"{self.format_name} holds no texts; left out: {_listed(lost)}.")
 
     def _translate_exif(self) -> None:
         for keyword, tag in _TEXT_TAGS.items():
@@ -248,8 +251,24 @@ class _Selection:
             COMMENT: blocks.comment,
             RESOLUTION: blocks.resolution,
         }
-        kept = ", ".join(kind for kind, content in held.items() if content)
-        parts = [f"kept: {'rights in ' if wanted == 'copyright' else ''}{kept}"] if kept else []
+        kinds = [kind for kind, content in held.items() if content]
+        kept = ", ".join(kinds)
+        if wanted == "copyright":
+            kept = self._words_of_rights(kinds)
+        parts = [f"kept: {kept}"] if kept else []
         if self.dropped:
             parts.append(f"dropped: {', '.join(dict.fromkeys(self.dropped))}")
         return "; ".join(parts) or "none found"
+
+    def _words_of_rights(self, kinds: list[str]) -> str:
+        if self.labeled and xmp.names(self.tree) <= {(xmp.RDF, "about"), properties.LABEL}:
+            kinds = [kind for kind in kinds if kind != XMP]
+        rights = [f"rights in {', '.join(kinds)}"] if kinds else []
+        return " and ".join(rights + ["the AI label"] * self.labeled)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first of some names that a file gives; those that cannot be shown count as others."""
+    shown = [name for name in dict.fromkeys(names) if name.isprintable() and 0 < len(name) <= _SHOWN_LETTERS]
+    others = ["others"] if len(shown) < len(set(names)) or len(shown) > _SHOWN_NAMES else []
+    return ", ".join(shown[:_SHOWN_NAMES] + others)

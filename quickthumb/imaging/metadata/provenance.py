@@ -95,7 +95,7 @@ def _packets(source: Source) -> Iterator[bytes]:
     """The XMP packets of a file, wherever they are."""
     info = source.image.info
     packet = info.get("xmp")
-    if isinstance(packet, bytes):
+    if isinstance(packet, bytes) and source.format.name != "jpeg":
         yield packet
     for kind in ("xmp", "APP1"):
         if isinstance(raw := info.get(RAW_PROFILE + kind), str):

@@ -159,6 +159,12 @@ def test_a_directory_that_points_to_itself_is_read_once() -> None:
     assert len(made.main) == 1
 
 
+def test_a_location_that_points_to_the_camera_is_read_like_it() -> None:
+    camera = [entry(0x829A, 5, struct.pack("<2I", 1, 250)), entry(0x927C, 7, MAKER_NOTE)]
+    made = exif.read_block(tiff_block("<", [], camera, pointers={34665: 1, 34853: 1}), keeps_colors=True)
+    assert MAKER_NOTE not in made.tobytes()
+
+
 def test_a_block_that_is_too_large_for_a_jpeg_leaves_the_rights(rendered: Rendered) -> None:
     block = tiff_block("<", [entry(COPYRIGHT, 2, UTF8), entry(0x9C9C, 1, b"x" * 80_000)])
     result = rendered(sources.png((b"eXIf", block)), metadata="keep", format="jpeg")

@@ -78,7 +78,7 @@ def test_xmp_counts_more_than_iptc(rendered: Rendered) -> None:
 def test_what_xmp_has_no_property_for_is_named(rendered: Rendered) -> None:
     data = sources.jpeg((0xED, sources.resources(sources.iptc((2, 15, b"ABC"), (2, 116, b"Mine")))))
     result = rendered(data, metadata="keep", format="webp")
-    assert result.only.warnings == ("webp holds no IPTC; 2:15 were left out.",)
+    assert result.only.warnings == ("webp holds no IPTC; left out: 2:15.",)
     assert result.only.metadata == "kept: XMP; dropped: some IPTC"
 
 

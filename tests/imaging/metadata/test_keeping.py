@@ -38,6 +38,14 @@ def test_the_resolution_is_kept(rendered: Rendered, data: bytes, name: str) -> N
     assert "dpi" not in rendered(dense_png(), metadata="copyright", format="png").picture().info
 
 
+@pytest.mark.parametrize("ratio", [(2**32 - 1, 1), (1, 2**32 - 1), (1, 0), (0, 0)])
+def test_an_impossible_resolution_is_none(rendered: Rendered, ratio: tuple[int, int]) -> None:
+    dots = [entry(tag, 5, struct.pack("<2I", *ratio)) for tag in (282, 283)]
+    for name in ("jpeg", "png"):
+        result = rendered(sources.jpeg(sources.exif_segment(tiff_block("<", dots))), metadata="keep", format=name)
+        assert (result.only.metadata, result.only.warnings) == ("kept: EXIF", ())
+
+
 @pytest.mark.parametrize("name", ["webp", "avif"])
 def test_formats_without_a_resolution_get_it_in_exif(rendered: Rendered, name: str) -> None:
     exif = rendered(dense_png(), metadata="keep", format=name).picture().getexif()

@@ -41,7 +41,7 @@ def test_other_formats_get_what_they_can_hold(rendered: Rendered, name: str) -> 
     for text in ("Zoë", "© Zoë 株式会社", "Ünïcode"):
         assert text.encode() in data
     assert "Ünïcode" in packet_of(data)
-    assert result.only.warnings == (f"{name} holds no texts; parameters were left out.",)
+    assert result.only.warnings == (f"{name} holds no texts; left out: parameters.",)
     assert result.only.metadata.endswith("; dropped: texts")
 
 

@@ -42,9 +42,17 @@ def test_the_label_of_every_source_is_found(rendered: Rendered, source: str) -> 
 @pytest.mark.parametrize("metadata", ["copyright", "keep"])
 def test_the_label_stays_beside_other_metadata(rendered: Rendered, metadata: str) -> None:
     data = sources.jpeg(sources.xmp_segment(sources.rights_xmp(LABEL_ELEMENT)))
-    packet = packet_of(rendered(data, metadata=metadata).path().read_bytes())
+    result = rendered(data, metadata=metadata)
+    packet = packet_of(result.path().read_bytes())
     assert packet.count(GENERATED) == 1
     assert "Zoë Müller" in packet
+    said = {"copyright": "kept: rights in XMP and the AI label", "keep": "kept: XMP"}
+    assert result.only.metadata == said[metadata]
+
+
+def test_the_label_alone_is_no_right(rendered: Rendered) -> None:
+    result = rendered(sources.jpeg(sources.xmp_segment(LABELS["with secrets"])), metadata="copyright")
+    assert result.only.metadata == "kept: the AI label"
 
 
 def test_a_result_that_is_read_again_still_has_the_label(rendered: Rendered) -> None:
