@@ -66,6 +66,18 @@ def test_text_of_a_turned_avif_is_copied(rendered: Rendered) -> None:
     assert text_of(read_back(rendered(data, metadata="keep").path().read_bytes()), COPYRIGHT) == UTF8
 
 
+def test_an_avif_that_is_turned_and_has_damaged_exif_is_made(rendered: Rendered) -> None:
+    """Pillow fails to write the orientation into such EXIF, and with that to open the file."""
+    wide = struct.pack("<HHI", 282, 5, 1)
+    dots = entry(282, 5, struct.pack("<2I", 72, 1))
+    data = sources.avif(exif=tiff_block("<", [entry(274, 3, b"\6\0"), entry(271, 2, b"Maker\0"), dots]))
+    assert wide in data
+    result = rendered(data.replace(wide, struct.pack("<HHI", 282, 2, 8)), metadata="keep", format="jpeg")
+    assert (result.only.width, result.only.height) == (48, 64)
+    assert result.only.warnings == (NOT_VALID,)
+    assert [each.tag for each in read_back(result.path().read_bytes()).main] == [271]
+
+
 def full_block(order: str = "<") -> bytes:
     camera = [
         entry(0x829A, 5, struct.pack(order + "2I", 1, 250)),
