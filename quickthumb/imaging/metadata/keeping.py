@@ -13,7 +13,7 @@ from quickthumb.imaging.metadata import found, iptc, png_texts, properties, xmp
 from quickthumb.imaging.metadata.exif import ARTIST, COPYRIGHT, Exif
 from quickthumb.imaging.metadata.found import Found
 from quickthumb.imaging.metadata.iptc import Dataset
-from quickthumb.imaging.metadata.provenance import Provenance, find_origin
+from quickthumb.imaging.metadata.provenance import GENERATED, Provenance, find_origin
 from quickthumb.imaging.metadata.xmp import Name, Node
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.source import Source
@@ -98,7 +98,7 @@ class _Selection:
     texts: list[tuple[str, str]] = field(default_factory=list)
     comment: bytes = b""
     resolution: tuple[float, float] | None = None
-    labeled: bool = False
+    label: str = ""
     dropped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -150,7 +150,8 @@ class _Selection:
         """Adds the label of generated pictures, if the format holds XMP."""
         if XMP in self.encoder.holds:
             xmp.add_property(self.tree, _LABEL, "", [label])
-            self.labeled = True
+            generated = label.rpartition("/")[2] in GENERATED
+            self.label = "the AI label" if generated else "the digital source type"
 
     def translate(self) -> None:
         """Says what the format cannot hold in a way that it can."""
@@ -241,8 +242,6 @@ class _Selection:
 
     def words(self, blocks: Blocks, wanted: str) -> str:
         """The receipt's words."""
-        if wanted == "strip":
-            return "stripped, except the AI label" if self.labeled else "stripped"
         held = {
             EXIF: blocks.exif,
             XMP: blocks.xmp,
@@ -256,15 +255,17 @@ class _Selection:
         if wanted == "copyright":
             kept = self._words_of_rights(kinds)
         parts = [f"kept: {kept}"] if kept else []
+        if wanted == "strip":
+            parts = [f"stripped, except {self.label}" if self.label else "stripped"]
         if self.dropped:
             parts.append(f"dropped: {', '.join(dict.fromkeys(self.dropped))}")
         return "; ".join(parts) or "none found"
 
     def _words_of_rights(self, kinds: list[str]) -> str:
-        if self.labeled and xmp.names(self.tree) <= {(xmp.RDF, "about"), properties.LABEL}:
+        if self.label and xmp.names(self.tree) <= {(xmp.RDF, "about"), properties.LABEL}:
             kinds = [kind for kind in kinds if kind != XMP]
         rights = [f"rights in {', '.join(kinds)}"] if kinds else []
-        return " and ".join(rights + ["the AI label"] * self.labeled)
+        return " and ".join(rights + ([self.label] if self.label else []))
 
 
 def _listed(names: Sequence[str]) -> str:

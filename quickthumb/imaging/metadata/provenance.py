@@ -7,7 +7,7 @@ Nothing is verified: this tells what the file claims.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -21,23 +21,31 @@ from quickthumb.imaging.source import Source
 from quickthumb.model.errors import BrokenImage
 
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_PROPERTY = b"DigitalSourceType"
 # As an attribute, as an element with a text, or as an element with the attribute rdf:resource.
-_LABEL = re.compile(
-    rb"DigitalSourceType[^<]{0,400}?(https?://cv\.iptc\.org/newscodes/digitalsourcetype/[A-Za-z]{1,64})"
-    rb"|DigitalSourceType(?:\s{0,9}=\s{0,9}[\"']|[^<>]{0,400}>)\s{0,99}([A-Za-z]{1,64})\s{0,99}[\"'<]"
+_VALUE = re.compile(
+    rb"[^<]{0,400}?(https?://cv\.iptc\.org/newscodes/digitalsourcetype/[A-Za-z]{1,64})"
+    rb"|(?:\s{0,9}=\s{0,9}[\"']|[^<>]{0,400}>)\s{0,99}([A-Za-z]{1,64})\s{0,99}[\"'<]"
 )
-_MENTIONED = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,64})")
+_MENTIONED = re.compile(rb"(..)https?://cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,64})", re.DOTALL)
+# How often the property, or the vocabulary in a manifest, is looked for.
+_MOST_MENTIONS = 64
+# In CBOR, this byte and a length of one byte stand before a text.
+_CBOR_TEXT = 0x78
 # The types that label generated pictures; of several in one manifest, the first of these counts.
-_GENERATED = (
+GENERATED = (
     "trainedAlgorithmicMedia",
     "compositeWithTrainedAlgorithmicMedia",
     "algorithmicMedia",
     "compositeSynthetic",
+    "algorithmicallyEnhanced",
 )
 _BOX_KIND = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _TIFF_TAG = 0xCD41
 _MOST_MANIFEST_BYTES = 4 * 1024 * 1024
 _MOST_TOP_BOXES = 256
+# The first box and the description in it, with its label, lie within so many bytes of a segment.
+_HEAD_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The provenance, and the label as it stands in XMP (empty: there is none)."""
+    """The provenance, and the digital source type as results keep it in XMP (empty: they do not)."""
 
     provenance: Provenance | None = None
-    label: str = field(default="")
+    label: str = ""
 
 
 def find_origin(source: Source) -> Origin:
@@ -65,20 +73,28 @@ def find_origin(source: Source) -> Origin:
     extensions = _gif_extensions(source) if source.format.name == "gif" else {}
     packets = [*_packets(source), extensions.get(gif_blocks.XMP_NAME, b"")]
     manifest = extensions.get(gif_blocks.C2PA_NAME, _manifest(source))
-    label = next((_label_of(packet) for packet in packets if b"DigitalSourceType" in packet), "")
-    if not label and manifest and (term := _mentioned(manifest)):
-        label = VOCABULARY + term
+    label = next(filter(None, map(_label_of, packets)), "")
+    term = label.rpartition("/")[2] or _mentioned(manifest or b"")
+    if term in GENERATED:
+        label = label or VOCABULARY + term
     c2pa: Literal["present", "remote"] | None = "present" if manifest is not None else None
     if c2pa is None and any(_links_to_manifest(packet) for packet in packets):
         c2pa = "remote"
-    if not label and c2pa is None:
+    if not term and c2pa is None:
         return Origin()
-    return Origin(Provenance(label.rpartition("/")[2] or None, c2pa), label)
+    return Origin(Provenance(term or None, c2pa), label)
 
 
 def _label_of(packet: bytes) -> str:
-    match = _LABEL.search(packet)
-    return (match[1] or match[2]).decode() if match else ""
+    """The value of the property in a packet; empty if there is none."""
+    place = -1
+    for _ in range(_MOST_MENTIONS):
+        place = packet.find(_PROPERTY, place + 1)
+        if place < 0:
+            break
+        if match := _VALUE.match(packet, place + len(_PROPERTY)):
+            return (match[1] or match[2]).decode()
+    return ""
 
 
 def _links_to_manifest(packet: bytes) -> bool:
@@ -86,9 +102,17 @@ def _links_to_manifest(packet: bytes) -> bool:
 
 
 def _mentioned(manifest: bytes) -> str:
-    """The source type of a manifest: one that labels generated pictures, or else the last one."""
-    terms = [match[1].decode() for match in islice(_MENTIONED.finditer(manifest), 1000)]
-    return next((term for term in _GENERATED if term in terms), terms[-1] if terms else "")
+    """The source type of a manifest: one that labels generated pictures, or else the last one; empty without any."""
+    terms = [_term(match) for match in islice(_MENTIONED.finditer(manifest), _MOST_MENTIONS)]
+    return next((term for term in GENERATED if term in terms), terms[-1] if terms else "")
+
+
+def _term(match: re.Match[bytes]) -> str:
+    """A term of the vocabulary in CBOR or JSON. In CBOR, letters that follow may belong to what comes next."""
+    before, term = match[1], match[2]
+    length = len(match[0]) - len(before)
+    excess = max(0, length - before[1]) if before[0] == _CBOR_TEXT else 0
+    return term[: len(term) - excess].decode()
 
 
 def _packets(source: Source) -> Iterator[bytes]:
@@ -109,15 +133,22 @@ def _manifest(source: Source) -> bytes | None:
     """Content Credentials as far as they are read, to look for the source type in them; None if there are none."""
     image = source.image
     if source.format.name == "jpeg":
-        boxes_of_metadata = [content for name, content in image.applist if name == "APP11" and content[:2] == b"JP"]  # type: ignore[attr-defined]
-        joined = b"".join(boxes_of_metadata)
-        return joined if b"c2pa" in joined[:256] else None
+        return _in_segments(getattr(image, "applist", []))
     if source.format.name == "png":
         chunks = [chunk[1] for chunk in getattr(image, "private_chunks", ()) if chunk[0] == b"caBX"]
         return b"".join(chunks) if chunks else None
     if source.format.name == "tiff":
         return b"" if _TIFF_TAG in getattr(image, "tag_v2", {}) else None
     return _in_file(source.path, source.format.name)
+
+
+def _in_segments(segments: list[tuple[str, bytes]]) -> bytes | None:
+    """The boxes in the segments APP11 of a JPEG (ISO 19566-5, annex D): behind a name, an instance and the number of the
+    part, of which each after the first repeats the head of the box."""
+    parts = [content for name, content in segments if name == "APP11" and content[:2] == b"JP"]
+    if not any(b"c2pa" in part[:_HEAD_BYTES] for part in parts):
+        return None
+    return b"".join(part[8:] if part[4:8] == b"\0\0\0\1" else part[16:] for part in parts)
 
 
 def _gif_extensions(source: Source) -> dict[bytes, bytes]:

@@ -1,8 +1,11 @@
 """Where a picture comes from: the label of generated pictures is kept, Content Credentials are told of and go."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 
-from quickthumb.imaging.metadata import Provenance
+from quickthumb.imaging.metadata import Provenance, provenance
 from quickthumb.imaging.metadata.keeping import C2PA_DROPPED
 from tests.imaging.metadata import sources
 from tests.imaging.metadata.conftest import Rendered
@@ -90,13 +93,48 @@ def test_content_credentials_are_told_of_and_go(rendered: Rendered, source: str,
     assert not [word for word in (b"jumb", b"jumd", b"C2PA", b"caBX", b"c2pa") if word in data]
 
 
-def test_the_source_type_in_content_credentials_is_kept_as_a_label(rendered: Rendered) -> None:
-    manifest = MANIFEST + b"\x66action\x6cc2pa.created\x71digitalSourceType\x78\x46" + GENERATED.encode() + b"\xff"
-    for source in ("jpeg", "png", "webp", "avif"):
-        result = rendered(with_manifest(manifest)[source])
-        assert result.rendering.facts.provenance == Provenance("trainedAlgorithmicMedia", "present")
-        assert GENERATED in packet_of(result.path().read_bytes())
-        assert result.only.metadata == "stripped, except the AI label"
+def cbor(*terms: str) -> bytes:
+    """A manifest with actions, each with a source type and something behind it that begins with a letter."""
+    urls = [f"http://cv.iptc.org/newscodes/digitalsourcetype/{term}".encode() for term in terms]
+    values = (b"\x71digitalSourceType\x78" + bytes((len(url),)) + url + b"\x72allActionsIncluded\xf5" for url in urls)
+    return MANIFEST + b"".join(values)
+
+
+def json(*terms: str) -> bytes:
+    urls = (f'"digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/{term}", ' for term in terms)
+    return MANIFEST + "".join(urls).encode()
+
+
+@pytest.mark.parametrize("write", [cbor, json])
+@pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif"])
+def test_the_source_type_in_content_credentials_is_kept_as_a_label(
+    rendered: Rendered, write: Callable[..., bytes], source: str
+) -> None:
+    result = rendered(with_manifest(write("digitalCapture", "trainedAlgorithmicMedia", "humanEdits"))[source])
+    assert result.rendering.facts.provenance == Provenance("trainedAlgorithmicMedia", "present")
+    assert GENERATED in packet_of(result.path().read_bytes())
+    assert result.only.metadata == "stripped, except the AI label; dropped: Content Credentials"
+
+
+def test_a_photo_with_content_credentials_gets_no_label(rendered: Rendered) -> None:
+    result = rendered(sources.jpeg(*sources.c2pa_segments(cbor("digitalCapture"))))
+    assert result.rendering.facts.provenance == Provenance("digitalCapture", "present")
+    assert packet_of(result.path().read_bytes()) == ""
+    assert result.only.metadata == "stripped; dropped: Content Credentials"
+
+
+def test_a_label_of_another_kind_is_called_by_its_name(rendered: Rendered) -> None:
+    packet = sources.xmp(attributes=LABEL_ATTRIBUTE.replace("trainedAlgorithmicMedia", "digitalCapture"))
+    result = rendered(sources.jpeg(sources.xmp_segment(packet)))
+    assert "digitalsourcetype/digitalCapture" in packet_of(result.path().read_bytes())
+    assert result.only.metadata == "stripped, except the digital source type"
+
+
+def test_a_packet_that_names_the_property_a_million_times_takes_no_time() -> None:
+    packet = sources.xmp("DigitalSourceType " * 100_000)
+    started = time.process_time()
+    assert provenance._label_of(packet) == ""
+    assert time.process_time() - started < 5
 
 
 def test_a_link_to_content_credentials_is_told_of(rendered: Rendered) -> None:
