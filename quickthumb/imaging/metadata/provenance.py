@@ -143,8 +143,8 @@ def _manifest(source: Source) -> bytes | None:
 
 
 def _in_segments(segments: list[tuple[str, bytes]]) -> bytes | None:
-    """The boxes in the segments APP11 of a JPEG (ISO 19566-5, annex D): behind a name, an instance and the number of the
-    part, of which each after the first repeats the head of the box."""
+    """The boxes in the segments APP11 of a JPEG (ISO 19566-5, annex D): behind a name, an instance and the number of
+    the part, of which each after the first repeats the head of the box."""
     parts = [content for name, content in segments if name == "APP11" and content[:2] == b"JP"]
     if not any(b"c2pa" in part[:_HEAD_BYTES] for part in parts):
         return None
