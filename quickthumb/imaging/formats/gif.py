@@ -7,11 +7,11 @@ slow for a file of a million empty frames, and would accept a file that ends wit
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from quickthumb.imaging.formats.blocks import COMMENT, XMP, Blocks
+from quickthumb.imaging.formats.gif_xmp import insert_xmp
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window, too_many_frames
 from quickthumb.imaging.formats.watch import Allowance, Steps
 from quickthumb.model.errors import BrokenImage
@@ -32,12 +32,6 @@ SMALL_PIXELS = 1_000_000
 EXTENSION = 0x21
 FRAME = 0x2C
 TRAILER = 0x3B
-
-# Header, screen, color table and loop count.
-MOST_HEAD_BYTES = 13 + 768 + 19
-LOOP_START, LOOP_BYTES = b"!\xff\x0b", 19
-XMP_EXTENSION = b"!\xff\x0bXMP DataXMP"
-MOVED_BYTES = 1024 * 1024
 
 # One of the palette's 256 colors is reserved for transparent pixels.
 _COLORS = 255
@@ -214,40 +208,6 @@ def _options(_: Asked) -> Options:
 def _embed(blocks: Blocks) -> Options:
     options = {"xmp": blocks.xmp, "comment": blocks.comment}
     return {name: block for name, block in options.items() if block}
-
-
-def insert_xmp(file: BinaryIO, options: Options) -> None:
-    """Inserts XMP before the first frame, as an application's extension (XMP specification, part 3, section 1.1.2).
-    Pillow does not write it."""
-    packet = options.get("xmp")
-    if not packet:
-        return
-    head = file.read(MOST_HEAD_BYTES)
-    place = _first_block(head)
-    # The packet stands there as it is. Whatever block a reader takes its bytes for, the trailer leads it to the end.
-    trailer = bytes((1, *range(0xFF, -1, -1), 0))
-    _insert(file, place, XMP_EXTENSION + packet + trailer)
-
-
-def _first_block(head: bytes) -> int:
-    """The offset behind the color table and the loop count, which must be the first extension."""
-    place = 13 + _table_bytes(head[10])
-    return place + LOOP_BYTES if head[place : place + 3] == LOOP_START else place
-
-
-def _insert(file: BinaryIO, place: int, data: bytes) -> None:
-    """Inserts bytes, moving a piece of the file at a time, from its end on."""
-    end = file.seek(0, os.SEEK_END)
-    while end > place:
-        start = max(place, end - MOVED_BYTES)
-        file.seek(start)
-        piece = file.read(end - start)
-        file.seek(start + len(data))
-        file.write(piece)
-        end = start
-    file.seek(place)
-    file.write(data)
-    file.seek(0)
 
 
 GIF = Format(

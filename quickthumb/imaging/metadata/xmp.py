@@ -1,4 +1,4 @@
-"""XMP packets as trees (XMP specification, part 1; RDF/XML): read, pruned, selected from, added to and written.
+"""XMP packets as trees of elements (XMP specification, part 1; RDF/XML), read and written.
 
 A packet is untrusted XML. It is read without a DTD, so there are no entities to expand, and its size, depth and number
 of elements are bounded. Names keep the prefixes of the source; a prefix that is not declared means what it usually
@@ -7,9 +7,8 @@ means.
 
 from __future__ import annotations
 
-import hashlib
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -42,8 +41,6 @@ NAMESPACES = {
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _TAIL = '<?xpacket end="w"?>'
 
-# What the property takes that leads to an extended packet.
-_NOTE_BYTES = 256
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Characters that XML cannot hold.
 _NOT_XML = {code: None for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
@@ -171,27 +168,6 @@ def write_bare(root: Node) -> bytes:
     return _written(root).encode("utf-8", "replace")
 
 
-def split(root: Node, most_bytes: int) -> tuple[bytes, bytes]:
-    """A packet of at most `most_bytes`, and the extended packet for what it has no room for: its largest properties
-    (XMP specification, part 3, section 1.1.3.1). Both are empty if that does not help. Changes the tree."""
-    packet = write(root)
-    if len(packet) <= most_bytes:
-        return packet, b""
-    excess, rest = len(packet) - most_bytes + _NOTE_BYTES, new_packet()
-    sizes = [(len(write_bare(child)), node, child) for node in descriptions(root) for child in node.elements]
-    for size, node, child in sorted(sizes, key=lambda each: -each[0]):
-        if excess > 0:
-            target = _own_description(rest)
-            target.children.append(_detached(child, target))
-            node.children.remove(child)
-            excess -= size
-    extended = write_bare(rest)
-    digest = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper()
-    add_property(root, "xmpNote:HasExtendedXMP", "", [digest])
-    packet = write(root)
-    return (packet, extended) if len(packet) <= most_bytes else (b"", b"")
-
-
 def _written(node: Node) -> str:
     attributes = "".join(f' {name}="{_escaped(value)}"' for name, value in node.attributes.items())
     content = "".join(
@@ -203,107 +179,3 @@ def _written(node: Node) -> str:
 
 def _escaped(value: str) -> str:
     return html.escape(value.translate(_NOT_XML)).replace("\n", "&#10;").replace("\t", "&#9;").replace("\r", "&#13;")
-
-
-def new_packet() -> Node:
-    """A packet without properties."""
-    root = Node("x:xmpmeta", {"xmlns:x": META})
-    rdf = Node("rdf:RDF", {"xmlns:rdf": RDF}, root)
-    root.children.append(rdf)
-    rdf.children.append(Node("rdf:Description", {"rdf:about": ""}, rdf))
-    return root
-
-
-def descriptions(root: Node) -> list[Node]:
-    """The elements whose attributes and elements are the properties of the picture."""
-    for node in root.walk():
-        if node.full(node.name) == (RDF, "RDF"):
-            return node.elements
-    return []
-
-
-def names(root: Node) -> set[Name]:
-    """The names of all properties of the picture that a packet gives."""
-    found: set[Name] = set()
-    for node in descriptions(root):
-        found.update(child.full(child.name) for child in node.elements)
-        found.update(node.full(attribute) for attribute in node.attributes)
-    return found
-
-
-def prune(root: Node, is_stale: Callable[[Name], bool]) -> None:
-    """Removes every element and attribute whose name is stale, wherever it is in a packet."""
-    for node in root.walk():
-        for attribute in list(node.attributes):
-            if not attribute.startswith("xmlns") and is_stale(node.full(attribute)):
-                del node.attributes[attribute]
-        node.children = [
-            child for child in node.children if not (isinstance(child, Node) and is_stale(child.full(child.name)))
-        ]
-
-
-def copy_properties(root: Node, made: Node, is_wanted: Callable[[Name], bool]) -> int:
-    """Copies the wanted properties of a packet to another, which lacks them; returns how many were copied."""
-    present = names(made)
-    target = _own_description(made)
-    before = len(target.children)
-    for node in descriptions(root):
-        for attribute, value in node.attributes.items():
-            name = node.full(attribute)
-            if not attribute.startswith("xmlns") and is_wanted(name) and name not in present:
-                target.children.append(Node(attribute, _declared(node, [attribute]), target, [value]))
-                present.add(name)
-        for child in node.elements:
-            name = child.full(child.name)
-            if is_wanted(name) and name not in present:
-                target.children.append(_detached(child, target))
-                present.add(name)
-    return len(target.children) - before
-
-
-def _own_description(root: Node) -> Node:
-    """The element of a packet to which properties are added."""
-    for node in descriptions(root):
-        if node.full(node.name) == (RDF, "Description"):
-            return node
-    for node in root.walk():
-        if node.full(node.name) == (RDF, "RDF"):
-            made = Node("rdf:Description", {"xmlns:rdf": RDF, "rdf:about": ""}, node)
-            node.children.append(made)
-            return made
-    made = new_packet().elements[0]
-    made.parent = root
-    root.children.append(made)
-    return made.elements[0]
-
-
-def _detached(node: Node, target: Node) -> Node:
-    """A copy of an element that declares every prefix it uses, so that it means the same anywhere."""
-    names = [name for each in node.walk() for name in (each.name, *each.attributes)]
-    return Node(node.name, {**_declared(node, names), **node.attributes}, target, node.children)
-
-
-def _declared(node: Node, names: Sequence[str]) -> dict[str, str]:
-    prefixes = {name.rpartition(":")[0] for name in names if not name.startswith("xmlns")} - {"", "xml"}
-    return {f"xmlns:{prefix}": node.full(f"{prefix}:")[0] for prefix in sorted(prefixes)}
-
-
-def add_property(root: Node, written: str, form: str, values: Sequence[str]) -> bool:
-    """Adds a property such as `dc:creator` unless a packet gives it already; returns whether it did.
-
-    `form` is that of its values: `Seq` or `Bag` (a list), `Alt` (one text for all languages), or empty for one text.
-    """
-    prefix, _, local = written.partition(":")
-    if (NAMESPACES[prefix], local) in names(root):
-        return False
-    target = _own_description(root)
-    made = Node(written, {f"xmlns:{prefix}": NAMESPACES[prefix]}, target)
-    target.children.append(made)
-    if not form:
-        made.children.append(values[0])
-        return True
-    array = Node(f"rdf:{form}", {"xmlns:rdf": RDF}, made)
-    made.children.append(array)
-    language = {"xml:lang": "x-default"} if form == "Alt" else {}
-    array.children.extend(Node("rdf:li", dict(language), array, [value]) for value in values)
-    return True

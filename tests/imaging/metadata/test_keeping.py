@@ -57,9 +57,14 @@ def test_a_gif_says_what_it_has_no_room_for(rendered: Rendered) -> None:
     assert result.only.metadata == "dropped: maker notes, EXIF, resolution"
     assert result.only.warnings == (
         "The maker notes in the EXIF data could not be kept.",
-        "gif holds no EXIF; only artist and copyright were kept, as XMP.",
+        "gif holds no EXIF; it was left out.",
         "gif holds no resolution; it was left out.",
     )
+    block = tiff_block("<", [entry(271, 2, b"Maker\0"), entry(315, 2, "Zoë".encode() + b"\0")])
+    result = rendered(sources.jpeg(sources.exif_segment(block)), metadata="keep", format="gif")
+    assert result.only.metadata == "kept: XMP; dropped: EXIF"
+    assert result.only.warnings == ("gif holds no EXIF; only artist and copyright were kept, as XMP.",)
+    assert "Zoë" in packet_of(result.path().read_bytes())
 
 
 def test_comments_are_kept_by_keep_alone(rendered: Rendered) -> None:

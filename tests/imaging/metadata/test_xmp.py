@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
-from quickthumb.imaging.metadata import xmp
+from quickthumb.imaging.metadata import xmp, xmp_properties
 from quickthumb.imaging.metadata.xmp import NAMESPACES, BadPacket, Node
 from tests.imaging.metadata import sources
 from tests.imaging.metadata.conftest import Rendered
@@ -81,9 +81,11 @@ def test_names_mean_what_their_prefixes_were_declared_to_mean() -> None:
         b'<d:rights xmlns:d="http://purl.org/dc/elements/1.1/">Mine</d:rights>'
         b'<dc:rights xmlns:dc="urn:something-else">Other</dc:rights></r:Description></r:RDF>'
     )
-    made = xmp.new_packet()
-    assert xmp.copy_properties(xmp.parse(packet), made, lambda name: name == (NAMESPACES["dc"], "rights")) == 1
-    assert (NAMESPACES["dc"], "rights") in xmp.names(xmp.parse(xmp.write(made)))
+    made = xmp_properties.new_packet()
+    assert (
+        xmp_properties.copy_properties(xmp.parse(packet), made, lambda name: name == (NAMESPACES["dc"], "rights")) == 1
+    )
+    assert (NAMESPACES["dc"], "rights") in xmp_properties.names(xmp.parse(xmp.write(made)))
     assert b"Other" not in xmp.write(made)
 
 
