@@ -39,13 +39,14 @@ def told_by_exif(block: bytes) -> int | None:
 
 
 def is_damaged(block: bytes) -> bool:
-    """Whether a block is not empty and nothing in it can be read."""
+    """Whether a block cannot be read at all. One that holds nothing can be: some programs write such blocks."""
     data = block.removeprefix(PREFIX).removeprefix(PREFIX)
     order = _ORDERS.get(data[:4])
     if order is None:
         return bool(data)
     start = int.from_bytes(data[4:8], order)
-    return not any(data[start : start + 2]) or len(data) < start + 2 + ENTRY_BYTES
+    count = data[start : start + 2]
+    return len(count) < 2 or (any(count) and len(data) < start + 2 + ENTRY_BYTES)
 
 
 def told_by_xmp(packet: bytes) -> int:

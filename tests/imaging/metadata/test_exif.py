@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 
 from quickthumb.imaging.metadata import exif
 from quickthumb.imaging.metadata.exif import Exif
+from quickthumb.imaging.source import EXIF_DAMAGED
 from quickthumb.model.errors import BrokenImage
 from tests.imaging.metadata import sources
 from tests.imaging.metadata.conftest import Rendered
@@ -146,6 +147,23 @@ def test_entries_that_cannot_be_right_are_left_out_with_a_warning(
         result = rendered(sources.jpeg(sources.exif_segment(block)), metadata="keep", format=name)
         assert result.only.warnings == (NOT_VALID,)
         assert [each.tag for each in read_back(result.path().read_bytes()).main] == [271]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize(
+    ("block", "warnings"),
+    [
+        (tiff_block("<", []), ()),  # as sharp writes it
+        (b"", ()),
+        (tiff_block("<", [])[:9], (EXIF_DAMAGED,)),
+        (tiff_block("<", [entry(271, 2, b"Maker\0")])[:20], (EXIF_DAMAGED,)),
+        (b"XX*\0" + bytes(20), (EXIF_DAMAGED,)),
+    ],
+)
+def test_a_block_that_holds_nothing_is_not_damaged(rendered: Rendered, block: bytes, warnings: tuple[str, ...]) -> None:
+    for metadata in ("strip", "copyright", "keep"):
+        result = rendered(sources.jpeg(sources.exif_segment(block)), metadata=metadata)
+        assert result.only.warnings == warnings
 
 
 def test_offsets_that_lead_nowhere_leave_out_one_entry() -> None:
