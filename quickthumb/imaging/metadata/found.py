@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from quickthumb.imaging.formats.exif import is_damaged
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.metadata import exif, gif_blocks, iptc, png_texts, xmp
 from quickthumb.imaging.metadata.exif import Exif
@@ -63,12 +64,11 @@ def read(source: Source, *, keeps_colors: bool) -> Found:
 def _read_block(found: Found, block: bytes, keeps_colors: bool) -> None:
     if len(block) > MOST_EXIF_BYTES:
         found.refused.append(("EXIF", EXIF_TOO_LARGE))
-    elif block:
-        try:
+    elif is_damaged(block):
+        found.refused.append(("EXIF", EXIF_DAMAGED))
+    else:
+        with suppress(BrokenImage):  # it is empty
             found.exif = exif.read_block(block, keeps_colors)
-        except BrokenImage:
-            found.refused.append(("EXIF", EXIF_DAMAGED))
-        else:
             _take_embedded(found, found.exif.embedded)
 
 
