@@ -44,18 +44,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
 
     def save(quality: int | None) -> BinaryIO:
         checkpoint()
-        try:
-            return _save(frames, rendition, quality, {**written, **options})
-        except Exception as error:  # encoders raise nearly anything, too
-            if (
-                not written
-                or (isinstance(error, OSError) and error.errno is not None)
-                or isinstance(error, MemoryError)
-            ):
-                raise
-            written.clear()
-            rendition.warnings.append("The metadata could not be written and was left out.")
-            return _save(frames, rendition, quality, options)
+        return _save_with(written, frames, rendition, quality, options)
 
     output = rendition.output
     if output.max_bytes is not None:
@@ -102,6 +91,22 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     for frame in frames:
         frame.info = {key: value for key, value in frame.info.items() if key == "transparency" and frame.mode == "P"}
     return frames, options
+
+
+def _save_with(
+    metadata: Options, frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options
+) -> BinaryIO:
+    """Saves with metadata; empties it if the encoder refuses it, with a warning."""
+    try:
+        return _save(frames, rendition, quality, {**metadata, **options})
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise nearly anything, too
+        if not metadata or (isinstance(error, OSError) and error.errno is not None):
+            raise
+    metadata.clear()
+    rendition.warnings.append("The metadata could not be written and was left out.")
+    return _save(frames, rendition, quality, options)
 
 
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -44,7 +43,6 @@ XMP = "XML:com.adobe.xmp"
 MOST_KEYWORD_LETTERS = 80
 # ImageMagick and libvips store blocks as texts: a name, a length, and hexadecimal digits (PNG specification, 1.2).
 RAW_PROFILE = "Raw profile type "
-_RAW_PROFILE = re.compile(r"\s*\S+\s+[0-9]+\s+([0-9a-fA-F\s]*)")
 
 
 def read_header(window: Window) -> Header:
@@ -109,9 +107,11 @@ def require_sound_chunks(window: Window, start: int) -> None:
 
 def unwrapped(text: str) -> bytes:
     """The block that a text of the kind "Raw profile type …" holds; empty if the text is damaged."""
-    match = _RAW_PROFILE.fullmatch(text)
-    digits = "".join(match[1].split()) if match else ""
-    return bytes.fromhex(digits) if len(digits) % 2 == 0 else b""
+    parts = text.split(maxsplit=2)
+    try:
+        return bytes.fromhex(parts[2]) if len(parts) == 3 else b""
+    except ValueError:
+        return b""
 
 
 def _key_color(image: Image.Image) -> object:

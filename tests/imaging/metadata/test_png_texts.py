@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from quickthumb.imaging.formats.png import unwrapped
 from quickthumb.imaging.formats.row import Prefix
 from quickthumb.imaging.metadata import png_texts
 from tests.imaging.metadata import sources
@@ -84,3 +85,18 @@ def test_texts_unfold_to_so_much_and_no_more() -> None:
 def test_a_file_that_ends_early_gives_what_it_has(keep: int) -> None:
     data = sources.png(*TEXTS, (b"pHYs", struct.pack(">IIB", 11811, 11811, 1)))[:keep]
     assert len(png_texts.read(Prefix(data, complete=True)).texts) <= len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "block"),
+    [
+        ("\nexif\n       4\n4949\n2a00\n", b"II*\0"),
+        ("exif 4 49492A00", b"II*\0"),
+        ("\nexif\n4\n49492a0\n", b""),
+        ("\nexif\n4\nno digits\n", b""),
+        ("", b""),
+        ("a 1" + " " * 1_000_000 + "x", b""),
+    ],
+)
+def test_a_block_in_a_text_is_whole_or_nothing(text: str, block: bytes) -> None:
+    assert unwrapped(text) == block
