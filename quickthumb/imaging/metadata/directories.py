@@ -34,8 +34,8 @@ class Entry:
 class Directories:
     """Reads the directories behind a window, which shows a block of EXIF or a TIFF file.
 
-    All values together may have `most_bytes`. `refused` are the tags of entries that could not be read. Raises
-    BrokenImage if there is no TIFF structure.
+    All values together may have `most_bytes`. `refused` are the tags of entries that could not be read; 0 stands for
+    those that are too many. Raises BrokenImage if there is no TIFF structure.
     """
 
     def __init__(self, window: Window, most_bytes: int) -> None:
@@ -64,6 +64,7 @@ class Directories:
         count_bytes, entry_bytes = (8, 20) if self._is_big else (2, ENTRY_BYTES)
         count = self.read_count(start)
         entries = []
+        self.refused += [0] * (count > MOST_ENTRIES)
         for index in range(min(count, MOST_ENTRIES)):
             offset = start + count_bytes + index * entry_bytes
             tag = self._tag(offset)

@@ -183,6 +183,13 @@ def test_values_that_overlap_are_not_multiplied() -> None:
     assert made.refused > 4000
 
 
+def test_entries_that_are_too_many_are_left_out_with_a_warning(rendered: Rendered) -> None:
+    block = tiff_block("<", [entry(tag, 3, b"\1\0") for tag in range(42000, 47000)])
+    result = rendered(sources.png((b"eXIf", block)), metadata="keep")
+    assert result.only.warnings == (NOT_VALID,)
+    assert len(read_back(result.path().read_bytes()).main) == 4096
+
+
 def test_a_directory_that_points_to_itself_is_read_once() -> None:
     block = tiff_block("<", [entry(271, 2, b"Maker\0")], pointers={34665: 0})
     made = exif.read_block(block, keeps_colors=True)

@@ -94,6 +94,16 @@ def test_xmp_stands_before_the_frames_of_a_gif_and_leaves_them_alone(rendered: R
     assert "Zoë Müller" in packet_of(data)
 
 
+@pytest.mark.parametrize("name", ["webp", "png", "avif", "gif"])
+def test_animations_keep_rights_too(rendered: Rendered, name: str) -> None:
+    frames = [Image.new("RGB", (64, 48), color).convert("P") for color in ("red", "green", "blue")]
+    data = sources.gif(sources.gif_xmp(sources.rights_xmp()), save_all=True, append_images=frames, loop=0)
+    result = rendered(data, metadata="keep", format=name)
+    assert "Zoë Müller" in packet_of(result.path().read_bytes())
+    assert result.only.frames == 4
+    assert result.only.metadata == "kept: XMP"
+
+
 @pytest.mark.parametrize("metadata", ["copyright", "keep"])
 def test_nothing_to_keep_is_said(rendered: Rendered, metadata: str) -> None:
     data = sources.png((b"tIME", bytes(7)))
