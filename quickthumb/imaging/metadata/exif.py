@@ -24,7 +24,8 @@ _STALE = frozenset(
     {
         *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284),
         *(288, 289, 290, 291, 292, 293, 297, 301, *range(317, 334), *range(336, 348), *range(512, 522)),
-        *(*range(529, 534), 34675, 50341, *range(50706, 51200), 52545, 59932),
+        *(*range(529, 534), 34675, 37724, 50341, *range(50706, 51200), 52545, 59932),
+        *(33550, 33922, 34264, 34735, 34736, 34737),  # of GeoTIFF, which place each pixel on the globe
     }
 )
 # The same in the camera's part: sizes, compression, pixels on the sensor and in the picture, offsets.

@@ -54,15 +54,20 @@ def copy_properties(root: Node, made: Node, is_wanted: Callable[[Name], bool]) -
     for node in descriptions(root):
         for attribute, value in node.attributes.items():
             name = node.full(attribute)
-            if not attribute.startswith("xmlns") and is_wanted(name) and name not in present:
+            if not attribute.startswith("xmlns") and _is_property(name) and is_wanted(name) and name not in present:
                 target.children.append(Node(attribute, _declared(node, [attribute]), target, [value]))
                 present.add(name)
         for child in node.elements:
             name = child.full(child.name)
-            if is_wanted(name) and name not in present:
+            if _is_property(name) and is_wanted(name) and name not in present:
                 target.children.append(_detached(child, target))
                 present.add(name)
     return len(target.children) - before
+
+
+def _is_property(name: Name) -> bool:
+    """Whether a name can be that of a property: it is not RDF's own, and its prefix means something."""
+    return name[0] not in ("", RDF)
 
 
 def _own_description(root: Node) -> Node:
@@ -83,13 +88,16 @@ def _own_description(root: Node) -> Node:
 
 def _detached(node: Node, target: Node) -> Node:
     """A copy of an element that declares every prefix it uses, so that it means the same anywhere."""
-    names = [name for each in node.walk() for name in (each.name, *each.attributes)]
+    elements = list(node.walk())
+    names = [*(each.name for each in elements), *(name for each in elements for name in each.attributes if ":" in name)]
     return Node(node.name, {**_declared(node, names), **node.attributes}, target, node.children)
 
 
 def _declared(node: Node, names: Sequence[str]) -> dict[str, str]:
-    prefixes = {name.rpartition(":")[0] for name in names if not name.startswith("xmlns")} - {"", "xml"}
-    return {f"xmlns:{prefix}": node.full(f"{prefix}:")[0] for prefix in sorted(prefixes)}
+    """The declarations of the prefixes of some names, as they stand at an element."""
+    prefixes = {name.rpartition(":")[0] for name in names if not name.startswith("xmlns:")} - {"xml"}
+    meant = {prefix: node.full(f"{prefix}:" if prefix else "-")[0] for prefix in sorted(prefixes)}
+    return {f"xmlns:{prefix}" if prefix else "xmlns": uri for prefix, uri in meant.items() if uri}
 
 
 def add_property(root: Node, written: str, form: str, values: Sequence[str]) -> bool:

@@ -89,6 +89,24 @@ def test_names_mean_what_their_prefixes_were_declared_to_mean() -> None:
     assert b"Other" not in xmp.write(made)
 
 
+def test_a_default_namespace_stays_with_a_property() -> None:
+    packet = (
+        b'<RDF xmlns="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><Description>'
+        b'<rights xmlns="http://purl.org/dc/elements/1.1/" lang="de"><a xmlns="urn:a"/></rights>'
+        b"<unknown:prefix/></Description></RDF>"
+    )
+    made = xmp_properties.new_packet()
+    assert xmp_properties.copy_properties(xmp.parse(packet), made, lambda _: True) == 1
+    again = xmp.parse(xmp.write(made))
+    assert (NAMESPACES["dc"], "rights") in xmp_properties.names(again)
+    assert ("urn:a", "a") in [each.full(each.name) for each in again.walk()]
+
+
+def test_what_only_rdf_says_is_no_property() -> None:
+    packet = xmp.parse(b'<rdf:RDF><rdf:Description rdf:about="a" xml:lang="de" rdf:ID="x"/></rdf:RDF>')
+    assert xmp_properties.copy_properties(packet, xmp_properties.new_packet(), lambda _: True) == 0
+
+
 @pytest.mark.parametrize(
     "packet",
     [
