@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from quickthumb.imaging.metadata import exif
@@ -229,6 +229,7 @@ def test_a_bigtiff_gives_what_it_says(rendered: Rendered) -> None:
         assert text_of(read_back(result.path().read_bytes()), COPYRIGHT) == b"Jane\0"
 
 
+@settings(deadline=None)
 @given(some.binary(max_size=300), some.binary(max_size=60), some.integers(0, 300))
 def test_no_block_fails_in_any_other_way(noise: bytes, patch: bytes, place: int) -> None:
     block = bytearray(full_block()[: len(noise) + 200])

@@ -4,7 +4,7 @@ import io
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
@@ -90,6 +90,7 @@ def test_previews_and_descriptions_of_pixels_are_left_out(rendered: Rendered) ->
     assert sources.iptc((2, 116, b"Mine")) in made
 
 
+@settings(deadline=None)
 @given(some.binary(max_size=200), some.integers(0, 120))
 def test_noise_never_fails(noise: bytes, place: int) -> None:
     for data in (noise, RIGHTS_IPTC[:place] + noise):

@@ -4,7 +4,7 @@ import io
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
@@ -188,6 +188,7 @@ def _larger(inner: some.SearchStrategy[Node | str]) -> some.SearchStrategy[Node 
     return some.builds(_node, _NAMES, some.lists(inner, max_size=3))
 
 
+@settings(deadline=None)
 @given(some.recursive(some.text(max_size=8), _larger, max_leaves=20))
 def test_what_is_written_reads_the_same(tree: Node | str) -> None:
     written = xmp.write(_node("x", [tree]))
