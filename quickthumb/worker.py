@@ -133,6 +133,7 @@ def _parts(
         SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
         replace(config.imaging, spare_bytes=config.storage.min_free_bytes),
         seconds=config.sandbox.job_timeout_seconds,
+        keeps_label=config.worker.keep_ai_label,
     )
     pool.takes_large = lambda: renderer.takes_large
     pool.large_decided = lambda: renderer.large_decided

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quickthumb.cli.command import Command, UserMistake
-from quickthumb.config import load
+from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order, OrderField, order_fields
 from quickthumb.model.output import Output
 from quickthumb.service.presets import read_presets
@@ -89,23 +88,25 @@ def _run(arguments: argparse.Namespace, fields: Sequence[OrderField], kind: type
     try:
         most = config.imaging.max_outputs
         order = kind.parse(ordered(arguments, fields), read_presets(config.presets, most), most)
-        for made in _render(arguments.file, order, arguments.out, config.imaging, config.sandbox.decode_budget_bytes):
+        for made in _render(arguments.file, order, arguments.out, config):
             print(_line(made, arguments.out))
     except QuickThumbError as error:
         raise UserMistake(sentence(error)) from error
     return 0
 
 
-def _render(source: Path, order: Order, out: Path, limits: Limits, budget_bytes: int) -> Sequence["Made"]:
+def _render(source: Path, order: Order, out: Path, config: Config) -> Sequence["Made"]:
     """Renders the results into a temporary folder inside `out`, and moves them to `out` once all are complete."""
     from quickthumb.imaging import cost, engine, memory  # these load Pillow, which most commands do not need
 
     _check_source(source)
+    limits, keeps_label = config.imaging, config.worker.keep_ai_label
     try:
-        cost.check_memory(memory.estimate_file_bytes(source, order.outputs, limits), budget_bytes)
+        needed_bytes = memory.estimate_file_bytes(source, order.outputs, limits)
+        cost.check_memory(needed_bytes, config.sandbox.decode_budget_bytes)
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".quickthumb-", dir=out) as folder:
-            made = engine.render(source, order.outputs, Path(folder), limits).made
+            made = engine.render(source, order.outputs, Path(folder), limits, keeps_label=keeps_label).made
             _check_places(source, out, made)
             for one in made:
                 (Path(folder) / one.filename).replace(out / one.filename)

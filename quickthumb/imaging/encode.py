@@ -27,12 +27,13 @@ _BEST_QUALITY = 95
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """An encoded file: its content, at its start, for the caller to read and close; its size in bytes, the quality it
-    was encoded at (None if there is none), and its number of frames."""
+    was encoded at (None if there is none), its number of frames, and whether its metadata could be written."""
 
     content: BinaryIO
     bytes: int
     quality: int | None
     frames: int
+    has_metadata: bool = True
 
 
 def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Callable[[], None]) -> Encoded:
@@ -40,15 +41,17 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
 
     Takes the pictures of the rendition and its gain map, so that each is freed as soon as possible. Calls `checkpoint`
     before each encoding; `max_bytes` takes several. Raises InvalidParameter if not even the lowest quality fits into
-    `max_bytes`.
+    `max_bytes`. Metadata that the encoder refuses is left out, with a warning.
     """
     frames, options = _prepared(rendition, plays, checkpoint)
     ways = _ways(frames, rendition)
     usual = next(ways)
+    written = dict(metadata)
 
     def save(quality: int | None, way: tuple[list[Image.Image], Options] = usual) -> BinaryIO:
         checkpoint()
-        return _with_gain_map(_save(way[0], rendition, quality, {**metadata, **options, **way[1]}), rendition)
+        made = _save_with(written, way[0], rendition, quality, {**options, **way[1]})
+        return _with_gain_map(made, rendition)
 
     def others(quality: int | None) -> Iterator[BinaryIO]:
         return (save(quality, way) for way in ways)
@@ -62,7 +65,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
         rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
         file, quality = _saved(save, others, rendition)
     rendition.gain_map = None
-    return Encoded(file, _length(file), quality, _count_frames(file, rendition))
+    return Encoded(file, _length(file), quality, _count_frames(file, rendition), written == metadata)
 
 
 def _saved(
@@ -137,6 +140,22 @@ def _prepared(rendition: Rendition, plays: int, checkpoint: Callable[[], None]) 
     return frames, options
 
 
+def _save_with(
+    metadata: Options, frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options
+) -> BinaryIO:
+    """Saves with metadata; empties it if the encoder refuses it, with a warning."""
+    try:
+        return _save(frames, rendition, quality, {**metadata, **options})
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise nearly anything, too
+        if not metadata or (isinstance(error, OSError) and error.errno is not None):
+            raise
+    metadata.clear()
+    rendition.warnings.append("The metadata could not be written and was left out.")
+    return _save(frames, rendition, quality, options)
+
+
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
     encoder = rendition.encoder
     options = {**options, **encoder.options(_asked(frames, rendition, quality))}
@@ -148,9 +167,11 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
             encoder.write(frames, options["duration"], options.get("loop"), file)
         else:
             frames[0].save(file, encoder.pillow, **options, save_all=True, append_images=frames[1:])
-            if encoder.finish:
-                encoder.finish(file, frames)
+            if encoder.finish_animation:
+                encoder.finish_animation(file, frames)
         file.seek(0)
+        if encoder.finish:
+            encoder.finish(file, options)
     except BaseException:
         file.close()
         raise

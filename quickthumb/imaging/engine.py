@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quickthumb.imaging import color, facts, metadata, pipeline, smart
+from quickthumb.imaging import color, facts, pipeline, smart
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.cost import check_source
 from quickthumb.imaging.encode import encode
@@ -12,6 +12,7 @@ from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import ResultFiles
 from quickthumb.imaging.hdr import companion
 from quickthumb.imaging.levels import Levels, draft_scale
+from quickthumb.imaging.metadata import Keeper
 from quickthumb.imaging.rendition import Rendition, plan_renditions
 from quickthumb.imaging.source import Frame, Source, open_source
 from quickthumb.imaging.steps import resize
@@ -59,8 +60,12 @@ def render(
     folder: Path,
     limits: Limits,
     checkpoint: Callable[[], None] = never_stop,
+    *,
+    keeps_label: bool = True,
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
+
+    With `keeps_label`, the label of generated pictures stays in results that keep no other metadata.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, TooManyPixels, TooManyFrames, TooManyParts and
     OrderTooLarge before anything too large is decoded or drawn, BrokenImage for a file that does not decode to its end,
@@ -76,12 +81,16 @@ def render(
     with open_source(source, limits, fills=fills) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
-        found, made = _make(opened, renditions, files, checkpoint)
+        found, made = _make(opened, renditions, Keeper(opened, keeps_label=keeps_label), files, checkpoint)
         return Rendering(found, tuple(made[output.name] for output in outputs))
 
 
 def _make(
-    source: Source, renditions: Sequence[Rendition], files: ResultFiles, checkpoint: Callable[[], None]
+    source: Source,
+    renditions: Sequence[Rendition],
+    keeper: Keeper,
+    files: ResultFiles,
+    checkpoint: Callable[[], None],
 ) -> tuple[Facts, dict[str, Made]]:
     """Makes all renditions in one pass over the frames; those that shrink least come first.
 
@@ -102,8 +111,8 @@ def _make(
                 rendition.pictures.append(pipeline.run(levels, rendition, checkpoint))
                 rendition.milliseconds.append(frame.milliseconds)
             if index == rendition.frame_count - 1:
-                made[rendition.output.name] = _write(source, rendition, files, checkpoint)
-        found = found or facts.gather(source, levels, renditions[0].color)
+                made[rendition.output.name] = _write(source, rendition, keeper, files, checkpoint)
+        found = found or facts.gather(source, levels, renditions[0].color, keeper.provenance)
         del frame, levels  # before the next frame is decoded
     assert found is not None  # noqa: S101 - there is always a first frame
     return found, made
@@ -143,12 +152,14 @@ def _draw_gain_map(source: Source, rendition: Rendition, checkpoint: Callable[[]
             rendition.warnings.append(str(warning))
 
 
-def _write(source: Source, rendition: Rendition, files: ResultFiles, checkpoint: Callable[[], None]) -> Made:
-    options, what, lost = metadata.kept(source, rendition)
+def _write(
+    source: Source, rendition: Rendition, keeper: Keeper, files: ResultFiles, checkpoint: Callable[[], None]
+) -> Made:
+    kept = keeper.keep(rendition)
     _draw_gain_map(source, rendition, checkpoint)
     filename = f"{rendition.output.name}.{rendition.format.extension}"
     width, height = rendition.pictures[0].size
-    file = encode(rendition, source.plays, options, checkpoint)
+    file = encode(rendition, source.plays, kept.options, checkpoint)
     with file.content as content:
         files.write(rendition.output.name, filename, content, file.bytes)
     return Made(
@@ -161,6 +172,8 @@ def _write(source: Source, rendition: Rendition, files: ResultFiles, checkpoint:
         frames=file.frames,
         quality=file.quality,
         color=rendition.color.done(rendition.keeps_profile),
-        metadata=what,
-        warnings=tuple(dict.fromkeys((*source.warnings, *rendition.color.warnings, *rendition.warnings, *lost))),
+        metadata=kept.words if file.has_metadata else "none could be kept",
+        warnings=tuple(
+            dict.fromkeys((*source.warnings, *rendition.color.warnings, *rendition.warnings, *kept.warnings))
+        ),
     )

@@ -7,6 +7,7 @@ from PIL import Image
 
 from quickthumb.imaging.color import Color
 from quickthumb.imaging.levels import Levels
+from quickthumb.imaging.metadata import Provenance
 from quickthumb.imaging.orientation import Turn
 from quickthumb.imaging.placeholder import thumbhash
 from quickthumb.imaging.source import Source
@@ -23,6 +24,7 @@ class Facts:
     `dominant_color` is the most frequent color, rounded, as `#rrggbb` in sRGB. `thumbhash` is a placeholder of about 25
     bytes (https://evanw.github.io/thumbhash/), in base64. `hdr` says in which way the file has an HDR gain map:
     `ultra-hdr`, `iso-21496-1` or `apple`; the first of them if it has one in several ways, None if it has none.
+    `provenance` is what the file says about the picture's origin, None if it says nothing.
     """
 
     format: str
@@ -33,9 +35,10 @@ class Facts:
     dominant_color: str
     thumbhash: str
     hdr: str | None = None
+    provenance: Provenance | None = None
 
 
-def gather(source: Source, levels: Levels, color: Color) -> Facts:
+def gather(source: Source, levels: Levels, color: Color, provenance: Provenance | None) -> Facts:
     """Gathers the facts from the source and its first frame."""
     small = _small(source, levels, color)
     return Facts(
@@ -47,6 +50,7 @@ def gather(source: Source, levels: Levels, color: Color) -> Facts:
         dominant_color=_dominant_color(small),
         thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
         hdr=source.gain_map.kind if source.gain_map else None,
+        provenance=provenance,
     )
 
 

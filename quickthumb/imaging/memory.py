@@ -20,6 +20,7 @@ from quickthumb.imaging.formats import Encoder, Format, named, opened_as
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.hdr import gain_map, map_memory, stored_map
 from quickthumb.imaging.levels import FEED_MARGIN, SMALL_PIXELS, draft_scale
+from quickthumb.imaging.metadata.xmp import MOST_NODES
 from quickthumb.imaging.orientation import UPRIGHT, Size, by_degrees, mirroring
 from quickthumb.imaging.rendition import choose
 from quickthumb.imaging.slant import plan_window
@@ -33,8 +34,11 @@ from quickthumb.model.output import Output
 _BLOCK_COPIES = 4
 # libheif copies the file that pi-heif has read, and the data of each picture in it.
 _FILE_COPIES = {"heif": 3}
-# Each number of an EXIF block becomes an object of Python's.
-_EXIF_COPIES = 48
+# Each entry of an EXIF block becomes an object of Python's. Of an AVIF that is turned, Pillow writes EXIF anew, for
+# which each number becomes one.
+_EXIF_COPIES, _NUMBERS_COPIES = 16, 48
+# An element of XMP becomes an object with a dictionary and a list; the shortest has four letters.
+_ELEMENT_BYTES, _ELEMENT_LETTERS = 600, 4
 # All levels together, compared with the largest: each has that many times fewer pixels than the next larger one.
 _LEVELS_SHARE = 1 / (FEED_MARGIN**2 - 1)
 
@@ -90,7 +94,10 @@ def _metadata_bytes(image: Image.Image) -> int:
     blocks = {key: value for key, value in image.info.items() if isinstance(value, bytes | str)}
     exif = len(blocks.pop("exif", b""))
     segments = sum(len(content) for _, content in getattr(image, "applist", ()))
-    return exif * _EXIF_COPIES + (sum(map(sys.getsizeof, blocks.values())) + segments) * _BLOCK_COPIES
+    elements = min(len(blocks.get("xmp", b"")) // _ELEMENT_LETTERS, MOST_NODES)
+    copies = _NUMBERS_COPIES if image.format == "AVIF" else _EXIF_COPIES
+    kept = (sum(map(sys.getsizeof, blocks.values())) + segments) * _BLOCK_COPIES
+    return exif * copies + elements * _ELEMENT_BYTES + kept
 
 
 def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:

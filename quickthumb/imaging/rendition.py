@@ -52,8 +52,17 @@ class Rendition:
 
     @property
     def keeps_profile(self) -> bool:
+        """Whether the result keeps the source's colors and profile."""
         wanted = self.output.metadata == "keep" or self.keeps_gain_map  # which is for the source's own colors
-        return not self.slanted and self.color.keeps(wanted, self.encoder.profile)
+        return not self.slanted and self.color.keeps(wanted and self._profile_fits, self.encoder.profile)
+
+    @property
+    def _profile_fits(self) -> bool:
+        """Whether the result will be gray if the profile is for gray, and in color if it is for color."""
+        if self.color.is_for_gray:
+            is_padded = self.plan.canvas != self.plan.size
+            return self.color.mode == "L" and self.encoder.gray and not is_padded
+        return self.color.mode != "L" and not self.output.grayscale
 
     def window(self, region: Box, size: Size) -> Window:
         """How to show `region` of a slanted picture at `size` pixels."""

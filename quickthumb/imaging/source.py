@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
-from quickthumb.imaging.formats.exif import told_by_exif
+from quickthumb.imaging.formats.exif import is_damaged, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png import unwrapped
 from quickthumb.imaging.formats.recovery import Failed
 from quickthumb.imaging.formats.row import Composed, Seeking, Transparent, too_many_frames
 from quickthumb.imaging.hdr import gain_map, packet
@@ -25,8 +26,10 @@ from quickthumb.model.limits import Limits
 
 # Frames that are shown for 10 ms or less are shown for 100 ms by Firefox, Chrome and Safari, in every format.
 _TOO_SHORT, _USUAL = 10.0, 100.0
-# Pillow takes a third of a second for as many entries as this holds; cameras write a quarter of it.
+# Cameras write a quarter of this.
 MOST_EXIF_BYTES = 256 * 1024
+EXIF_TOO_LARGE = "The EXIF data is too large; only the orientation was read."
+EXIF_DAMAGED = "The EXIF data is damaged and was left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,6 @@ class Source:
     plays: int  # how often an animation is shown; 0 is forever
     color_space: str  # to convert from, if Pillow does not; else empty
     info: dict[Any, Any]
-    exif: Image.Exif | None
     transparent: Transparent | None  # what stands for transparent in a frame; None: Pillow tells
     code_points: CodePoints | None  # of its colors
     limits: Limits
@@ -154,7 +156,6 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
             plays=row.decoder.plays(image.info.get("loop")),
             color_space=row.decoder.color_space(image) if row.decoder.color_space else "",
             info=dict(image.info),
-            exif=None,
             transparent=transparent,
             code_points=read_code_points(path, row),
             limits=limits,
@@ -206,24 +207,14 @@ def read_code_points(path: Path, row: Format) -> CodePoints | None:
 
 
 def _read_exif(source: Source) -> None:
-    if _exif_bytes(source.info) > MOST_EXIF_BYTES:
-        source.warnings.append("The EXIF data is too large; only the orientation was read.")
-        _turn(source, told_by_exif(source.info.get("exif", b"")))
-        return
-    try:
-        source.exif = source.image.getexif()
-        orientation = source.exif.get(ExifTags.Base.Orientation)
-        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):  # while the file is open
-            source.exif.get_ifd(part)
-        if source.info.get("exif") and not len(source.exif):
-            raise ValueError("nothing in it could be read")
-    except MemoryError:
-        raise
-    except Exception:  # cameras and editors often write damaged EXIF blocks
-        source.exif = None
-        source.warnings.append("The EXIF data is damaged and was left out.")
-        return
-    _turn(source, orientation)
+    """Turns the source as its EXIF says, or else its XMP. Only a result that asks for metadata has all of it read."""
+    block = _exif_block(source.image.info)
+    packet = None if source.format.decoder.turned_by_boxes else source.image.info.get("xmp")
+    if len(block) > MOST_EXIF_BYTES:
+        source.warnings.append(EXIF_TOO_LARGE)
+    elif is_damaged(block):
+        source.warnings.append(EXIF_DAMAGED)
+    _turn(source, told_by_exif(block) or told_by_xmp(packet if isinstance(packet, bytes) else b""))
 
 
 def _find_gain_map(source: Source, path: Path) -> None:
@@ -236,9 +227,10 @@ def _find_gain_map(source: Source, path: Path) -> None:
             source.info["xmp"] = packet.without(told, packet.claims_gain_map)
 
 
-def _exif_bytes(info: dict[Any, Any]) -> int:
-    """The length of an EXIF block, or of the text of a PNG that holds one in hexadecimal digits."""
-    return max(len(info.get("exif") or b""), len(info.get("Raw profile type exif") or "") // 2)
+def _exif_block(info: dict[Any, Any]) -> bytes:
+    """The EXIF of an opened file, or that which a PNG has in hexadecimal digits."""
+    text = info.get("Raw profile type exif")
+    return info.get("exif") or (unwrapped(text) if isinstance(text, str) else b"")
 
 
 def _turn(source: Source, orientation: object) -> None:

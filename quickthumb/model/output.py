@@ -144,8 +144,9 @@ class Output(BaseModel):
     )
     metadata: Literal["strip", "copyright", "keep"] = Field(
         "strip",
-        description="What to keep of EXIF, XMP and the color profile: strip (nothing), copyright (artist and "
-        "copyright) or keep (everything that the format can hold, including the profile).",
+        description="What to keep of EXIF, XMP, IPTC, texts and the color profile: strip (nothing but the label of "
+        "generated pictures), copyright (who made and owns the picture) or keep (everything that is still true and "
+        "that the format can hold, including the profile and the location).",
     )
     hdr: Literal["drop", "keep"] = Field(
         "drop",

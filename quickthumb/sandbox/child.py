@@ -8,7 +8,7 @@ import os
 import sys
 from typing import BinaryIO
 
-from quickthumb.imaging.engine import render
+from quickthumb.imaging.engine import Rendering, render
 from quickthumb.imaging.header import read_header_of_file
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.model.errors import BrokenImage, QuickThumbError
@@ -42,7 +42,7 @@ def _own_output() -> BinaryIO:
 
 def _answer(request: Request, memory_bytes: int) -> Answer:
     try:
-        return Answer(rendering=render(request.source, _outputs(request), request.folder, request.limits))
+        return Answer(rendering=_rendered(request))
     except BrokenImage as error:
         return Answer(
             refusal=Refusal.of(memory_exceeded(memory_bytes) if _is_too_large(request, memory_bytes) else error)
@@ -56,6 +56,11 @@ def _answer(request: Request, memory_bytes: int) -> Answer:
         if error.errno is None:
             raise
         return Answer(machine_errno=error.errno, needed_bytes=getattr(error, "needed_bytes", None))
+
+
+def _rendered(request: Request) -> Rendering:
+    outputs = _outputs(request)
+    return render(request.source, outputs, request.folder, request.limits, keeps_label=request.keeps_label)
 
 
 def _outputs(request: Request) -> list[Output]:

@@ -46,7 +46,14 @@ class SandboxProcess:
     memory_bytes: int
 
     def render(
-        self, source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop | None = None
+        self,
+        source: Path,
+        outputs: Sequence[Output],
+        folder: Path,
+        limits: Limits,
+        stop: Stop | None = None,
+        *,
+        keeps_label: bool = True,
     ) -> Rendering:
         """Does what the engine's `render` does, in a child process. On return, it and all it started have ended.
 
@@ -56,7 +63,7 @@ class SandboxProcess:
         stop = stop or Stop()
         stop.check()
         written = tuple(output.model_dump(mode="json", exclude_defaults=True) for output in outputs)
-        request = Request(source=source, folder=folder, limits=limits, outputs=written)
+        request = Request(source=source, folder=folder, limits=limits, outputs=written, keeps_label=keeps_label)
         with (
             self._child() as child,
             _killed_after(child, self.seconds) as timed_out,

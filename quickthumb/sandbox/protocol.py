@@ -34,6 +34,7 @@ class Request(BaseModel):
     folder: Path
     limits: Limits
     outputs: tuple[dict[str, Any], ...]
+    keeps_label: bool = True
 
 
 class Refusal(BaseModel):

@@ -43,13 +43,21 @@ class Renderer:
     """
 
     def __init__(
-        self, threads: DaemonThreads, budget: Budget, process: SandboxProcess, limits: Limits, *, seconds: float
+        self,
+        threads: DaemonThreads,
+        budget: Budget,
+        process: SandboxProcess,
+        limits: Limits,
+        *,
+        seconds: float,
+        keeps_label: bool = True,
     ) -> None:
         self._threads = threads
         self._budget = budget
         self._process = process
         self._limits = limits
         self._seconds = seconds
+        self._keeps_label = keeps_label
         self._long_held = 0
         self.large_decided = 0  # how many large jobs were given a place or refused
 
@@ -76,7 +84,7 @@ class Renderer:
             stop = Stop()
             # Afterwards, memory of this size is returned to the operating system at once.
             make = _make_large if needed_bytes > LARGE_BYTES else _make
-            work = partial(make, source, outputs, folder, self._limits, stop)
+            work = partial(make, source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label)
             return await self._timed(work, self._seconds, share, stop, is_large=is_long)
 
     async def in_process(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
@@ -91,7 +99,9 @@ class Renderer:
             raise _another_waits()
         with self._held(True):
             stop = Stop()
-            work = partial(self._process.render, source, outputs, folder, self._limits, stop)
+            work = partial(
+                self._process.render, source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label
+            )
             seconds = self._process.seconds + PROCESS_MARGIN_SECONDS
             return await self._timed(work, seconds, stop=stop, is_large=True)
 
@@ -137,15 +147,19 @@ def _seems_long(source: Path, outputs: Sequence[Output]) -> bool:
     return estimate_cost(format=header.format, size=header.upright, outputs=outputs).is_long
 
 
-def _make(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:
-    return engine.render(source, outputs, folder, limits, checkpoint=stop.check)
+def _make(
+    source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop, *, keeps_label: bool
+) -> Rendering:
+    return engine.render(source, outputs, folder, limits, checkpoint=stop.check, keeps_label=keeps_label)
 
 
-def _make_large(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop) -> Rendering:
+def _make_large(
+    source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop, *, keeps_label: bool
+) -> Rendering:
     """Renders; returns freed memory to the operating system before and after."""
     trim()
     try:
-        return _make(source, outputs, folder, limits, stop)
+        return _make(source, outputs, folder, limits, stop, keeps_label=keeps_label)
     except BaseException as error:
         _forget_pictures(error)
         raise

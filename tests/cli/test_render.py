@@ -16,6 +16,7 @@ from quickthumb.model.output import Output
 from tests.cli.test_program import CHECKOUT, assert_one_sentence, quickthumb
 from tests.conftest import picture
 from tests.imaging import costly_files as files
+from tests.imaging.metadata import sources
 from tests.model.test_order import Extended
 
 
@@ -164,3 +165,13 @@ def test_options_follow_from_the_fields_of_an_order() -> None:
     render.command(Extended).add_options(parser)
     given = parser.parse_args(["cat.jpg", "--priority", "high", "--tag", "a", "--tag", "b", "--keep-for", "60"])
     assert (given.priority, given.tag, given.keep_for) == (["high"], ["a", "b"], ["60"])
+
+
+@pytest.mark.parametrize("keeps_label", ["yes", "no"])
+def test_the_setting_for_the_label_of_generated_pictures_counts(tmp_path: Path, keeps_label: str) -> None:
+    source = tmp_path / "generated.jpg"
+    source.write_bytes(sources.jpeg(sources.xmp_segment(sources.xmp(sources.LABEL_ELEMENT))))
+    asked = {"QUICKTHUMB_KEEP_AI_LABEL": keeps_label}
+    lines(quickthumb("render", str(source), "--out", str(tmp_path / "made"), **asked))
+    data = (tmp_path / "made" / "thumbnail.jpg").read_bytes()
+    assert (sources.GENERATED.encode() in data) == (keeps_label == "yes")

@@ -131,13 +131,17 @@ def test_choosing_the_colors_of_a_gif_counts(tmp_path: Path, mode: str, dither: 
 
 
 @needs_proc
-def test_exif_counts_as_the_numbers_that_it_becomes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("metadata", ["strip", "keep"])
+def test_metadata_counts_as_what_it_becomes(tmp_path: Path, metadata: str) -> None:
+    """Numbers of EXIF become objects at worst, and so do the elements of XMP."""
     exif = Image.Exif()
-    exif[0xC4A5] = tuple(range(250_000))
+    exif[0xC4A5] = tuple(range(60_000))
     source = tmp_path / "numbers.webp"
-    noise(64, 48).save(source, exif=exif.tobytes())
-    estimate = estimate_file_bytes(source, [Output(width=32)], LIMITS)
-    assert peak_bytes(source, tmp_path, [{"width": 32}]) < 1.3 * estimate + CODECS_BYTES
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b"<a/>" * 9_000 + b"</x:xmpmeta>"
+    noise(64, 48).save(source, exif=exif.tobytes(), xmp=packet)
+    order = {"width": 32, "metadata": metadata}
+    estimate = estimate_file_bytes(source, [parse_output(order)], LIMITS)
+    assert peak_bytes(source, tmp_path, [order]) < 1.3 * estimate + CODECS_BYTES
 
 
 @needs_proc

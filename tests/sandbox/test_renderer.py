@@ -10,6 +10,7 @@ import pytest
 
 from quickthumb.imaging import cost, engine
 from quickthumb.imaging.engine import Rendering
+from quickthumb.imaging.metadata import Provenance
 from quickthumb.model.errors import BrokenImage, OrderTooLarge, UnsupportedImage
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
@@ -20,6 +21,7 @@ from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer
 from quickthumb.sandbox.threads import DaemonThreads
 from tests.conftest import picture
+from tests.imaging.metadata import sources as files
 from tests.waiting import wait_until
 
 OUTPUTS = [Output(width=64)]
@@ -27,10 +29,10 @@ LONG = [Output.model_validate({"size": "900x900", "enlarge": True, "format": "av
 Way = Callable[[Renderer, Path, Sequence[Output], Path], Coroutine[Any, Any, Rendering]]
 
 
-def renderer_with(budget: Budget, seconds: float = 20) -> Renderer:
+def renderer_with(budget: Budget, seconds: float = 20, *, keeps_label: bool = True) -> Renderer:
     process = SandboxProcess(seconds=30, memory_bytes=512 * 1024 * 1024)
     threads = DaemonThreads(2, lambda: None)
-    return Renderer(threads, budget, process, Limits(max_pixels=1_000_000), seconds=seconds)
+    return Renderer(threads, budget, process, Limits(max_pixels=1_000_000), seconds=seconds, keeps_label=keeps_label)
 
 
 @pytest.fixture
@@ -49,6 +51,18 @@ async def test_both_ways_make_the_same(source: Path, tmp_path: Path) -> None:
     assert budget.taken_bytes == 0
     name = here.made[0].filename
     assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+@pytest.mark.parametrize("keeps_label", [True, False])
+@pytest.mark.parametrize("way", [Renderer.in_thread, Renderer.in_process])
+async def test_the_label_of_generated_pictures_is_kept_or_not(tmp_path: Path, way: Way, keeps_label: bool) -> None:
+    source = tmp_path / "source.webp"  # whose end is looked at for Content Credentials
+    source.write_bytes(files.webp((b"C2PA", files.MANIFEST), xmp=files.xmp(files.LABEL_ELEMENT)))
+    made = await way(renderer_with(Budget(10**9), keeps_label=keeps_label), source, OUTPUTS, tmp_path)
+    assert made.facts.provenance == Provenance("trainedAlgorithmicMedia", "present")
+    data = (tmp_path / made.made[0].filename).read_bytes()
+    assert (files.GENERATED.encode() in data) == keeps_label
+    assert made.made[0].metadata.startswith("stripped, except the AI label" if keeps_label else "stripped")
 
 
 async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running(source: Path, tmp_path: Path) -> None:
@@ -162,9 +176,7 @@ def decoder_that_fails(gone: threading.Event) -> Callable[..., Rendering]:
         decoded = Picture(gone)  # noqa: F841 - as a frame of a decoder would have one
         raise ValueError("broken")
 
-    def render(
-        source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, checkpoint: Callable[[], None]
-    ) -> Rendering:
+    def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, **more: Any) -> Rendering:
         try:
             decode()
         except ValueError as error:

@@ -62,6 +62,11 @@ class WorkerSettings:
         description="Kill a worker that is blocked for this long, for example by a decoder that holds the GIL, in "
         "seconds.",
     )
+    keep_ai_label: bool = Field(
+        default=True,
+        description="Keep the label of generated pictures (IPTC's digital source type) in results that keep no other "
+        "metadata, in every format that holds XMP.",
+    )
     shutdown_grace_seconds: int = Field(
         default=30, ge=1, description="Time that a worker has to finish its running jobs on shutdown, in seconds."
     )

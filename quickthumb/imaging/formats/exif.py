@@ -39,6 +39,17 @@ def told_by_exif(block: bytes) -> int | None:
     return UPRIGHT if order is None else _told_by_directory(data, order)
 
 
+def is_damaged(block: bytes) -> bool:
+    """Whether a block cannot be read at all. One that holds nothing can be: some programs write such blocks."""
+    data = block.removeprefix(PREFIX).removeprefix(PREFIX)
+    order = _ORDERS.get(data[:4])
+    if order is None:
+        return bool(data)
+    start = int.from_bytes(data[4:8], order)
+    count = data[start : start + 2]
+    return len(count) < 2 or (any(count) and len(data) < start + 2 + ENTRY_BYTES)
+
+
 def told_by_xmp(packet: bytes) -> int:
     """The orientation in an XMP packet, 1 … 8; 1 if it gives none."""
     match = _XMP_ORIENTATION.search(packet[:MOST_BYTES])

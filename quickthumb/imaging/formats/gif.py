@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from quickthumb.imaging.formats import gif_end
+from quickthumb.imaging.formats.blocks import COMMENT, XMP, Blocks
 from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME, TRAILER, count_frames, numbers, table_bytes
+from quickthumb.imaging.formats.gif_xmp import insert_xmp
 from quickthumb.imaging.formats.row import (
     Asked,
     Composed,
@@ -156,6 +158,11 @@ def _options(_: Asked) -> Options:
     return {"interlace": 0}  # interlaced rows take more bytes
 
 
+def _embed(blocks: Blocks) -> Options:
+    options = {"xmp": blocks.xmp, "comment": blocks.comment}
+    return {name: block for name, block in options.items() if block}
+
+
 GIF = Format(
     name="gif",
     media_type="image/gif",
@@ -169,7 +176,9 @@ GIF = Format(
         "GIF",
         _options,
         profile=False,
-        metadata=False,
+        holds=frozenset({XMP, COMMENT}),
+        embed=_embed,
+        finish=insert_xmp,
         ticks_milliseconds=(10,),
         most_ticks=2**16 - 1,
         loop=_loop,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, Blocks
+from quickthumb.imaging.formats.blocks import XMP as XMP_KIND
 from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, FRAMES, LS_FRAME, MOST_STEPS, START_OF_SCAN, segments
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 # A marker with a segment behind it. Within a scan's data, 0xFF is followed by 0 or by the number of a restart.
 SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 APP1 = 0xE1
+APP13 = 0xED
 # Start-of-frame markers of JPEGs without progression, whose first scan may be all there is.
 SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 # Frames that are refined by others; and how much of a frame header tells all that matters here.
@@ -33,6 +37,10 @@ MOST_EXIF_BLOCKS = 4
 # How much of a segment tells what there is to count.
 SEGMENT_START_BYTES = 6
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+EXTENDED_PART_BYTES = 65_000
+# What a segment has room for, beside the name of its content.
+MOST_BLOCK_BYTES = 65_400
 
 # With more pixels than this, a JPEG gets the standard Huffman tables instead of optimized ones.
 OWN_TABLES_PIXELS = 150_000
@@ -162,6 +170,29 @@ def _options(asked: Asked) -> Options:
     return {"quality": asked.quality, "optimize": asked.pixels <= OWN_TABLES_PIXELS, "subsampling": subsampling}
 
 
+def _embed(blocks: Blocks) -> Options:
+    """What Pillow has no option for, or not in this order, goes into `extra` as whole segments."""
+    segments = [(APP1, XMP + blocks.xmp)] if blocks.xmp else []
+    segments += [(APP1, part) for part in _extended_parts(blocks.extended_xmp)]
+    segments += [(APP13, blocks.iptc)] if blocks.iptc else []
+    extra = b"".join(bytes((0xFF, kind)) + (len(part) + 2).to_bytes(2, "big") + part for kind, part in segments)
+    options = {
+        "exif": PREFIX + blocks.exif if blocks.exif else b"",
+        "extra": extra,
+        "comment": blocks.comment,
+        "dpi": blocks.resolution,
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def _extended_parts(packet: bytes) -> list[bytes]:
+    """The content of the segments of an extended packet (XMP specification, part 3, section 1.1.3.1)."""
+    digest = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper().encode()
+    head = EXTENDED_XMP + digest + len(packet).to_bytes(4, "big")
+    starts = range(0, len(packet), EXTENDED_PART_BYTES)
+    return [head + at.to_bytes(4, "big") + packet[at : at + EXTENDED_PART_BYTES] for at in starts]
+
+
 JPEG = Format(
     name="jpeg",
     media_type="image/jpeg",
@@ -170,5 +201,15 @@ JPEG = Format(
     read_header=read_header,
     # Pillow opens Ultra HDR and stereo files as MPO, through its JPEG decoder.
     decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=load_at_scale, watch=watch, mend=_mend, recover=_recover),
-    encoder=Encoder("JPEG", _options, alpha=False, animation=False, quality=80, max_side=MAX_SIDE),
+    encoder=Encoder(
+        "JPEG",
+        _options,
+        alpha=False,
+        animation=False,
+        quality=80,
+        max_side=MAX_SIDE,
+        holds=frozenset({EXIF, XMP_KIND, IPTC, COMMENT, RESOLUTION}),
+        most_block_bytes=MOST_BLOCK_BYTES,
+        embed=_embed,
+    ),
 )

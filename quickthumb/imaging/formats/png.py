@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from quickthumb.imaging.formats.blocks import EXIF, RESOLUTION, TEXTS, Blocks
+from quickthumb.imaging.formats.blocks import XMP as XMP_KIND
 from quickthumb.imaging.formats.exif import UPRIGHT, turned
 from quickthumb.imaging.formats.partial import recover_part
 from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE, ChunkCount
@@ -37,6 +39,9 @@ LARGEST_SIDE = 2**31 - 1
 MOST_CHUNKS = 1024
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 SECOND_CHUNK = len(SIGNATURE) + 8 + 13 + 4
+MOST_KEYWORD_LETTERS = 80
+# ImageMagick and libvips store blocks as texts: a name, a length, and hexadecimal digits (PNG specification, 1.2).
+RAW_PROFILE = "Raw profile type "
 
 
 def read_header(window: Window) -> Header:
@@ -99,6 +104,15 @@ def require_sound_chunks(window: Window, start: int) -> None:
             at += HEAD_BYTES + skipped
 
 
+def unwrapped(text: str) -> bytes:
+    """The block that a text of the kind "Raw profile type …" holds; empty if the text is damaged."""
+    parts = text.split(maxsplit=2)
+    try:
+        return bytes.fromhex(parts[2]) if len(parts) == 3 else b""
+    except ValueError:
+        return b""
+
+
 def _set_up() -> None:
     """Bounds what the texts and the profile of one file unfold to. Pillow would refuse a file that exceeds this, so
     `screen` hides what does."""
@@ -125,13 +139,18 @@ def _ways(frames: list[Image.Image], asked: Asked) -> Iterator[tuple[list[Image.
     return png_ways.ways(frames, asked)
 
 
-def _xmp(block: bytes) -> Options:
+def _embed(blocks: Blocks) -> Options:
     """A PNG stores XMP in a text chunk of that name (XMP specification, part 3)."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_itxt(XMP.decode(), block.decode("utf-8", "replace"))
-    return {"pnginfo": texts}
+    if blocks.xmp:
+        texts.add_itxt(XMP.decode(), blocks.xmp.decode("utf-8", "replace"))
+    for keyword, text in blocks.texts:
+        if 0 < len(keyword) < MOST_KEYWORD_LETTERS and "\0" not in text:
+            texts.add_text(keyword, text)
+    options = {"exif": blocks.exif, "dpi": blocks.resolution, "pnginfo": texts if texts.chunks else None}
+    return {name: value for name, value in options.items() if value}
 
 
 PNG = Format(
@@ -159,6 +178,7 @@ PNG = Format(
         most_ticks=2**16 - 1,
         max_side=LARGEST_SIDE,
         ways=_ways,
-        xmp=_xmp,
+        holds=frozenset({EXIF, XMP_KIND, TEXTS, RESOLUTION}),
+        embed=_embed,
     ),
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from quickthumb.imaging.formats.blocks import EXIF, XMP, Blocks
 from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.imaging.formats.splice import Parts
 from quickthumb.imaging.formats.watch import MakeSteps
@@ -148,8 +149,9 @@ def _same(plays: int) -> int | None:
     return plays
 
 
-def _xmp(block: bytes) -> Options:
-    return {"xmp": block}
+def _embed(blocks: Blocks) -> Options:
+    """What WebP and AVIF take."""
+    return {name: block for name, block in (("exif", blocks.exif), ("xmp", blocks.xmp)) if block}
 
 
 def too_many_frames(limits: Limits) -> TooManyFrames:
@@ -240,6 +242,8 @@ class Decoder:
     code_points: Callable[[Window], CodePoints | None] | None = None
     # EXIF and text may come after the pixels, and are known only after decoding.
     late_metadata: bool = False
+    # Only boxes tell the orientation, which Pillow repeats in EXIF: XMP does not count.
+    turned_by_boxes: bool = False
     # Pillow turns the picture upright itself while loading it.
     turns_upright: bool = False
     # What Pillow calls frames are pages: only the first is used, with a warning.
@@ -265,7 +269,11 @@ class Encoder:
     lossless: bool = False
     quality: int | None = None
     profile: bool = True
-    metadata: bool = True
+    # Whether a gray picture stays gray in the file.
+    gray: bool = True
+    # The kinds of metadata that a file can hold, and the largest block.
+    holds: frozenset[str] = frozenset({EXIF, XMP})
+    most_block_bytes: int = 16 * 1024 * 1024
     # The units in which a file can count how long its frames are shown, and how many of them one frame can have.
     ticks_milliseconds: tuple[int, ...] = (1,)
     most_ticks: int = 2**24 - 1
@@ -281,11 +289,13 @@ class Encoder:
     # Writes an animation in place of Pillow: the frames, how many milliseconds each is shown, and what `loop` gave.
     write: Callable[[Sequence[Image.Image], Sequence[int], int | None, BinaryIO], None] | None = None
     # Mends the file of an animation that Pillow has written.
-    finish: Callable[[BinaryIO, Sequence[Image.Image]], None] | None = None
+    finish_animation: Callable[[BinaryIO, Sequence[Image.Image]], None] | None = None
     # Ways to write the frames: the usual one, then those that take longer and may be smaller. None: there is one.
     ways: Callable[[list[Image.Image], Asked], Iterator[tuple[list[Image.Image], Options]]] | None = None
-    # The options that carry XMP.
-    xmp: Callable[[bytes], Options] = _xmp
+    # The options that carry metadata.
+    embed: Callable[[Blocks], Options] = _embed
+    # Adds to an encoded file, which it may change, what Pillow does not write of these options.
+    finish: Callable[[BinaryIO, Options], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,5 +142,7 @@ WEBP = Format(
     signatures=(b"RIFF????WEBP",),
     read_header=read_header,
     decoder=Decoder(pillow=("WEBP",), reads_whole=True, count_frames=count_with_pillow, mend=_mend),
-    encoder=Encoder("WEBP", _options, lossless=True, quality=80, max_side=16_383, finish=_mark_alpha),
+    encoder=Encoder(
+        "WEBP", _options, lossless=True, quality=80, gray=False, max_side=16_383, finish_animation=_mark_alpha
+    ),
 )
