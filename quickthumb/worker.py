@@ -16,6 +16,8 @@ from arq.worker import func
 
 from quickthumb import logs
 from quickthumb.config import Config, ConfigError, load
+from quickthumb.imaging.formats import FORMATS
+from quickthumb.imaging.formats.heif import HEIF
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
@@ -144,6 +146,7 @@ def _parts(
         storage=storage,
         render=renderer.in_thread,
         confined=renderer.in_process,
+        confined_formats=confined_formats(config),
         mailer=mailer(config),
         sender=config.smtp.sender,
         lease_seconds=config.queue.lease_seconds,
@@ -152,6 +155,12 @@ def _parts(
         spare_bytes=config.storage.min_free_bytes,
         removes_source=config.retention.source_seconds == 0,
     )
+
+
+def confined_formats(config: Config) -> frozenset[str]:
+    """The formats that are decoded in a sandbox process from the first attempt on."""
+    always = {row.name for row in FORMATS if row.decoder.confined}
+    return frozenset(always | {HEIF.name} if config.sandbox.confine_heic else always)
 
 
 async def stop(context: dict[str, Any]) -> None:

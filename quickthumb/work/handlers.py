@@ -47,6 +47,7 @@ class Parts:
     storage: Storage
     render: Render
     confined: Render
+    confined_formats: frozenset[str]
     mailer: Mailer
     sender: str
     lease_seconds: float
@@ -65,6 +66,7 @@ def _render(parts: Parts) -> Handler:
         parts.confined,
         lease_seconds=parts.lease_seconds,
         max_attempts=parts.max_attempts,
+        confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
     )

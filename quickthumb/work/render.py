@@ -7,7 +7,6 @@ from pathlib import Path
 
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.files import NoRoom, room_for
-from quickthumb.imaging.formats import named
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
@@ -29,8 +28,8 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 
 
 class RenderHandler:
-    """Renders jobs with `render`; those that already have a strike, or whose format is always decoded there, with
-    `confined`, in the safety of the sandbox.
+    """Renders jobs with `render`; those that already have a strike, or whose source is in one of the
+    `confined_formats`, with `confined`, in the safety of the sandbox.
 
     Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
     """
@@ -51,6 +50,7 @@ class RenderHandler:
         *,
         lease_seconds: float,
         max_attempts: int,
+        confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
         removes_source: bool = False,
     ) -> None:
@@ -61,6 +61,7 @@ class RenderHandler:
         self._storage = storage
         self._render = render
         self._confined = confined
+        self._confined_formats = confined_formats
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
         self._removes_source = removes_source
@@ -121,7 +122,8 @@ class RenderHandler:
             # Rendering once more would only show again that there is too little room.
             await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
-        render = self._confined if attempt.strike > 1 or _is_confined(job.source) else self._render
+        is_confined = attempt.strike > 1 or job.source.format in self._confined_formats
+        render = self._confined if is_confined else self._render
         async with self._storage.workspace(job.id, attempt.token) as folder:
             # A full disk is not the image's fault, and neither is a source that is just being removed.
             with _machine_errors_translated(folder):
@@ -162,10 +164,6 @@ def _machine_errors_translated(folder: Path) -> Iterator[None]:
         if isinstance(cause, OSError) and cause.errno is None:
             raise RuntimeError("an image library failed") from cause
         raise
-
-
-def _is_confined(source: Source) -> bool:
-    return source.format is not None and named(source.format).decoder.confined
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:

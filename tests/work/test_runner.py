@@ -85,6 +85,7 @@ class Worker:
         *,
         max_attempts: int = MAX_ATTEMPTS,
         limits: TroubleLimits = LIMITS,
+        confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
         removes_source: bool = False,
     ) -> None:
@@ -97,6 +98,7 @@ class Worker:
             confined or render,
             lease_seconds=LEASE_SECONDS,
             max_attempts=max_attempts,
+            confined_formats=confined_formats,
             spare_bytes=spare_bytes,
             removes_source=removes_source,
         )
@@ -412,7 +414,8 @@ async def test_a_format_whose_decoder_may_do_anything_is_confined_at_once(
     plain = a_job()
     job = plain.model_copy(update={"source": plain.source.model_copy(update={"format": "jxl"})})
     await accepted(store, storage, job)
-    await worker_of(failing(AssertionError("not here")), draw).run(job.id)
+    worker = worker_of(failing(AssertionError("not here")), draw, confined_formats=frozenset({"jxl"}))
+    await worker.run(job.id)
     assert (await found(store, job)).status is Status.DONE
 
 

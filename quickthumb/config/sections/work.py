@@ -97,6 +97,11 @@ class SandboxSettings:
         description="Longest time for the first attempt at a job, in seconds; the next attempt runs in a sandbox "
         "process.",
     )
+    confine_heic: bool = Field(
+        default=True,
+        description="Decode HEIC in a sandbox process from the first attempt on, as JPEG XL always is: flaws of its "
+        "decoder have been exploited through uploads. Each image then takes about half a second of CPU more.",
+    )
     quarantine_seconds: float = Field(
         default=120.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
     )
