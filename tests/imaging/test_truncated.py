@@ -52,9 +52,10 @@ def test_what_is_missing_stays_empty(
     there, missing = (got[-40:], got[:40]) if suffix == "bmp" else (got[:40], got[-40:])
     assert np.array_equal(there, whole[-40:] if suffix == "bmp" else whole[:40])
     assert (missing == empty).all()
-    (warning,) = engine(path, truncated="fill").only.warnings
     word = "transparent" if empty[3] == 0 else "black"
-    assert warning == f"The file is cut off or faulty: what is missing of the picture is {word}."
+    warning = f"The file is cut off or faulty: what is missing of the picture is {word}."
+    no_end = ["The PNG ends too early: its end marker is missing."] if suffix == "png" else []
+    assert engine(path, width=30, truncated="fill").only.warnings == (*no_end, warning)
 
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "webp", "avif", "tiff"])

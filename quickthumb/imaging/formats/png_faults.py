@@ -34,6 +34,7 @@ PALETTE = 3
 TOO_MUCH_TEXT = "The texts of the PNG are too large, and some were left out."
 TOO_LARGE_PROFILE = "The color profile is too large and was ignored."
 NO_END = "The PNG ends too early: its end marker is missing."
+DAMAGED_COLOR = "The color data of the PNG is damaged and was ignored."
 STILL = "The animation is damaged; only the picture for viewers without animation was used."
 _DAMAGED = {
     b"iCCP": "The color profile is damaged and was ignored.",
@@ -129,7 +130,8 @@ class _Survey:
 
     def _hide(self, chunk: Chunk, warning: str) -> None:
         self._faults.hidden.append(chunk)
-        if warning not in self._faults.warnings:
+        told_by_color = chunk.name == b"cICP" and warning == DAMAGED_COLOR  # as for every format with code points
+        if not told_by_color and warning not in self._faults.warnings:
             self._faults.warnings.append(warning)
 
     def _fault(self, chunk: Chunk) -> str:
@@ -149,7 +151,7 @@ class _Survey:
 
     def _damage(self, chunk: Chunk) -> str:
         if chunk.name in COLORS and chunk.name != b"iCCP":
-            return "The color data of the PNG is damaged and was ignored."
+            return DAMAGED_COLOR
         return _DAMAGED.get(chunk.name, "Some metadata of the PNG is damaged and was left out.")
 
     def _is_intact(self, chunk: Chunk) -> bool:
