@@ -16,7 +16,6 @@ from typing import BinaryIO
 from quickthumb.imaging.formats.png_animation import ANIMATION, Animation
 from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, END, Chunk, read_chunks
 from quickthumb.imaging.formats.splice import Parts
-from quickthumb.model.errors import BrokenImage
 
 # What all texts of a file together, or its color profile, may unfold to.
 MOST_TEXT_BYTES = 16 * 1024 * 1024
@@ -46,10 +45,12 @@ _DAMAGED = {
 
 @dataclass(slots=True)
 class Faults:
-    """What the decoder must not see of a file, and the sentences that say so in receipts."""
+    """What the decoder must not see of a file, and the sentences that say so in receipts; what is wrong with its
+    pixels."""
 
     hidden: list[Chunk] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    pixels: str = ""
     end: int | None = None  # the offset from which on nothing is to be seen; None: the end of the file
 
     def parts(self, file_bytes: int) -> Parts:
@@ -65,7 +66,7 @@ class Faults:
 def find_faults(file: BinaryIO, file_bytes: int, with_pixels: bool) -> Faults:
     """Looks at every chunk of an open, unbuffered file; at those of the pixels only `with_pixels`.
 
-    Raises TooManyParts for too many chunks, and BrokenImage for a second header, or for pixels with a wrong checksum,
+    Raises TooManyParts for too many chunks, and BrokenImage for a second header. Tells of pixels with a wrong checksum,
     which Pillow does not look at. Other faults of critical chunks are left to the decoder. Reads each chunk once, and
     unfolds no more than MOST_TEXT_BYTES of texts and as much of one profile.
     """
@@ -95,7 +96,7 @@ class _Survey:
             self._take_cut(chunk)
         elif chunk.name == b"IDAT":
             if self._with_pixels and not self._is_intact(chunk):
-                raise BrokenImage("The image is damaged: the checksum of its pixels is wrong.")
+                self._faults.pixels = "the checksum of its pixels is wrong"
         elif chunk.name == b"IHDR":
             self._take_header(self._content(chunk))
         elif chunk.name == b"PLTE":

@@ -171,10 +171,12 @@ Transparent = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """The parts of a file that a decoder may see, and warnings about the others."""
+    """The parts of a file that a decoder may see, and warnings about the others; and what is wrong with its pixels, so
+    that they are only decoded where faulty pixels may be shown. Empty if nothing is."""
 
     parts: Parts
     warnings: list[str]
+    faulty_pixels: str = ""
 
 
 class Composed(Protocol):
@@ -209,8 +211,8 @@ class Decoder:
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
     # Says what Pillow may see of an open, unbuffered file, so that it does not refuse faults beside the pixels. Raises
-    # what `watch` raises, which is not asked again; and BrokenImage for pixels with a wrong checksum, if the flag says
-    # that they will be decoded.
+    # what `watch` raises, which is not asked again. Looks at the checksums of pixels if the flag says that they will be
+    # decoded.
     screen: Callable[[BinaryIO, bool], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
