@@ -5,7 +5,6 @@ process-wide settings are made here, once, at import.
 """
 
 import errno
-import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -89,7 +88,7 @@ def _mended(source: Path, row: Format, limits: Limits, stack: ExitStack) -> Imag
         file = row.decoder.mend(source, limits) if row.decoder.mend else None
     if file is None:
         raise BrokenImage("The image is damaged and could not be decoded.")
-    reader = stack.enter_context(io.BufferedReader(file))
+    reader = stack.enter_context(file.open())
     with decoding():
         image: Any = Image.open(reader, formats=row.decoder.pillow[:1])
     image.patched = file

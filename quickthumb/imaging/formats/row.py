@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from quickthumb.imaging.formats.blocks import EXIF, XMP, Blocks
 from quickthumb.imaging.formats.code_points import CodePoints
-from quickthumb.imaging.formats.splice import Parts
+from quickthumb.imaging.formats.splice import Parts, Patched
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -118,7 +118,6 @@ if TYPE_CHECKING:
 
     from quickthumb.imaging.formats.recovery import Failed, Recovered
     from quickthumb.imaging.formats.row import Header, Window
-    from quickthumb.imaging.patched import PatchedFile
 
     Again = Callable[[], AbstractContextManager[Image.Image]]
 
@@ -228,7 +227,7 @@ class Decoder:
     # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
     load_at_scale: Callable[[Image.Image, int], tuple[float, float]] | None = None
     # The file in a form that Pillow can open, if its header is damaged in a way that does not matter; or None.
-    mend: Callable[[Path, Limits], PatchedFile | None] | None = None
+    mend: Callable[[Path, Limits], Patched | None] | None = None
     # Makes what can be made of a file that did not decode. Raises BrokenImage. None: such files are always refused.
     recover: Callable[[Failed], Recovered] | None = None
     # Says what the receipt tells of the end of an opened file with that many frames. Raises BrokenImage if it ends too
