@@ -14,13 +14,15 @@ from tests.imaging.pictures import noise
 PAGE = Path(__file__).parents[2] / "docs" / "imaging.md"
 BEGIN, END = "<!-- parameters -->\n", "<!-- end of parameters -->"
 
+_WORDS = {"True": "yes", "False": "no"}
+
 
 def table() -> str:
     """The parameters as a table of Markdown."""
     lines = ["| parameter | values | default | meaning |", "|---|---|---|---|"]
     for name, schema in Output.model_json_schema()["properties"].items():
         default = schema.get("default")
-        told = "" if default is None else f"`{'no' if default is False else default}`"
+        told = "" if default is None else f"`{_WORDS.get(str(default), default)}`"
         lines.append(f"| `{name}` | {values(schema)} | {told} | {schema['description']} |")
     return "\n".join(lines) + "\n"
 

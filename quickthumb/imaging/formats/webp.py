@@ -20,7 +20,7 @@ from quickthumb.imaging.formats.row import (
     Window,
     count_with_pillow,
 )
-from quickthumb.imaging.patched import PatchedFile
+from quickthumb.imaging.formats.splice import Patched
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
@@ -89,7 +89,7 @@ def _orientation(window: Window) -> int:
     return UPRIGHT
 
 
-def _mend(path: Path, _: Limits) -> PatchedFile | None:
+def _mend(path: Path, _: Limits) -> Patched | None:
     """The file with its true length in its header, if it says another one but has whole chunks.
 
     None for an animation that should be longer: frames may be missing. Of a still, only metadata can be.
@@ -101,7 +101,7 @@ def _mend(path: Path, _: Limits) -> PatchedFile | None:
         if told == real or not _has_whole_chunks(window, length) or (told > real and _is_animated(window)):
             return None
     head = head[:4] + real.to_bytes(4, "little") + head[8:]
-    return PatchedFile(path, head=head, begin=CHUNKS_START, reason="The WebP says a wrong length, which was ignored.")
+    return Patched(path, head=head, begin=CHUNKS_START, reason="The WebP says a wrong length, which was ignored.")
 
 
 def _is_animated(window: Window) -> bool:
