@@ -12,8 +12,10 @@ from typing import BinaryIO, cast
 
 from PIL import Image, ImageChops
 
+from quickthumb.imaging.color_choice import choose
 from quickthumb.imaging.formats.gif_blocks import CLEAR, KEEP, Control
-from quickthumb.imaging.palettes import choose, colors_of, exact, quantize
+from quickthumb.imaging.indexed import colors_of, exact
+from quickthumb.imaging.palettes import quantize
 
 Box = tuple[int, int, int, int]
 _COLORS = 256
