@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageChops
 
@@ -12,6 +12,7 @@ from quickthumb.imaging.nearest_colors import NONE, Palette, as_rgb, distance
 # Colors are chosen from at most so many distinct ones. If pictures have more, they are chosen from so many of their
 # pixels, and if need be, colors that differ only in their last bits count as one.
 _MOST_DISTINCT, _SAMPLES = 16_384, 32_768
+_STACK_PIXELS = 1 << 19
 # A color counts by the square root of its pixels, so that large areas leave colors to the small ones.
 _WEIGHT = 0.5
 # Colors are moved to the middle of their pixels until no more than this share of the pixels changes its color.
@@ -48,16 +49,31 @@ def _histogram(pictures: Sequence[Image.Image]) -> Counter[tuple[int, ...]]:
 
 def _counted(pictures: Sequence[Image.Image]) -> Counter[Color] | None:
     """How many pixels have each color; None if there are more than _MOST_DISTINCT."""
-    found: Counter[Color] = Counter()
-    for picture in pictures:
+    found: Counter[object] = Counter()  # as Pillow counts colors
+    for picture in _stacked(pictures):
         counted = without_hidden(picture).getcolors(_MOST_DISTINCT)
         if counted is None:
             return None
         for count, color in counted:
-            found[color_of(color)] += count
+            found[color] += count
         if len(found) > _MOST_DISTINCT:
             return None
-    return found
+    return Counter({color_of(color): count for color, count in found.items()})
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Iterator[Image.Image]:
+    """Pictures of one size and mode in stacks, as colors that many of them have are counted faster in one."""
+    (width, height), mode = pictures[0].size, pictures[0].mode
+    several = max(1, _STACK_PIXELS // (width * height))
+    for start in range(0, len(pictures), several):
+        some = pictures[start : start + several]
+        if len(some) == 1:
+            yield some[0]
+            continue
+        stack = Image.new(mode, (width, height * len(some)))
+        for place, picture in enumerate(some):
+            stack.paste(picture, (0, height * place))
+        yield stack
 
 
 def _sampled(picture: Image.Image, pixels: int) -> Image.Image:
