@@ -70,8 +70,8 @@ def test_choosing_a_palette_costs_too() -> None:
     unknown, palette, none = (cost({}, size=(400, 400), has_palette=has).seconds for has in (None, True, False))
     assert none + 0.2 < palette == unknown
     assert cost({}, size=(400, 400), format="jpeg") == cost({}, size=(400, 400), format="jpeg", has_palette=False)
-    large = {"size": (2000, 2000)}  # none is chosen
-    assert cost({}, has_palette=True, **large) == cost({}, has_palette=False, **large)
+    large = (2000, 2000)  # none is chosen
+    assert cost({}, size=large, has_palette=True) == cost({}, size=large, has_palette=False)
     assert cost({"format": "gif"}, format="gif", frames=100, size=(8, 8)).seconds < 1  # one for all frames
 
 
