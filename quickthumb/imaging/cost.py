@@ -18,6 +18,7 @@ from quickthumb.imaging.formats import WRITTEN, named, opened_as
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.memory import estimate_opened_bytes
 from quickthumb.imaging.orientation import Size
+from quickthumb.imaging.png_palettes import MOST_CHOSEN_PIXELS
 from quickthumb.imaging.source import Source, count_frames
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import Limits
@@ -37,7 +38,7 @@ _SLANT, _BLUR, _SHARPEN, _TONE = 500, 60, 90, 20
 # Encoding, for each pixel of a result, and what transparency multiplies it by. Any format that is not listed counts as
 # the costliest, AVIF.
 _JPEG, _JPEG_FINE, _FINE_QUALITY = 12, 32, 90
-_PNG, _GIF, _WEBP_LOSSLESS = 220, 550, 550
+_PNG, _GIF, _WEBP_LOSSLESS = 220, 400, 550
 _WEBP, _WEBP_PER_QUALITY = 115, 1
 _AVIF, _AVIF_PER_QUALITY = 260, 9.5
 _ALPHA = {"png": 1.2, "webp": 1.9, "avif": 1.7}
@@ -46,10 +47,14 @@ _ANIMATED = {"avif": 0.4}
 # The quality that `max_bytes` begins with, and how many encodings its bisection may take after that: the second has
 # half that quality, and those after it lie around it or below.
 _BEST_QUALITY, _SEARCHES = 95, 7
-# What a frame of a result takes however small it is, one of a GIF for its palette, and a whole job.
-_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.03, 0.01
-# Formats whose pictures are never transparent, and those that may hold CMYK.
-_OPAQUE, _MAY_BE_CMYK = ("jpeg", "bmp"), ("jpeg", "tiff")
+# Choosing a palette, for each distinct color that it is chosen from, at most so many, and in a PNG for each pixel. A
+# PNG that has grown gets a second one.
+_CHOICE, _MOST_DISTINCT, _PNG_CHOICE, _PNG_CHOICES = 6000, 16_384, 600, 2
+# What a frame of a result takes however small it is, one of a GIF more, and a whole job.
+_FRAME_SECONDS, _GIF_FRAME_SECONDS, _JOB_SECONDS = 0.0015, 0.003, 0.01
+# Formats whose pictures are never transparent, those that may hold CMYK, and those that may have a palette.
+_OPAQUE, _MAY_BE_CMYK = ("jpeg",), ("jpeg", "tiff")
+_MAY_HAVE_PALETTE = ("png", "gif", "bmp", "tiff", "ico")
 
 
 # A job that is estimated to take more than this counts as long. Large jobs are those that are long or take more memory
@@ -84,17 +89,19 @@ def estimate_cost(
     has_alpha: bool | None = None,
     progressive: bool = False,
     has_gain_map: bool = True,
+    has_palette: bool | None = None,
     stored: Size | None = None,
 ) -> Cost:
     """The cost of making `outputs` from a source of that upright `size`, in pixels.
 
-    `stored` is the size that is decoded if only a part of it is shown. `has_alpha` is None while nobody knows whether
-    the source is transparent. `has_gain_map` is only false if it surely has no gain map that an output could keep; a
-    map counts as large as the picture. An output that cannot be made from a source of that size costs nothing:
-    rendering refuses it.
+    `stored` is the size that is decoded if only a part of it is shown. `has_alpha` and `has_palette` are None while
+    nobody knows whether the source is transparent, and whether it has a palette. `has_gain_map` is only false if it
+    surely has no gain map that an output could keep; a map counts as large as the picture. An output that cannot be
+    made from a source of that size costs nothing: rendering refuses it.
     """
     transparent = format not in _OPAQUE if has_alpha is None else has_alpha
-    source = _Facts(format, frames, transparent)
+    indexed = format in _MAY_HAVE_PALETTE if has_palette is None else has_palette
+    source = _Facts(format, frames, transparent, indexed)
     per_pixel = _DECODE_PROGRESSIVE if progressive else _DECODE.get(format, _DECODE_OTHERS)
     decoded, pixels, seconds = 1, 0, _JOB_SECONDS
     for output in outputs:
@@ -109,6 +116,7 @@ def estimate_cost(
             (_drawing(planned, output, source) + canvas * _encoding(output, source, planned, count)) * _SECONDS * count
         )
         seconds += (_GIF_FRAME_SECONDS if source.result_format(output) == "gif" else _FRAME_SECONDS) * count
+        seconds += _choosing(output, source, canvas, count) * _SECONDS
         if has_gain_map and output.hdr == "keep" and format == source.result_format(output) == "jpeg":
             seconds += (_area(size) * per_pixel + _area(planned.size) * (_READ + _MADE + _JPEG_FINE)) * _SECONDS
     return Cost(len(outputs), pixels, seconds + _area(stored or size) * decoded * per_pixel * _SECONDS)
@@ -126,7 +134,14 @@ def appraise_file(source: Path, outputs: Sequence[Output], limits: Limits) -> tu
             frames = count_frames(image, row, source, limits)
         needed_bytes = estimate_opened_bytes(image, row, source, outputs, frames)
         progressive = "progressive" in image.info
-        cost = estimate_cost(format=row.name, size=image.size, outputs=outputs, frames=frames, progressive=progressive)
+        cost = estimate_cost(
+            format=row.name,
+            size=image.size,
+            outputs=outputs,
+            frames=frames,
+            progressive=progressive,
+            has_palette=image.mode == "P",
+        )
     return needed_bytes, cost
 
 
@@ -140,6 +155,7 @@ def check_source(source: Source, outputs: Sequence[Output]) -> None:
         has_alpha=source.has_alpha,
         progressive="progressive" in source.info,
         has_gain_map=source.gain_map is not None,
+        has_palette=source.has_palette,
         stored=source.image.size,
     )
     check_cost(cost, source.limits)
@@ -174,6 +190,7 @@ class _Facts:
     format: str
     frames: int
     transparent: bool
+    indexed: bool
 
     def result_format(self, output: Output) -> str:
         """The format of a result. For `auto`, the costliest that a source of this format may lead to."""
@@ -228,6 +245,17 @@ def _encoding(output: Output, source: _Facts, planned: Plan, frames: int) -> flo
     best = output.quality or _BEST_QUALITY
     searches = min(_SEARCHES, math.ceil(math.log2(best)) + 1)
     return factor * (_once(name, best, False) + searches * _once(name, best // 2, False))
+
+
+def _choosing(output: Output, source: _Facts, pixels: int, frames: int) -> float:
+    """Nanoseconds for the palettes that are chosen for a result of so many pixels and frames."""
+    each = _CHOICE * min(pixels * frames, _MOST_DISTINCT)
+    name = source.result_format(output)
+    if name == "gif":
+        return each
+    if name != "png" or not source.indexed or frames > 1 or output.lossless or pixels > MOST_CHOSEN_PIXELS:
+        return 0
+    return _PNG_CHOICES * each + _PNG_CHOICE * pixels
 
 
 def _once(name: str, quality: int, lossless: bool) -> float:

@@ -4,7 +4,6 @@ Boxes of distinct colors in premultiplied RGBA are cut at the mean of the axis a
 and Prusinkiewicz, 1988).
 """
 
-import sys
 from operator import mul
 from typing import NamedTuple, cast
 
@@ -42,7 +41,7 @@ def quantize(picture: Image.Image, most: int, most_bits: int) -> Image.Image | N
     boxes = _cut([_count(pixels, color) for pixels, color in counted], most)
     colors = sorted(set(map(_color, boxes)), key=lambda color: (color[3], color))
     order = {color: index for index, color in enumerate(colors)}
-    indices = {_key(one.color): index for box in boxes for index in (order[_color(box)],) for one in box}
+    indices = {indexed.pixel_of(one.color): index for box in boxes for index in (order[_color(box)],) for one in box}
     content = memoryview(rough.tobytes()).cast("I")
     made = Image.frombytes("L", picture.size, bytes(map(indices.__getitem__, content)))
     return indexed.with_palette(made, colors)
@@ -117,8 +116,3 @@ def _color(box: list[_Counted]) -> Color:
     *light, alpha = (sum(one.place[axis] * one.pixels for one in box) / pixels for axis in range(4))
     red, green, blue = (min(_OPAQUE, round(level * _OPAQUE / alpha)) for level in light)
     return red, green, blue, round(alpha)
-
-
-def _key(color: Color) -> int:
-    """A pixel as memory holds it."""
-    return int.from_bytes(bytes(color), sys.byteorder)

@@ -12,10 +12,13 @@ from typing import BinaryIO, cast
 
 from PIL import Image, ImageChops
 
+from quickthumb.imaging.color_choice import choose
 from quickthumb.imaging.formats.gif_blocks import CLEAR, KEEP, Control
-from quickthumb.imaging.palettes import choose, colors_of, exact, quantize
+from quickthumb.imaging.indexed import colors_of, exact
+from quickthumb.imaging.palettes import quantize
 
 Box = tuple[int, int, int, int]
+_ToPalette = Callable[[Image.Image, Image.Image | None], Image.Image]
 _COLORS = 256
 # Alpha below this becomes transparent: a GIF has no partial transparency.
 _OPAQUE = 128
@@ -41,22 +44,27 @@ def give_palette(
         frames[0] = quantize(frames[0], _COLORS, dither)
         return
     colors = colors_of(frames)
-    if colors is None:
-        most = max(_FEWEST, source_colors or _COLORS)
-        _choose_for(frames, (1 << _palette_bits(most)) - 1, checkpoint)
+    if colors is not None:
+        _map(frames, lambda part, _: exact(part, colors), checkpoint)
         return
-    for index, frame in enumerate(frames):
-        checkpoint()
-        frames[index] = exact(frame, colors)
+    most = max(_FEWEST, source_colors or _COLORS)
+    most = min((1 << _palette_bits(most)) - 1, _COLORS - 1)  # one index is left for pixels that a frame leaves alone
+    _map(frames, choose(frames, most).nearest, checkpoint)
 
 
-def _choose_for(frames: list[Image.Image], most: int, checkpoint: Callable[[], None]) -> None:
-    """Leaves one index free for pixels that a frame leaves alone."""
-    palette = choose(frames, min(most, _COLORS - 1))
-    before = None
+def _map(frames: list[Image.Image], to_palette: _ToPalette, checkpoint: Callable[[], None]) -> None:
+    """Maps each frame to the palette, in place; of all but the first, only the part that changes, which is given with
+    what the frame before shows there."""
+    seen, before = frames[0], None
     for index, frame in enumerate(frames):
         checkpoint()
-        before = frames[index] = palette.nearest(frame, before)
+        if before is None:
+            before = to_palette(frame, None)
+        elif box := ImageChops.difference(frame, seen).getbbox(alpha_only=False):
+            part = to_palette(frame.crop(box), before.crop(box))
+            before = before.copy()
+            before.paste(part, box)
+        seen, frames[index] = frame, before
 
 
 def write(frames: Sequence[Image.Image], milliseconds: Sequence[int], loop: int | None, file: BinaryIO) -> None:

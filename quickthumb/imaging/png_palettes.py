@@ -5,8 +5,7 @@ Everything goes over strips of a picture, so that a large one takes no more memo
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 from PIL import Image, ImageChops, ImageStat
 
@@ -14,7 +13,6 @@ from quickthumb.imaging import distinct_colors, indexed, palettes
 from quickthumb.imaging.indexed import Color
 
 MOST_COLORS = 256
-STRIP_PIXELS = 1 << 18
 # How many colors are chosen, usually and if that makes the file too large.
 FLAT_COLORS, PHOTO_COLORS = (128, 48), (256, 96)
 # Choosing colors takes some 30 bytes and a tenth of a microsecond for each pixel.
@@ -34,11 +32,11 @@ def exactly(frames: Sequence[Image.Image], keep_hidden: bool) -> Frames | None:
     """
     found: set[Color] = set()
     for frame in frames:
-        for _, strip in strips(frame):
+        for _, strip in indexed.strips(frame):
             counted = strip.getcolors(MOST_COLORS)  # ends at the first color that is too many: at once for photos
             if counted is None:
                 return None
-            found.update(_color(color) for _, color in counted)
+            found.update(indexed.color_of(color) for _, color in counted)
             if len(found) > MOST_COLORS:
                 return None
     hidden = {color for color in found if not color[3]}
@@ -47,7 +45,7 @@ def exactly(frames: Sequence[Image.Image], keep_hidden: bool) -> Frames | None:
     if hidden:
         found = found - hidden | {indexed.HIDDEN}
     colors = sorted(found, key=_place)
-    return [_mapped(frame, colors) for frame in frames]
+    return [indexed.exact(frame, colors) for frame in frames]
 
 
 def closely(frames: Sequence[Image.Image], fewer: bool = False) -> Frames | None:
@@ -89,44 +87,6 @@ def _weighted(picture: Image.Image) -> Image.Image:
 
 def _is_translucent(picture: Image.Image) -> bool:
     return picture.mode == "RGBA" and any(picture.getchannel("A").histogram()[1:255])
-
-
-def strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in strips of whole rows, and where each begins."""
-    rows = max(1, STRIP_PIXELS // picture.width)
-    for top in range(0, picture.height, rows):
-        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-
-
-def _mapped(picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
-    """The picture in mode P with exactly these colors, which are all that it has."""
-    made = Image.new("L", picture.size)
-    for top, strip in strips(picture):
-        made.paste(_quickly(strip, colors) or _indices(indexed.exact(strip, colors)), (0, top))
-    return indexed.with_palette(made, colors)
-
-
-def _quickly(picture: Image.Image, colors: Sequence[Color]) -> Image.Image | None:
-    """The indices of the colors in a strip, as Pillow finds them by cells of 4 × 4 × 4 levels: thirty times faster than
-    `indexed.exact`. None if that misses any."""
-    if picture.mode != "RGB":
-        return None
-    palette = indexed.with_palette(Image.new("P", (1, 1)), colors)
-    found = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    return _indices(found) if found.convert("RGB").tobytes() == picture.tobytes() else None
-
-
-def _indices(picture: Image.Image) -> Image.Image:
-    """The indices of a picture in mode P, in mode L."""
-    return Image.frombytes("L", picture.size, picture.tobytes())
-
-
-def _color(counted: object) -> Color:
-    """A color as Pillow counts it: a level of gray, or a tuple."""
-    if isinstance(counted, int):
-        return counted, counted, counted, 255
-    red, green, blue, *alpha = cast("tuple[int, ...]", counted)
-    return red, green, blue, alpha[0] if alpha else 255
 
 
 def _place(color: Color) -> tuple[bool, int, Color]:

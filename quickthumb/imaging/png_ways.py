@@ -12,6 +12,7 @@ from PIL import Image
 
 from quickthumb.imaging import png_palettes
 from quickthumb.imaging.formats.row import Asked, Options
+from quickthumb.imaging.indexed import strips
 
 Frames = list[Image.Image]
 
@@ -77,7 +78,7 @@ def _is_gray(frame: Image.Image) -> bool:
 
 
 def _has_equal_bands(picture: Image.Image) -> bool:
-    for _, strip in png_palettes.strips(picture):
+    for _, strip in strips(picture):
         red, green, blue = (band.tobytes() for band in strip.split())
         if not red == green == blue:
             return False

@@ -16,7 +16,7 @@ from quickthumb.model.errors import OrderTooLarge
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import parse_output
 from tests.imaging.conftest import LIMITS
-from tests.imaging.orders import cpu_seconds, random_orders
+from tests.imaging.orders import Order, cpu_seconds, random_orders
 from tests.imaging.pictures import noise
 
 ORDERS = int(os.environ.get("ORDERS", "14"))
@@ -64,6 +64,33 @@ def test_pixels_are_those_of_all_frames_of_all_outputs() -> None:
 )
 def test_what_takes_more_costs_more(less: dict[str, Any], more: dict[str, Any]) -> None:
     assert cost(less, size=(2000, 1000)).seconds < cost(more, size=(2000, 1000)).seconds
+
+
+def test_choosing_a_palette_costs_too() -> None:
+    unknown, palette, none = (cost({}, size=(400, 400), has_palette=has).seconds for has in (None, True, False))
+    assert none + 0.2 < palette == unknown
+    assert cost({}, size=(400, 400), format="jpeg") == cost({}, size=(400, 400), format="jpeg", has_palette=False)
+    large = (2000, 2000)  # none is chosen
+    assert cost({}, size=large, has_palette=True) == cost({}, size=large, has_palette=False)
+    assert cost({"format": "gif"}, format="gif", frames=100, size=(8, 8)).seconds < 1  # one for all frames
+
+
+@pytest.mark.parametrize("side", [80, 120, 200, 400])
+@pytest.mark.parametrize("format", ["png", "gif"])
+def test_small_pictures_of_many_colors_take_no_more_than_three_times_their_estimate(
+    tmp_path: Path,
+    side: int,
+    format: str,  # noqa: A002
+) -> None:
+    noise(side, side).quantize(256).save(tmp_path / "palette.png")
+    order = Order(tmp_path / "palette.png", ({"width": side * 9 // 10, "format": format},))
+    (seconds,) = cpu_seconds([order], tmp_path)
+    assert seconds < 3 * order.estimated_seconds
+
+
+def test_a_bmp_may_be_transparent() -> None:
+    avif = {"format": "avif"}
+    assert cost(avif, format="bmp") == cost(avif, format="bmp", has_alpha=True) != cost(avif, format="jpeg")
 
 
 def test_a_search_costs_less_than_as_many_encodings_at_its_best_quality() -> None:

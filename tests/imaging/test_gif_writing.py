@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
+from quickthumb.imaging.color_choice import choose
 from quickthumb.imaging.formats.gif_blocks import read_frames
+from quickthumb.imaging.gif_writing import give_palette
+from quickthumb.imaging.indexed import colors_of, exact
 from tests.imaging.conftest import Engine, Result
 from tests.imaging.measures import psnr, samples
 from tests.imaging.pictures import noise
@@ -113,6 +116,24 @@ def test_what_stands_still_does_not_flicker(engine: Engine, tmp_path: Path) -> N
         moved = changes(made.frames[number - 1], made.frames[number])
         assert ImageChops.darker(still, moved).getbbox() is None
         assert psnr(made.frames[number], film()[number]) > 27  # it is noise
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("colors", [100, 9000])
+def test_only_what_changes_is_mapped_which_changes_nothing(mode: str, colors: int) -> None:
+    frames = [frame.point(lambda level: level & 0xC0) if colors < 256 else frame for frame in film()]
+    frames = [frame.convert(mode) for frame in frames]
+    frames[3:4] = [frames[2].copy(), frames[3]]
+    if mode == "RGBA":
+        frames[4].paste((0, 0, 0, 0), (50, 30, 80, 60))
+    palette = choose(frames, 255)
+    kept = colors_of(frames)
+    made = list(frames)
+    give_palette(made, False, None, lambda: None)
+    before = None
+    for frame, mapped in zip(frames, made, strict=True):
+        before = exact(frame, kept) if kept else palette.nearest(frame, before)
+        assert equal(mapped, before)
 
 
 def changes(one: Image.Image, other: Image.Image) -> Image.Image:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from quickthumb.imaging.palettes import HIDDEN, Color, choose, colors_of, exact, quantize, with_palette
+from quickthumb.imaging.color_choice import choose
+from quickthumb.imaging.indexed import HIDDEN, Color, colors_of, exact, with_palette
+from quickthumb.imaging.palettes import quantize
 from tests.imaging.measures import psnr
 from tests.imaging.pictures import disc, gradient, noise
 
