@@ -20,7 +20,7 @@ def table() -> str:
     lines = ["| parameter | values | default | meaning |", "|---|---|---|---|"]
     for name, schema in Output.model_json_schema()["properties"].items():
         default = schema.get("default")
-        told = "" if default is None else f"`{'no' if default is False else default}`"
+        told = "" if default is None else f"`{'yes' if default is True else 'no' if default is False else default}`"
         lines.append(f"| `{name}` | {values(schema)} | {told} | {schema['description']} |")
     return "\n".join(lines) + "\n"
 
