@@ -166,17 +166,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = sorted(path for folder in given.folders for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     counts: Counter[str] = Counter()
     unexpected: list[str] = []
-    lines = []
+    if given.out:
+        given.out.write_text("")
     for found in sweep(paths):
         counts[found.verdict] += 1
         unexpected += [f"{found.path}: {said}" for said in found.unexpected]
-        lines.append(json.dumps(asdict(found) | {"verdict": found.verdict}))
+        if given.out:
+            with given.out.open("a") as out:
+                out.write(json.dumps(asdict(found) | {"verdict": found.verdict}) + "\n")
         if found.verdict in ("different", "only sharp"):
             print(f"{found.verdict:<10} {found.path}  {found.levels}  {found.ours}  {'; '.join(found.warnings)}")
     print(f"{len(paths)} files: {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())}")
     print("\n".join([f"{len(unexpected)} unexpected exceptions", *unexpected]))
-    if given.out:
-        given.out.write_text("\n".join(lines) + "\n")
     return 1 if unexpected else 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 from tests.imaging.conftest import Engine
@@ -101,6 +102,47 @@ def test_alpha_that_was_never_set_is_ignored(engine: Engine, tmp_path: Path, mas
     got = made(engine, tmp_path, data, "RGBA")
     assert got[..., 3].min() == 255
     assert np.array_equal(got[..., :3], colors(3))
+
+
+@pytest.mark.parametrize("header", [56, 108, 124])
+def test_alpha_of_pixels_without_masks(engine: Engine, tmp_path: Path, header: int) -> None:
+    """It counts if the header tells of it, as in browsers."""
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    rows = masked(colors(4), masks, 32)
+    assert np.array_equal(made(engine, tmp_path, bmp(rows, 32, header=header, masks=masks), "RGBA"), colors(4))
+    for data in (bmp(rows, 32, header=header), bmp(rows, 32)):
+        got = made(engine, tmp_path, data, "RGBA")
+        assert got[..., 3].min() == 255
+        assert np.array_equal(got[..., :3], colors(3))
+
+
+def with_profile(data: bytes, profile: bytes, kind: bytes = b"DEBM") -> bytes:
+    """A BMP with the longest header, and a profile behind its pixels."""
+    place = struct.pack("<II", len(data) - 14, len(profile))
+    return data[:70] + kind + data[74:126] + place + data[134:] + profile
+
+
+def swapping() -> bytes:
+    """A profile whose red is the green of sRGB."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+
+
+@pytest.mark.parametrize("bits", [24, 32])
+def test_a_profile_is_applied(engine: Engine, tmp_path: Path, bits: int) -> None:
+    rows = [row.tobytes() for row in np.insert(colors(3)[..., ::-1], 3, 0, 2)[..., : bits // 8].astype(np.uint8)]
+    data = bmp(rows, bits, header=124)
+    got = made(engine, tmp_path, with_profile(data, swapping()))
+    assert np.abs(got - colors(3)[..., [1, 0, 2]]).max() <= 2
+    linked = made(engine, tmp_path, with_profile(data, b"any.icc\0", b"KNIL"))
+    assert np.array_equal(linked, colors(3))
+
+
+def test_a_damaged_profile_is_ignored_with_a_warning(engine: Engine, tmp_path: Path) -> None:
+    rows = [row.tobytes() for row in colors(3)[..., ::-1].astype(np.uint8)]
+    (tmp_path / "any.bmp").write_bytes(with_profile(bmp(rows, 24, header=124), b"no profile"))
+    (warning,) = engine(tmp_path / "any.bmp", format="png", lossless="yes").only.warnings
+    assert "profile" in warning
 
 
 PALETTE = np.array([(0, 0, 0), (255, 255, 255), (200, 30, 60), (1, 2, 3)])

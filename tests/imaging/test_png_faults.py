@@ -182,6 +182,16 @@ def test_a_missing_end_marker(engine: Engine, tmp_path: Path, end: bytes) -> Non
     check(engine, tmp_path / "image.png", red(b"", b"", end), *warnings)
 
 
+def test_the_head_of_more_pixels_at_the_end(engine: Engine, tmp_path: Path) -> None:
+    """There are no pixels in it, and none are missing."""
+    head = (1000).to_bytes(4, "big") + b"IDAT"
+    check(engine, tmp_path / "image.png", red(b"", b"", head), NO_END)
+    whole = red(b"", b"", b"")
+    (tmp_path / "image.png").write_bytes(whole[:-14] + head)
+    with pytest.raises(BrokenImage):
+        engine(tmp_path / "image.png", format="png")
+
+
 def test_pixels_that_are_cut_off_are_damage(engine: Engine, tmp_path: Path) -> None:
     noise(64, 48).save(tmp_path / "image.png")
     whole = (tmp_path / "image.png").read_bytes()
@@ -213,6 +223,11 @@ def test_the_frames_of_an_animation_with_damaged_texts(engine: Engine, animation
     assert (made.frames, made.warnings) == (3, (BAD_TEXT,))
 
 
+def numbered(part: bytes, number: int) -> bytes:
+    """A chunk of an animation with that number."""
+    return chunk(part[4:8], number.to_bytes(4, "big") + part[12:-4])
+
+
 def test_an_animation_that_cannot_be_played_is_shown_as_a_still(engine: Engine, animation: Path) -> None:
     sound = chunks_of(animation)
     order = [index for index, (name, _) in enumerate(sound) if name in (b"fcTL", b"fdAT")]
@@ -223,5 +238,9 @@ def test_an_animation_that_cannot_be_played_is_shown_as_a_still(engine: Engine, 
         for name, part in sound
     ]
     fewer = [chunk(name, struct.pack(">II", 9, 0)) if name == b"acTL" else part for name, part in sound]
-    for parts in (*spoils, missing, outside, fewer):
+    empty = [part for name, part in sound if name != b"fdAT"]
+    controls = [part for name, part in sound if name == b"fcTL"]
+    twice = [part for name, part in sound if name not in (b"fcTL", b"fdAT", b"IEND")]
+    twice += [controls[0], numbered(controls[1], 1), numbered(sound[order[2]][1], 2), END]
+    for parts in (*spoils, missing, outside, fewer, empty, twice):
         check(engine, animation, png(*parts), STILL)

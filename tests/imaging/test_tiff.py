@@ -1,5 +1,6 @@
 """TIFFs of every layout: what is made shows what was written, and what cannot be made is refused in words."""
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -187,6 +188,33 @@ def test_subsampled_colors_of_plain_strips(engine: Engine, tmp_path: Path, compr
     tags: Tags = {tf.PHOTOMETRIC: YCBCR, tf.BITS: [8] * 3, tf.SAMPLES: 3, tf.ROWS: 16, tf.SUBSAMPLING: [2, 2]}
     got = made(engine, tmp_path, tiff(16, 16, {**tags, tf.COMPRESSION: compression}, [strip]), "RGB")
     assert np.abs(got - luma[..., None]).max() <= 3
+
+
+@pytest.mark.parametrize("coefficients", [[], [0, 0, 0], [7, 1, 1]])
+def test_weights_of_colors_that_make_no_sense(engine: Engine, tmp_path: Path, coefficients: list[int]) -> None:
+    """Then the usual ones count."""
+    colors = Image.fromarray(ramps(3).astype(np.uint8))
+    tags: Tags = {tf.PHOTOMETRIC: YCBCR, tf.BITS: [8] * 3, tf.SAMPLES: 3, tf.ROWS: ROWS, tf.SUBSAMPLING: [1, 1]}
+    tags = {**tags, tf.COEFFICIENTS: coefficients}
+    data = tiff(COLUMNS, ROWS, tags, [colors.convert("YCbCr").tobytes()])
+    assert np.abs(made(engine, tmp_path, data, "RGB") - np.asarray(colors)).max() <= 4
+
+
+@pytest.mark.parametrize("planar", [1, 2])
+def test_tiles_that_are_called_strips(engine: Engine, tmp_path: Path, planar: int) -> None:
+    """Old files do so, and libtiff reads them."""
+    samples = ramps(3)
+    stored = np.zeros((16, 32, 3), np.uint8)
+    stored[:ROWS, :COLUMNS] = samples
+    planes = [stored[..., place] for place in range(3)] if planar == 2 else [stored]
+    pieces = [plane[:, left : left + 16].tobytes() for plane in planes for left in (0, 16)]
+    tags: Tags = {tf.PHOTOMETRIC: RGB, tf.BITS: [8] * 3, tf.SAMPLES: 3, tf.PLANAR: planar}
+    data = tiff(COLUMNS, ROWS, {**tags, tf.TILE_WIDTH: 16, tf.TILE_LENGTH: 16}, pieces)
+    assert np.array_equal(made(engine, tmp_path, data, "RGB"), samples)
+    for tiles, strips in ((tf.TILE_OFFSETS, tf.OFFSETS), (tf.TILE_BYTES, tf.BYTES)):
+        for kind in (3, 4):
+            data = data.replace(struct.pack("<HH", tiles, kind), struct.pack("<HH", strips, kind))
+    assert np.array_equal(made(engine, tmp_path, data, "RGB"), samples)
 
 
 def test_what_a_file_does_not_say_is_as_in_libtiff(engine: Engine, tmp_path: Path) -> None:

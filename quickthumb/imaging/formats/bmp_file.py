@@ -1,4 +1,5 @@
-"""Pillow's reader of BMP, with what it lacks: color masks of any kind, alpha in 16 bits, palettes of unusual sizes.
+"""Pillow's reader of BMP, with what it lacks: color masks of any kind, alpha in 16 bits and that of pixels without
+masks, palettes of unusual sizes, color profiles.
 
 A BMP that cannot be read is refused in words that say what is unusual; only damaged files are called damaged.
 """
@@ -15,7 +16,14 @@ from quickthumb.model.errors import UnsupportedImage
 NAME = "QUICKTHUMB_BMP"
 _PLAIN, _RLE8, _RLE4, _MASKS, _MASKS_WITH_ALPHA = 0, 1, 2, 3, 6
 _OS2_HEADER, _FIRST_HEADER_WITH_ALPHA = 64, 56
+_HEADERS_WITH_ALPHA = (56, 108, 124)
 _MASKS_START = FILE_HEADER_BYTES + 40
+# The masks of pixels without masks, if the header tells of alpha nevertheless: browsers show it.
+_PLAIN_WITH_ALPHA = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+# The longest header tells whether there is a profile, and where: counted from the header.
+_LONGEST_HEADER = 124
+_COLOR_SPACE, _PROFILE_START, _EMBEDDED = 56, 112, b"DEBM"
+_MOST_PROFILE_BYTES = 16 * 1024 * 1024
 _STRANGE = {4: "holds a JPEG", 5: "holds a PNG", 11: "holds CMYK", 12: "holds CMYK", 13: "holds CMYK"}
 _STRANGE_OS2 = {3: "is compressed with Huffman coding", 4: "is compressed with 24-bit run lengths"}
 # Pillow's names for rows of indices, by their bits.
@@ -91,6 +99,8 @@ class BmpFile(BmpImagePlugin.BmpImageFile):
             self._take_palette(file, bitmap)
         else:
             super()._open()
+        if profile := _profile(file, bitmap):
+            self.info["icc_profile"] = profile
 
     def _take(self, bitmap: Bitmap, decoder: str, args: tuple[Any, ...]) -> None:
         self.own, self._size = bitmap, bitmap.size
@@ -121,7 +131,7 @@ class BmpFile(BmpImagePlugin.BmpImageFile):
         return Image.Image.load(self)
 
     def load_end(self) -> None:
-        """Like browsers, takes a picture for opaque if its alpha is zero everywhere: many encoders never set it."""
+        """Takes a picture for opaque if its alpha is zero everywhere: many encoders never set it."""
         if self.mode == "RGBA" and self.im.getband(3).getextrema() == (0, 0):
             self.im.putband(Image.new("L", self.size, 255).im, 3)
 
@@ -143,7 +153,25 @@ def _read(file: BinaryIO) -> Bitmap:
         given = window.at(_MASKS_START, 16 if has_alpha else 12).ljust(16, b"\0")
         red, green, blue, alpha = (int.from_bytes(given[at : at + 4], "little") for at in range(0, 16, 4))
         masks = (red, green, blue, alpha)
+    elif compression == _PLAIN and bits == 32 and header in _HEADERS_WITH_ALPHA and _tells_of_alpha(window):
+        compression, masks = _MASKS_WITH_ALPHA, _PLAIN_WITH_ALPHA
     return Bitmap(size, fields[11] == 0xFF, header, bits, compression, colors, start, masks)
+
+
+def _tells_of_alpha(window: Seeking) -> bool:
+    """Whether the header has the usual mask for alpha, behind those of the colors."""
+    return window.at(_MASKS_START + 12, 4) == _PLAIN_WITH_ALPHA[3].to_bytes(4, "little")
+
+
+def _profile(file: BinaryIO, bitmap: Bitmap) -> bytes:
+    """The color profile in the file; empty if there is none, or only the name of one."""
+    window = Seeking(file)
+    if bitmap.header != _LONGEST_HEADER or window.at(FILE_HEADER_BYTES + _COLOR_SPACE, 4) != _EMBEDDED:
+        return b""
+    fields = window.at(FILE_HEADER_BYTES + _PROFILE_START, 8)
+    start, length = int.from_bytes(fields[:4], "little"), int.from_bytes(fields[4:], "little")
+    file.seek(FILE_HEADER_BYTES + start)
+    return file.read(min(length, _MOST_PROFILE_BYTES))
 
 
 def _refuse_strange(bitmap: Bitmap) -> None:

@@ -51,11 +51,18 @@ def _area(size: tuple[int, int]) -> int:
     return size[0] * size[1]
 
 
+def _set_up() -> None:
+    """Registers our own reader."""
+    from quickthumb.imaging.formats import ico_file
+
+    ico_file.set_up()
+
+
 ICO = Format(
     name="ico",
     media_type="image/vnd.microsoft.icon",
     extensions=("ico",),
     signatures=(b"\x00\x00\x01\x00",),
     read_header=read_header,
-    decoder=Decoder(pillow=("ICO",)),
+    decoder=Decoder(pillow=("QUICKTHUMB_ICO", "ICO"), set_up=_set_up),
 )

@@ -18,6 +18,7 @@ class Animation:
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.size = (0, 0)  # of the picture, in pixels
+        self.lacks_pixels = False  # those of the last frame; the first frame's may be those of the picture
         self._promised: int | None = None
         self._frames = self._numbers = 0
         self._is_damaged = False
@@ -33,13 +34,15 @@ class Animation:
             is_possible = self._take_number(content) and self._take_frame(content) and is_intact(chunk)
         else:
             is_possible = self._take_number(content)
+            self.lacks_pixels = False
         self._is_damaged |= not is_possible
 
     def is_damaged(self, file_is_whole: bool) -> bool:
         """Whether no decoder could play the animation. Frames that a cut file lost do not count: it is refused."""
         if self._promised is None:
             return bool(self.chunks)
-        return self._is_damaged or (file_is_whole and self._frames < self._promised)
+        is_short = self._frames < self._promised or self.lacks_pixels
+        return self._is_damaged or (file_is_whole and is_short)
 
     def _take_control(self, content: bytes) -> bool:
         if len(content) != CONTROL_BYTES or self._promised is not None:
@@ -54,7 +57,8 @@ class Animation:
 
     def _take_frame(self, content: bytes) -> bool:
         self._frames += 1
-        if len(content) != FRAME_BYTES:
+        if len(content) != FRAME_BYTES or self.lacks_pixels:
             return False
+        self.lacks_pixels = True
         width, height, left, top = (int.from_bytes(content[at : at + 4], "big") for at in range(4, 20, 4))
         return 0 < width <= self.size[0] - left and 0 < height <= self.size[1] - top

@@ -93,6 +93,7 @@ class _Survey:
         if chunk.end > self._file_bytes:
             self._take_cut(chunk)
         elif chunk.name == b"IDAT":
+            self._animation.lacks_pixels = False
             if self._with_pixels and not self._is_intact(chunk):
                 raise BrokenImage("The image is damaged: the checksum of its pixels is wrong.")
         elif chunk.name == b"IHDR":
@@ -123,8 +124,13 @@ class _Survey:
             self._animation.size = (int.from_bytes(content[:4], "big"), int.from_bytes(content[4:8], "big"))
 
     def _take_cut(self, chunk: Chunk) -> None:
-        """A chunk that the end of the file cuts off: pixels are left to the decoder, others are not seen."""
-        if chunk.is_ancillary and chunk.name not in ANIMATION and b"IDAT" in self._names:
+        """A chunk that the end of the file cuts off: pixels are left to the decoder, others are not seen. All pixels
+        may be there before a last chunk of them of which there is only the head: at that the decoder would fail."""
+        if b"IDAT" not in self._names:
+            return
+        if chunk.name == b"IDAT" and chunk.content_start >= self._file_bytes:
+            self._faults.hidden.append(chunk)
+        elif chunk.is_ancillary and chunk.name not in ANIMATION:
             self._hide(chunk, self._damage(chunk))
 
     def _hide(self, chunk: Chunk, warning: str) -> None:

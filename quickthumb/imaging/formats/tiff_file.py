@@ -4,6 +4,7 @@ A TIFF that cannot be read is refused in words that say what is unusual; only da
 """
 
 import io
+from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
 from PIL import Image, ImageFile, ImagePalette, TiffImagePlugin
@@ -55,6 +56,7 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
 
     def _setup(self) -> None:
         found: Any = self.tag_v2
+        _name_tiles(found)
         layout = self._layout = tags.told_by(found)
         if layout.compression not in TiffImagePlugin.COMPRESSION_INFO or layout.compression == _WEBP:
             raise tags.strange_compression(layout.compression)
@@ -87,7 +89,7 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
             return False
         if self.mode in ("P", "PA"):
             self._mend_palette()
-        if layout.photometric == tags.YCBCR and layout.compression == 1:
+        if layout.photometric == tags.YCBCR and layout.compression == 1 and _converts_ycbcr(self.tag_v2):
             self._leave_to_libtiff()
         return True
 
@@ -159,6 +161,24 @@ class _ClassicStart:
 
     def read(self, _: int) -> bytes:
         return self._start
+
+
+def _name_tiles(found: MutableMapping[int, Any]) -> None:
+    """Names the lists of tiles as such. Old files name them as those of strips, and libtiff accepts that."""
+    if tags.TILE_WIDTH not in found or tags.TILE_OFFSETS in found:
+        return
+    for strips, tiles in ((tags.STRIP_OFFSETS, tags.TILE_OFFSETS), (tags.STRIP_BYTES, tags.TILE_BYTES)):
+        if strips in found:
+            found[tiles] = found[strips]
+            del found[strips]
+
+
+def _converts_ycbcr(found: Mapping[int, Any]) -> bool:
+    """Whether libtiff converts such colors: it refuses weights of red, green and blue that make no sense. If no samples
+    share their color, Pillow then takes the usual weights."""
+    told = found.get(tags.COEFFICIENTS)
+    weights = [float(weight) for weight in told] if isinstance(told, tuple) else []
+    return found.get(tags.SUBSAMPLING) != (1, 1) or all(0 < weight < 1 for weight in weights)
 
 
 def set_up() -> None:
