@@ -5,7 +5,6 @@ process-wide settings are made here, once, at import.
 """
 
 import errno
-import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -54,7 +53,9 @@ DECODERS = _set_up_decoders()
 
 
 @contextmanager
-def opened(source: Path, limits: Limits, warnings: list[str] | None = None) -> Iterator[Image.Image]:
+def opened(
+    source: Path, limits: Limits, warnings: list[str] | None = None, *, fills: bool = False
+) -> Iterator[Image.Image]:
     """Opens the source with an allowed decoder, which reads the header and decodes nothing yet.
 
     Raises UnsupportedImage for a file that no allowed decoder knows, BrokenImage for a damaged header, and
@@ -62,12 +63,13 @@ def opened(source: Path, limits: Limits, warnings: list[str] | None = None) -> I
     canvas, and opening an ICO decodes its largest picture, so a file of 34 bytes could take a gigabyte.
 
     Adds to `warnings` what is wrong with the file beside its pixels, and was hidden from the decoder; without them, the
-    pixels are not to be decoded, and their checksums are not looked at.
+    pixels are not to be decoded, and their checksums are not looked at. `fills` says that pixels with a wrong checksum
+    may be shown, with a warning; otherwise BrokenImage is raised.
     """
     header = _check(source, limits)
     row = named(header.format)
     with ExitStack() as stack:
-        file = _screened(source, row, warnings, stack)
+        file = _screened(source, row, warnings, fills, stack)
         try:
             with decoding():
                 # No other decoder than the one whose bounds were checked: several take files that begin alike.
@@ -86,7 +88,7 @@ def _mended(source: Path, row: Format, limits: Limits, stack: ExitStack) -> Imag
         file = row.decoder.mend(source, limits) if row.decoder.mend else None
     if file is None:
         raise BrokenImage("The image is damaged and could not be decoded.")
-    reader = stack.enter_context(io.BufferedReader(file))
+    reader = stack.enter_context(file.open())
     with decoding():
         image: Any = Image.open(reader, formats=row.decoder.pillow[:1])
     image.patched = file
@@ -132,14 +134,17 @@ def _check(source: Path, limits: Limits) -> Header:
     return header
 
 
-def _screened(source: Path, row: Format, warnings: list[str] | None, stack: ExitStack) -> Path | BinaryIO:
+def _screened(source: Path, row: Format, warnings: list[str] | None, fills: bool, stack: ExitStack) -> Path | BinaryIO:
     """The source as the decoder may see it: the file itself, unless something in it must be hidden."""
     if row.decoder.screen is None:
         return source
     file = stack.enter_context(source.open("rb", buffering=0))
     screened = row.decoder.screen(file, warnings is not None)
+    if screened.faulty_pixels and not fills:
+        raise BrokenImage(f"The image is damaged: {screened.faulty_pixels}.")
     if warnings is not None:
         warnings += screened.warnings
+        warnings += [f"The picture may be faulty: {fault}." for fault in [screened.faulty_pixels] if fault]
     if len(screened.parts) == 1 and screened.parts[0] == (0, os.fstat(file.fileno()).st_size):
         return source
     return stack.enter_context(splice(file, screened.parts))

@@ -4,16 +4,15 @@ Pillow decodes the parts. It would fill the screen with the first frame's transp
 where the frame does not reach, and paint such colors when a frame is cleared; browsers leave these pixels transparent.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
 
 from PIL import Image
 
 from quickthumb.imaging import samples
 from quickthumb.imaging.formats.gif_blocks import CLEAR, RESTORE, GifFrame, read_frames
+from quickthumb.imaging.formats.splice import Patched
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -97,16 +96,15 @@ class GifAnimation:
 
     def _decode(self, part: GifFrame) -> Image.Image:
         """What a frame draws, in its own size."""
-        with self.source.open("rb") as file:
-            alone = cast("IO[bytes]", _Alone(_head(part), file, part.codes))
-            with Image.open(alone, formats=["GIF"]) as image:
-                try:
-                    image.load()
-                except OSError as error:
-                    if error.errno is not None or not (self.fills and part is self._parts[-1]):
-                        raise
-                    image.tile = []
-                return samples.plain(image, image.info.get("transparency"))
+        alone = Patched(self.source, head=_head(part), begin=part.codes)
+        with alone.open() as file, Image.open(file, formats=["GIF"]) as image:
+            try:
+                image.load()
+            except OSError as error:
+                if error.errno is not None or not (self.fills and part is self._parts[-1]):
+                    raise
+                image.tile = []
+            return samples.plain(image, image.info.get("transparency"))
 
 
 def _clipped(box: Box, size: Size) -> Box:
@@ -122,33 +120,3 @@ def _head(part: GifFrame) -> bytes:
     control = b"" if transparent is None else b"!\xf9\x04" + bytes((1, 0, 0, transparent, 0))
     frame = b"," + bytes(4) + size + bytes([0x40 * part.interlaced])
     return b"GIF89a" + size + bytes((flags, 0, 0)) + part.colors + control + frame
-
-
-class _Alone(io.RawIOBase):
-    """A file made of a head and of the rest of another file from `start` on."""
-
-    def __init__(self, head: bytes, file: IO[bytes], start: int) -> None:
-        self._head, self._file, self._start, self._at = head, file, start, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("this file has no known end")
-        self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._head[self._at :] if size < 0 else self._head[self._at : self._at + size]
-        if size < 0 or len(data) < size:
-            self._file.seek(self._start + max(0, self._at - len(self._head)))
-            data += self._file.read(size - len(data) if size >= 0 else -1)
-        self._at += len(data)
-        return data

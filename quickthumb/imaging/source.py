@@ -136,7 +136,7 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
     Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames.
     """
     warnings: list[str] = []
-    with opened(path, limits, warnings) as image, _transparent(image, path, limits) as transparent:
+    with opened(path, limits, warnings, fills=fills) as image, _transparent(image, path, limits) as transparent:
         check_pixels(*image.size, 1, limits)
         row = opened_as(image.format)
         shown = image.info.get(SHOWN)

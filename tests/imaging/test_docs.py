@@ -14,6 +14,8 @@ from tests.imaging.pictures import noise
 PAGE = Path(__file__).parents[2] / "docs" / "imaging.md"
 BEGIN, END = "<!-- parameters -->\n", "<!-- end of parameters -->"
 
+_WORDS = {"True": "yes", "False": "no"}
+
 
 def table() -> str:
     """The parameters as a table of Markdown."""

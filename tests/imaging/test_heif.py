@@ -162,7 +162,7 @@ def test_colors_that_were_multiplied_by_transparency_are_read(engine: Engine, pa
     path.write_bytes(iso_file([replace(part, multiplied_by=(2,)), alpha_of(1)]))
     result = engine(path, format="png")
     assert result.rendering.facts.has_alpha
-    picture = result.picture()
+    picture = result.picture().convert("RGBA")
     assert picture.getpixel((85, 10)) == pytest.approx((0, 255, 0, 255), abs=3)
     assert picture.getchannel("A").getpixel((10, 10)) == 0
 

@@ -24,6 +24,7 @@ BAD_PROFILE = "The color profile is damaged and was ignored."
 BAD_TEXT = "A text of the PNG is damaged and was left out."
 BAD_EXIF = "The EXIF data is damaged and was left out."
 BAD_COLOR = "The color data of the PNG is damaged and was ignored."
+BAD_CODE_POINTS = "The code points (CICP) of the file's color space are not supported and were ignored."
 BAD_KEY = "The transparency of the PNG is damaged and was ignored."
 BAD_OTHER = "Some metadata of the PNG is damaged and was left out."
 TOO_MUCH = "The texts of the PNG are too large, and some were left out."
@@ -52,7 +53,7 @@ SPOILED = {
     b"eXIf": (b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0", BAD_EXIF),
     b"gAMA": (struct.pack(">I", 45455), BAD_COLOR),
     b"sRGB": (b"\0", BAD_COLOR),
-    b"cICP": (b"\x01\x0d\0\x01", BAD_COLOR),
+    b"cICP": (b"\x01\x0d\0\x01", BAD_CODE_POINTS),
     b"pHYs": (struct.pack(">IIB", 2835, 2835, 1), BAD_OTHER),
     b"tIME": (bytes((7, 224, 1, 1, 0, 0, 0)), BAD_OTHER),
     b"prIv": (b"anything", BAD_OTHER),

@@ -12,7 +12,7 @@ from PIL import Image
 from quickthumb.imaging import color
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 from tests.imaging import tiff_files as tf
-from tests.imaging.conftest import Engine
+from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.tiff_files import Tags, of_samples, tiff
 
 ROWS, COLUMNS = 13, 21
@@ -34,7 +34,7 @@ def made(engine: Engine, tmp_path: Path, data: bytes, mode: str) -> NDArray[np.i
 
 def of_ink(samples: NDArray[np.int_]) -> NDArray[np.int_]:
     ink = Image.fromarray(samples[..., :4].astype(np.uint8), "CMYK")
-    return np.asarray(color.Color("CMYK").to_srgb(ink)).astype(int)
+    return np.asarray(color.read({}, None, "CMYK", LIMITS).to_srgb(ink)).astype(int)
 
 
 def shown(samples: NDArray[np.int_], photometric: int, alpha: int | None) -> NDArray[np.int_]:

@@ -1,6 +1,8 @@
 """Files that are cut off: refused, or made of what is there if all outputs ask for it."""
 
 import io
+import random
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from quickthumb.model.errors import BrokenImage
 from tests.imaging import tiff_files as tf
 from tests.imaging.conftest import Engine
 from tests.imaging.pictures import noise
+from tests.imaging.png_files import END, GREY, PALETTE, RGB, header, palette, png, spoiled
+from tests.imaging.png_files import pixels as pixels_chunk
+from tests.imaging.test_broken import chunk
 
 SIZE = (160, 120)
 
@@ -26,6 +31,11 @@ def encoded(suffix: str, mode: str = "RGB", **options: Any) -> bytes:
         picture = picture.convert(mode)
     picture.save(file, suffix, **options)
     return file.getvalue()
+
+
+def key(*samples: int) -> bytes:
+    """The chunk that says which color of a PNG stands for transparent."""
+    return chunk(b"tRNS", struct.pack(f">{len(samples)}H", *samples))
 
 
 def pixels(engine: Engine, path: Path, data: bytes, **parameters: Any) -> np.ndarray[Any, Any]:
@@ -52,9 +62,51 @@ def test_what_is_missing_stays_empty(
     there, missing = (got[-40:], got[:40]) if suffix == "bmp" else (got[:40], got[-40:])
     assert np.array_equal(there, whole[-40:] if suffix == "bmp" else whole[:40])
     assert (missing == empty).all()
-    (warning,) = engine(path, truncated="fill").only.warnings
     word = "transparent" if empty[3] == 0 else "black"
-    assert warning == f"The file is cut off or faulty: what is missing of the picture is {word}."
+    warning = f"The file is cut off or faulty: what is missing of the picture is {word}."
+    no_end = ["The PNG ends too early: its end marker is missing."] if suffix == "png" else []
+    assert engine(path, width=30, truncated="fill").only.warnings == (*no_end, warning)
+
+
+BLACK, CLEAR, FIRST = (0, 0, 0, 255), (0, 0, 0, 0), (7, 8, 9, 255)
+COLORS = palette((7, 8, 9), *((level,) * 3 for level in range(255)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "before", "empty", "word"),
+    [
+        (GREY, 8, key(255), BLACK, "black"),
+        (GREY, 8, key(0), CLEAR, "transparent"),
+        (GREY, 16, key(1), BLACK, "black"),
+        (RGB, 8, key(1, 2, 3), BLACK, "black"),
+        (RGB, 16, key(1, 2, 3), BLACK, "black"),
+        (RGB, 16, key(0, 0, 0), CLEAR, "transparent"),
+        (PALETTE, 8, COLORS, FIRST, "in the first color of its palette"),
+        (PALETTE, 8, COLORS + chunk(b"tRNS", b"\xff\0"), FIRST, "in the first color of its palette"),
+    ],
+)
+def test_what_is_missing_of_a_picture_with_a_key(
+    engine: Engine, tmp_path: Path, kind: int, bits: int, before: bytes, empty: tuple[int, ...], word: str
+) -> None:
+    sample_bytes = bits // 8 * (3 if kind == RGB else 1)
+    rows = [random.Random(row).randbytes(64 * sample_bytes) for row in range(48)]
+    data = png(header(64, 48, kind, bits), before, pixels_chunk(rows), END)
+    whole = pixels(engine, tmp_path / "any.png", data)
+    got = pixels(engine, tmp_path / "any.png", data[: len(data) * 6 // 10], truncated="fill")
+    assert np.array_equal(got[:18], whole[:18])
+    assert (got[-16:] == empty).all()
+    warnings = engine(tmp_path / "any.png", width=20, truncated="fill").only.warnings
+    assert warnings[1] == f"The file is cut off or faulty: what is missing of the picture is {word}."
+
+
+def test_pixels_with_a_wrong_checksum_are_shown_if_they_may_be_filled(engine: Engine, tmp_path: Path) -> None:
+    rows, path = pixels_chunk([b"\xff\0\0" * 64] * 48), tmp_path / "any.png"
+    path.write_bytes(png(header(64, 48, RGB), spoiled(rows), END))
+    with pytest.raises(BrokenImage, match="checksum"):
+        engine(path, width=20)
+    result = engine(path, width=20, format="png", truncated="fill")
+    assert result.only.warnings == ("The picture may be faulty: the checksum of its pixels is wrong.",)
+    assert result.picture().convert("RGB").getcolors() == [(20 * 15, (255, 0, 0))]
 
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "webp", "avif", "tiff"])
@@ -72,6 +124,16 @@ def test_some_formats_cannot_be_filled(engine: Engine, tmp_path: Path, suffix: s
     (tmp_path / "cut").write_bytes(data[: len(data) // 2])
     with pytest.raises(BrokenImage):
         engine(tmp_path / "cut", width=30, truncated="fill")
+
+
+def test_what_is_missing_of_inks_is_white(engine: Engine, tmp_path: Path) -> None:
+    inks, path = np.asarray(noise(*SIZE).convert("CMYK")), tmp_path / "cut.tiff"
+    strips = [inks[top : top + 20].tobytes() for top in range(0, SIZE[1], 20)]
+    data = tf.tiff(*SIZE, {tf.PHOTOMETRIC: 5, tf.BITS: [8] * 4, tf.SAMPLES: 4, tf.ROWS: 20}, strips, room=512)
+    got = pixels(engine, path, data[: len(data) * 6 // 10], truncated="fill")
+    assert (got[-30:] == (255, 255, 255, 255)).all()
+    told = "The file is cut off or faulty: what is missing of the picture is white."
+    assert told in engine(path, width=20, truncated="fill").only.warnings
 
 
 @pytest.mark.parametrize("compression", [1, 8])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from quickthumb.imaging.formats.recovery import Failed, Recovered
-    from quickthumb.imaging.patched import PatchedFile
+    from quickthumb.imaging.formats.splice import Patched
 
 # A marker with a segment behind it. Within a scan's data, 0xFF is followed by 0 or by the number of a restart.
 SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
@@ -147,7 +147,7 @@ def load_at_scale(image: Image.Image, draft: int) -> tuple[float, float]:
     return 1 / draft, 1 / draft
 
 
-def _mend(path: Path, limits: Limits) -> PatchedFile | None:
+def _mend(path: Path, limits: Limits) -> Patched | None:
     from quickthumb.imaging.formats.jpeg_recovery import mend
 
     return mend(path, limits)

@@ -6,7 +6,6 @@ ending; if both pictures are the same, nothing is missing. A JPEG of several sca
 """
 
 import hashlib
-import io
 import mmap
 import random
 from dataclasses import replace
@@ -19,8 +18,8 @@ from quickthumb.imaging.formats.jpeg_scans import scans_of
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, START_OF_IMAGE, START_OF_SCAN, segments
 from quickthumb.imaging.formats.recovery import Failed, Recovered
 from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.splice import Patched
 from quickthumb.imaging.formats.watch import Watch, check_file
-from quickthumb.imaging.patched import PatchedFile
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
@@ -40,7 +39,7 @@ ALL_THERE = "The end of the file is missing, but every pixel is there."
 LESS_DETAIL = "The file is cut off: the picture has less detail or color, because some of its scans are missing."
 
 
-def mend(path: Path, limits: Limits) -> PatchedFile | None:
+def mend(path: Path, limits: Limits) -> Patched | None:
     """The file without those segments before its first scan that say wrong lengths, or are too short for what they
     begin like. None if there are no such segments. Raises BrokenImage, and TooManyParts for what they had hidden."""
     head, begin = bytearray(_START), 0
@@ -55,8 +54,8 @@ def mend(path: Path, limits: Limits) -> PatchedFile | None:
                 head += bytes((0xFF, marker)) + (length + 2).to_bytes(2, "big") + content
     if not begin or len(head) == begin:
         return None
-    mended = PatchedFile(path, head=bytes(head), begin=begin, reason=LEFT_OUT)
-    with io.BufferedReader(mended.with_tail(b"")) as reader:
+    mended = Patched(path, head=bytes(head), begin=begin, reason=LEFT_OUT)
+    with mended.open() as reader:
         check_file(reader, Watch(watch(limits)))
     return mended
 
@@ -75,27 +74,27 @@ def recover(failed: Failed) -> Recovered:
     TooManyParts for what a wrong length had hidden.
     """
     failed.image._im = None  # what was decoded in vain takes memory
-    patched: PatchedFile | None = getattr(failed.image, "patched", None)
+    patched: Patched | None = getattr(failed.image, "patched", None)
     if patched is not None:
         return _with_end(patched, failed)
     mended = mend(failed.path, failed.limits)
     if mended is None:
-        return _with_end(PatchedFile(failed.path), failed)
+        return _with_end(Patched(failed.path), failed)
     try:
-        picture, scale = _decoded(mended.with_tail(b""), failed)
+        picture, scale = _decoded(mended, failed)
         return Recovered(picture, scale, (LEFT_OUT,))
     except OSError:
         recovered = _with_end(mended, failed)
         return replace(recovered, warnings=(LEFT_OUT, *recovered.warnings))
 
 
-def _with_end(file: PatchedFile, failed: Failed) -> Recovered:
+def _with_end(file: Patched, failed: Failed) -> Recovered:
     """Decodes the file with two endings, and compares the pictures."""
     noisy, _ = _decoded(file.with_tail(_noise(file)), failed)
     others = _digests(noisy)
     del noisy
     picture, scale = _decoded(file.with_tail(_END), failed)
-    same, scans = _equal_strips(_digests(picture), others), scans_of(file.with_tail(b""))
+    same, scans = _equal_strips(_digests(picture), others), scans_of(file)
     if same == len(others) and scans.are_complete:
         return Recovered(picture, scale, (ALL_THERE,))
     if not failed.fills or (same == 0 and not scans.are_progressive):
@@ -107,26 +106,28 @@ def _with_end(file: PatchedFile, failed: Failed) -> Recovered:
     return Recovered(picture, scale, (told,))
 
 
-def _noise(file: PatchedFile) -> bytes:
+def _noise(file: Patched) -> bytes:
     """An ending that goes on with arbitrary data: also behind each restart marker, in case one is awaited next. The
     first of them is the one that is due: decoders take some others for later ones, and skip what is behind them."""
     made = random.Random(1).randbytes(_NOISE_BYTES).replace(b"\xff", b"\xaa")  # noqa: S311 - nothing secret
     noise = b"\xaa" + made
-    due = _restart_due(file.path)
+    last, due = _last_byte_and_restart_due(file.path)
     restarts = b"".join(bytes((0xFF, 0xD0 + (due + place) % 8)) + noise for place in range(8))
-    return (b"\0" if file.last_byte == b"\xff" else b"") + noise + restarts + _END
+    return (b"\0" if last == 0xFF else b"") + noise + restarts + _END
 
 
-def _restart_due(path: Path) -> int:
-    """The number of the restart marker that comes after the last one in the file: they count from 0 to 7."""
+def _last_byte_and_restart_due(path: Path) -> tuple[int, int]:
+    """The last byte of the file, and the number of the restart marker that comes after the last one in it: they count
+    from 0 to 7."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         places = [data.rfind(bytes((0xFF, 0xD0 + number))) for number in range(8)]
+        last_byte = data[-1]
     last = max(places)
-    return 0 if last < 0 else (places.index(last) + 1) % 8
+    return last_byte, 0 if last < 0 else (places.index(last) + 1) % 8
 
 
-def _decoded(file: PatchedFile, failed: Failed) -> tuple[Image.Image, tuple[float, float]]:
-    with io.BufferedReader(file) as reader:
+def _decoded(file: Patched, failed: Failed) -> tuple[Image.Image, tuple[float, float]]:
+    with file.open() as reader:
         image = JpegImagePlugin.JpegImageFile(reader)
         if image.size != failed.size:
             raise BrokenImage("The image is damaged: the JPEG has two sizes.")

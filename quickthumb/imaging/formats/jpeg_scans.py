@@ -4,13 +4,12 @@ A sequential JPEG brings each color in one scan. A progressive one brings the 64
 scans, and refines them bit by bit (ITU T.81, annex G).
 """
 
-import io
 from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.jpeg import SEGMENT
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, FRAMES, MOST_STEPS, START_OF_SCAN
+from quickthumb.imaging.formats.splice import Patched
 from quickthumb.imaging.formats.watch import Steps, Watch, check_file
-from quickthumb.imaging.patched import PatchedFile
 
 _PROGRESSIVE = (0xC2, 0xCA)
 _COEFFICIENTS = 64
@@ -46,10 +45,10 @@ class Scans:
                 self.missing[color] -= brought
 
 
-def scans_of(file: PatchedFile) -> Scans:
-    """The scans of the first picture in the file, which is closed."""
+def scans_of(file: Patched) -> Scans:
+    """The scans of the first picture in the file."""
     scans = Scans()
-    with io.BufferedReader(file) as reader:
+    with file.open() as reader:
         check_file(reader, Watch(_steps(scans)))
     return scans
 

@@ -122,11 +122,10 @@ def _set_up() -> None:
 
 
 def screen(file: BinaryIO, with_pixels: bool) -> Screened:
-    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does, and
-    BrokenImage for damaged pixels if they are looked at."""
+    """What the decoder may see of an open, unbuffered file. Raises TooManyParts and BrokenImage as `watch` does."""
     file_bytes = file.seek(0, os.SEEK_END)
     faults = find_faults(file, file_bytes, with_pixels)
-    return Screened(faults.parts(file_bytes), faults.warnings)
+    return Screened(faults.parts(file_bytes), faults.warnings, faults.pixels)
 
 
 def _options(_: Asked) -> Options:

@@ -16,7 +16,6 @@ from typing import BinaryIO
 from quickthumb.imaging.formats.png_animation import ANIMATION, Animation
 from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, END, Chunk, read_chunks
 from quickthumb.imaging.formats.splice import Parts
-from quickthumb.model.errors import BrokenImage
 
 # What all texts of a file together, or its color profile, may unfold to.
 MOST_TEXT_BYTES = 16 * 1024 * 1024
@@ -34,6 +33,7 @@ PALETTE = 3
 TOO_MUCH_TEXT = "The texts of the PNG are too large, and some were left out."
 TOO_LARGE_PROFILE = "The color profile is too large and was ignored."
 NO_END = "The PNG ends too early: its end marker is missing."
+DAMAGED_COLOR = "The color data of the PNG is damaged and was ignored."
 STILL = "The animation is damaged; only the picture for viewers without animation was used."
 _DAMAGED = {
     b"iCCP": "The color profile is damaged and was ignored.",
@@ -45,10 +45,12 @@ _DAMAGED = {
 
 @dataclass(slots=True)
 class Faults:
-    """What the decoder must not see of a file, and the sentences that say so in receipts."""
+    """What the decoder must not see of a file, and the sentences that say so in receipts; what is wrong with its
+    pixels."""
 
     hidden: list[Chunk] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    pixels: str = ""
     end: int | None = None  # the offset from which on nothing is to be seen; None: the end of the file
 
     def parts(self, file_bytes: int) -> Parts:
@@ -64,7 +66,7 @@ class Faults:
 def find_faults(file: BinaryIO, file_bytes: int, with_pixels: bool) -> Faults:
     """Looks at every chunk of an open, unbuffered file; at those of the pixels only `with_pixels`.
 
-    Raises TooManyParts for too many chunks, and BrokenImage for a second header, or for pixels with a wrong checksum,
+    Raises TooManyParts for too many chunks, and BrokenImage for a second header. Tells of pixels with a wrong checksum,
     which Pillow does not look at. Other faults of critical chunks are left to the decoder. Reads each chunk once, and
     unfolds no more than MOST_TEXT_BYTES of texts and as much of one profile.
     """
@@ -95,7 +97,7 @@ class _Survey:
         elif chunk.name == b"IDAT":
             self._animation.lacks_pixels = False
             if self._with_pixels and not self._is_intact(chunk):
-                raise BrokenImage("The image is damaged: the checksum of its pixels is wrong.")
+                self._faults.pixels = "the checksum of its pixels is wrong"
         elif chunk.name == b"IHDR":
             self._take_header(self._content(chunk))
         elif chunk.name == b"PLTE":
@@ -135,7 +137,8 @@ class _Survey:
 
     def _hide(self, chunk: Chunk, warning: str) -> None:
         self._faults.hidden.append(chunk)
-        if warning not in self._faults.warnings:
+        told_by_color = chunk.name == b"cICP" and warning == DAMAGED_COLOR  # as for every format with code points
+        if not told_by_color and warning not in self._faults.warnings:
             self._faults.warnings.append(warning)
 
     def _fault(self, chunk: Chunk) -> str:
@@ -155,7 +158,7 @@ class _Survey:
 
     def _damage(self, chunk: Chunk) -> str:
         if chunk.name in COLORS and chunk.name != b"iCCP":
-            return "The color data of the PNG is damaged and was ignored."
+            return DAMAGED_COLOR
         return _DAMAGED.get(chunk.name, "Some metadata of the PNG is damaged and was left out.")
 
     def _is_intact(self, chunk: Chunk) -> bool:

@@ -64,11 +64,21 @@ def _alpha(image: Image.Image, twin: Image.Image, key: tuple[int, ...], index: i
 
     twin.seek(index)
     twin.tile = [tile._replace(args=SWAPPED) for tile in twin.tile]  # type: ignore[attr-defined]
-    twin.load()
+    _load(twin)
     clear = _equal(twin, [sample & 0xFF for sample in key])
     if not getattr(twin, "is_animated", False):
         twin.close()  # its pixels are done with
     return ImageChops.invert(ImageChops.darker(clear, _equal(image, [sample >> 8 for sample in key])))
+
+
+def _load(twin: Image.Image) -> None:
+    """Decodes the twin of a decoded picture as far as that was: what is missing of one, the other lacks too."""
+    try:
+        twin.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        twin.tile = []  # type: ignore[attr-defined]
 
 
 def _equal(picture: Image.Image, color: list[int]) -> Image.Image:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from quickthumb.imaging.formats.blocks import EXIF, XMP, Blocks
 from quickthumb.imaging.formats.code_points import CodePoints
-from quickthumb.imaging.formats.splice import Parts
+from quickthumb.imaging.formats.splice import Parts, Patched
 from quickthumb.imaging.formats.watch import MakeSteps
 from quickthumb.model.errors import BrokenImage, TooManyFrames
 from quickthumb.model.limits import Limits
@@ -118,7 +118,6 @@ if TYPE_CHECKING:
 
     from quickthumb.imaging.formats.recovery import Failed, Recovered
     from quickthumb.imaging.formats.row import Header, Window
-    from quickthumb.imaging.patched import PatchedFile
 
     Again = Callable[[], AbstractContextManager[Image.Image]]
 
@@ -171,10 +170,12 @@ Transparent = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """The parts of a file that a decoder may see, and warnings about the others."""
+    """The parts of a file that a decoder may see, and warnings about the others; and what is wrong with its pixels, so
+    that they are only decoded where faulty pixels may be shown. Empty if nothing is."""
 
     parts: Parts
     warnings: list[str]
+    faulty_pixels: str = ""
 
 
 class Composed(Protocol):
@@ -209,8 +210,8 @@ class Decoder:
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
     # Says what Pillow may see of an open, unbuffered file, so that it does not refuse faults beside the pixels. Raises
-    # what `watch` raises, which is not asked again; and BrokenImage for pixels with a wrong checksum, if the flag says
-    # that they will be decoded.
+    # what `watch` raises, which is not asked again. Looks at the checksums of pixels if the flag says that they will be
+    # decoded.
     screen: Callable[[BinaryIO, bool], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
@@ -226,7 +227,7 @@ class Decoder:
     # Decodes an opened file at about 1/draft of its size, and returns the scale it chose, across and down.
     load_at_scale: Callable[[Image.Image, int], tuple[float, float]] | None = None
     # The file in a form that Pillow can open, if its header is damaged in a way that does not matter; or None.
-    mend: Callable[[Path, Limits], PatchedFile | None] | None = None
+    mend: Callable[[Path, Limits], Patched | None] | None = None
     # Makes what can be made of a file that did not decode. Raises BrokenImage. None: such files are always refused.
     recover: Callable[[Failed], Recovered] | None = None
     # Says what the receipt tells of the end of an opened file with that many frames. Raises BrokenImage if it ends too

@@ -1,13 +1,17 @@
-"""A file seen without some of its parts, so that a decoder does not meet them. Nothing is copied."""
+"""Files made of parts of another file and of other bytes: decoders read them as if they had been written so."""
 
 import io
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import BinaryIO, cast
 
-# The parts that are seen, in order: (offset in the file, number of bytes).
-Parts = Sequence[tuple[int, int]]
+# A part of a file (the offset in it, and the number of bytes), or other bytes.
+Part = tuple[int, int] | bytes
+Parts = Sequence[Part]
 
 
 class _Splice(io.RawIOBase):
@@ -15,7 +19,7 @@ class _Splice(io.RawIOBase):
         super().__init__()
         self._file = file
         self._parts = parts
-        self._starts = [0, *accumulate(length for _, length in parts)]
+        self._starts = [0, *accumulate(map(_length, parts))]
         self._at = 0
 
     def readable(self) -> bool:
@@ -37,19 +41,50 @@ class _Splice(io.RawIOBase):
         index = bisect_right(self._starts, self._at) - 1
         if index >= len(self._parts):
             return 0
-        within = self._at - self._starts[index]
-        offset, length = self._parts[index]
-        self._file.seek(offset + within)
-        read = self._file.read(min(len(buffer), length - within))
+        read = self._read(self._parts[index], self._at - self._starts[index], len(buffer))
         buffer[: len(read)] = read
         self._at += len(read)
         return len(read)
+
+    def _read(self, part: Part, within: int, most: int) -> bytes:
+        if isinstance(part, bytes):
+            return part[within : within + most]
+        offset, length = part
+        self._file.seek(offset + within)
+        return self._file.read(min(most, length - within))
 
     def close(self) -> None:
         self._file.close()
         super().close()
 
 
+def _length(part: Part) -> int:
+    return len(part) if isinstance(part, bytes) else part[1]
+
+
 def splice(file: BinaryIO, parts: Parts) -> BinaryIO:
-    """A readable file that consists of those parts of `file`. Closing it closes `file`. No part is empty."""
-    return cast("BinaryIO", io.BufferedReader(_Splice(file, parts)))
+    """A readable file that consists of those parts of `file`, in that order, none of which is copied, and of the other
+    bytes between them. Closing it closes `file`."""
+    return cast("BinaryIO", io.BufferedReader(_Splice(file, [part for part in parts if _length(part) > 0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """The file at `path` from `begin` on, with `head` before it and `tail` behind it.
+
+    `reason` says in a sentence why the file was patched, for the receipt.
+    """
+
+    path: Path
+    head: bytes = b""
+    begin: int = 0
+    tail: bytes = b""
+    reason: str = ""
+
+    def with_tail(self, tail: bytes) -> "Patched":
+        return replace(self, tail=tail)
+
+    def open(self) -> BinaryIO:
+        file = cast("BinaryIO", self.path.open("rb", buffering=0))
+        length = max(0, os.fstat(file.fileno()).st_size - self.begin)
+        return splice(file, (self.head, (self.begin, length), self.tail))

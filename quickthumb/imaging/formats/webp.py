@@ -20,7 +20,7 @@ from quickthumb.imaging.formats.row import (
     Window,
     count_with_pillow,
 )
-from quickthumb.imaging.patched import PatchedFile
+from quickthumb.imaging.formats.splice import Patched
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 
@@ -89,7 +89,7 @@ def _orientation(window: Window) -> int:
     return UPRIGHT
 
 
-def _mend(path: Path, _: Limits) -> PatchedFile | None:
+def _mend(path: Path, _: Limits) -> Patched | None:
     """The file with its true length in its header, if it says another one but has whole chunks.
 
     None for an animation that should be longer: frames may be missing. Of a still, only metadata can be.

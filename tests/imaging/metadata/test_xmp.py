@@ -150,7 +150,7 @@ def extended(packet: bytes) -> list[tuple[int, bytes]]:
 def test_a_packet_that_is_too_large_for_a_segment_is_continued(rendered: Rendered) -> None:
     large = sources.rights_xmp(f"<xmp:History>{'long ' * 30_000}</xmp:History>")
     source = sources.png((b"iTXt", sources.international("XML:com.adobe.xmp", large)))
-    result = rendered(source, metadata="keep", format="jpeg")
+    result = rendered(source, metadata="keep", format="jpeg", width=100, enlarge=True)  # so it may have more bytes
     data = result.path().read_bytes()
     assert result.only.warnings == ()
     packet = packet_of(data[: data.find(b"http://ns.adobe.com/xmp/extension/")])
