@@ -65,6 +65,15 @@ _EXAMPLE_JOB: dict[str, Any] = {
     "started_at": "2026-01-31T12:00:00.004Z",
     "finished_at": "2026-01-31T12:00:00.061Z",
     "attempts": 1,
+    "source": {
+        **_EXAMPLE_ACCEPTED["source"],
+        "frames": 1,
+        "has_alpha": False,
+        "dominant_color": "#222222",
+        "thumbhash": "1DgGDoILwErCm6rIrItnWomdCMOrYKs=",
+        "hdr": None,
+        "provenance": None,
+    },
     "results": {
         "thumbnail": {
             "url": Urls().result(_EXAMPLE_ID, "thumbnail"),
@@ -72,6 +81,11 @@ _EXAMPLE_JOB: dict[str, Any] = {
             "width": 128,
             "height": 105,
             "bytes": 4047,
+            "frames": 1,
+            "quality": 80,
+            "color": "unchanged",
+            "metadata": "stripped",
+            "warnings": [],
         }
     },
 }

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Message, Scope
 
 from quickthumb.http import problems
-from quickthumb.http.files import base64_answer, serve
+from quickthumb.http.files import base64_answer, media_of, serve
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.downloads import Download
 from quickthumb.storage import FileStorage, Storage, objects
@@ -42,6 +42,10 @@ async def download_of(storage: Storage, data: bytes = DATA) -> Download:
 
 async def removed(download: Download) -> None:
     await download.storage.remove(download.blob.key.split("/")[-2])
+
+
+def test_a_photo_of_a_phone_is_downloaded_with_the_extension_that_phones_give_it() -> None:
+    assert media_of("heif") == ("image/heif", "heic")
 
 
 def app_of(download: Download) -> Starlette:

@@ -139,6 +139,12 @@ def test_examples_are_what_they_are_examples_of(description: Description) -> Non
             Draft202012Validator(schema).validate(example)
 
 
+async def test_the_example_of_a_job_has_what_a_job_has(client: httpx.AsyncClient, description: Description) -> None:
+    shown, job = description["components"]["schemas"]["Job"]["examples"][0], await done(client)
+    assert shown["source"].keys() == job["source"].keys()
+    assert shown["results"]["thumbnail"].keys() == job["results"]["thumbnail"].keys()
+
+
 async def test_the_example_of_an_upload_can_be_sent(client: httpx.AsyncClient, description: Description) -> None:
     body = description["paths"]["/images/"]["post"]["requestBody"]["content"]["application/json"]
     Draft202012Validator({**body["schema"], "components": description["components"]}).validate(body["example"])

@@ -29,7 +29,7 @@ OTHERS = {
     b"jpeg": "JPEG",
     b"j2k1": "JPEG 2000",
     b"vvc1": "VVC",
-    b"unci": "no codec",
+    b"unci": "no compression",
     b"iovl": "overlays",
 }
 ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
@@ -91,9 +91,7 @@ def check_kind(kind: bytes, format_name: str) -> None:
     if not kind:
         raise BrokenImage("The image is damaged: a part of it is missing.")
     used = OTHERS.get(kind) or repr(kind.decode("ascii", "replace"))
-    raise UnsupportedImage(
-        f"The picture in the {format_name.upper()} file uses {used}, which is not supported; {name} is."
-    )
+    raise UnsupportedImage(f"The picture in the {format_name.upper()} file uses {used}, but only {name} is supported.")
 
 
 def check_coded_pictures(window: Window, header: Header, limits: Limits) -> None:
@@ -185,7 +183,7 @@ def _check(coded: Coded, size: tuple[int, int], format_name: str, most_frames: i
         raise BrokenImage("The image is damaged: a part of it has no picture.")
     if coded.frames > most_frames:
         raise TooManyParts(
-            f"A picture of the {format_name.upper()} has too many frames of its own; at most {most_frames} may be."
+            f"A picture of the {format_name.upper()} has too many frames; at most {most_frames} are accepted."
         )
     if coded.width * coded.height > math.prod(side + PADDING_PIXELS for side in size):
         raise BrokenImage(

@@ -48,7 +48,7 @@ def _accept(prefix: bytes) -> bool:
 HEIF = Format(
     name="heif",
     media_type="image/heif",
-    extensions=("heif", "heic"),
+    extensions=("heic", "heif"),
     signatures=(SIGNATURE,),
     read_header=read_header,
     decoder=Decoder(

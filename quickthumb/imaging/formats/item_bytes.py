@@ -34,4 +34,4 @@ def check_bytes(
         (box.end or 0) - box.content for found in properties.values() for box in found if box.kind == b"colr"
     )
     if metadata + profiles > MOST_METADATA_BYTES:
-        raise TooManyParts(f"The image's metadata have more than {MOST_METADATA_BYTES} bytes.")
+        raise TooManyParts(f"The image's metadata has more than {MOST_METADATA_BYTES} bytes.")

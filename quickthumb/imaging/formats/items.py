@@ -134,7 +134,7 @@ def references(window: Window, meta: Box) -> list[Reference]:
         left -= count
         if left < 0:
             raise TooManyParts(
-                f"The image has too many references between its parts; at most {MOST_REFERENCES} may be."
+                f"The image has too many references between its parts; at most {MOST_REFERENCES} are accepted."
             )
         found.append(Reference(box.kind, item, tuple(fields.take(wide) for _ in range(count))))
     return found
@@ -157,7 +157,9 @@ def locations(window: Window, meta: Box) -> Iterator[tuple[int, Ranges]]:
         base = fields.take(base_bytes) + (inline if is_inline else 0)
         extents = fields.take(2)
         if extents > MOST_EXTENTS:
-            raise TooManyParts(f"The data of a part of the image is in too many pieces; at most {MOST_EXTENTS} may be.")
+            raise TooManyParts(
+                f"The data of a part of the image is in too many pieces; at most {MOST_EXTENTS} are accepted."
+            )
         ranges = []
         for _ in range(extents):
             fields.take(index_bytes)

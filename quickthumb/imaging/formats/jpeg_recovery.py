@@ -34,7 +34,7 @@ _PLACES = (0xE2, b"MPF\0")
 # What is kept of the segments before the pixels: all that tables, profiles and metadata usually take.
 _MOST_HEAD_BYTES = 4 * 1024 * 1024
 
-LEFT_OUT = "Segments of the JPEG that say wrong lengths were left out."
+LEFT_OUT = "Segments of the JPEG with wrong lengths were left out."
 ALL_THERE = "The end of the file is missing, but every pixel is there."
 LESS_DETAIL = "The file is cut off: the picture has less detail or color, because some of its scans are missing."
 
