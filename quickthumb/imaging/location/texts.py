@@ -61,12 +61,11 @@ def _block(block: bytes) -> bytes:
 
 def unpacked(packed: bytes, most_bytes: int) -> bytes | None:
     """The text; None if it cannot be unpacked, or is longer."""
-    unpacking = zlib.decompressobj()
     try:
-        text = unpacking.decompress(packed, most_bytes)
+        text = zlib.decompressobj().decompress(packed, most_bytes + 1)
     except zlib.error:
         return None
-    return None if unpacking.unconsumed_tail else text
+    return None if len(text) > most_bytes else text
 
 
 def packed_into(text: bytes, length: int) -> bytes | None:

@@ -152,7 +152,7 @@ def write(order: Order, main: list[Entry], parts: dict[int, list[Entry]]) -> byt
 def _directory(order: Order, entries: list[Entry], start: int) -> bytes:
     """A directory that lies at `start`, with its values behind it, each at an even offset."""
     sole = {entry.tag: entry for entry in reversed(entries)}
-    table, values = len(sole).to_bytes(2, order), b""
+    table, values = bytearray(len(sole).to_bytes(2, order)), bytearray()
     behind = start + 2 + len(sole) * ENTRY_BYTES + 4
     for tag in sorted(sole):
         entry = sole[tag]
@@ -163,4 +163,4 @@ def _directory(order: Order, entries: list[Entry], start: int) -> bytes:
         else:
             table += (behind + len(values)).to_bytes(4, order)
             values += entry.value + b"\0" * (len(entry.value) % 2)
-    return table + bytes(4) + values
+    return bytes(table + bytes(4) + values)

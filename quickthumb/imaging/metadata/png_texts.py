@@ -46,12 +46,12 @@ class Texts:
 
     def unfolded(self, packed: bytes) -> bytes | None:
         """What a compressed text unfolds to; None if it is damaged or too large."""
-        unpacker = zlib.decompressobj()
         try:
-            found = unpacker.decompress(packed, self.left_bytes)
+            # One more than may be left, which may be nothing: of 0 bytes, zlib would make as many as there are.
+            found = zlib.decompressobj().decompress(packed, self.left_bytes + 1)
         except zlib.error:
             return None
-        if unpacker.unconsumed_tail:
+        if len(found) > self.left_bytes:
             self.too_large = True
             return None
         self.left_bytes -= len(found)

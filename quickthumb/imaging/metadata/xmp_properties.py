@@ -35,6 +35,11 @@ def names(root: Node) -> set[Name]:
     return found
 
 
+def has_properties(root: Node) -> bool:
+    """Whether a packet says anything of the picture, beside what it is about."""
+    return bool(names(root) - {(RDF, "about")})
+
+
 def prune(root: Node, is_stale: Callable[[Name], bool]) -> None:
     """Removes every element and attribute whose name is stale, wherever it is in a packet."""
     for node in root.walk():
