@@ -76,16 +76,6 @@ def turned(header: Header, read: Callable[[], int]) -> Header:
         return header
 
 
-def told_by_raw_profile(text: bytes) -> int | None:
-    """The orientation in a PNG's text `Raw profile type exif`, as ImageMagick writes it: lines of hexadecimal digits
-    behind three that name the block and its length."""
-    try:
-        block = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
-    except ValueError:
-        return None
-    return told_by_exif(block)
-
-
 def whole_numbers(entry: bytes, order: Order, widths: dict[int, int]) -> list[int]:
     """The values of one entry of a TIFF directory: two bytes of tag, two of type, the count, the values.
 
