@@ -239,6 +239,17 @@ def named_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     return [(each.name, data[each.start : each.end]) for each in read_chunks(io.BytesIO(data))]
 
 
+@pytest.mark.parametrize("kind", ["bmp", "png"])
+@pytest.mark.filterwarnings("ignore:Image was not the expected size")
+def test_an_icon_is_as_large_as_it_says_itself(engine: Engine, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "icon.ico"
+    gradient(16, 16).convert("RGBA").save(path, sizes=[(16, 16)], bitmap_format=kind)
+    data = path.read_bytes()
+    for listed in (16, 32, 8):
+        path.write_bytes(data[:7] + bytes([listed]) + data[8:])
+        assert read_header_of_file(path).upright == facts_size(engine, path) == (16, 16)
+
+
 def test_a_tiff_tells_its_orientation_in_a_tag_alone(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "picture.tiff"
     gradient(48, 30).save(path, tiffinfo={274: 8, 700: xmp(3)})
