@@ -69,11 +69,12 @@ def turned(header: Header, read: Callable[[], int]) -> Header:
     too large is refused as soon as its size is known.
     """
     try:
-        return replace(header, orientation=read())
+        found = read()
     except NeedMore:
         return replace(header, awaits_orientation=True)
     except BrokenImage:
         return header
+    return header if found == header.orientation else replace(header, orientation=found)
 
 
 def whole_numbers(entry: bytes, order: Order, widths: dict[int, int]) -> list[int]:
