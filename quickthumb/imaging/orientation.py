@@ -1,8 +1,13 @@
 """The eight orientations of a picture: how to turn a stored picture upright, and where its parts are stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
+
+from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.png_orientation import unwrapped
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
@@ -70,6 +75,20 @@ _QUARTERS = (UPRIGHT, _EXIF[6], _EXIF[3], _EXIF[8])
 def from_exif(orientation: object) -> Turn:
     """The turn that an EXIF orientation asks for. As in browsers, unknown values ask for none."""
     return _EXIF.get(orientation, UPRIGHT) if isinstance(orientation, int) else UPRIGHT
+
+
+def exif_block(info: Mapping[Any, Any]) -> bytes:
+    """The EXIF of an opened file (`info` is Pillow's), or that which a PNG has in hexadecimal digits."""
+    block = info.get("exif") or b""
+    text = info.get("Raw profile type exif")
+    return block if block.removeprefix(PREFIX) or not isinstance(text, str) else unwrapped(text)
+
+
+def told_in(info: Mapping[Any, Any], *, by_exif_alone: bool) -> int:
+    """The orientation that EXIF says, or else XMP."""
+    packet = info.get("xmp")
+    told = told_by_xmp(packet) if isinstance(packet, bytes) and not by_exif_alone else 1
+    return told_by_exif(exif_block(info)) or told
 
 
 def by_degrees(clockwise: float) -> Turn | None:

@@ -13,14 +13,13 @@ from quickthumb.imaging import color, samples
 from quickthumb.imaging.decoders import SHOWN, check_pixels, decoding, opened
 from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
-from quickthumb.imaging.formats.exif import is_damaged, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.png import unwrapped
+from quickthumb.imaging.formats.exif import is_damaged
 from quickthumb.imaging.formats.recovery import Failed
 from quickthumb.imaging.formats.row import Composed, Seeking, Transparent, too_many_frames
 from quickthumb.imaging.hdr import gain_map
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
-from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
+from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, exif_block, from_exif, told_in
 from quickthumb.model.errors import BrokenImage, TooManyParts
 from quickthumb.model.limits import Limits
 
@@ -208,29 +207,18 @@ def read_code_points(path: Path, row: Format) -> CodePoints | None:
 
 def _read_exif(source: Source) -> None:
     """Turns the source as its EXIF says, or else its XMP. Only a result that asks for metadata has all of it read."""
-    block = _exif_block(source.image.info)
-    packet = None if source.format.decoder.turned_by_boxes else source.image.info.get("xmp")
+    block, decoder = exif_block(source.image.info), source.format.decoder
     if len(block) > MOST_EXIF_BYTES:
         source.warnings.append(EXIF_TOO_LARGE)
     elif is_damaged(block):
         source.warnings.append(EXIF_DAMAGED)
-    _turn(source, told_by_exif(block) or told_by_xmp(packet if isinstance(packet, bytes) else b""))
+    if not decoder.turns_upright:
+        source.turn = from_exif(told_in(source.image.info, by_exif_alone=decoder.turned_by_boxes))
 
 
 def _find_gain_map(source: Source, path: Path) -> None:
     source.gain_map, warnings = gain_map.find(source.image, path)
     source.warnings += warnings
-
-
-def _exif_block(info: dict[Any, Any]) -> bytes:
-    """The EXIF of an opened file, or that which a PNG has in hexadecimal digits."""
-    text = info.get("Raw profile type exif")
-    return info.get("exif") or (unwrapped(text) if isinstance(text, str) else b"")
-
-
-def _turn(source: Source, orientation: object) -> None:
-    if not source.format.decoder.turns_upright:
-        source.turn = from_exif(orientation)
 
 
 def _warn(source: Source) -> None:

@@ -9,10 +9,10 @@ from quickthumb.imaging.color import describes_colors
 from quickthumb.imaging.decoders import SHOWN
 from quickthumb.imaging.formats import Format
 from quickthumb.imaging.formats.code_points import CodePoints
-from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
+from quickthumb.imaging.formats.exif import told_by_exif
 from quickthumb.imaging.formats.png_keys import has_wide_key
 from quickthumb.imaging.hdr.stored_map import StoredMap, worst_for
-from quickthumb.imaging.orientation import Size, from_exif
+from quickthumb.imaging.orientation import Size, from_exif, told_in
 
 # The mode that takes most, for a format whose header does not say.
 _WORST_MODES = {"gif": "P", "bmp": "P", "webp": "RGBA", "avif": "RGBA", "heif": "RGBA", "jxl": "RGBA", "ico": "RGBA"}
@@ -144,17 +144,16 @@ def _upright(image: Image.Image, row: Format) -> Size | None:
     size = _shown(image) or image.size
     if row.decoder.turns_upright or not _may_turn(image, row):
         return size
-    told = told_by_exif(image.info.get("exif", b"")) or _told_by_packet(image.info.get("xmp"))
+    if row.decoder.late_metadata:  # only EXIF counts more than what may follow
+        told = told_by_exif(image.info.get("exif", b""))
+    else:
+        told = told_in(image.info, by_exif_alone=row.decoder.turned_by_boxes)
     return None if told is None else from_exif(told).size(size)
 
 
 def _shown(image: Image.Image) -> Size | None:
     part = image.info.get(SHOWN)
     return (part[2] - part[0], part[3] - part[1]) if part else None
-
-
-def _told_by_packet(packet: object) -> int | None:
-    return told_by_xmp(packet) if isinstance(packet, bytes) else None
 
 
 def _in_scans(image: Image.Image) -> bool:

@@ -2,6 +2,8 @@
 
 import io
 import struct
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,16 @@ from PIL import ExifTags, Image
 
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.formats.exif import told_by_exif, told_by_xmp
-from quickthumb.imaging.header import Header, read_header, read_header_of_file
+from quickthumb.imaging.formats.png_chunks import read_chunks
+from quickthumb.imaging.header import Header, make_watch, read_header, read_header_of_file
+from quickthumb.imaging.source import open_source
+from quickthumb.imaging.stored import told_by
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.output import Output
 from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.pictures import gradient
+from tests.imaging.png_files import png, spoiled
+from tests.imaging.test_broken import chunk
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 PICTURES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
@@ -163,6 +170,84 @@ def test_what_counts_when_several_tell_or_none_makes_sense(
     path = tmp_path / "picture.jpg"
     path.write_bytes(with_segments(plain_jpeg(), *segments))
     assert read_header_of_file(path).upright == facts_size(engine, path)
+
+
+@pytest.mark.parametrize("told", [exif(6), xmp(6)])
+def test_a_segment_between_the_size_and_the_pixels_counts(engine: Engine, tmp_path: Path, told: bytes) -> None:
+    data, path = plain_jpeg(), tmp_path / "picture.jpg"
+    place = data.index(b"\xff\xda")
+    path.write_bytes(data[:place] + with_segments(b"\xff\xd8", told)[2:] + data[place:])
+    early = read_header(path.read_bytes()[:place], complete=False)
+    assert early is not None
+    assert early.awaits_orientation
+    assert read_header_of_file(path).upright == facts_size(engine, path) == (30, 48)
+
+
+def test_a_block_of_exif_in_several_segments(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(with_segments(plain_jpeg(), exif(6)[:16], b"Exif\0\0" + exif(6)[16:]))
+    assert read_header_of_file(path).upright == facts_size(engine, path) == (30, 48)
+
+
+TELLING = {
+    "exif 6": chunk(b"eXIf", exif(6)[6:]),
+    "exif 1": chunk(b"eXIf", exif(1)[6:]),
+    "empty exif": chunk(b"eXIf", b""),
+    "wrong exif": spoiled(chunk(b"eXIf", exif(6)[6:])),
+    "raw 6": chunk(b"tEXt", b"Raw profile type exif\0\nexif\n%8d\n" % len(exif(6)) + exif(6).hex().encode() + b"\n"),
+    "raw 1": chunk(b"tEXt", b"Raw profile type exif\0\nexif\n%8d\n" % len(exif(1)) + exif(1).hex().encode() + b"\nff"),
+    "xmp 6": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(6)),
+    "xmp 1": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(1)),
+}
+
+
+@pytest.mark.parametrize("names", [*product(TELLING, repeat=2)], ids=" and ".join)
+def test_what_counts_in_a_png(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Each in front of the pixels, or behind them: the header, the watch, the estimate and the engine say the same."""
+    data, path = encoded("png", 1, gradient(48, 30)), tmp_path / "picture.png"
+    data = png(*(part for name, part in named_chunks(data) if name != b"eXIf"))
+    first, second = (TELLING[name] for name in names)
+    for before, behind in ((first + second, b""), (first, second), (b"", first + second)):
+        path.write_bytes(data[:33] + before + data[33:-12] + behind + data[-12:])
+        watch = make_watch(LIMITS, data[:16])
+        assert watch is not None
+        watch.feed(path.read_bytes())
+        with open_source(path, LIMITS) as source:
+            header = read_header_of_file(path)
+            assert replace(header, orientation=watch.orientation or header.orientation).upright == source.upright
+            assert told_by(source.image, source.format, 1, None).upright in (None, source.upright)
+
+
+@pytest.mark.parametrize("order", [(b"EXIF", b"XMP "), (b"XMP ", b"EXIF"), (b"EXIF", b"EXIF"), (b"XMP ", b"XMP ")])
+@pytest.mark.parametrize(("first", "second"), [(1, 6), (6, 1)])
+def test_what_counts_in_a_webp(tmp_path: Path, order: tuple[bytes, bytes], first: int, second: int) -> None:
+    file, path = io.BytesIO(), tmp_path / "picture.webp"
+    gradient(48, 30).save(file, "WEBP", xmp=b"xx")
+    blocks = (
+        exif(told)[6:] if name == b"EXIF" else xmp(told) for name, told in zip(order, (first, second), strict=True)
+    )
+    blocks = (block + b" " * (len(block) % 2) for block in blocks)
+    chunks = b"".join(name + struct.pack("<I", len(block)) + block for name, block in zip(order, blocks, strict=True))
+    data = file.getvalue()[: file.getvalue().rindex(b"XMP ")] + chunks
+    flags = data[20] | 0x0C
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:20] + bytes([flags]) + data[21:])
+    with open_source(path, LIMITS) as source:
+        assert read_header_of_file(path).upright == source.upright
+
+
+def named_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    return [(each.name, data[each.start : each.end]) for each in read_chunks(io.BytesIO(data))]
+
+
+@pytest.mark.parametrize("kind", ["bmp", "png"])
+@pytest.mark.filterwarnings("ignore:Image was not the expected size")
+def test_an_icon_is_as_large_as_it_says_itself(engine: Engine, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "icon.ico"
+    gradient(16, 16).convert("RGBA").save(path, sizes=[(16, 16)], bitmap_format=kind)
+    data = path.read_bytes()
+    for listed in (16, 32, 8):
+        path.write_bytes(data[:7] + bytes([listed]) + data[8:])
+        assert read_header_of_file(path).upright == facts_size(engine, path) == (16, 16)
 
 
 def test_a_tiff_tells_its_orientation_in_a_tag_alone(engine: Engine, tmp_path: Path) -> None:

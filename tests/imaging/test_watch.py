@@ -12,7 +12,7 @@ from quickthumb.model.errors import BrokenImage, TooManyFrames, TooManyParts, To
 from quickthumb.model.limits import Limits
 from tests.imaging import costly_files as costly
 from tests.imaging.conftest import Engine
-from tests.imaging.test_broken import icon_of
+from tests.imaging.test_broken import chunk, icon_of
 
 LIMITS = Limits()
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
@@ -87,9 +87,11 @@ def test_large_jpegs_may_have_fewer_scans(pixels: int, scans: int) -> None:
     assert Limits(max_scans=7).scans(pixels) == 7
 
 
-def test_a_second_header_within_an_icon_is_found(tmp_path: Path) -> None:
-    """Pillow would believe it, when the size has been checked already."""
+@pytest.mark.parametrize("before", [b"", chunk(b"tEXt", b"a\0" + b"b" * 90), chunk(b"eXIf", b"II*\0" + bytes(50))])
+def test_a_second_header_within_an_icon_is_found(tmp_path: Path, before: bytes) -> None:
+    """Pillow would believe it, when the size has been checked already. What tells the orientation hides nothing."""
     png = costly.png_of(costly.png_head(16, 16), bytes(100), costly.png_second_head(16_000, 16_000))
+    png = png[:33] + before + png[33:]
     (tmp_path / "icon").write_bytes(icon_of(png))
     with pytest.raises(BrokenImage, match="two headers"), opened(tmp_path / "icon", LIMITS):
         pass

@@ -69,21 +69,12 @@ def turned(header: Header, read: Callable[[], int]) -> Header:
     too large is refused as soon as its size is known.
     """
     try:
-        return replace(header, orientation=read())
+        found = read()
     except NeedMore:
         return replace(header, awaits_orientation=True)
     except BrokenImage:
         return header
-
-
-def told_by_raw_profile(text: bytes) -> int | None:
-    """The orientation in a PNG's text `Raw profile type exif`, as ImageMagick writes it: lines of hexadecimal digits
-    behind three that name the block and its length."""
-    try:
-        block = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
-    except ValueError:
-        return None
-    return told_by_exif(block)
+    return header if found == header.orientation else replace(header, orientation=found)
 
 
 def whole_numbers(entry: bytes, order: Order, widths: dict[int, int]) -> list[int]:

@@ -13,7 +13,8 @@ ENTRY_BYTES = 16
 def read_header(window: Window) -> Header:
     """The size of the icon that decoders take: the largest one by the directory.
 
-    If several icons share the largest listed size, this is the one whose own header says the largest.
+    If several icons share the largest listed size, this is the one whose own header says the largest. Where an icon's
+    own header says less than the directory, only that is shown.
     """
     count = int.from_bytes(window.at(4, 2), "little")
     if not 1 <= count <= MOST_ICONS:
@@ -21,22 +22,23 @@ def read_header(window: Window) -> Header:
     directory = window.at(6, count * ENTRY_BYTES)
     entries = [directory[start:][:ENTRY_BYTES] for start in range(0, len(directory), ENTRY_BYTES)]
     largest = max(map(_listed_area, entries))
-    sizes = [_icon_size(window, entry) for entry in entries if _listed_area(entry) == largest]
-    return Header("ico", *max(sizes, key=_area))
+    sizes = [(_listed_size(entry), _own_size(window, entry)) for entry in entries if _listed_area(entry) == largest]
+    listed, own = max(sizes, key=lambda pair: max(map(_area, pair)))
+    if _area(own) >= _area(listed):
+        return Header("ico", *own)
+    return Header("ico", *listed, shown=(0, 0, *own) if _area(own) else None)
 
 
-def _icon_size(window: Window, entry: bytes) -> tuple[int, int]:
-    """The size of one icon by its own header or by the directory, whichever is larger."""
+def _own_size(window: Window, entry: bytes) -> tuple[int, int]:
+    """The size of one icon by its own header."""
     offset = int.from_bytes(entry[12:16], "little")
     if window.at(offset, len(SIGNATURE)) == SIGNATURE:
-        held = read_size(window, offset)
         require_sound_chunks(window, offset)
-    else:
-        width, doubled = bitmap_size(window, offset)
-        if has_runs(window, offset):
-            raise BrokenImage("The image is damaged: the bitmap of an ICO cannot be run-length encoded.")
-        held = (width, doubled // 2)  # an icon's bitmap holds its mask too, in the lower half
-    return max(_listed_size(entry), held, key=_area)
+        return read_size(window, offset)
+    width, doubled = bitmap_size(window, offset)
+    if has_runs(window, offset):
+        raise BrokenImage("The image is damaged: the bitmap of an ICO cannot be run-length encoded.")
+    return width, doubled // 2  # an icon's bitmap holds its mask too, in the lower half
 
 
 def _listed_size(entry: bytes) -> tuple[int, int]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, Blocks
 from quickthumb.imaging.formats.blocks import XMP as XMP_KIND
-from quickthumb.imaging.formats.exif import PREFIX, told_by_exif, told_by_xmp
-from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, FRAMES, LS_FRAME, MOST_STEPS, START_OF_SCAN, segments
+from quickthumb.imaging.formats.exif import MOST_BYTES, PREFIX, told_by_exif, told_by_xmp, turned
+from quickthumb.imaging.formats.jpeg_segments import (
+    END_OF_IMAGE,
+    FRAMES,
+    LS_FRAME,
+    MOST_STEPS,
+    START_OF_SCAN,
+    Segment,
+    segments,
+)
 from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
 from quickthumb.imaging.formats.watch import Steps
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
@@ -47,22 +57,46 @@ OWN_TABLES_PIXELS = 150_000
 
 
 def read_header(window: Window) -> Header:
-    """The size from the frame header, and the orientation from the EXIF or XMP segment before it."""
-    exif = xmp = (0, 0)
-    for marker, start, length in segments(window):
+    """The size from the frame header, and the orientation from the EXIF or XMP segments before the first scan: nearly
+    always, EXIF comes before the size too."""
+    told, found = _Told(window), segments(window)
+    for marker, start, length in found:
         if marker in FRAMES or marker == LS_FRAME:
             fields = window.at(start, FRAME_BYTES)
             _refuse_strange(marker, fields)
             height, width = int.from_bytes(fields[1:3], "big"), int.from_bytes(fields[3:5], "big")
-            turned = told_by_exif(window.at(*exif)) or told_by_xmp(window.at(*xmp))
-            return Header("jpeg", width, height, turned)
-        if marker == APP1:
-            name = window.at(start, min(length, len(XMP)))
-            if name.startswith(PREFIX) and not exif[1]:
-                exif = start, length
-            elif name == XMP:
-                xmp = start, length
+            header = Header("jpeg", width, height, told.orientation)
+            return header if told.exif else turned(header, partial(told.take_all, found))
+        told.take(marker, start, length)
     raise BrokenImage("The image is damaged: the JPEG has no frame header.")
+
+
+class _Told:
+    """What segments say of the orientation. As in Pillow, EXIF counts first, then the last XMP; a block of EXIF goes on
+    in further segments."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._xmp = (0, 0)
+        self.exif = b""
+
+    def take(self, marker: int, start: int, length: int) -> None:
+        if marker != APP1:
+            return
+        name = self._window.at(start, min(length, len(XMP)))
+        if name.startswith(PREFIX) and len(self.exif) < MOST_BYTES:
+            self.exif += self._window.at(start, length)[len(PREFIX) if self.exif else 0 :]
+        elif name == XMP:
+            self._xmp = start, length
+
+    def take_all(self, found: Iterator[Segment]) -> int:
+        for segment in found:
+            self.take(*segment)
+        return self.orientation
+
+    @property
+    def orientation(self) -> int:
+        return told_by_exif(self.exif) or told_by_xmp(self._window.at(*self._xmp))
 
 
 def _refuse_strange(marker: int, fields: bytes) -> None:

@@ -69,7 +69,7 @@ def _orientation(window: Window) -> int:
         if name == b"IDAT":
             break
         if wanted := told.wants(name, length):
-            told.take(name, window.at(offset + HEAD_BYTES, wanted))
+            told.take(name, length, window.at(offset + HEAD_BYTES, wanted))
         offset += HEAD_BYTES + length + 4
     return told.orientation or UPRIGHT
 
@@ -90,27 +90,19 @@ def watch(_: Limits) -> Generator[tuple[int, int], bytes, int | None]:
         # Pillow looks no further than the first frame of an animation.
         taken = 0 if frames else told.wants(name, length)
         if taken:
-            told.take(name, (yield 0, taken))
+            told.take(name, length, (yield 0, taken))
         skipped = length - taken + 4
 
 
 def require_sound_chunks(window: Window, start: int) -> None:
     """Does what `watch` does for the PNG at `start` within another file, as far as that has arrived."""
     steps = watch(Limits())
-    at = start + next(steps)[0]
+    skipped, taken = next(steps)
+    at = start + skipped
     with contextlib.suppress(NeedMore, StopIteration):
-        while not window.ends_before(at + HEAD_BYTES - 1):
-            skipped, _ = steps.send(window.at(at, HEAD_BYTES))
-            at += HEAD_BYTES + skipped
-
-
-def unwrapped(text: str) -> bytes:
-    """The block that a text of the kind "Raw profile type …" holds; empty if the text is damaged."""
-    parts = text.split(maxsplit=2)
-    try:
-        return bytes.fromhex(parts[2]) if len(parts) == 3 else b""
-    except ValueError:
-        return b""
+        while not window.ends_before(at + taken - 1):
+            skipped, wanted = steps.send(window.at(at, taken))
+            at, taken = at + taken + skipped, wanted
 
 
 def _set_up() -> None:

@@ -31,8 +31,8 @@ class Header:
 
     `shown` is the part of the stored picture that is to be shown (left, top, right, bottom); None for all of it.
     `orientation` is EXIF's, 1 … 8; 1 if the image gives none. If `awaits_orientation`, the image may still give one,
-    behind the bytes that had arrived. Formats that store it before or beside the size (JPEG, TIFF, AVIF, HEIF) never
-    wait for it. A PNG may give one behind its pixels; its watch sees that.
+    behind the bytes that had arrived. Formats that store it before or beside the size (TIFF, AVIF, HEIF) never wait for
+    it, nor do JPEGs that say it in EXIF before the size. A PNG may give one behind its pixels; its watch sees that.
     """
 
     format: str

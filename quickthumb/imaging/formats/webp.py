@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from quickthumb.imaging.formats.exif import MOST_BYTES, UPRIGHT, told_by_exif, told_by_xmp, turned
+from quickthumb.imaging.formats.exif import MOST_BYTES, told_by_exif, told_by_xmp, turned
 from quickthumb.imaging.formats.row import (
     Asked,
     Decoder,
@@ -74,19 +74,20 @@ def _lossy(fields: bytes) -> Header:
 
 
 def _orientation(window: Window) -> int:
+    """What the first chunk of EXIF says, or else the first one of XMP: they may come in any order."""
     offset, end = NEXT_CHUNK, 8 + int.from_bytes(window.at(4, 4), "little")
+    found: dict[bytes, bytes] = {}
     for _ in range(MOST_CHUNKS):
         if offset + 8 > end:
             break
         chunk = window.at(offset, 8)
         name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
-        if name in (b"EXIF", b"XMP "):  # in this order
-            block = window.at(offset + 8, min(length, MOST_BYTES))
-            told = told_by_exif(block) if name == b"EXIF" else told_by_xmp(block)
-            if told is not None:
+        if name in (b"EXIF", b"XMP ") and name not in found:
+            found[name] = window.at(offset + 8, min(length, MOST_BYTES))
+            if told := told_by_exif(found.get(b"EXIF", b"")):
                 return told
         offset += 8 + length + length % 2
-    return UPRIGHT
+    return told_by_xmp(found.get(b"XMP ", b""))
 
 
 def _mend(path: Path, _: Limits) -> Patched | None:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.exif import PREFIX
-from quickthumb.imaging.formats.png import RAW_PROFILE, unwrapped
+from quickthumb.imaging.formats.png import RAW_PROFILE
 from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE
-from quickthumb.imaging.formats.png_orientation import XMP
+from quickthumb.imaging.formats.png_orientation import XMP, unwrapped
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage
 

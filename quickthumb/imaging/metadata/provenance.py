@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from quickthumb.imaging.formats.boxes import boxes
-from quickthumb.imaging.formats.png import RAW_PROFILE, unwrapped
+from quickthumb.imaging.formats.png import RAW_PROFILE
+from quickthumb.imaging.formats.png_orientation import unwrapped
 from quickthumb.imaging.formats.row import Seeking, Window
 from quickthumb.imaging.formats.webp import CHUNKS_START, MOST_CHUNKS
 from quickthumb.imaging.metadata import gif_blocks

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from quickthumb.imaging.formats.png import unwrapped
+from quickthumb.imaging.formats.png_orientation import unwrapped
 from quickthumb.imaging.formats.row import Prefix
 from quickthumb.imaging.metadata import png_texts
 from tests.imaging.metadata import sources
