@@ -4,6 +4,7 @@ Boxes of distinct colors in premultiplied RGBA are cut at the mean of the axis a
 and Prusinkiewicz, 1988).
 """
 
+from collections.abc import Iterator
 from operator import mul
 from typing import NamedTuple, cast
 
@@ -29,22 +30,32 @@ class _Counted(NamedTuple):
     place: tuple[int, int, int, int]
 
 
-def quantize(picture: Image.Image, most: int, most_bits: int) -> Image.Image | None:
-    """A picture (in mode RGB or RGBA) with at most `most` colors, in mode P. None if it has more than MOST_DISTINCT of
-    them, even without the last `most_bits` bits of each level.
+def quantize(picture: Image.Image, usual: int, fewer: int, most_bits: int) -> Iterator[Image.Image]:
+    """A picture (in mode RGB or RGBA) with at most `usual` colors, in mode P, and then one with `fewer`. None at all if
+    it has more than MOST_DISTINCT of them, even without the last `most_bits` bits of each level.
 
     All pixels of alpha 0 become HIDDEN. Equal pixels become equal.
     """
     rough, counted = _roughly(picture, most_bits)
     if counted is None:
-        return None
-    boxes = _cut([_count(pixels, color) for pixels, color in counted], most)
-    colors = sorted(set(map(_color, boxes)), key=lambda color: (color[3], color))
-    order = {color: index for index, color in enumerate(colors)}
-    indices = {indexed.pixel_of(one.color): index for box in boxes for index in (order[_color(box)],) for one in box}
+        return
+    large = _cut(_first_boxes(counted), fewer)
+    boxes = _cut(large, usual)
+    numbers = {indexed.pixel_of(one.color): number for number, box in enumerate(boxes) for one in box}
     content = memoryview(rough.tobytes()).cast("I")
-    made = Image.frombytes("L", picture.size, bytes(map(indices.__getitem__, content)))
-    return indexed.with_palette(made, colors)
+    numbered = Image.frombytes("L", picture.size, bytes(map(numbers.__getitem__, content)))
+    del rough, content, numbers
+    yield _colored(numbered, boxes, boxes)
+    yield _colored(numbered, boxes, large)
+
+
+def _colored(numbered: Image.Image, boxes: list[list[_Counted]], large: list[list[_Counted]]) -> Image.Image:
+    """A picture that has the numbers of boxes, in the colors of the large boxes out of which they were cut."""
+    colors = {one.color: color for box in large for color in (_color(box),) for one in box}
+    palette = sorted(set(colors.values()), key=lambda color: (color[3], color))
+    order = {color: index for index, color in enumerate(palette)}
+    places = [order[colors[box[0].color]] for box in boxes]
+    return indexed.with_palette(numbered.point(places + [0] * (indexed.MOST - len(places))), palette)
 
 
 def _roughly(picture: Image.Image, most_bits: int) -> tuple[Image.Image, list[tuple[int, Color]] | None]:
@@ -76,10 +87,16 @@ def _count(pixels: int, color: Color) -> _Counted:
     return _Counted(color, pixels, float(pixels**_WEIGHT), place)
 
 
-def _cut(found: list[_Counted], most: int) -> list[list[_Counted]]:
-    """Cuts the box whose colors differ most, again and again, until there are `most` boxes, or each is one color."""
+def _first_boxes(counted: list[tuple[int, Color]]) -> list[list[_Counted]]:
+    """What is hidden, and everything else."""
+    found = [_count(pixels, color) for pixels, color in counted]
     hidden = [one for one in found if one.color == HIDDEN]
-    boxes = [box for box in (hidden, [one for one in found if one.color != HIDDEN]) if box]
+    return [box for box in (hidden, [one for one in found if one.color != HIDDEN]) if box]
+
+
+def _cut(boxes: list[list[_Counted]], most: int) -> list[list[_Counted]]:
+    """Cuts the box whose colors differ most, again and again, until there are `most` boxes, or each is one color."""
+    boxes = list(boxes)
     spreads = [_spread(box) for box in boxes]
     while len(boxes) < most:
         at = max(range(len(boxes)), key=spreads.__getitem__)

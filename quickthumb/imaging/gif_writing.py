@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from quickthumb.imaging.color_choice import choose
 from quickthumb.imaging.formats.gif_blocks import CLEAR, KEEP, Control
-from quickthumb.imaging.indexed import colors_of, exact
+from quickthumb.imaging.indexed import ExactColors, colors_of
 from quickthumb.imaging.palettes import quantize
 
 Box = tuple[int, int, int, int]
@@ -45,7 +45,8 @@ def give_palette(
         return
     colors = colors_of(frames)
     if colors is not None:
-        _map(frames, lambda part, _: exact(part, colors), checkpoint)
+        palette = ExactColors(colors)
+        _map(frames, lambda part, _: palette.of(part), checkpoint)
         return
     most = max(_FEWEST, source_colors or _COLORS)
     most = min((1 << _palette_bits(most)) - 1, _COLORS - 1)  # one index is left for pixels that a frame leaves alone
@@ -71,12 +72,16 @@ def write(frames: Sequence[Image.Image], milliseconds: Sequence[int], loop: int 
     """Writes an animation of frames in mode P that have the same size and palette. `loop` is how often it is repeated,
     0 forever; None leaves that out, and it is shown once."""
     hidden = frames[0].info.get("transparency")
-    places = _order(frames, hidden)
+    order = _order(frames, hidden)
     colors = frames[0].getpalette() or []
-    palette = bytes(level for index in places for level in colors[3 * index : 3 * index + 3])
+    palette = bytes(level for index in order for level in colors[3 * index : 3 * index + 3])
     file.write(_head(frames[0].size, palette, loop))
+    places = [0] * _COLORS
+    for place, index in enumerate(order):
+        places[index] = place
+    clear = None if hidden is None else places[hidden]
     for part, shown in zip(_parts(frames, hidden), milliseconds, strict=True):
-        transparent, bits, codes = _encoded(part, places, hidden)
+        transparent, bits, codes = _encoded(part, places, clear, 1 << _palette_bits(len(order)))
         file.write(_frame(Control(transparent, part.disposal, shown), part.box, bits))
         file.write(codes)
     file.write(b";")
@@ -105,12 +110,11 @@ class _Part:
 def _parts(frames: Sequence[Image.Image], hidden: int | None) -> Iterator[_Part]:
     """What each frame draws; the first fills the screen. `hidden` is the index of pixels that show nothing."""
     before: Image.Image | None = None
-    for frame, following in pairwise([*frames, frames[-1]]):
-        picture = _indices(frame)
-        gone = None if hidden is None else _gone(picture, _indices(following), hidden)
+    for (picture, visible), (_, visible_later) in pairwise(_with_visible([*frames, frames[-1]], hidden)):
+        gone = ImageChops.subtract(visible, visible_later).getbbox() if visible and visible_later else None
         disposal = CLEAR if gone else KEEP
         if before is None:
-            box: Box = (0, 0, *frame.size)
+            box: Box = (0, 0, *picture.size)
             yield _Part(box, picture, None, disposal)
         else:
             changed = ImageChops.difference(picture, before).point(_ANY)
@@ -119,6 +123,16 @@ def _parts(frames: Sequence[Image.Image], hidden: int | None) -> Iterator[_Part]
         before = picture
         if gone and hidden is not None:
             before.paste(hidden, box)
+
+
+def _with_visible(
+    frames: Sequence[Image.Image], hidden: int | None
+) -> Iterator[tuple[Image.Image, Image.Image | None]]:
+    """The indices of each frame, and a mask of those that are visible; None if all are."""
+    is_visible = [0 if index == hidden else 255 for index in range(_COLORS)]
+    for frame in frames:
+        indices = _indices(frame)
+        yield indices, None if hidden is None else indices.point(is_visible)
 
 
 def _order(frames: Sequence[Image.Image], hidden: int | None) -> list[int]:
@@ -134,13 +148,6 @@ def _order(frames: Sequence[Image.Image], hidden: int | None) -> list[int]:
     return sorted(range(count), key=lambda index: -uses[index])
 
 
-def _gone(picture: Image.Image, following: Image.Image, hidden: int) -> Box | None:
-    """The box of what is visible, but no longer in the following frame."""
-    is_hidden = [255 if index == hidden else 0 for index in range(_COLORS)]
-    visible = [255 - level for level in is_hidden]
-    return ImageChops.darker(picture.point(visible), following.point(is_hidden)).getbbox()
-
-
 def _around(one: Box | None, other: Box | None) -> Box:
     """The box of both; a box of one pixel if there are none, since a frame has at least that."""
     boxes = [box for box in (one, other) if box]
@@ -150,21 +157,19 @@ def _around(one: Box | None, other: Box | None) -> Box:
     return min(left), min(top), max(right), max(bottom)
 
 
-def _encoded(part: _Part, places: list[int], hidden: int | None) -> tuple[int | None, int, bytes]:
+def _encoded(part: _Part, places: list[int], clear: int | None, count: int) -> tuple[int | None, int, bytes]:
     """The transparent index of a part, the size of its first code in bits, and its codes.
 
-    Unchanged pixels are transparent where that takes fewer bytes. Any index that no changed pixel has can stand for
-    transparent; if pixels are hidden in this animation, theirs does.
+    `places` are the indices that are written, for all of the 256 that frames may have. Unchanged pixels are transparent
+    where that takes fewer bytes. Any of the `count` indices that no changed pixel has can stand for transparent; if
+    pixels are hidden in this animation, theirs does: `clear`.
     """
-    new = {index: place for place, index in enumerate(places)}
-    indices = part.indices.point([new.get(index, 0) for index in range(_COLORS)])
-    clear = None if hidden is None else new[hidden]
+    indices = part.indices.point(places)
     whole = (clear, *_codes(indices))
     if part.changed is None:
         return whole
     used = indices.histogram(part.changed)
-    room = range(1 << _palette_bits(len(places)))
-    free = next((index for index in room if not used[index]), None) if clear is None else clear
+    free = next((index for index in range(count) if not used[index]), None) if clear is None else clear
     if free is None:
         return whole
     indices.paste(free, mask=ImageChops.invert(part.changed))

@@ -31,20 +31,44 @@ def colors_of(pictures: Iterable[Image.Image], most: int = MOST) -> list[Color] 
 
 
 def exact(picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
-    """A picture (in mode L, RGB or RGBA) that has no other than these colors, at most 256, with them as its palette.
+    """A picture (in mode L, RGB or RGBA) that has no other than these colors, at most 256, with them as its palette."""
+    return ExactColors(colors).of(picture)
 
-    The result is in mode P, as from `with_palette`. Pixels of alpha 0 are HIDDEN. Goes over strips of the picture, so
-    that a large one takes no more memory than its indices.
-    """
-    places = {color: place for place, color in enumerate(colors)}
-    if picture.mode == "L":
-        return with_palette(picture.point([places.get((level, level, level, 255), 0) for level in range(MOST)]), colors)
-    by_pixel = {pixel_of(color): place for color, place in places.items()}
-    palette = with_palette(Image.new("P", (1, 1)), colors)
-    indices = Image.new("L", picture.size)
-    for top, strip in strips(picture):
-        indices.paste(_quickly(strip, palette) or _one_by_one(strip, by_pixel), (0, top))
-    return with_palette(indices, colors)
+
+class ExactColors:
+    """A palette, at most 256 colors, for pictures that have no others."""
+
+    def __init__(self, colors: Sequence[Color]) -> None:
+        self._colors = colors
+        self._places = {color: place for place, color in enumerate(colors)}
+        self._by_pixel = {pixel_of(color): place for color, place in self._places.items()}
+        self._cells: Image.Image | None = None
+
+    def of(self, picture: Image.Image) -> Image.Image:
+        """The picture (in mode L, RGB or RGBA) in mode P, as from `with_palette`. Pixels of alpha 0 are HIDDEN.
+
+        Goes over strips of the picture, so that a large one takes no more memory than its indices.
+        """
+        if picture.mode == "L":
+            places = [self._places.get((level, level, level, 255), 0) for level in range(MOST)]
+            return with_palette(picture.point(places), self._colors)
+        indices = Image.new("L", picture.size)
+        for top, strip in strips(picture):
+            indices.paste(self._quickly(strip) or self._one_by_one(strip), (0, top))
+        return with_palette(indices, self._colors)
+
+    def _quickly(self, strip: Image.Image) -> Image.Image | None:
+        """The indices as Pillow finds them by cells of 4 × 4 × 4 levels: ten times faster than pixel by pixel, but for
+        small pictures, as it fills the cells first. None if that misses any."""
+        if strip.mode != "RGB" or strip.width * strip.height < _FEW_PIXELS:
+            return None
+        self._cells = self._cells or with_palette(Image.new("P", (1, 1)), self._colors)
+        found = strip.quantize(palette=self._cells, dither=Image.Dither.NONE)
+        return indices_of(found) if found.convert("RGB").tobytes() == strip.tobytes() else None
+
+    def _one_by_one(self, strip: Image.Image) -> Image.Image:
+        content = memoryview(without_hidden(strip).convert("RGBA").tobytes()).cast("I")
+        return Image.frombytes("L", strip.size, bytes(map(self._by_pixel.__getitem__, content)))
 
 
 def strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
@@ -94,20 +118,6 @@ def color_of(color: object) -> Color:
         return red, green, blue, alpha[0] if alpha else 255
     assert isinstance(color, int)  # noqa: S101 - pictures in mode L count levels
     return color, color, color, 255
-
-
-def _quickly(strip: Image.Image, palette: Image.Image) -> Image.Image | None:
-    """The indices as Pillow finds them by cells of 4 × 4 × 4 levels: ten times faster than pixel by pixel, but for
-    small pictures, as it fills the cells first. None if that misses any."""
-    if strip.mode != "RGB" or strip.width * strip.height < _FEW_PIXELS:
-        return None
-    found = strip.quantize(palette=palette, dither=Image.Dither.NONE)
-    return indices_of(found) if found.convert("RGB").tobytes() == strip.tobytes() else None
-
-
-def _one_by_one(strip: Image.Image, by_pixel: dict[int, int]) -> Image.Image:
-    content = memoryview(without_hidden(strip).convert("RGBA").tobytes()).cast("I")
-    return Image.frombytes("L", strip.size, bytes(map(by_pixel.__getitem__, content)))
 
 
 def pixel_of(color: Color) -> int:

@@ -5,7 +5,7 @@ Everything goes over strips of a picture, so that a large one takes no more memo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageChops, ImageStat
 
@@ -21,6 +21,7 @@ MOST_CHOSEN_PIXELS = 2_000_000
 # this, of 255. Screenshots with smoothed text reach 50 dB with 256 colors; photos do not reach 40.
 LEAST_DECIBELS = 42.0
 MOST_LEVELS_OFF = 64
+_CHANNELS = 4  # an opaque picture has no noise in its alpha
 
 Frames = list[Image.Image]
 
@@ -48,34 +49,38 @@ def exactly(frames: Sequence[Image.Image], keep_hidden: bool) -> Frames | None:
     return [indexed.exact(frame, colors) for frame in frames]
 
 
-def closely(frames: Sequence[Image.Image], fewer: bool = False) -> Frames | None:
-    """A still (in mode RGB or RGBA) with the usual number of chosen colors, or with fewer; None if the loss could be
-    seen."""
+def closely(frames: Sequence[Image.Image]) -> Iterator[Frames]:
+    """A still (in mode RGB or RGBA) with the usual number of chosen colors, and then with fewer, each only if nobody
+    could see the loss."""
     (frame, *others) = frames
     if others or frame.mode == "L" or math.prod(frame.size) > MOST_CHOSEN_PIXELS:
-        return None
-    made = _choose(frame, fewer)
-    return [made] if made is not None and is_invisible(frame, made) else None
+        return
+    for made in _choices(frame):
+        if not is_invisible(frame, made):
+            return
+        yield [made]
 
 
-def _choose(picture: Image.Image, fewer: bool) -> Image.Image | None:
+def _choices(picture: Image.Image) -> Iterator[Image.Image]:
     """Flat pictures have few distinct colors, and need fewer of them than photos."""
-    flat = distinct_colors.quantize(picture, FLAT_COLORS[fewer], most_bits=0)
-    if flat is not None:
-        return flat
-    most = PHOTO_COLORS[fewer]
-    if _is_translucent(picture):
-        return distinct_colors.quantize(picture, most, distinct_colors.MOST_BITS)
-    return palettes.quantize(picture, most, dither=False)
+    flat = distinct_colors.quantize(picture, *FLAT_COLORS, most_bits=0)
+    if (first := next(flat, None)) is not None:
+        yield first
+        yield from flat
+    elif _is_translucent(picture):
+        yield from distinct_colors.quantize(picture, *PHOTO_COLORS, distinct_colors.MOST_BITS)
+    else:
+        yield from (palettes.quantize(picture, most, dither=False) for most in PHOTO_COLORS)
 
 
 def is_invisible(picture: Image.Image, other: Image.Image) -> bool:
     """Whether nobody sees the difference between two pictures. Colors count as much as they are opaque."""
-    difference = ImageChops.difference(_weighted(picture), _weighted(other))
-    found = ImageStat.Stat(difference)
+    opaque = picture.mode == "RGB" and not other.has_transparency_data
+    one, another = (each.convert("RGB") if opaque else _weighted(each) for each in (picture, other))
+    found = ImageStat.Stat(ImageChops.difference(one, another))
     if max(most for _, most in found.extrema) > MOST_LEVELS_OFF:
         return False
-    noise = sum(found.sum2) / (len(found.sum2) * math.prod(picture.size))
+    noise = sum(found.sum2) / (_CHANNELS * math.prod(picture.size))
     return noise <= 255**2 / 10 ** (LEAST_DECIBELS / 10)
 
 

@@ -46,16 +46,15 @@ def ways(frames: Frames, asked: Asked) -> Iterator[tuple[Frames, Options]]:
         return
     exact = png_palettes.exactly(frames, keep_hidden=asked.lossless)
     may_choose = exact is None and asked.from_palette and not asked.lossless
-    indexed = exact or (png_palettes.closely(frames) if may_choose else None)
+    chosen = png_palettes.closely(frames) if may_choose else iter(())
+    indexed = exact or next(chosen, None)
     if indexed is None or not _is_smaller(indexed[0], frames[0]):
         yield frames, _strategy(frames[0])
         yield from _thorough(frames)
         return
     yield indexed, _THOROUGH
-    if may_choose and (fewer := png_palettes.closely(frames, fewer=True)):
-        yield fewer, _THOROUGH
-    else:
-        yield indexed, _BEST
+    fewer = next(chosen, None)
+    yield (fewer, _THOROUGH) if fewer else (indexed, _BEST)
 
 
 def _thorough(frames: Frames) -> Iterator[tuple[Frames, Options]]:
