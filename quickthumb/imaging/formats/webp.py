@@ -101,7 +101,7 @@ def _mend(path: Path, _: Limits) -> Patched | None:
         if told == real or not _has_whole_chunks(window, length) or (told > real and _is_animated(window)):
             return None
     head = head[:4] + real.to_bytes(4, "little") + head[8:]
-    return PatchedFile(
+    return Patched(
         path, head=head, begin=CHUNKS_START, reason="The length in the header of the WebP is wrong and was ignored."
     )
 
