@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -98,8 +99,12 @@ class Ours:
         except (TimeoutError, BrokenProcessPool) as error:
             for process in multiprocessing.active_children():
                 process.kill()
+            self._pool.shutdown()
             self._pool = self._started()
             return type(error).__name__, (), False
+
+    def close(self) -> None:
+        self._pool.shutdown()
 
     @staticmethod
     def _started() -> ProcessPoolExecutor:
@@ -119,8 +124,7 @@ def render_once(source: Path, parameters: dict[str, str], folder: Path) -> tuple
 
 def sweep(paths: Sequence[Path]) -> Iterator[Found]:
     """Renders every file on both sides."""
-    ours = Ours()
-    with Sharp() as sharp, tempfile.TemporaryDirectory() as name:
+    with closing(Ours()) as ours, Sharp() as sharp, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path in paths:
             said, warnings, expected = ours.run(path, {"format": "png", "frames": "first", "name": "ours"}, folder)

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from redis.asyncio import Redis
+from uvicorn.supervisors import multiprocess
 
 from quickthumb import logs
 from quickthumb.cli import listener
@@ -75,8 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     endpoints_of(config.compat)
     listener.free_port(config.web.host, config.web.port)
     if ignores_hangup():
-        # uvicorn would handle it even so: with several workers, it restarts them. It never sees a blocked signal.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        _keep_ignoring_hangup()
     if arguments.workers != 1:  # one process alone finds out by itself
         _check_redis(config)
     with private_process(config), _counted_together(arguments.workers):
@@ -94,6 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
         )
     return 0
+
+
+def _keep_ignoring_hangup() -> None:
+    """Keeps uvicorn from handling SIGHUP: with several workers, it would restart them."""
+    multiprocess.SIGNALS.pop(signal.SIGHUP, None)
+    # Should uvicorn have another list one day: it never sees a signal that is blocked in all threads.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 def _check_redis(config: Config) -> None:

@@ -22,7 +22,7 @@ def table() -> str:
     lines = ["| parameter | values | default | meaning |", "|---|---|---|---|"]
     for name, schema in Output.model_json_schema()["properties"].items():
         default = schema.get("default")
-        told = "" if default is None else f"`{'yes' if default is True else 'no' if default is False else default}`"
+        told = "" if default is None else f"`{_WORDS.get(str(default), default)}`"
         lines.append(f"| `{name}` | {values(schema)} | {told} | {schema['description']} |")
     return "\n".join(lines) + "\n"
 

@@ -7,8 +7,9 @@ from PIL import Image, ImageChops
 
 from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.gif_frames import GifAnimation
+from quickthumb.model.errors import BrokenImage
 from tests.imaging.conftest import Engine
-from tests.imaging.gifs import BLUE, COLORS, GREEN, RED, WHITE, Drawn, gif
+from tests.imaging.gifs import BLUE, COLORS, GREEN, RED, WHITE, Drawn, gif, words
 from tests.imaging.pictures import noise
 from tests.imaging.test_animation import shown
 
@@ -163,3 +164,15 @@ def test_the_reported_small_frames(engine: Engine, corpus: Path, made: str) -> N
 def test_the_reported_cleared_frames(engine: Engine, corpus: Path) -> None:
     result = engine(corpus / "reported" / "gif_dispose_background.gif", format="png")
     assert shown(result.path()).frames[2].getpixel((10, 20)) == CLEAR
+
+
+def test_codes_that_stop_early_are_refused_or_filled_with_a_warning(engine: Engine, tmp_path: Path) -> None:
+    """The blocks and the file are whole; the codes are: begin, one pixel of color 1, end."""
+    frame = b"," + words(0, 0, 4, 4) + b"\0\x02\x02\x4c\x01\0"
+    path = tmp_path / "source.gif"
+    path.write_bytes(b"GIF89a" + words(4, 4) + bytes((0x80, 0, 0)) + b"\0\0\0\xff\xff\xff" + frame + b";")
+    with pytest.raises(BrokenImage):
+        engine(path, format="png")
+    made = engine(path, format="png", truncated="fill")
+    assert made.only.warnings == ("The file is faulty: pixels of frame 1 are missing.",)
+    assert made.picture().convert("L").getcolors() == [(15, 0), (1, 255)]

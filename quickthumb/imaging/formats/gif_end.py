@@ -1,4 +1,4 @@
-"""GIFs that end too early: within a frame, whose pixels may all be there, or between two frames."""
+"""GIFs that end too early: within a frame, whose pixels may all be there, or between two frames; or whose codes do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def judge(failed: Failed, frame_count: int) -> tuple[str, ...]:
     image: Any = failed.image
     where: Where | None = getattr(image, "ends_early", None)
     if where is None:
-        return ()
+        # Codes may stop early in a file that is whole: then it is refused while it is decoded, unless it is filled.
+        missing = failed.fills and not _decodes(failed, frame_count)
+        return (f"The file is faulty: pixels of frame {frame_count} are missing.",) if missing else ()
     if where == "within a frame" and _decodes(failed, frame_count):
         return ("The end of the file is missing, but every pixel is there.",)
     if not failed.fills:
