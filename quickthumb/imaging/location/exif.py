@@ -12,7 +12,7 @@ from quickthumb.imaging.location.patches import ZERO, Patch, Stretch
 from quickthumb.imaging.location.xmp import find_in_xmp
 from quickthumb.model.errors import BrokenImage
 
-GPS, XMP, PHOTOSHOP = 34853, 700, 34377
+GPS, XMP = 34853, 700
 # Tags that point to further directories: SubIFDs, EXIF, and how to interoperate.
 FURTHER = frozenset({330, 34665, 40965})
 MOST_FURTHER = 64

@@ -1,12 +1,15 @@
 """Location in a PNG: in its chunks of EXIF and of text. Every chunk that changes gets its new checksum.
 
-A chunk that cannot be patched in its place becomes a chunk of zeros under a name that no program knows.
+A chunk that cannot be patched in its place becomes a chunk of zeros under a name that no program knows. Unlike what
+decodes, this goes on behind a head that is none, and into a chunk that is cut: other programs may read more of a file.
 """
 
 import zlib
 from collections.abc import Generator, Iterator
 
-from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE
+from quickthumb.imaging.formats.png import RAW_PROFILE
+from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, END, HEAD_BYTES, PIXELS, SIGNATURE
+from quickthumb.imaging.formats.png_faults import TEXTS
 from quickthumb.imaging.formats.png_orientation import XMP
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
@@ -16,10 +19,8 @@ from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES
 
 # A longer chunk of metadata, packed or not, is emptied without a look into it.
 MOST_CHUNK_BYTES = 16 * 1024 * 1024
-TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
-PIXELS = frozenset({b"IDAT", b"fdAT"})
 # The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits.
-PROFILES = b"Raw profile type "
+PROFILES = RAW_PROFILE.encode()
 # By its letters' case: no decoder needs it, nobody registered it, and editors may copy it.
 NOTHING = b"noNe"
 
@@ -33,14 +34,14 @@ def find_in_png(window: Bounded) -> Iterator[Patch]:
 def find_in_chunks(window: Bounded, start: int) -> Generator[Patch, None, int]:
     """Location in the chunks of the PNG that begins at `start`; returns where it ends. Raises TooInvolved."""
     offset, name = start + len(SIGNATURE), b""
-    while offset + HEAD_BYTES <= window.size and name != b"IEND":
+    while offset + HEAD_BYTES <= window.size and name != END:
         head = window.at(offset, HEAD_BYTES)
         content, name = offset + HEAD_BYTES, head[4:]
         # A chunk may be cut.
         length = min(int.from_bytes(head[:4], "big"), window.size - content)
         if name not in PIXELS and length:
             yield from _checked(window, name, content, length)
-        offset = content + length + 4
+        offset = content + length + CHECKSUM_BYTES
     return min(offset, window.size)
 
 
