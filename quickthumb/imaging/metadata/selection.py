@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, TEXTS, XMP, Blocks
 from quickthumb.imaging.formats.row import Encoder
 from quickthumb.imaging.hdr.packet import RDF
-from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp, xmp_properties
+from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp_properties
 from quickthumb.imaging.metadata.exif import Exif
 from quickthumb.imaging.metadata.found import Found
 from quickthumb.imaging.metadata.iptc import Dataset
