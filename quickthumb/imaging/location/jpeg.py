@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from quickthumb.imaging.formats.exif import PREFIX
 from quickthumb.imaging.formats.jpeg import APP1, EXTENDED_XMP, XMP
 from quickthumb.imaging.formats.jpeg_segments import ALONE, END_OF_IMAGE, START_OF_SCAN
-from quickthumb.imaging.location.exif import find_in_exif
+from quickthumb.imaging.location.exif import MARK, find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import Bounded, Patch, Stretch
 from quickthumb.imaging.location.xmp import MOST_PACKET_BYTES, find_in_xmp, new_digest
@@ -29,7 +28,7 @@ def find_in_jpeg(window: Bounded) -> Iterator[Patch]:
         for marker, start, length in _segments(window):
             rest = start + length
             name = window.at(start, min(length, len(EXTENDED_XMP)))
-            if marker == APP1 and name.startswith(PREFIX):
+            if marker == APP1 and name.startswith(MARK):
                 yield from find_in_exif(Stretch(window, [(start, length)]))
             elif marker == APP1 and name.startswith(XMP):
                 packets.append((start + len(XMP), length - len(XMP)))

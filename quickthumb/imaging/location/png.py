@@ -19,8 +19,10 @@ from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES
 
 # A longer chunk of metadata, packed or not, is emptied without a look into it.
 MOST_CHUNK_BYTES = 16 * 1024 * 1024
-# The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits.
-PROFILES = RAW_PROFILE.encode()
+# The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits; it reads them in any case.
+PROFILES = RAW_PROFILE.lower().encode()
+# A draft's form of EXIF, which may be packed.
+DRAFT = b"zxIf"
 # By its letters' case: no decoder needs it, nobody registered it, and editors may copy it.
 NOTHING = b"noNe"
 
@@ -61,9 +63,10 @@ def _in_chunk(chunk: Stretch, window: Bounded, name: bytes, start: int) -> list[
     """Location in a chunk; None if it holds some that cannot be patched in its place."""
     if name == b"eXIf":
         return list(find_in_exif(chunk))
-    if name in TEXTS:
-        return _in_text(chunk, name)
-    return list(find_marked(window, start, start + chunk.length))
+    if name == DRAFT:
+        return None
+    told = _in_text(chunk, name) if name in TEXTS else []
+    return list(find_marked(window, start, start + chunk.length)) if told == [] else told
 
 
 def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
@@ -72,7 +75,8 @@ def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     key, _, rest = content.partition(b"\0")
     if LOCATED_NAME.search(key):
         return None
-    if key != XMP and not key.startswith(PROFILES):
+    in_digits = key.lower().startswith(PROFILES)
+    if key != XMP and not in_digits:
         return []
     text = _text(name, rest)
     packed = name == b"zTXt" or (name == b"iTXt" and rest[:1] == b"\1")
@@ -80,7 +84,7 @@ def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     if plain is None:
         return None
     chunk.spend(len(plain) // STEP_BYTES)
-    clean = without_location(plain, in_digits=key.startswith(PROFILES))
+    clean = without_location(plain, in_digits=in_digits)
     if clean is plain:
         return []
     told = packed_into(clean, len(text)) if clean is not None and packed else clean
