@@ -2,7 +2,9 @@
 
 Values are read and written as bytes, in the byte order of their source, so text keeps its encoding: Exif allows only
 ASCII in it, but cameras and editors write UTF-8 and Latin-1. Everything read here is untrusted: the number of entries
-and the bytes of all values together are bounded, and offsets that lead nowhere leave out one entry.
+and the bytes of all values together are bounded, and offsets that lead nowhere leave out one entry. The other readers
+of directories have no use for values: `location.exif` wants their places in the file, and `formats.exif` only the
+orientation, from bytes that still arrive.
 """
 
 from dataclasses import dataclass, replace

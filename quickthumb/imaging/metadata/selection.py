@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, TEXTS, XMP, Blocks
 from quickthumb.imaging.formats.row import Encoder
-from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp, xmp_properties
+from quickthumb.imaging.hdr.packet import RDF
+from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp_properties
 from quickthumb.imaging.metadata.exif import Exif
 from quickthumb.imaging.metadata.found import Found
 from quickthumb.imaging.metadata.iptc import Dataset
@@ -154,7 +155,7 @@ class Selection:
         return "; ".join(parts) or "none found"
 
     def _words_of_rights(self, kinds: list[str]) -> str:
-        if self.label and xmp_properties.names(self.tree) <= {(xmp.RDF, "about"), properties.LABEL}:
+        if self.label and xmp_properties.names(self.tree) <= {(RDF, "about"), properties.LABEL}:
             kinds = [kind for kind in kinds if kind != XMP]
         rights = [f"rights in {', '.join(kinds)}"] if kinds else []
         return " and ".join(rights + ([self.label] if self.label else []))

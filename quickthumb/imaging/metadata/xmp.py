@@ -2,7 +2,8 @@
 
 A packet is untrusted XML. It is read without a DTD, so there are no entities to expand, and its size, depth and number
 of elements and attributes are bounded. Names keep the prefixes of the source; a prefix that is not declared means what
-it usually means.
+it usually means. This reads all of a packet, to write a new one; `hdr.packet` cuts properties out of a packet whose
+other bytes stay as they are, and `location.xmp` blanks them in what need not be XML.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from quickthumb.imaging.hdr.packet import GAIN_MAP, RDF
+
 MOST_PACKET_BYTES = 2 * 1024 * 1024
 MOST_NODES = 10_000  # elements and attributes
 MOST_DEPTH = 32
 
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
 # The namespaces that this package names, by their usual prefixes.
 NAMESPACES = {
@@ -27,7 +29,7 @@ NAMESPACES = {
     "cc": "http://creativecommons.org/ns#",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "exifEX": "http://cipa.jp/exif/1.0/",
-    "hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "hdrgm": GAIN_MAP,
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from quickthumb.imaging.metadata.xmp import META, NAMESPACES, RDF, Name, Node, write, write_bare
+from quickthumb.imaging.hdr.packet import RDF
+from quickthumb.imaging.metadata.xmp import META, NAMESPACES, Name, Node, write, write_bare
 
 # What the property takes that leads to an extended packet.
 _NOTE_BYTES = 256
