@@ -40,8 +40,8 @@ class Found:
         for packet in filter(None, self.packets):
             try:
                 read.append(xmp.parse(packet))
-            except xmp.BadPacket:
-                reason = "too large" if len(packet) > xmp.MOST_PACKET_BYTES else "damaged"
+            except xmp.BadPacket as error:
+                reason = "too large" if isinstance(error, xmp.TooLarge) else "damaged"
                 refused.append(("XMP", f"The XMP data is {reason} and was left out."))
         return read, refused
 

@@ -63,6 +63,10 @@ class BadPacket(ValueError):
     """The packet is not XML that can be read."""
 
 
+class TooLarge(BadPacket):
+    """The packet is longer than is read, or has more elements and attributes, or deeper ones."""
+
+
 @dataclass(eq=False, slots=True)
 class Node:
     """An element: its name and attributes as they are written, and its elements and texts in order."""
@@ -110,7 +114,7 @@ class _Builder:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1 + len(attributes)
         if self._count > MOST_NODES or len(self._open) >= MOST_DEPTH:
-            raise BadPacket("too many elements")
+            raise TooLarge("too many elements")
         node = Node(name, dict(attributes), self._open[-1] if self._open else None)
         if self._open:
             self._open[-1].children.append(node)
@@ -133,7 +137,7 @@ class _Builder:
 def parse(packet: bytes) -> Node:
     """The root of a packet's tree. Raises BadPacket."""
     if len(packet) > MOST_PACKET_BYTES:
-        raise BadPacket("too large")
+        raise TooLarge("too long")
     encoding = next((encoding for start, encoding in _WIDE.items() if packet.startswith(start)), "")
     packet = packet.decode(encoding, "replace").encode() if encoding else packet.strip(b"\0\t\r\n ")
     try:
