@@ -17,6 +17,7 @@ from quickthumb.imaging.decoding_memory import decoding_bytes, picture_bytes
 from quickthumb.imaging.drawing_memory import Drawing, Drawn, drawing_bytes
 from quickthumb.imaging.encoding_memory import encoding_bytes
 from quickthumb.imaging.formats import Encoder, Format, named, opened_as
+from quickthumb.imaging.formats.jpeg import EXTENDED_XMP
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.hdr import gain_map, map_memory, stored_map
 from quickthumb.imaging.levels import FEED_MARGIN, SMALL_PIXELS, draft_scale
@@ -93,8 +94,10 @@ def estimate_decode_bytes(
 def _metadata_bytes(image: Image.Image) -> int:
     blocks = {key: value for key, value in image.info.items() if isinstance(value, bytes | str)}
     exif = len(blocks.pop("exif", b""))
-    segments = sum(len(content) for _, content in getattr(image, "applist", ()))
-    elements = min(len(blocks.get("xmp", b"")) // _ELEMENT_LETTERS, MOST_NODES)
+    contents = [content for _, content in getattr(image, "applist", ())]
+    segments = sum(map(len, contents))
+    extended = sum(len(content) for content in contents if content.startswith(EXTENDED_XMP))
+    elements = sum(min(size // _ELEMENT_LETTERS, MOST_NODES) for size in (len(blocks.get("xmp", b"")), extended))
     copies = _NUMBERS_COPIES if image.format == "AVIF" else _EXIF_COPIES
     kept = (sum(map(sys.getsizeof, blocks.values())) + segments) * _BLOCK_COPIES
     return exif * copies + elements * _ELEMENT_BYTES + kept

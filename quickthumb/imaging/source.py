@@ -1,7 +1,7 @@
 """The source: what its header says, and its frames as plain pictures."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from quickthumb.imaging.formats.exif import is_damaged, told_by_exif, told_by_xm
 from quickthumb.imaging.formats.png import unwrapped
 from quickthumb.imaging.formats.recovery import Failed
 from quickthumb.imaging.formats.row import Composed, Seeking, Transparent, too_many_frames
-from quickthumb.imaging.hdr import gain_map, packet
+from quickthumb.imaging.hdr import gain_map
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels
 from quickthumb.imaging.orientation import UPRIGHT, Size, Turn, from_exif
@@ -218,13 +218,8 @@ def _read_exif(source: Source) -> None:
 
 
 def _find_gain_map(source: Source, path: Path) -> None:
-    """Finds the map. The XMP of the source then no longer tells of it: a result that kept both would lie."""
     source.gain_map, warnings = gain_map.find(source.image, path)
     source.warnings += warnings
-    told = source.info.get("xmp")
-    if isinstance(told, bytes) and packet.GAIN_MAP.encode() in told:
-        with suppress(packet.NotReadable):
-            source.info["xmp"] = packet.without(told, packet.claims_gain_map)
 
 
 def _exif_block(info: dict[Any, Any]) -> bytes:

@@ -26,6 +26,7 @@ from tests.imaging.pictures import gradient, noise
 from tests.imaging.test_hdr import saved
 
 DAMAGED = "The HDR gain map was dropped, because it is damaged."
+TELLS_MORE = "The HDR gain map was dropped, because its XMP tells more than how to apply it."
 MISFIT = "The HDR gain map was dropped, because it does not fit a picture changed by {}."
 NO_MATCH = "The HDR gain map was dropped, because it does not fit the picture."
 LENGTH = re.compile(rb'Item:Semantic="GainMap"[^>]*Item:Length="(\d+)"')
@@ -55,6 +56,46 @@ def difference(picture: Picture, gain_map: Picture) -> float:
     """The mean difference, in levels, of a picture and a map that show the same."""
     small = picture.image.convert("L").resize(gain_map.image.size, Image.Resampling.BOX)
     return float(np.mean(np.abs(samples(small) - samples(gain_map.image.convert("L")))))
+
+
+EXIF_NAMES = 'xmlns:exif="http://ns.adobe.com/exif/1.0/"'
+# What a map's packet may tell of a place where the packet can be cut, and elsewhere: what is there, and its successor.
+CAN_BE_CUT = {
+    "attribute": ("<rdf:Description", f'<rdf:Description {EXIF_NAMES} exif:GPSLatitude="52,31N"'),
+    "element": (
+        "</rdf:RDF>",
+        f"<rdf:Description><exif:GPSA {EXIF_NAMES}>52,31N</exif:GPSA></rdf:Description></rdf:RDF>",
+    ),
+}
+CANNOT_BE_CUT = {
+    "typed": ("</rdf:RDF>", f"<exif:Place {EXIF_NAMES}>52,31N</exif:Place></rdf:RDF>"),
+    "within": (
+        "</rdf:RDF>",
+        f"""<rdf:Description><h:a xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/"><exif:A {EXIF_NAMES}>52,31N</exif:A>
+        </h:a></rdf:Description></rdf:RDF>""",
+    ),
+    "root": ("<x:xmpmeta", f'<x:xmpmeta {EXIF_NAMES} exif:GPSLatitude="52,31N"'),
+    "without a name": ("<rdf:Description", '<rdf:Description GPSLatitude="52,31N"'),
+    "comment": ("</rdf:RDF>", "<!-- 52,31N --></rdf:RDF>"),
+    "instruction": ("</rdf:RDF>", "<?place 52,31N?></rdf:RDF>"),
+    "text": ("</rdf:RDF>", "52,31N</rdf:RDF>"),
+}
+
+
+@pytest.mark.parametrize("name", [*CAN_BE_CUT, *CANNOT_BE_CUT])
+def test_no_place_in_the_packet_of_a_map_survives(engine: Engine, tmp_path: Path, name: str) -> None:
+    old, new = (CAN_BE_CUT | CANNOT_BE_CUT)[name]
+    told = hdr_files.MAP_XMP.replace(old.encode(), new.encode())
+    the_map = jpeg(plane(), segment(0xE1, XMP + told), segment(0xE2, hdr_files.ISO_OF_MAP))
+    claims = segment(0xE1, XMP + hdr_files.PICTURE_XMP.format(length=len(the_map)).encode())
+    source = saved(tmp_path, together(jpeg(plane().convert("RGB"), claims), the_map))
+    assert b"52,31N" in source.read_bytes()
+    for metadata in ("strip", "copyright"):
+        result = engine(source, hdr="keep", metadata=metadata, width=100)
+        assert b"52,31N" not in result.path().read_bytes()
+        assert (TELLS_MORE in result.only.warnings) == (name in CANNOT_BE_CUT)
+        assert (b"hdrgm:GainMapMax" in result.path().read_bytes()) == (name in CAN_BE_CUT)
+    assert b"52,31N" in engine(source, hdr="keep", metadata="keep", width=100).path().read_bytes()
 
 
 def oriented(orientation: int) -> bytes:

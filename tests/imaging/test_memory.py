@@ -1,5 +1,6 @@
 """Memory: the estimate bounds what is taken, and a large JPEG takes little."""
 
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,19 @@ def test_metadata_counts_as_what_it_becomes(tmp_path: Path, metadata: str) -> No
     order = {"width": 32, "metadata": metadata}
     estimate = estimate_file_bytes(source, [parse_output(order)], LIMITS)
     assert peak_bytes(source, tmp_path, [order]) < 1.3 * estimate + CODECS_BYTES
+
+
+def test_elements_of_extended_xmp_count(tmp_path: Path) -> None:
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b"<a/>" * 9_000 + b"</x:xmpmeta>"
+    head = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">II", len(packet), 0)
+    content = head + packet
+    noise(64, 48).save(tmp_path / "plain.jpg")
+    plain = (tmp_path / "plain.jpg").read_bytes()
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(content)) + content
+    (tmp_path / "told.jpg").write_bytes(plain[:2] + segment + plain[2:])
+    outputs = [parse_output({"width": 32, "metadata": "keep"})]
+    without, told = (estimate_file_bytes(tmp_path / name, outputs, LIMITS) for name in ("plain.jpg", "told.jpg"))
+    assert told - without > 9_000 * 500
 
 
 @needs_proc

@@ -3,12 +3,16 @@
 import os
 from typing import BinaryIO
 
+from quickthumb.imaging.formats.gif_blocks import table_bytes
 from quickthumb.imaging.formats.row import Options
 
 # Header, screen, color table and loop count.
 MOST_HEAD_BYTES = 13 + 768 + 19
 LOOP_START, LOOP_BYTES = b"!\xff\x0b", 19
-XMP_EXTENSION = b"!\xff\x0bXMP DataXMP"
+XMP_NAME = b"XMP DataXMP"
+XMP_EXTENSION = b"!\xff" + bytes((len(XMP_NAME),)) + XMP_NAME
+# The packet stands there as it is. Whatever block a reader takes its bytes for, this leads it to the end.
+TRAILER = bytes((1, *range(0xFF, -1, -1), 0))
 MOVED_BYTES = 1024 * 1024
 
 
@@ -19,15 +23,12 @@ def insert_xmp(file: BinaryIO, options: Options) -> None:
         return
     head = file.read(MOST_HEAD_BYTES)
     place = _first_block(head)
-    # The packet stands there as it is. Whatever block a reader takes its bytes for, the trailer leads it to the end.
-    trailer = bytes((1, *range(0xFF, -1, -1), 0))
-    _insert(file, place, XMP_EXTENSION + packet + trailer)
+    _insert(file, place, XMP_EXTENSION + packet + TRAILER)
 
 
 def _first_block(head: bytes) -> int:
     """The offset behind the color table and the loop count, which must be the first extension."""
-    flags = head[10]
-    place = 13 + (3 * 2 ** ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0)
+    place = 13 + table_bytes(head[10])
     return place + LOOP_BYTES if head[place : place + 3] == LOOP_START else place
 
 

@@ -17,7 +17,7 @@ from quickthumb.imaging.formats.watch import Watch, check_file
 from quickthumb.imaging.hdr import packet
 from quickthumb.imaging.hdr.gain_map import Spot
 from quickthumb.imaging.hdr.hdr_file import Companion, with_metadata
-from quickthumb.imaging.hdr.obstacles import DAMAGED, TOO_LARGE
+from quickthumb.imaging.hdr.obstacles import DAMAGED, TELLS_MORE, TOO_LARGE
 from quickthumb.imaging.hdr.packet import NotReadable
 from quickthumb.imaging.hdr.scale import drafted, drawn_size
 from quickthumb.imaging.hdr.segments import APP0, APP1, START_OF_IMAGE, head, written
@@ -38,7 +38,7 @@ Pair = tuple[float, float]
 
 
 class CannotKeep(Exception):
-    """The map does not decode, or is too large. The message is the warning for the receipt."""
+    """The map does not decode, is too large, or tells too much. The message is the warning for the receipt."""
 
 
 def draw(spot: Spot, rendition: Rendition, limits: Limits, checkpoint: Callable[[], None]) -> Companion:
@@ -112,7 +112,8 @@ def _around(box: Box) -> tuple[int, int, int, int]:
 
 
 def _told(spot: Spot, *, everything: bool) -> list[bytes]:
-    """What says how to apply the map; without what else its XMP tells, unless the result keeps `everything`."""
+    """What says how to apply the map; without what else its XMP tells, unless the result keeps `everything`. Raises
+    CannotKeep if the rest stands in places where no camera writes it."""
     return [segment if everything else _discreet(segment) for segment in spot.metadata]
 
 
@@ -122,6 +123,8 @@ def _discreet(segment: bytes) -> bytes:
         return segment
     try:
         less = packet.without(told, lambda namespace: namespace not in packet.OF_MAPS)
+        if not packet.tells_only_of_maps(less):
+            raise CannotKeep(TELLS_MORE)
     except NotReadable:
         return b""
     return segment if less == told else written(APP1, XMP + less)

@@ -16,6 +16,7 @@ SMALL_PIXELS = 1 << 20
 
 DROPPED = "The HDR gain map of the source was dropped."
 DAMAGED = "The HDR gain map was dropped, because it is damaged."
+TELLS_MORE = "The HDR gain map was dropped, because its XMP tells more than how to apply it."
 TOO_LARGE = "The HDR gain map was dropped, because max_bytes leaves no room for it."
 TOO_MUCH_METADATA = "The HDR gain map was dropped, because the metadata leaves no room to describe it."
 

@@ -22,7 +22,13 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # The namespaces that a map's own packet needs.
 OF_MAPS = frozenset({GAIN_MAP, APPLE_PIXELS, APPLE_GAIN_MAP, RDF})
 
+# Those that any packet uses.
+_META, _XML = "adobe:ns:meta/", "http://www.w3.org/XML/1998/namespace"
 _DESCRIPTION, _RDF = f"{RDF} Description", f"{RDF} RDF"
+# In these stand elements, and no text.
+_WITHOUT_TEXT = frozenset({_DESCRIPTION, _RDF, f"{_META} xmpmeta"})
+# What surrounds a packet in a file.
+_AROUND = "xpacket"
 # A start tag up to its end, and the attributes in one. Values may contain ">".
 # Both are possessive, so that they take no longer for a tag that does not match.
 _TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
@@ -86,6 +92,13 @@ def without(data: bytes, unwanted: Unwanted) -> bytes:
     return bytes(kept) + data[at:]
 
 
+def tells_only_of_maps(data: bytes) -> bool:
+    """Whether nothing is in a packet, in whatever place, but what a map's own packet needs. Raises NotReadable."""
+    reading = _Reading(data, lambda _: False)
+    namespaces = set(map(_namespace, reading.packet.properties))
+    return reading.is_plain and namespaces <= OF_MAPS | {_META, _XML}
+
+
 def claims_gain_map(namespace: str) -> bool:
     """Whether the properties of a namespace say that a file has a gain map, and where."""
     return namespace in (GAIN_MAP, CONTAINER)
@@ -114,13 +127,15 @@ def _unpadded(data: bytes) -> bytes:
 
 class _Reading:
     """Reads a packet from its start to its end. `cuts` are where its unwanted properties stand, `about` is what it is
-    about, and `start` is where a description may be added."""
+    about, and `start` is where a description may be added. `is_plain` says that there are no comments in it, and no
+    texts but values."""
 
     def __init__(self, data: bytes, unwanted: Unwanted) -> None:
         self.packet = Packet()
         self.cuts: list[tuple[int, int]] = []
         self.about = ""
         self.start = 0
+        self.is_plain = True
         self._data = data.rstrip(b"\0")
         self._unwanted = unwanted
         self._prefixes: dict[bytes, str] = {}
@@ -139,6 +154,8 @@ class _Reading:
         parser.StartElementHandler = lambda name, attributes: self._start(name, attributes, parser.CurrentByteIndex)
         parser.EndElementHandler = lambda name: self._finish(name, parser.CurrentByteIndex)
         parser.CharacterDataHandler = self._add_text
+        parser.CommentHandler = self._doubt
+        parser.ProcessingInstructionHandler = self._doubt
         try:
             parser.Parse(self._data, True)
         except expat.ExpatError as error:
@@ -152,8 +169,13 @@ class _Reading:
     def _declare(self, prefix: str | None, namespace: str | None) -> None:
         self._prefixes[(prefix or "").encode()] = namespace or ""
 
+    def _doubt(self, name: str, *_: object) -> None:
+        self.is_plain = self.is_plain and name == _AROUND
+
     def _add_text(self, text: str) -> None:
         self._text += text
+        if self._open[-1] in _WITHOUT_TEXT and not text.isspace():
+            self.is_plain = False
 
     def _start(self, name: str, attributes: dict[str, str], index: int) -> None:
         is_property = bool(self._open) and self._open[-1] == _DESCRIPTION

@@ -12,7 +12,9 @@ from quickthumb.imaging.location.patches import ZERO, Patch, Stretch
 from quickthumb.imaging.location.xmp import find_in_xmp
 from quickthumb.model.errors import BrokenImage
 
-GPS, XMP, PHOTOSHOP = 34853, 700, 34377
+# The sixth byte of the prefix should be a zero, but some cameras write another one, which programs pass over.
+MARK = PREFIX[:5]
+GPS, XMP = 34853, 700
 # Tags that point to further directories: SubIFDs, EXIF, and how to interoperate.
 FURTHER = frozenset({330, 34665, 40965})
 MOST_FURTHER = 64
@@ -57,7 +59,7 @@ def find_in_exif(block: Stretch) -> Iterator[Patch]:
     """Location in a block of EXIF, with or without its prefix. A block that cannot be read is blanked as a whole."""
     try:
         start = 0
-        while block.length >= start + len(PREFIX) and block.at(start, len(PREFIX)) == PREFIX:
+        while block.length >= start + len(PREFIX) and block.at(start, len(MARK)) == MARK:
             start += len(PREFIX)  # some programs write it twice
         patches = list(find_in_tiff(block, start))
     except BrokenImage:

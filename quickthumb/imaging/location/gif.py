@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from quickthumb.imaging.formats.gif_xmp import TRAILER, XMP_EXTENSION
 from quickthumb.imaging.location.marks import BLOCK_BYTES, find_marked
 from quickthumb.imaging.location.patches import Bounded, Patch, Stretch
 from quickthumb.imaging.location.xmp import find_in_xmp
 
-NAME = b"\x0bXMP DataXMP"
-# What ends the text (XMP specification, part 3): bytes that lead a reader of blocks out of it, wherever it comes in.
-TAIL = bytes((1, 0xFF, 0xFE, 0xFD))
+# How an extension with XMP begins, and how that goes on behind the packet.
+NAME, TAIL = XMP_EXTENSION[2:], TRAILER[:4]
 
 
 def find_in_gif(window: Bounded) -> Iterator[Patch]:

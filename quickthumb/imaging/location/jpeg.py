@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from quickthumb.imaging.formats.exif import PREFIX
-from quickthumb.imaging.formats.jpeg import APP1, XMP
+from quickthumb.imaging.formats.jpeg import APP1, EXTENDED_XMP, XMP
 from quickthumb.imaging.formats.jpeg_segments import ALONE, END_OF_IMAGE, START_OF_SCAN
-from quickthumb.imaging.location.exif import find_in_exif
+from quickthumb.imaging.location.exif import MARK, find_in_exif
 from quickthumb.imaging.location.marks import find_marked
 from quickthumb.imaging.location.patches import Bounded, Patch, Stretch
 from quickthumb.imaging.location.xmp import MOST_PACKET_BYTES, find_in_xmp, new_digest
@@ -14,9 +13,8 @@ from quickthumb.model.errors import BrokenImage
 
 MOST_SEGMENTS = 4096
 # Extended XMP: a name, the digest of the whole packet in hexadecimal, its length, and where this part belongs.
-EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 DIGEST_BYTES = 32
-PART_HEAD_BYTES = len(EXTENSION) + DIGEST_BYTES + 8
+PART_HEAD_BYTES = len(EXTENDED_XMP) + DIGEST_BYTES + 8
 
 # An application's segment: where its content begins, and its length.
 Segment = tuple[int, int]
@@ -29,12 +27,12 @@ def find_in_jpeg(window: Bounded) -> Iterator[Patch]:
     with suppress(BrokenImage):  # what cannot be followed is searched
         for marker, start, length in _segments(window):
             rest = start + length
-            name = window.at(start, min(length, len(EXTENSION)))
-            if marker == APP1 and name.startswith(PREFIX):
+            name = window.at(start, min(length, len(EXTENDED_XMP)))
+            if marker == APP1 and name.startswith(MARK):
                 yield from find_in_exif(Stretch(window, [(start, length)]))
             elif marker == APP1 and name.startswith(XMP):
                 packets.append((start + len(XMP), length - len(XMP)))
-            elif marker == APP1 and name == EXTENSION and length >= PART_HEAD_BYTES:
+            elif marker == APP1 and name == EXTENDED_XMP and length >= PART_HEAD_BYTES:
                 parts.take(start, length)
             else:
                 yield from find_marked(window, start, rest)
@@ -73,7 +71,7 @@ class _Parts:
 
     def take(self, start: int, length: int) -> None:
         """Takes the segment with that content."""
-        head = self._window.at(start + len(EXTENSION), DIGEST_BYTES + 8)
+        head = self._window.at(start + len(EXTENDED_XMP), DIGEST_BYTES + 8)
         place = int.from_bytes(head[-4:], "big")
         segment = start + PART_HEAD_BYTES, length - PART_HEAD_BYTES
         self._parts.setdefault(head[:DIGEST_BYTES], []).append((place, segment))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from quickthumb.imaging.formats.exif import PREFIX
-from quickthumb.imaging.location.exif import find_in_exif, find_in_tiff
+from quickthumb.imaging.location.exif import MARK, find_in_exif, find_in_tiff
 from quickthumb.imaging.location.patches import SPACE, ZERO, Bounded, Patch, Stretch
 from quickthumb.imaging.location.xmp import TAGS, find_in_xmp
 from quickthumb.model.errors import BrokenImage
@@ -103,7 +103,7 @@ def _tag(window: Bounded, at: int, end: int) -> Iterator[Patch]:
 
 
 MARKS: dict[bytes, Find] = {
-    PREFIX: _exif,
+    MARK: _exif,
     b"<rdf:RDF": _xmp,
     b"8BIM\x04\x22": _photoshop,
     b"\xa9xyz": _box,

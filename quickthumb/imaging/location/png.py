@@ -1,12 +1,15 @@
 """Location in a PNG: in its chunks of EXIF and of text. Every chunk that changes gets its new checksum.
 
-A chunk that cannot be patched in its place becomes a chunk of zeros under a name that no program knows.
+A chunk that cannot be patched in its place becomes a chunk of zeros under a name that no program knows. Unlike what
+decodes, this goes on behind a head that is none, and into a chunk that is cut: other programs may read more of a file.
 """
 
 import zlib
 from collections.abc import Generator, Iterator
 
-from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE
+from quickthumb.imaging.formats.png import RAW_PROFILE
+from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, END, HEAD_BYTES, PIXELS, SIGNATURE
+from quickthumb.imaging.formats.png_faults import TEXTS
 from quickthumb.imaging.formats.png_orientation import XMP
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.marks import find_marked
@@ -16,10 +19,10 @@ from quickthumb.imaging.location.xmp import LOCATED_NAME, STEP_BYTES
 
 # A longer chunk of metadata, packed or not, is emptied without a look into it.
 MOST_CHUNK_BYTES = 16 * 1024 * 1024
-TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
-PIXELS = frozenset({b"IDAT", b"fdAT"})
-# The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits.
-PROFILES = b"Raw profile type "
+# The keys under which ImageMagick stores blocks of metadata, in hexadecimal digits; it reads them in any case.
+PROFILES = RAW_PROFILE.lower().encode()
+# A draft's form of EXIF, which may be packed.
+DRAFT = b"zxIf"
 # By its letters' case: no decoder needs it, nobody registered it, and editors may copy it.
 NOTHING = b"noNe"
 
@@ -33,14 +36,14 @@ def find_in_png(window: Bounded) -> Iterator[Patch]:
 def find_in_chunks(window: Bounded, start: int) -> Generator[Patch, None, int]:
     """Location in the chunks of the PNG that begins at `start`; returns where it ends. Raises TooInvolved."""
     offset, name = start + len(SIGNATURE), b""
-    while offset + HEAD_BYTES <= window.size and name != b"IEND":
+    while offset + HEAD_BYTES <= window.size and name != END:
         head = window.at(offset, HEAD_BYTES)
         content, name = offset + HEAD_BYTES, head[4:]
         # A chunk may be cut.
         length = min(int.from_bytes(head[:4], "big"), window.size - content)
         if name not in PIXELS and length:
             yield from _checked(window, name, content, length)
-        offset = content + length + 4
+        offset = content + length + CHECKSUM_BYTES
     return min(offset, window.size)
 
 
@@ -60,9 +63,10 @@ def _in_chunk(chunk: Stretch, window: Bounded, name: bytes, start: int) -> list[
     """Location in a chunk; None if it holds some that cannot be patched in its place."""
     if name == b"eXIf":
         return list(find_in_exif(chunk))
-    if name in TEXTS:
-        return _in_text(chunk, name)
-    return list(find_marked(window, start, start + chunk.length))
+    if name == DRAFT:
+        return None
+    told = _in_text(chunk, name) if name in TEXTS else []
+    return list(find_marked(window, start, start + chunk.length)) if told == [] else told
 
 
 def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
@@ -71,7 +75,8 @@ def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     key, _, rest = content.partition(b"\0")
     if LOCATED_NAME.search(key):
         return None
-    if key != XMP and not key.startswith(PROFILES):
+    in_digits = key.lower().startswith(PROFILES)
+    if key != XMP and not in_digits:
         return []
     text = _text(name, rest)
     packed = name == b"zTXt" or (name == b"iTXt" and rest[:1] == b"\1")
@@ -79,7 +84,7 @@ def _in_text(chunk: Stretch, name: bytes) -> list[Patch] | None:
     if plain is None:
         return None
     chunk.spend(len(plain) // STEP_BYTES)
-    clean = without_location(plain, in_digits=key.startswith(PROFILES))
+    clean = without_location(plain, in_digits=in_digits)
     if clean is plain:
         return []
     told = packed_into(clean, len(text)) if clean is not None and packed else clean

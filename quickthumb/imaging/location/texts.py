@@ -1,7 +1,7 @@
 """Location in the texts of a PNG that hold whole blocks of metadata: as XMP, or in ImageMagick's hexadecimal digits.
 
 A text that was packed is packed again, into as many bytes as before: without location it packs better, and blocks that
-unpack to nothing (RFC 1951) fill what is left.
+unpack to nothing (RFC 1951) stand before it, to fill what is left.
 """
 
 import zlib
@@ -19,8 +19,11 @@ PROFILE_LINES = 3
 FILLING = b" \t\r\n\0"
 # Blocks of a packed text that unpack to nothing: a stored one, and one with fixed codes before it.
 _FIVE, _SIX = b"\0\0\0\xff\xff", b"\2\0\0\0\xff\xff"
-_LAST = b"\3\0"
 _HEAD = b"\x78\xda"
+# zlib's levels of effort and of memory. Another way may leave a length that can be filled; that of a long text, which
+# takes long to pack, can be in the first.
+_WAYS = tuple((effort, memory) for effort in (9, 6, 5, 4) for memory in (9, 8, 6, 5, 4, 3, 2, 1))
+_MOST_TRIED_BYTES = 64 * 1024
 
 
 def without_location(text: bytes, *, in_digits: bool) -> bytes | None:
@@ -61,20 +64,22 @@ def _block(block: bytes) -> bytes:
 
 def unpacked(packed: bytes, most_bytes: int) -> bytes | None:
     """The text; None if it cannot be unpacked, or is longer."""
-    unpacking = zlib.decompressobj()
     try:
-        text = unpacking.decompress(packed, most_bytes)
+        text = zlib.decompressobj().decompress(packed, most_bytes + 1)
     except zlib.error:
         return None
-    return None if unpacking.unconsumed_tail else text
+    return None if len(text) > most_bytes else text
 
 
 def packed_into(text: bytes, length: int) -> bytes | None:
     """The text packed into exactly so many bytes; None if they are too few, or cannot be filled."""
-    packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    body = packing.compress(text) + packing.flush(zlib.Z_SYNC_FLUSH)
-    tail = _LAST + zlib.adler32(text).to_bytes(4, "big")
-    left = length - len(_HEAD) - len(body) - len(tail)
-    sixes = left % 5
-    fives = (left - 6 * sixes) // 5
-    return None if left < 0 or fives < 0 else _HEAD + body + _FIVE * fives + _SIX * sixes + tail
+    checksum = zlib.adler32(text).to_bytes(4, "big")
+    for effort, memory in _WAYS if len(text) <= _MOST_TRIED_BYTES else _WAYS[:1]:
+        packing = zlib.compressobj(effort, wbits=-zlib.MAX_WBITS, memLevel=memory)
+        body = packing.compress(text) + packing.flush()
+        left = length - len(_HEAD) - len(body) - len(checksum)
+        sixes = left % 5
+        fives = (left - 6 * sixes) // 5
+        if left >= 0 and fives >= 0:
+            return _HEAD + _FIVE * fives + _SIX * sixes + body + checksum
+    return None

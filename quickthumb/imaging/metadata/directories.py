@@ -2,7 +2,9 @@
 
 Values are read and written as bytes, in the byte order of their source, so text keeps its encoding: Exif allows only
 ASCII in it, but cameras and editors write UTF-8 and Latin-1. Everything read here is untrusted: the number of entries
-and the bytes of all values together are bounded, and offsets that lead nowhere leave out one entry.
+and the bytes of all values together are bounded, and offsets that lead nowhere leave out one entry. The other readers
+of directories have no use for values: `location.exif` wants their places in the file, and `formats.exif` only the
+orientation, from bytes that still arrive.
 """
 
 from dataclasses import dataclass, replace
@@ -152,7 +154,7 @@ def write(order: Order, main: list[Entry], parts: dict[int, list[Entry]]) -> byt
 def _directory(order: Order, entries: list[Entry], start: int) -> bytes:
     """A directory that lies at `start`, with its values behind it, each at an even offset."""
     sole = {entry.tag: entry for entry in reversed(entries)}
-    table, values = len(sole).to_bytes(2, order), b""
+    table, values = bytearray(len(sole).to_bytes(2, order)), bytearray()
     behind = start + 2 + len(sole) * ENTRY_BYTES + 4
     for tag in sorted(sole):
         entry = sole[tag]
@@ -163,4 +165,4 @@ def _directory(order: Order, entries: list[Entry], start: int) -> bytes:
         else:
             table += (behind + len(values)).to_bytes(4, order)
             values += entry.value + b"\0" * (len(entry.value) % 2)
-    return table + bytes(4) + values
+    return bytes(table + bytes(4) + values)

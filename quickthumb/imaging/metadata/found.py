@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.exif import is_damaged
+from quickthumb.imaging.formats.gif_xmp import XMP_NAME
+from quickthumb.imaging.formats.jpeg import EXTENDED_XMP, XMP
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.metadata import exif, gif_blocks, iptc, png_texts, xmp
 from quickthumb.imaging.metadata.exif import Exif
@@ -13,9 +15,7 @@ from quickthumb.imaging.metadata.xmp import Node
 from quickthumb.imaging.source import EXIF_DAMAGED, EXIF_TOO_LARGE, MOST_EXIF_BYTES, Source
 from quickthumb.model.errors import BrokenImage
 
-XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-EXTENDED_SEGMENT = b"http://ns.adobe.com/xmp/extension/\0"
-# Behind that: the id of the whole, its length, and the offset of this part.
+# Behind the name of a segment of extended XMP: the id of the whole, its length, and the offset of this part.
 _EXTENDED_HEAD_BYTES = 32 + 4 + 4
 # What a JPEG can say.
 _MOST_DOTS_PER_INCH = 65_535
@@ -110,8 +110,8 @@ def _untouched_exif(source: Source) -> bytes:
 def _read_jpeg(source: Source, found: Found, keeps_colors: bool) -> None:
     segments: list[tuple[str, bytes]] = getattr(source.image, "applist", [])
     info = source.image.info
-    packets = [content for name, content in segments if name == "APP1" and content.startswith(XMP_SEGMENT)]
-    found.packets = [packet.removeprefix(XMP_SEGMENT) for packet in packets[:1]]
+    packets = [content for name, content in segments if name == "APP1" and content.startswith(XMP)]
+    found.packets = [packet.removeprefix(XMP) for packet in packets[:1]]
     found.packets.append(_extended(segments))
     resources = [content.removeprefix(iptc.PHOTOSHOP) for name, content in segments if name == "APP13"]
     found.datasets = iptc.read(iptc.in_resources(b"".join(resources)))
@@ -124,7 +124,7 @@ def _read_jpeg(source: Source, found: Found, keeps_colors: bool) -> None:
 def _extended(segments: list[tuple[str, bytes]]) -> bytes:
     """The further packet of a JPEG, which one segment could not hold (XMP specification, part 3); empty if there is
     none, or it is not whole."""
-    heads = [content[len(EXTENDED_SEGMENT) :] for name, content in segments if content.startswith(EXTENDED_SEGMENT)]
+    heads = [content[len(EXTENDED_XMP) :] for name, content in segments if content.startswith(EXTENDED_XMP)]
     if not heads:
         return b""
     identity, length = heads[0][:32], int.from_bytes(heads[0][32:36], "big")
@@ -134,12 +134,12 @@ def _extended(segments: list[tuple[str, bytes]]) -> bytes:
 
 
 def _read_png(source: Source, found: Found, keeps_colors: bool) -> None:
-    with source.path.open("rb") as file:
-        texts = png_texts.read(Seeking(file))
+    with source.path.open("rb", buffering=0) as file:
+        texts = png_texts.read(file)
     block = texts.exif or texts.raw.get("exif", b"") or texts.raw.get("app1", b"")
     packets = [texts.xmp, texts.raw.get("xmp", b"")]
-    if block.startswith(XMP_SEGMENT):
-        packets, block = [*packets, block.removeprefix(XMP_SEGMENT)], b""
+    if block.startswith(XMP):
+        packets, block = [*packets, block.removeprefix(XMP)], b""
     found.packets = [packet for packet in packets if packet][:1]
     resources = texts.raw.get("iptc", b"") or texts.raw.get("8bim", b"")
     found.datasets = iptc.read(iptc.in_resources(resources) or resources)
@@ -158,7 +158,7 @@ def _read_tiff(source: Source, found: Found, keeps_colors: bool) -> None:
 def _read_gif(source: Source, found: Found, _: bool) -> None:
     with source.path.open("rb") as file:
         for kind, name, content in gif_blocks.read(Seeking(file), stops_at_frame=False):
-            if name == gif_blocks.XMP_NAME and not found.packets:
+            if name == XMP_NAME and not found.packets:
                 found.packets.append(content)
             elif kind == gif_blocks.COMMENT and not found.comment:
                 found.comment = content

@@ -1,16 +1,19 @@
 """The blocks of a GIF that are not frames: comments, and extensions of applications (GIF89a, appendix B), such as XMP
-(XMP specification, part 3) and Content Credentials (C2PA)."""
+(XMP specification, part 3) and Content Credentials (C2PA).
+
+The walkers of `formats` go from frame to frame and do not tell what extensions hold; this one keeps nothing of frames,
+and ends in silence where a file does.
+"""
 
 from collections.abc import Iterator
 
-from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME
+from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME, table_bytes
+from quickthumb.imaging.formats.gif_xmp import TRAILER, XMP_NAME
 from quickthumb.imaging.formats.row import Window
 from quickthumb.model.errors import BrokenImage
 
 COMMENT, APPLICATION = 0xFE, 0xFF
-XMP_NAME, C2PA_NAME = b"XMP DataXMP", b"C2PA_GIF"
-# XMP is stored as it is, without the lengths of blocks: what looks like one leads to the end of this trailer.
-_TRAILER_BYTES = 258
+C2PA_NAME = b"C2PA_GIF"
 MOST_BYTES = 2 * 1024 * 1024
 _MOST_BLOCKS = 100_000
 
@@ -25,7 +28,7 @@ def read(window: Window, *, stops_at_frame: bool) -> Iterator[tuple[int, bytes, 
 
 
 def _read(window: Window, stops_at_frame: bool) -> Iterator[tuple[int, bytes, bytes]]:
-    offset = 13 + _table_bytes(window.at(10, 1)[0])
+    offset = 13 + table_bytes(window.at(10, 1)[0])
     for _ in range(_MOST_BLOCKS):
         kind = window.at(offset, 1)[0]
         if kind == EXTENSION:
@@ -38,14 +41,15 @@ def _read(window: Window, stops_at_frame: bool) -> Iterator[tuple[int, bytes, by
                 yield label, name, _content(window, start, offset, is_packet=name == XMP_NAME)
         elif kind == FRAME and not stops_at_frame:
             fields = window.at(offset + 1, 9)
-            offset = _end(window, offset + 10 + _table_bytes(fields[8]) + 1)
+            offset = _end(window, offset + 10 + table_bytes(fields[8]) + 1)
         else:
             return
 
 
 def _content(window: Window, start: int, end: int, *, is_packet: bool) -> bytes:
     if is_packet:
-        return window.at(start, min(max(0, end - start - _TRAILER_BYTES), MOST_BYTES))
+        # It is stored without the lengths of blocks: what looks like one leads to the end of its trailer.
+        return window.at(start, min(max(0, end - start - len(TRAILER)), MOST_BYTES))
     content = window.at(start, min(end - start, MOST_BYTES))
     parts, offset = [], 0
     while offset < len(content) and (size := content[offset]):
@@ -59,7 +63,3 @@ def _end(window: Window, offset: int) -> int:
     while size := window.at(offset, 1)[0]:
         offset += 1 + size
     return offset + 1
-
-
-def _table_bytes(flags: int) -> int:
-    return 3 * 2 ** ((flags & 0b111) + 1) if flags & 0b1000_0000 else 0

@@ -13,7 +13,7 @@ PHOTOSHOP = b"Photoshop 3.0\0"
 _RESOURCE = 0x0404
 _SIGNATURES = (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR")
 _MARKER = 0x1C
-MOST_DATASETS = 2048
+MOST_RESOURCES, MOST_DATASETS = 4096, 2048
 _CHARSET = (1, 90)
 _UTF8 = b"\x1b%G"
 BYLINE, CREDIT, NOTICE = (2, 80), (2, 110), (2, 116)
@@ -56,15 +56,17 @@ class Dataset:
 
 def in_resources(resources: bytes) -> bytes:
     """The datasets within Photoshop's image resources; empty if there are none."""
-    found, offset = b"", 0
-    while resources[offset : offset + 4] in _SIGNATURES and offset + 12 <= len(resources):
+    found, offset = [], 0
+    for _ in range(MOST_RESOURCES):
+        if resources[offset : offset + 4] not in _SIGNATURES or offset + 12 > len(resources):
+            break
         number = int.from_bytes(resources[offset + 4 : offset + 6], "big")
         offset += 6 + _even(1 + resources[offset + 6])
         size = int.from_bytes(resources[offset : offset + 4], "big")
         if number == _RESOURCE:
-            found += resources[offset + 4 : offset + 4 + size]
+            found.append(resources[offset + 4 : offset + 4 + size])
         offset += 4 + _even(size)
-    return found
+    return b"".join(found)
 
 
 def read(data: bytes) -> list[Dataset]:

@@ -7,13 +7,12 @@ a wrong checksum are passed over.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from quickthumb.imaging.formats.exif import PREFIX
 from quickthumb.imaging.formats.png import RAW_PROFILE, unwrapped
-from quickthumb.imaging.formats.png_chunks import HEAD_BYTES, SIGNATURE
+from quickthumb.imaging.formats.png_chunks import CHECKSUM_BYTES, Chunk, read_chunks
 from quickthumb.imaging.formats.png_orientation import XMP
-from quickthumb.imaging.formats.row import Window
-from quickthumb.model.errors import BrokenImage
 
 # What all texts of a file together may unfold to, and the longest chunk that is read.
 MOST_TEXT_BYTES = 4 * 1024 * 1024
@@ -46,43 +45,36 @@ class Texts:
 
     def unfolded(self, packed: bytes) -> bytes | None:
         """What a compressed text unfolds to; None if it is damaged or too large."""
-        unpacker = zlib.decompressobj()
         try:
-            found = unpacker.decompress(packed, self.left_bytes)
+            # One more than may be left, which may be nothing: of 0 bytes, zlib would make as many as there are.
+            found = zlib.decompressobj().decompress(packed, self.left_bytes + 1)
         except zlib.error:
             return None
-        if unpacker.unconsumed_tail:
+        if len(found) > self.left_bytes:
             self.too_large = True
             return None
         self.left_bytes -= len(found)
         return found
 
 
-def read(window: Window) -> Texts:
-    """Reads all chunks of a PNG, as far as it goes."""
-    found, offset = Texts(), len(SIGNATURE)
-    try:
-        while True:
-            head = window.at(offset, HEAD_BYTES)
-            length, name = int.from_bytes(head[:4], "big"), head[4:]
-            if name == b"IEND":
-                break
-            if name in _READERS:
-                _read_chunk(window, found, offset, length)
-            offset += HEAD_BYTES + length + 4
-    except BrokenImage:
-        pass  # decoding tells whether the file is complete
+def read(file: BinaryIO) -> Texts:
+    """Reads all chunks of an open, unbuffered PNG, as far as it goes. Raises what `read_chunks` raises."""
+    found = Texts()
+    for chunk in read_chunks(file):
+        if chunk.name in _READERS:
+            _read_chunk(file, found, chunk)
     return found
 
 
-def _read_chunk(window: Window, found: Texts, offset: int, length: int) -> None:
-    if length > found.left_bytes:
+def _read_chunk(file: BinaryIO, found: Texts, chunk: Chunk) -> None:
+    if chunk.length > found.left_bytes:
         found.too_large = True
         return
-    chunk = window.at(offset + 4, 4 + length + 4)
-    if zlib.crc32(chunk[:-4]) == int.from_bytes(chunk[-4:], "big"):
-        found.left_bytes -= length
-        _READERS[chunk[:4]](found, chunk[4:-4])
+    file.seek(chunk.content_start)
+    content, checksum = file.read(chunk.length), file.read(CHECKSUM_BYTES)
+    if zlib.crc32(content, zlib.crc32(chunk.name)) == int.from_bytes(checksum, "big"):
+        found.left_bytes -= chunk.length
+        _READERS[chunk.name](found, content)
 
 
 def _read_exif(found: Texts, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Which properties of XMP tell about rights, and which are not true of a changed picture any more."""
 
+from quickthumb.imaging.hdr import packet
 from quickthumb.imaging.metadata.xmp import NAMESPACES, Name
 
 
@@ -35,12 +36,12 @@ _COLORS = _named("exif", "ColorSpace") | _named("photoshop", "ColorMode")
 # videos, faces.
 _STALE_NAMESPACES = frozenset(
     {
-        NAMESPACES["hdrgm"],
-        "http://ns.apple.com/HDRGainMap/1.0/",
+        packet.GAIN_MAP,
+        packet.APPLE_GAIN_MAP,
         "http://ns.google.com/photos/1.0/audio/",
         "http://ns.google.com/photos/1.0/camera/",
-        "http://ns.google.com/photos/1.0/container/",
-        "http://ns.google.com/photos/1.0/container/item/",
+        packet.CONTAINER,
+        packet.ITEM,
         "http://ns.google.com/photos/1.0/depthmap/",
         "http://ns.google.com/photos/1.0/image/",
         "http://ns.google.com/photos/dd/1.0/device/",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from quickthumb.imaging.formats.boxes import boxes
+from quickthumb.imaging.formats.gif_xmp import XMP_NAME
 from quickthumb.imaging.formats.png import RAW_PROFILE, unwrapped
 from quickthumb.imaging.formats.row import Seeking, Window
 from quickthumb.imaging.formats.webp import CHUNKS_START, MOST_CHUNKS
@@ -71,7 +72,7 @@ class Origin:
 def find_origin(source: Source) -> Origin:
     """Looks for the label and for Content Credentials."""
     extensions = _gif_extensions(source) if source.format.name == "gif" else {}
-    packets = [*_packets(source), extensions.get(gif_blocks.XMP_NAME, b"")]
+    packets = [*_packets(source), extensions.get(XMP_NAME, b"")]
     manifest = extensions.get(gif_blocks.C2PA_NAME, _manifest(source))
     label = next(filter(None, map(_label_of, packets)), "")
     term = label.rpartition("/")[2] or _mentioned(manifest or b"")

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from quickthumb.imaging.formats.blocks import COMMENT, EXIF, IPTC, RESOLUTION, TEXTS, XMP, Blocks
 from quickthumb.imaging.formats.row import Encoder
-from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp, xmp_properties
+from quickthumb.imaging.hdr.packet import RDF
+from quickthumb.imaging.metadata import iptc, png_texts, properties, xmp_properties
 from quickthumb.imaging.metadata.exif import Exif
 from quickthumb.imaging.metadata.found import Found
 from quickthumb.imaging.metadata.iptc import Dataset
@@ -96,7 +97,7 @@ class Selection:
         )
 
     def _packet(self, most: int) -> tuple[bytes, bytes]:
-        if not xmp_properties.names(self.tree) - {(xmp.RDF, "about")} and not self.tree.text().strip():
+        if not xmp_properties.has_properties(self.tree) and not self.tree.text().strip():
             return b"", b""
         rights = xmp_properties.new_packet()
         xmp_properties.copy_properties(
@@ -105,16 +106,26 @@ class Selection:
         packet, extended = xmp_properties.split(self.tree, most)
         if packet:
             return packet, extended
-        self.drop("XMP", "The XMP data is too large; only the rights in it were kept.")
-        return xmp_properties.split(rights, most)
+        packet, extended = xmp_properties.split(rights, most) if xmp_properties.has_properties(rights) else (b"", b"")
+        if packet:
+            self.drop(
+                "other XMP", f"The XMP data is too large for {self.format_name}; only the rights in it were kept."
+            )
+        else:
+            self.drop("XMP", f"The XMP data is too large for {self.format_name} and was left out.")
+        return packet, extended
 
     def _exif_block(self, most: int) -> bytes:
         block = self.exif.tobytes()
         if len(block) <= most:
             return block
-        self.drop("EXIF", f"The EXIF data is too large for {self.format_name}; only artist and copyright were kept.")
         block = self.exif.rights().tobytes()
-        return block if len(block) <= most else b""
+        if 0 < len(block) <= most:
+            what, rest = "other EXIF", "; only artist and copyright were kept."
+        else:
+            what, rest, block = "EXIF", " and was left out.", b""
+        self.drop(what, f"The EXIF data is too large for {self.format_name}{rest}")
+        return block
 
     def _fitting(self, what: str, block: bytes, most: int) -> bytes:
         if len(block) <= most:
@@ -144,7 +155,7 @@ class Selection:
         return "; ".join(parts) or "none found"
 
     def _words_of_rights(self, kinds: list[str]) -> str:
-        if self.label and xmp_properties.names(self.tree) <= {(xmp.RDF, "about"), properties.LABEL}:
+        if self.label and xmp_properties.names(self.tree) <= {(RDF, "about"), properties.LABEL}:
             kinds = [kind for kind in kinds if kind != XMP]
         rights = [f"rights in {', '.join(kinds)}"] if kinds else []
         return " and ".join(rights + ([self.label] if self.label else []))

@@ -1,8 +1,9 @@
 """XMP packets as trees of elements (XMP specification, part 1; RDF/XML), read and written.
 
 A packet is untrusted XML. It is read without a DTD, so there are no entities to expand, and its size, depth and number
-of elements are bounded. Names keep the prefixes of the source; a prefix that is not declared means what it usually
-means.
+of elements and attributes are bounded. Names keep the prefixes of the source; a prefix that is not declared means what
+it usually means. This reads all of a packet, to write a new one; `hdr.packet` cuts properties out of a packet whose
+other bytes stay as they are, and `location.xmp` blanks them in what need not be XML.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from quickthumb.imaging.hdr.packet import GAIN_MAP, RDF
+
 MOST_PACKET_BYTES = 2 * 1024 * 1024
-MOST_NODES = 10_000
+MOST_NODES = 10_000  # elements and attributes
 MOST_DEPTH = 32
 
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = "adobe:ns:meta/"
 # The namespaces that this package names, by their usual prefixes.
 NAMESPACES = {
@@ -27,7 +29,7 @@ NAMESPACES = {
     "cc": "http://creativecommons.org/ns#",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "exifEX": "http://cipa.jp/exif/1.0/",
-    "hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "hdrgm": GAIN_MAP,
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
@@ -41,7 +43,15 @@ NAMESPACES = {
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _TAIL = '<?xpacket end="w"?>'
 
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# How a packet begins that is not in UTF-8.
+_WIDE = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
 # Characters that XML cannot hold.
 _NOT_XML = {code: None for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 
@@ -98,7 +108,7 @@ class _Builder:
         self._count = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._count += 1
+        self._count += 1 + len(attributes)
         if self._count > MOST_NODES or len(self._open) >= MOST_DEPTH:
             raise BadPacket("too many elements")
         node = Node(name, dict(attributes), self._open[-1] if self._open else None)
@@ -124,7 +134,8 @@ def parse(packet: bytes) -> Node:
     """The root of a packet's tree. Raises BadPacket."""
     if len(packet) > MOST_PACKET_BYTES:
         raise BadPacket("too large")
-    packet = packet if packet[:2] in _UTF16 else packet.strip(b"\0\t\r\n ")
+    encoding = next((encoding for start, encoding in _WIDE.items() if packet.startswith(start)), "")
+    packet = packet.decode(encoding, "replace").encode() if encoding else packet.strip(b"\0\t\r\n ")
     try:
         return _parse(packet)
     except BadPacket:
@@ -134,7 +145,8 @@ def parse(packet: bytes) -> Node:
 
 
 def _parse(packet: bytes) -> Node:
-    builder, parser = _Builder(), expat.ParserCreate()
+    """Whatever encoding the packet declares, it counts as UTF-8: Python raises all sorts of errors at some."""
+    builder, parser = _Builder(), expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
@@ -154,7 +166,7 @@ def _is_utf8(packet: bytes) -> bool:
     try:
         packet.decode()
     except UnicodeDecodeError:
-        return packet[:2] in _UTF16
+        return False
     return True
 
 

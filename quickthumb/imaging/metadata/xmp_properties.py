@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from quickthumb.imaging.metadata.xmp import META, NAMESPACES, RDF, Name, Node, write, write_bare
+from quickthumb.imaging.hdr.packet import RDF
+from quickthumb.imaging.metadata.xmp import META, NAMESPACES, Name, Node, write, write_bare
 
 # What the property takes that leads to an extended packet.
 _NOTE_BYTES = 256
@@ -33,6 +34,11 @@ def names(root: Node) -> set[Name]:
         found.update(child.full(child.name) for child in node.elements)
         found.update(node.full(attribute) for attribute in node.attributes)
     return found
+
+
+def has_properties(root: Node) -> bool:
+    """Whether a packet says anything of the picture, beside what it is about."""
+    return bool(names(root) - {(RDF, "about")})
 
 
 def prune(root: Node, is_stale: Callable[[Name], bool]) -> None:

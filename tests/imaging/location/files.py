@@ -211,6 +211,8 @@ FILES: dict[str, Callable[[], bytes]] = {
     "jpeg-exif-big-endian": lambda: saved("JPEG", exif=exif(big_endian=True)),
     "jpeg-two-blocks": lambda: jpeg_with(segment(exif()), segment(exif(big_endian=True))),
     "jpeg-prefix-twice": lambda: jpeg_with(segment(b"Exif\0\0" + exif())),
+    "jpeg-odd-prefix": lambda: jpeg_with(segment(b"Exif\0\xff" + exif()[6:])),
+    "jpeg-behind-odd-prefix": lambda: saved("JPEG") + jpeg_with(segment(b"Exif\0\xff" + exif()[6:])),
     "jpeg-xmp": lambda: saved("JPEG", xmp=xmp()),
     "jpeg-extended-xmp": extended_xmp,
     "jpeg-xmp-utf-16": lambda: jpeg_with(segment(b"http://ns.adobe.com/xap/1.0/\0" + xmp().decode().encode("utf-16"))),
@@ -239,6 +241,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "png-raw-xmp-packed": lambda: png_with(
         chunk(b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(raw_profile(xmp())))
     ),
+    "png-raw-exif-lowercase": lambda: png_with(chunk(b"tEXt", b"raw profile type exif\0" + raw_profile(exif()))),
+    "png-xmp-in-comment": lambda: png_with(chunk(b"tEXt", b"Comment\0" + xmp())),
+    "png-draft": lambda: png_with(chunk(b"zxIf", exif()[6:])),
     "png-property": lambda: png_with(chunk(b"tEXt", b"exif:GPSLatitude\0" + PLACE.encode())),
     "png-credentials": lambda: png_with(chunk(b"caBX", CREDENTIALS)),
     "png-behind": lambda: saved("PNG") + saved("JPEG", exif=exif()),

@@ -1,9 +1,11 @@
 import io
+import zlib
 
 import pytest
 
 from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.location.patches import MOST_PATCHES, MOST_STEPS, Bounded, Patch, Patches, Stretch, TooInvolved
+from quickthumb.imaging.location.texts import packed_into
 from quickthumb.model.errors import BrokenImage
 
 DATA = bytes(range(100))
@@ -51,3 +53,16 @@ def test_a_file_cannot_have_any_number_of_patches() -> None:
     assert Patches(many[:-1]).mark
     with pytest.raises(TooInvolved):
         Patches(many)
+
+
+@pytest.mark.parametrize("text", [b"a caption, and geo:lat=         " * 3, b"\niptc\n      12\n" + b"1c0255" * 40])
+def test_a_packed_text_fills_nearly_any_length(text: bytes) -> None:
+    packing = zlib.compressobj(9, wbits=-zlib.MAX_WBITS, memLevel=9)
+    least = 2 + len(packing.compress(text) + packing.flush()) + 4
+    made = {length: packed_into(text, length) for length in range(least - 1, least + 40)}
+    assert made[least - 1] is None
+    assert made[least] is not None
+    assert all(made[length] for length in range(least + 20, least + 40))
+    for length, packed in made.items():
+        if packed is not None:
+            assert (len(packed), zlib.decompress(packed)) == (length, text)

@@ -206,6 +206,7 @@ def test_a_block_that_is_too_large_for_a_jpeg_leaves_the_rights(rendered: Render
     block = tiff_block("<", [entry(COPYRIGHT, 2, UTF8), entry(0x9C9C, 1, b"x" * 80_000)])
     result = rendered(sources.png((b"eXIf", block)), metadata="keep", format="jpeg")
     assert result.only.warnings == ("The EXIF data is too large for jpeg; only artist and copyright were kept.",)
+    assert result.only.metadata == "kept: EXIF; dropped: other EXIF"
     assert [each.tag for each in read_back(result.path().read_bytes()).main] == [COPYRIGHT]
     assert len(read_back(rendered(sources.png((b"eXIf", block)), metadata="keep").path().read_bytes()).main) == 2
 

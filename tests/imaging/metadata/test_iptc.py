@@ -57,7 +57,7 @@ def test_rights_are_kept_in_every_format(rendered: Rendered, source: str, metada
         assert told is not None
         assert told[2, 116] == "© 2024 Zoë".encode()
     for name in ("png", "webp", "avif", "gif"):
-        result = rendered(data, metadata=metadata, format=name, width=100, enlarge=True)  # so it may have more bytes
+        result = rendered(data, metadata=metadata, format=name, width=32)
         packet = packet_of(result.path().read_bytes())
         assert "Zoë Müller" in packet
         assert "© 2024 Zoë" in packet

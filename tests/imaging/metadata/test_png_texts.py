@@ -1,12 +1,12 @@
 """The texts of a PNG: kept in a PNG as they are, elsewhere as EXIF or XMP."""
 
+import io
 import struct
 import zlib
 
 import pytest
 
 from quickthumb.imaging.formats.png import unwrapped
-from quickthumb.imaging.formats.row import Prefix
 from quickthumb.imaging.metadata import png_texts
 from tests.imaging.metadata import sources
 from tests.imaging.metadata.conftest import Rendered
@@ -68,23 +68,23 @@ def _packed(kind: str, block: bytes) -> bytes:
 def test_a_chunk_with_a_wrong_checksum_is_passed_over() -> None:
     data = sources.png((b"tEXt", b"Author\0Jane"), (b"tEXt", b"Title\0Cat"))
     damaged = data.replace(b"Author\0Jane", b"Author\0Jone")
-    assert png_texts.read(Prefix(damaged, complete=True)).texts == [("Title", "Cat")]
+    assert png_texts.read(io.BytesIO(damaged)).texts == [("Title", "Cat")]
 
 
 def test_texts_unfold_to_so_much_and_no_more() -> None:
     bomb = b"bomb\0\0" + zlib.compress(bytes(8 * 1024 * 1024))
-    found = png_texts.read(Prefix(sources.png((b"zTXt", bomb), (b"tEXt", b"Author\0Jane")), complete=True))
+    found = png_texts.read(io.BytesIO(sources.png((b"zTXt", bomb), (b"tEXt", b"Author\0Jane"))))
     assert found.too_large
     assert found.texts == [("Author", "Jane")]
     many = [(b"zTXt", b"a%d\0\0" % index + zlib.compress(bytes(1024 * 1024))) for index in range(9)]
-    found = png_texts.read(Prefix(sources.png(*many), complete=True))
+    found = png_texts.read(io.BytesIO(sources.png(*many)))
     assert sum(len(text) for _, text in found.texts) <= png_texts.MOST_TEXT_BYTES
 
 
 @pytest.mark.parametrize("keep", range(0, 400, 7))
 def test_a_file_that_ends_early_gives_what_it_has(keep: int) -> None:
     data = sources.png(*TEXTS, (b"pHYs", struct.pack(">IIB", 11811, 11811, 1)))[:keep]
-    assert len(png_texts.read(Prefix(data, complete=True)).texts) <= len(TEXTS)
+    assert len(png_texts.read(io.BytesIO(data)).texts) <= len(TEXTS)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_packet_that_is_too_large_for_a_segment_is_continued(rendered: Rendere
     source = sources.png((b"iTXt", sources.international("XML:com.adobe.xmp", large)))
     result = rendered(source, metadata="keep", format="jpeg", width=100, enlarge=True)  # so it may have more bytes
     data = result.path().read_bytes()
-    assert result.only.warnings == ()
+    assert result.only.metadata == "kept: XMP"
     packet = packet_of(data[: data.find(b"http://ns.adobe.com/xmp/extension/")])
     assert "Zoë Müller" in packet
     assert "xmpNote:HasExtendedXMP" in packet
@@ -171,8 +171,34 @@ def test_one_property_too_large_for_any_segment_leaves_the_others(rendered: Rend
     attributes = f'xmp:Label="{"x" * 70_000}"'
     source = sources.png((b"iTXt", sources.international("XML:com.adobe.xmp", sources.xmp(sources.RIGHTS, attributes))))
     result = rendered(source, metadata="keep", format="jpeg")
-    assert result.only.warnings == ("The XMP data is too large; only the rights in it were kept.",)
+    assert result.only.warnings == ("The XMP data is too large for jpeg; only the rights in it were kept.",)
+    assert result.only.metadata == "kept: XMP; dropped: other XMP"
     assert "Zoë Müller" in packet_of(result.path().read_bytes())
+
+
+def test_one_property_too_large_for_any_segment_is_left_out(rendered: Rendered) -> None:
+    packet = sources.xmp("", f'xmp:Label="{"x" * 70_000}"')
+    source = sources.png((b"iTXt", sources.international("XML:com.adobe.xmp", packet)))
+    result = rendered(source, metadata="keep", format="jpeg")
+    assert result.only.warnings == ("The XMP data is too large for jpeg and was left out.",)
+    assert result.only.metadata == "dropped: XMP"
+    assert b"<x:xmpmeta" not in result.path().read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-7", "rot13", "hex", "undefined", "iso-8859-1", "none such"])
+def test_a_packet_is_read_whatever_encoding_it_declares(rendered: Rendered, encoding: str) -> None:
+    packet = f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + xmp.write_bare(xmp.parse(sources.rights_xmp()))
+    result = rendered(sources.jpeg(sources.xmp_segment(packet)), metadata="copyright")
+    if encoding == "none such":  # which is not XML
+        assert result.only.warnings == ("The XMP data is damaged and was left out.",)
+    else:
+        assert result.only.warnings == ()
+        assert "Zoë Müller" in packet_of(result.path().read_bytes())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_packets_of_wide_characters_are_read(encoding: str) -> None:
+    assert xmp.parse(sources.rights_xmp().decode().encode(encoding)).text().startswith("Zoë Müller")
 
 
 _NAMES = some.sampled_from(["dc:rights", "rdf:RDF", "rdf:Description", "x:xmpmeta", "tiff:Orientation", "a"])
