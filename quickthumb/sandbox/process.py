@@ -24,6 +24,9 @@ from quickthumb.sandbox.threads import Stop
 
 # The only environment variables that the child inherits: library paths, the locale, the folder for temporary files.
 KEPT_VARIABLES = ("DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
+# Landlock and seccomp confine the thread that asks for them, so there must be no other. NumPy, which the decoder of
+# JPEG XL loads, starts one for each further core.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 # Signals that a crashing decoder causes itself. Any other signal came from outside and says nothing about the image.
 CRASHES = frozenset(
     int(getattr(signal, name))
@@ -104,7 +107,7 @@ class SandboxProcess:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return {**kept, "PYTHONPATH": os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)}
+    return {**kept, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)}
 
 
 @contextmanager

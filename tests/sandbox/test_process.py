@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -57,6 +58,15 @@ def children() -> list[psutil.Process]:
     """The running sandbox processes; a test session may have other children."""
     found = psutil.Process().children(recursive=True)
     return [child for child in found if is_alive(child) and "quickthumb.sandbox.child" in child.cmdline()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines threads")
+def test_the_process_has_a_single_thread_once_all_is_loaded() -> None:
+    code = "import os, quickthumb.sandbox.child; print(len(os.listdir('/proc/self/task')))"
+    loaded = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=process._environment(), capture_output=True, check=True
+    )
+    assert loaded.stdout == b"1\n"
 
 
 def test_it_makes_the_same_as_the_engine(source: Path, tmp_path: Path) -> None:
