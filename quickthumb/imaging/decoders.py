@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, cast
 from PIL import Image, _imaging
 
 from quickthumb.imaging.formats import FORMATS, Format, named
-from quickthumb.imaging.formats.row import Header, Seeking
+from quickthumb.imaging.formats.row import Header
 from quickthumb.imaging.formats.splice import splice
 from quickthumb.imaging.formats.watch import check_file
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits

@@ -8,8 +8,9 @@ the pixels behind it. The header reader of each format is in the format's row in
 from pathlib import Path
 
 from quickthumb.imaging.formats import FORMATS, Format, named
-from quickthumb.imaging.formats.row import Header, NeedMore, Prefix, Seeking
+from quickthumb.imaging.formats.row import Header
 from quickthumb.imaging.formats.watch import Watch
+from quickthumb.imaging.formats.window import NeedMore, Prefix, Seeking
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 from quickthumb.model.limits import Limits
 

@@ -15,7 +15,8 @@ from quickthumb.imaging.formats import Format, opened_as
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.exif import is_damaged
 from quickthumb.imaging.formats.recovery import Failed
-from quickthumb.imaging.formats.row import Composed, Seeking, Transparent, too_many_frames
+from quickthumb.imaging.formats.row import Composed, Transparent, too_many_frames
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.hdr import gain_map
 from quickthumb.imaging.hdr.gain_map import GainMap
 from quickthumb.imaging.levels import Level, Pixels

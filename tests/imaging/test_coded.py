@@ -14,7 +14,7 @@ from quickthumb.imaging.decoders import opened
 from quickthumb.imaging.formats.av1 import read_coded
 from quickthumb.imaging.formats.bits import Coded
 from quickthumb.imaging.formats.pieces import Pieces
-from quickthumb.imaging.formats.row import Prefix
+from quickthumb.imaging.formats.window import Prefix
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyParts
 from quickthumb.model.limits import Limits
 from tests.imaging.conftest import Engine

@@ -15,7 +15,7 @@ from quickthumb.imaging.color import made_profiles
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
 from quickthumb.imaging.formats.color_boxes import read_code_points as read_boxes
 from quickthumb.imaging.formats.png_color import read_code_points as read_chunk
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.memory import estimate_file_bytes
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.hdr import coded_maps, packet
 from quickthumb.model.errors import BrokenImage
 from tests.imaging import hdr_files

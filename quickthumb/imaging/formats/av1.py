@@ -7,7 +7,7 @@ frames are decoded; the container's own word for the size only says how large th
 from collections.abc import Iterator
 
 from quickthumb.imaging.formats.bits import Bits, Coded
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
 SEQUENCE_HEADER = 1

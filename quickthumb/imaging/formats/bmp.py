@@ -1,8 +1,9 @@
 """BMP: Windows bitmaps."""
 
 from quickthumb.imaging.formats.partial import recover_part
-from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header
 from quickthumb.imaging.formats.watch import Steps
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import TooManyParts, TooManyPixels, UnsupportedImage
 from quickthumb.model.limits import Limits
 

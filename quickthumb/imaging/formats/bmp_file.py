@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from PIL import BmpImagePlugin, Image, ImageFile, ImageMath, ImagePalette
 
 from quickthumb.imaging.formats.bmp import CORE_HEADER, FILE_HEADER_BYTES, bitmap_size
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.model.errors import UnsupportedImage
 
 NAME = "QUICKTHUMB_BMP"

@@ -15,7 +15,8 @@ from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, chi
 from quickthumb.imaging.formats.item_bytes import check_bytes
 from quickthumb.imaging.formats.items import Fields
 from quickthumb.imaging.formats.pieces import Pieces, Ranges
-from quickthumb.imaging.formats.row import Header, Window
+from quickthumb.imaging.formats.row import Header
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
 

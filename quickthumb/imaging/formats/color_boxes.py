@@ -12,7 +12,7 @@ from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child
 from quickthumb.imaging.formats.code_points import CodePoints
 from quickthumb.imaging.formats.coded_items import AV1
 from quickthumb.imaging.formats.pieces import Pieces
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 
 # What stands before the boxes in the description of a video's samples (ISO 14496-12, 12.1.3).
 _SAMPLE_ENTRY_BYTES = 78

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from quickthumb.imaging.formats.row import Header, NeedMore
+from quickthumb.imaging.formats.row import Header
+from quickthumb.imaging.formats.window import NeedMore
 from quickthumb.model.errors import BrokenImage
 
 Order = Literal["little", "big"]

@@ -15,18 +15,9 @@ from quickthumb.imaging.formats import gif_end
 from quickthumb.imaging.formats.blocks import COMMENT, XMP, Blocks
 from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME, TRAILER, count_frames, numbers, table_bytes
 from quickthumb.imaging.formats.gif_xmp import insert_xmp
-from quickthumb.imaging.formats.row import (
-    Asked,
-    Composed,
-    Decoder,
-    Encoder,
-    Format,
-    Header,
-    Options,
-    Window,
-    too_many_frames,
-)
+from quickthumb.imaging.formats.row import Asked, Composed, Decoder, Encoder, Format, Header, Options, too_many_frames
 from quickthumb.imaging.formats.watch import Allowance, Steps
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 

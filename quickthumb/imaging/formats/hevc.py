@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from quickthumb.imaging.formats.bits import Bits, Coded
 from quickthumb.imaging.formats.boxes import Box
-from quickthumb.imaging.formats.row import Window
 from quickthumb.imaging.formats.watch import Allowance
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 
 SEQUENCE_PARAMETERS = 33

@@ -3,7 +3,8 @@
 from quickthumb.imaging.formats.bmp import bitmap_size, has_runs
 from quickthumb.imaging.formats.png import read_size, require_sound_chunks
 from quickthumb.imaging.formats.png_chunks import SIGNATURE
-from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 MOST_ICONS = 1024

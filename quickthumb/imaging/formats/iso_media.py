@@ -12,7 +12,8 @@ from quickthumb.imaging.formats import items
 from quickthumb.imaging.formats.aperture import APERTURE_BYTES, read_aperture
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
 from quickthumb.imaging.formats.coded_items import check_kind, size_of
-from quickthumb.imaging.formats.row import Header, Window
+from quickthumb.imaging.formats.row import Header
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 SIGNATURE = b"????ftyp"

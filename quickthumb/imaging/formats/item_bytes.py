@@ -9,7 +9,7 @@ from collections import Counter
 from quickthumb.imaging.formats.boxes import Box
 from quickthumb.imaging.formats.items import Reference
 from quickthumb.imaging.formats.pieces import Ranges
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
 CODED = frozenset({b"hvc1", b"av01"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
 from quickthumb.imaging.formats.pieces import Ranges
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
 MOST_ITEMS = 1024

@@ -20,8 +20,9 @@ from quickthumb.imaging.formats.jpeg_segments import (
     Segment,
     segments,
 )
-from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Window
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options
 from quickthumb.imaging.formats.watch import Steps
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts, UnsupportedImage
 from quickthumb.model.limits import Limits
 

@@ -17,9 +17,9 @@ from quickthumb.imaging.formats.jpeg import load_at_scale, watch
 from quickthumb.imaging.formats.jpeg_scans import scans_of
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE, START_OF_IMAGE, START_OF_SCAN, segments
 from quickthumb.imaging.formats.recovery import Failed, Recovered
-from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.splice import Patched
 from quickthumb.imaging.formats.watch import Watch, check_file
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 

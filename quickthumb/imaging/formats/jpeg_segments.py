@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 # A segment holds up to 64 KiB, so even 100 MB of metadata takes fewer steps than this.

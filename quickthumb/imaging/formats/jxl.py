@@ -10,7 +10,8 @@ from typing import Any
 
 from quickthumb.imaging.formats.boxes import boxes
 from quickthumb.imaging.formats.pieces import Pieces
-from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, UnsupportedImage
 
 CODESTREAM = b"\xff\x0a"

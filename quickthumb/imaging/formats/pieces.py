@@ -1,6 +1,6 @@
 """A window on data that lies in several pieces of a file."""
 
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 # The offset and the length of each piece.

@@ -17,18 +17,8 @@ from quickthumb.imaging.formats.png_color import read_code_points
 from quickthumb.imaging.formats.png_faults import MOST_TEXT_BYTES, find_faults
 from quickthumb.imaging.formats.png_keys import transparent
 from quickthumb.imaging.formats.png_orientation import XMP, Told
-from quickthumb.imaging.formats.row import (
-    Asked,
-    Decoder,
-    Encoder,
-    Format,
-    Header,
-    NeedMore,
-    Options,
-    Screened,
-    Window,
-    count_with_pillow,
-)
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, Screened, count_with_pillow
+from quickthumb.imaging.formats.window import NeedMore, Window
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 

@@ -3,7 +3,7 @@
 import zlib
 
 from quickthumb.imaging.formats.code_points import UNUSABLE, CodePoints
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 
 # The offset behind the signature and the first chunk: length and name, 13 bytes, a checksum.
 _SECOND_CHUNK = 8 + 8 + 13 + 4

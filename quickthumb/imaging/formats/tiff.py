@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from quickthumb.imaging.formats.exif import ORIENTATION_TAG, WHOLE_NUMBERS, Order, sensible, whole_numbers
 from quickthumb.imaging.formats.partial import recover_part
-from quickthumb.imaging.formats.row import Decoder, Format, Header, Window
+from quickthumb.imaging.formats.row import Decoder, Format, Header
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage, TooManyParts
 
 if TYPE_CHECKING:

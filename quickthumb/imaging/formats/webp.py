@@ -9,18 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from quickthumb.imaging.formats.exif import MOST_BYTES, told_by_exif, told_by_xmp, turned
-from quickthumb.imaging.formats.row import (
-    Asked,
-    Decoder,
-    Encoder,
-    Format,
-    Header,
-    Options,
-    Seeking,
-    Window,
-    count_with_pillow,
-)
+from quickthumb.imaging.formats.row import Asked, Decoder, Encoder, Format, Header, Options, count_with_pillow
 from quickthumb.imaging.formats.splice import Patched
+from quickthumb.imaging.formats.window import Seeking, Window
 from quickthumb.model.errors import BrokenImage
 from quickthumb.model.limits import Limits
 

@@ -4,7 +4,7 @@ QuickThumb decodes only the picture itself, so nothing else is read of the map.
 """
 
 from quickthumb.imaging.formats.boxes import FLAGS_BYTES, Box, boxes, child, children
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.imaging.hdr.packet import APPLE_AUXILIARY
 
 _TONE_MAPPED = b"tmap"

@@ -12,8 +12,8 @@ from PIL import Image
 from quickthumb.imaging.decoders import check_pixels, decoding
 from quickthumb.imaging.encode import scratch
 from quickthumb.imaging.formats.jpeg import JPEG, OWN_TABLES_PIXELS, XMP
-from quickthumb.imaging.formats.row import Seeking
 from quickthumb.imaging.formats.watch import Watch, check_file
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.hdr import packet
 from quickthumb.imaging.hdr.gain_map import Spot
 from quickthumb.imaging.hdr.hdr_file import Companion, with_metadata

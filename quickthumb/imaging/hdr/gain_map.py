@@ -14,7 +14,7 @@ from PIL import Image
 
 from quickthumb.imaging.formats.jpeg import XMP
 from quickthumb.imaging.formats.jpeg_segments import END_OF_IMAGE
-from quickthumb.imaging.formats.row import Seeking, Window
+from quickthumb.imaging.formats.window import Seeking, Window
 from quickthumb.imaging.hdr import coded_maps
 from quickthumb.imaging.hdr.apple_note import headroom_note
 from quickthumb.imaging.hdr.heads import Head, read_first, read_map

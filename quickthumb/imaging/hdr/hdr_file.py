@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from quickthumb.imaging.formats.exif import PREFIX as EXIF
 from quickthumb.imaging.formats.jpeg import XMP
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.hdr import packet
 from quickthumb.imaging.hdr.apple_note import with_note
 from quickthumb.imaging.hdr.multi_picture import SEGMENT_BYTES, index_segment

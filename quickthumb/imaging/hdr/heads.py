@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from quickthumb.imaging.formats.exif import PREFIX as EXIF
 from quickthumb.imaging.formats.jpeg import SEQUENTIAL, XMP
 from quickthumb.imaging.formats.jpeg_segments import FRAMES, MOST_STEPS, START_OF_SCAN
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.imaging.hdr import multi_picture, packet
 from quickthumb.imaging.hdr.multi_picture import Place
 from quickthumb.imaging.hdr.packet import APPLE_AUXILIARY, APPLE_GAIN_MAP, APPLE_PIXELS, GAIN_MAP, NotReadable, Packet

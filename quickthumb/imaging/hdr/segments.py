@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from quickthumb.imaging.formats.jpeg import XMP
 from quickthumb.imaging.formats.jpeg_segments import ALONE, END_OF_IMAGE, MOST_STEPS, START_OF_SCAN
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 APP0, APP1, APP2, APP15, COMMENT = 0xE0, 0xE1, 0xE2, 0xEF, 0xFE

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.header import LONGEST_SIGNATURE, recognize
 from quickthumb.imaging.location.exif import find_in_tiff
 from quickthumb.imaging.location.gif import find_in_gif

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 # Reading a number or a directory's entry takes a step, which takes some microseconds.

@@ -7,7 +7,7 @@ unpack to nothing (RFC 1951) stand before it, to fill what is left.
 import zlib
 
 from quickthumb.imaging.formats.exif import PREFIX
-from quickthumb.imaging.formats.row import Prefix
+from quickthumb.imaging.formats.window import Prefix
 from quickthumb.imaging.location.exif import find_in_exif
 from quickthumb.imaging.location.patches import SPACE, Bounded, Patches, Stretch
 from quickthumb.imaging.location.xmp import spans

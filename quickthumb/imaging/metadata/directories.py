@@ -10,7 +10,7 @@ orientation, from bytes that still arrive.
 from dataclasses import dataclass, replace
 
 from quickthumb.imaging.formats.exif import Order
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 SHORT, LONG, RATIONAL, ASCII = 3, 4, 5, 2

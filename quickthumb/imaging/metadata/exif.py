@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from quickthumb.imaging.formats.exif import PREFIX, Order
-from quickthumb.imaging.formats.row import Prefix, Window
+from quickthumb.imaging.formats.window import Prefix, Window
 from quickthumb.imaging.metadata.directories import ASCII, RATIONAL, SHORT, Directories, Entry, write
 from quickthumb.model.errors import BrokenImage
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from quickthumb.imaging.formats.exif import is_damaged
 from quickthumb.imaging.formats.gif_xmp import XMP_NAME
 from quickthumb.imaging.formats.jpeg import EXTENDED_XMP, XMP
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.metadata import exif, gif_blocks, iptc, png_texts, xmp
 from quickthumb.imaging.metadata.exif import Exif
 from quickthumb.imaging.metadata.iptc import Dataset

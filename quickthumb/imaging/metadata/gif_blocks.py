@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from quickthumb.imaging.formats.gif_blocks import EXTENSION, FRAME, table_bytes
 from quickthumb.imaging.formats.gif_xmp import TRAILER, XMP_NAME
-from quickthumb.imaging.formats.row import Window
+from quickthumb.imaging.formats.window import Window
 from quickthumb.model.errors import BrokenImage
 
 COMMENT, APPLICATION = 0xFE, 0xFF

@@ -16,8 +16,8 @@ from quickthumb.imaging.formats.boxes import boxes
 from quickthumb.imaging.formats.gif_xmp import XMP_NAME
 from quickthumb.imaging.formats.png import RAW_PROFILE
 from quickthumb.imaging.formats.png_orientation import unwrapped
-from quickthumb.imaging.formats.row import Seeking, Window
 from quickthumb.imaging.formats.webp import CHUNKS_START, MOST_CHUNKS
+from quickthumb.imaging.formats.window import Seeking, Window
 from quickthumb.imaging.metadata import gif_blocks
 from quickthumb.imaging.source import Source
 from quickthumb.model.errors import BrokenImage

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from quickthumb.imaging.formats.row import Seeking
+from quickthumb.imaging.formats.window import Seeking
 from quickthumb.imaging.location.patches import MOST_PATCHES, MOST_STEPS, Bounded, Patch, Patches, Stretch, TooInvolved
 from quickthumb.imaging.location.texts import packed_into
 from quickthumb.model.errors import BrokenImage
