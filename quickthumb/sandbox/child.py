@@ -4,14 +4,16 @@ It reads one request from standard input, writes one answer to standard output, 
 reads no configuration.
 """
 
+import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 from quickthumb.imaging.engine import Rendering, render
-from quickthumb.imaging.header import read_header_of_file
+from quickthumb.imaging.header import LONGEST_SIGNATURE, read_header_of_file, recognize
 from quickthumb.imaging.memory import estimate_decode_bytes
-from quickthumb.model.errors import BrokenImage, QuickThumbError
+from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedImage
 from quickthumb.model.output import Output
 from quickthumb.sandbox.limits import confine, enclose
 from quickthumb.sandbox.protocol import Answer, Confinement, Refusal, Request, memory_exceeded
@@ -25,12 +27,19 @@ def main() -> None:
     confine(confinement)
     output = _own_output()
     request = Request.model_validate_json(sys.stdin.buffer.read())
+    _load_decoder(request.source)
     enclose(request.source, request.folder)
     answer = _answer(request, confinement.memory_bytes)
     output.write(answer.model_dump_json().encode())
     output.flush()
     # Skips the libraries' cleanup, which may crash after a hostile image.
     os._exit(0)
+
+
+def _load_decoder(source: Path) -> None:
+    """Loads what the source's decoder needs: once the process is enclosed, it can load nothing more."""
+    with source.open("rb") as file, contextlib.suppress(UnsupportedImage, ImportError):
+        recognize(file.read(LONGEST_SIGNATURE)).decoder.load()
 
 
 def _own_output() -> BinaryIO:

@@ -5,6 +5,7 @@ are decoded and never shown, so the worker runs it in the sandbox process alone.
 """
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
@@ -146,8 +147,9 @@ def _skip_preview(bits: _Bits) -> None:
 
 def _set_up() -> None:
     """Makes Pillow open JPEG XL. The package's own plug-in for Pillow knows no metadata before it decodes, and keeps
-    them in a form that Pillow does not read."""
-    import pylibjxl
+    them in a form that Pillow does not read. The package brings NumPy, so it is loaded only for the first such file."""
+    if find_spec("pylibjxl") is None:
+        raise ImportError("pylibjxl")
     from PIL import Image, ImageFile
 
     class JxlImageFile(ImageFile.ImageFile):
@@ -156,6 +158,7 @@ def _set_up() -> None:
         def _open(self) -> None:
             assert self.fp is not None  # noqa: S101 - Pillow has just opened it
             self._data = self.fp.read()
+            pylibjxl = _load()
             try:
                 told = pylibjxl.probe(self._data)
             except RuntimeError as error:
@@ -167,7 +170,7 @@ def _set_up() -> None:
 
         def load(self) -> Any:
             if self._data:
-                pixels, metadata = pylibjxl.decode(self._data, metadata=True)
+                pixels, metadata = _load().decode(self._data, metadata=True)
                 self._data = b""
                 self.info |= {ours: metadata[theirs] for theirs, ours in METADATA.items() if theirs in metadata}
                 self.load_prepare()
@@ -175,6 +178,12 @@ def _set_up() -> None:
             return super().load()
 
     Image.register_open("JXL", JxlImageFile, _accept)
+
+
+def _load() -> Any:
+    import pylibjxl
+
+    return pylibjxl
 
 
 def _accept(prefix: bytes) -> bool:
@@ -196,6 +205,7 @@ JXL = Format(
         pillow=("JXL",),
         package="pylibjxl",
         set_up=_set_up,
+        load=_load,
         reads_whole=True,
         late_metadata=True,
         turns_upright=True,

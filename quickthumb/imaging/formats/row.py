@@ -139,6 +139,8 @@ class Decoder:
     pillow: tuple[str, ...]
     package: str | None = None
     set_up: Callable[[], None] = _nothing
+    # Loads what else the decoder needs, before a process that is to open such a file gives up all other files.
+    load: Callable[[], object] = _nothing
     # Counts the parts of a file that would make decoding far slower than its size tells. None: the header reader sees
     # all of them, or they cost nothing.
     watch: MakeSteps | None = None
