@@ -60,7 +60,7 @@ async def test_what_is_not_finished_within_the_grace_period_goes_back_at_once(
     grace_seconds = 1
     stream = Stream()
     async with Fleet(tmp_path, worker_threads=1, shutdown_grace_seconds=grace_seconds, lease_seconds=30) as fleet:
-        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=12))
+        job_id = await stream.accept(fleet.client, *slow_job(chance, outputs=24))
         await fleet.until(job_id, "IN_PROGRESS")
         await fleet.add_worker()
         report.fault("SIGTERM worker")
