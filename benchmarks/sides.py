@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from quickthumb.imaging.engine import render
 from quickthumb.model.limits import Limits
@@ -68,13 +68,21 @@ class Ours:
         return Spent(time.perf_counter() - start, time.process_time() - cpu)
 
 
-class Sharp:
-    """sharp with one thread and no cache, in a process that lives as long as the comparison."""
+class Peer:
+    """A script for Node in this folder, in a process of its own: it answers each line of JSON with one.
+
+    What a `quiet` one complains of is not shown.
+    """
+
+    def __init__(self, script: str, *, quiet: bool = False) -> None:
+        self._script = script
+        self._complaints = subprocess.DEVNULL if quiet else None
 
     def __enter__(self) -> Self:
-        command = ["node", str(HERE / "peer.mjs")]
-        self._process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.versions: dict[str, str] = json.loads(self._answer())
+        command = ["node", str(HERE / self._script)]
+        self._process = subprocess.Popen(
+            command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True
+        )
         return self
 
     def __exit__(
@@ -82,6 +90,30 @@ class Sharp:
     ) -> None:
         self._process.terminate()
         self._process.wait()
+
+    def ask(self, question: object) -> Any:
+        """Sends a line and returns the answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> Any:
+        """The next line that the script prints."""
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+
+class Sharp(Peer):
+    """sharp with one thread and no cache, in a process that lives as long as the comparison."""
+
+    def __init__(self) -> None:
+        super().__init__("peer.mjs")
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.versions: dict[str, str] = self.answer()
+        return self
 
     def run(self, task: Task, folder: Path) -> Spent:
         extension = {"jpeg": "jpg"}.get(task.format, task.format)
@@ -97,11 +129,4 @@ class Sharp:
             }
             for width in task.widths
         ]
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(outputs) + "\n")
-        self._process.stdin.flush()
-        return Spent(**json.loads(self._answer()))
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return Spent(**self.ask(outputs))

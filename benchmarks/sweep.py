@@ -10,7 +10,6 @@ size as PNG by both sides, and by the engine alone with every value of `metadata
 import argparse
 import json
 import multiprocessing
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -21,18 +20,17 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from types import TracebackType
-from typing import Self, get_args
+from typing import get_args
 
 from PIL import Image, ImageChops, ImageStat
 
+from benchmarks.sides import Peer
 from quickthumb.imaging.engine import render
 from quickthumb.imaging.formats import FORMATS, WRITTEN
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output, parse_output
 
-HERE = Path(__file__).parent
 ENDINGS = {f".{extension}" for row in FORMATS for extension in row.extensions}
 LIMITS = Limits(max_pixels=100_000_000)
 SECONDS = 60
@@ -61,29 +59,15 @@ class Found:
         return "only here" if ours else "only sharp" if theirs else "neither"
 
 
-class Sharp:
+class Sharp(Peer):
     """sharp in a process that lives as long as the sweep."""
 
-    def __enter__(self) -> Self:
-        command = ["node", str(HERE / "sweep.mjs")]
-        self._process = subprocess.Popen(
-            command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.terminate()
-        self._process.wait()
+    def __init__(self) -> None:
+        super().__init__("sweep.mjs", quiet=True)
 
     def run(self, source: Path, target: Path) -> str:
         """Renders a file; returns "ok" or why it could not."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([str(source), str(target)]) + "\n")
-        self._process.stdin.flush()
-        return str(json.loads(self._process.stdout.readline()))
+        return str(self.ask([str(source), str(target)]))
 
 
 class Ours:
