@@ -28,6 +28,11 @@ NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG
 NO_LINK = frozenset({errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
+# Folders that this process has synced into their parents. All shards of uploads and results fit.
+_lasting: set[Path] = set()
+MOST_LASTING = 16_384
+
+
 @contextmanager
 def translated(path: Path | None = None) -> Iterator[None]:
     """Turns an OSError into DiskFull or StorageUnavailable. If the OSError has no path, as from a write to an open
@@ -79,14 +84,21 @@ def sync(path: Path) -> None:
 
 def make_folder(path: Path, top: Path | None = None) -> None:
     """Creates a folder and its parents so that they survive a crash. Raises FileNotFoundError rather than create `top`:
-    a data folder that is gone must not come back empty."""
+    a data folder that is gone must not come back empty.
+
+    Below `top`, a folder that exists already is synced too, once: its creator may have died before syncing it.
+    """
     if path.is_dir():
-        return
-    if path == top:
+        if top is None or path == top or path in _lasting:
+            return
+    elif path == top:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     make_folder(path.parent, top)
     path.mkdir(exist_ok=True)
     sync(path.parent)
+    if len(_lasting) >= MOST_LASTING:
+        _lasting.clear()
+    _lasting.add(path)
 
 
 def open_folder(path: Path, top: Path | None = None) -> None:
