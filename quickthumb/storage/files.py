@@ -246,8 +246,11 @@ def _conclude(place: Path, workspace: Path, outcome: bytes, top: Path | None) ->
 
 
 def _reopen(place: Path, making: Path, outcome: bytes, top: Path | None) -> bool:
-    """Removes the results if `outcome` is the one that stands. They are taken aside before they are looked at, so that
-    of several callers only one can remove them, and none removes what was concluded in the meantime."""
+    """Removes the results if `outcome` is the one that stands. They are taken aside before they are looked at again, so
+    that of several callers only one can remove them, and none removes what was concluded in the meantime."""
+    # A crash between taking another outcome aside and putting it back would lose it.
+    if objects.read(place / OUTCOME) != outcome:
+        return False
     make_folder(making, top)
     aside = making / f"{place.name}.reopened.{secrets.token_hex(8)}"
     try:
