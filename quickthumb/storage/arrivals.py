@@ -135,9 +135,15 @@ class NewJob:
         sync(self._place.parent)
 
     def discard(self) -> None:
-        """Removes the folder wherever it is: even from its place, if `keep` failed after moving it."""
-        if self._made:
-            shutil.rmtree(self._place if self._moved else self._folder, ignore_errors=True)
+        """Removes the folder wherever it is. If `keep` failed after moving it, moves it back first, so that nobody ever
+        sees it half removed."""
+        if not self._made:
+            return
+        if self._moved:
+            with contextlib.suppress(OSError):
+                self._place.rename(self._folder)
+                sync(self._place.parent)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self) -> None:
         self._store.check()
