@@ -4,14 +4,15 @@ A record that a worker does not find says nothing by itself: the worker may see 
 network file system. Only a tombstone says that the job was removed, and that Redis, if it still knows the job, or knows
 it again, is to forget it.
 
-The tombstone is the job's own record, moved aside and emptied. The move is one rename, so at every moment, and after a
-crash of the machine too, there is either the record or the tombstone. It needs no room on a full disk, and no sync.
+The tombstone is the job's own record, moved aside and emptied. The move is one rename, synced before anything else is
+changed, so at every moment, and after a crash of the machine too, there is either the record or the tombstone. It needs
+no room on a full disk.
 """
 
 import os
 from pathlib import Path
 
-from quickthumb.storage.durability import make_folder, remove_folder
+from quickthumb.storage.durability import make_folder, remove_folder, sync
 from quickthumb.storage.layout import MAKING, PROCESSED, record_key, result_folder, tombstone_key, upload_folder
 
 
@@ -38,6 +39,7 @@ def _bury(record: Path, tombstone: Path, top: Path | None) -> None:
     make_folder(tombstone.parent, top)
     try:
         record.rename(tombstone)
+        sync(tombstone.parent)
         os.truncate(tombstone, 0)
         os.utime(tombstone)
     except FileNotFoundError:
