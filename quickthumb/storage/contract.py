@@ -101,7 +101,7 @@ class Storage(Protocol):
         """Reads a small object; returns None if it does not exist."""
 
     async def delete(self, key: str) -> None:
-        """Deletes a small object if it exists."""
+        """Deletes a small object if it exists. Once this returns, it stays deleted after a crash of the machine."""
 
     async def find(self, key: str) -> Blob | None:
         """Looks up a blob without reading it; returns None if it does not exist."""

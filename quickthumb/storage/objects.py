@@ -72,8 +72,13 @@ def read(path: Path) -> bytes | None:
 
 
 def delete(path: Path) -> None:
-    """Deletes a file if it exists, and its folder if that is then empty."""
-    path.unlink(missing_ok=True)
+    """Deletes a file if it exists, and its folder if that is then empty. The file does not come back after a crash."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        sync(path.parent)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
 
