@@ -1,0 +1,44 @@
+"""Loses the power at every moment of every change, and all that was not synced: what was promised is still kept."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.storage.disk_log import Crash
+from tests.storage.disk_recorder import recording
+from tests.storage.power_scenes import PLAIN_SCENES, SCENES, Scene, Stage
+from tests.storage.promises import Outage
+
+TRIES = 6
+# Syncs of folders whose content need not survive; making them costs nothing, since it happens once.
+NEEDLESS = frozenset({"data/uploads: .arriving", "data/processed: .making"})
+
+
+async def played(scene: Scene, disk: Path) -> Stage:
+    disk.mkdir()
+    with recording(disk) as recorder:
+        stage = Stage(recorder, disk / "data")
+        await stage.begin()
+        await scene(stage)
+        real = recorder.state()
+    rebuilt = Crash(recorder.log, len(recorder.log.steps)).everything()
+    assert rebuilt == real
+    return stage
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+async def test_power_loss_breaks_no_promise(scene: Scene, tmp_path: Path) -> None:
+    stage = await played(scene, tmp_path / "disk")
+    outage = Outage(stage.recorder.log, stage.promises, tmp_path / "after", tries=TRIES)
+    broken = await outage.broken()
+    assert broken is None, f"{broken.what}, after {stage.recorder.log.told(broken.moment)}"
+
+
+@pytest.mark.parametrize("scene", PLAIN_SCENES, ids=lambda scene: scene.__name__)
+async def test_without_any_one_of_the_syncs_a_promise_is_broken(scene: Scene, tmp_path: Path) -> None:
+    stage = await played(scene, tmp_path / "disk")
+    outage = Outage(stage.recorder.log, stage.promises, tmp_path / "after", tries=2)
+    syncs = {place: name for place, name in stage.recorder.log.syncs().items() if place >= stage.promises.first}
+    needless = [name for place, name in syncs.items() if not await outage.is_needed(place)]
+    assert syncs
+    assert needless == [name for name in syncs.values() if name in NEEDLESS]
