@@ -165,7 +165,7 @@ class Crash:
         return versions[-1][1] if versions else b""
 
     def _any_content(self, file: int, chance: random.Random) -> bytes:
-        """The synced content, a later one, or a mixture: blocks, perhaps torn within, of the old, the new and zeros."""
+        """The synced content, a later one or its beginning, zeros, or a mixture of blocks or sectors of all of them."""
         old = self._synced_content(file)
         later = [data for place, data in self._versions.get(file, ()) if place >= self._upto.get(file, 0)]
         if not later:
@@ -177,4 +177,4 @@ class Crash:
         for start in range(0, length, unit):
             block = chance.choice((old, new, new, b""))[start : start + unit][: length - start]
             mixed[start : start + len(block)] = block
-        return chance.choice((old, new, bytes(len(new)), bytes(mixed)))
+        return chance.choice((old, new, new[:length], bytes(len(new)), bytes(mixed)))

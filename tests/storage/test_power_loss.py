@@ -1,5 +1,6 @@
 """Loses the power at every moment of every change, and all that was not synced: what was promised is still kept."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.storage.disk_recorder import recording
 from tests.storage.power_scenes import PLAIN_SCENES, SCENES, Scene, Stage
 from tests.storage.promises import Outage
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
 TRIES = 6
 # Syncs of folders whose content need not survive; making them costs nothing, since it happens once.
 NEEDLESS = frozenset({"data/uploads: .arriving", "data/processed: .making"})
