@@ -73,17 +73,26 @@ class _Sweeper:
         ended = _age_seconds(self.root / outcome_key(job_id))
         if ended is None:
             accepted = _age_seconds(self.root / record_key(job_id))
-            if accepted is not None and accepted > self.ages.unended_seconds:
+            if accepted is None:
+                self.sweep_part(job_id)
+            elif accepted > self.ages.unended_seconds:
                 # Redis may still have it in its queue.
                 removal.remove_job(self.root, job_id, self.root)
                 self.job_ids.append(job_id)
-            elif accepted is not None and accepted > BEGUN_SECONDS:
+            elif accepted > BEGUN_SECONDS:
                 self.unended.append(job_id)
         elif ended > self.ages.ended_seconds:
             self._remove(job_id)
         elif ended > self.ages.source_seconds and source.exists():
             source.unlink(missing_ok=True)
             self.sources += 1
+
+    def sweep_part(self, job_id: str) -> None:
+        """Removes what is left of a job without record and outcome: a crash during a sweep may have brought it back."""
+        folder = self.root / upload_folder(job_id)
+        age = _age_seconds(folder)
+        if age is not None and age > self.ages.unended_seconds:
+            self._remove_folder(folder)
 
     def sweep_leftover(self, job_id: str) -> None:
         """Removes results that have no upload and no tombstone, once their retention time is over."""
