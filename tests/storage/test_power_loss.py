@@ -1,14 +1,19 @@
 """Loses the power at every moment of every change, and all that was not synced: what was promised is still kept."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from quickthumb.model.job import new_id
+from quickthumb.storage import FileStorage
+from quickthumb.storage.layout import record_key, upload_folder
 from tests.storage.disk_log import Crash
 from tests.storage.disk_recorder import recording
+from tests.storage.jobs import keep
 from tests.storage.power_scenes import PLAIN_SCENES, SCENES, Scene, Stage
-from tests.storage.promises import Outage
+from tests.storage.promises import SWEEP, Outage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
 TRIES = 6
@@ -44,3 +49,14 @@ async def test_without_any_one_of_the_syncs_a_promise_is_broken(scene: Scene, tm
     needless = [name for place, name in syncs.items() if not await outage.is_needed(place)]
     assert syncs
     assert needless == [name for name in syncs.values() if name in NEEDLESS]
+
+
+async def test_a_source_that_comes_back_alone_is_swept_in_the_end(tmp_path: Path) -> None:
+    storage, job_id = FileStorage(tmp_path), new_id()
+    await keep(storage, job_id=job_id)
+    (tmp_path / record_key(job_id)).unlink()
+    for hours, is_left in ((40, True), (50, False)):
+        then = time.time() - hours * 3_600
+        os.utime(tmp_path / upload_folder(job_id), (then, then))
+        assert (await storage.expire(SWEEP)).job_ids == ()
+        assert (await storage.source(job_id) is not None) == is_left
