@@ -11,12 +11,11 @@ from quickthumb.model.errors import BrokenImage
 # Large enough that a write's fixed costs (a thread, a system call) do not matter. The first block is inspected before
 # anything is written, so it must be large enough for a JPEG's metadata and color profile.
 BLOCK_BYTES = 1024 * 1024
-# The first allocation is small: many clients may start an upload and never go on.
-FIRST_BLOCK_BYTES = 16 * 1024
 # How much of an image tells which watch it needs.
 START_BYTES = 64
-# Hashing takes about 1 ms per MiB; below this size, handing it to a thread would take longer.
-HASHED_INLINE_BYTES = 64 * 1024
+# Hashing takes about 0.7 ms per MiB. The first bytes of an image are hashed in the event loop as they arrive: a hop to
+# a thread would cost more. The later blocks of a large image are hashed in a thread.
+HASHED_INLINE_BYTES = 4 * BLOCK_BYTES
 
 H = TypeVar("H")
 HeaderT_co = TypeVar("HeaderT_co", covariant=True)
@@ -50,8 +49,8 @@ def unwatched(_: bytes) -> None:
 class Sink(Protocol):
     """Where the image goes. The code that opened the sink closes it, and discards its content if the upload fails."""
 
-    async def write(self, data: bytes) -> None:
-        """Writes the next bytes. Raises StorageUnavailable or DiskFull."""
+    async def write(self, data: bytearray) -> None:
+        """Takes over the next bytes: nobody else changes or uses them. Raises StorageUnavailable or DiskFull."""
 
 
 OpenSink = Callable[[], Awaitable[Sink]]
@@ -70,7 +69,7 @@ class ImageStream(Generic[H]):
     - It feeds every byte to the watch that `make_watch` makes, as soon as `inspect` has accepted the image.
     - It opens the sink once: when the first block is full, or in `finish`. It never opens one for an image that
       `inspect` refuses.
-    - Every block but the last has BLOCK_BYTES. Memory stays at a few blocks, whatever the size of the image.
+    - Every block but the last has BLOCK_BYTES. It holds one of them; the sink decides how many it holds.
     - It sets no deadlines; `read_in_time` does.
     - After an exception or `finish`, do not use it again. The caller closes the sink, and discards what it holds if the
       image did not arrive whole.
@@ -87,14 +86,12 @@ class ImageStream(Generic[H]):
         self._open_sink = open_sink
         self._max_bytes = max_bytes
         self._sink: Sink | None = None
-        # Reused for every block: growing a new one each time would cost more than copying.
-        self._block = bytearray(FIRST_BLOCK_BYTES)
-        self._filled = 0
+        self._block = bytearray()
         self._next_inspection = 1
         self._watch: Watch | None = None
         self._is_watched = False
-        self._watched = 0  # of the block
         self._digest = hashlib.sha256()
+        self._hashes_inline = True
         self._hashing: asyncio.Future[None] | None = None
         self.bytes = 0
         self.header: H | None = None
@@ -109,16 +106,16 @@ class ImageStream(Generic[H]):
             raise image_too_large(self._max_bytes)
         rest = memoryview(data)
         while rest:
-            self._make_room(len(rest))
-            taken = rest[: len(self._block) - self._filled]
+            taken = rest[: BLOCK_BYTES - len(self._block)]
             rest = rest[len(taken) :]
-            self._block[self._filled : self._filled + len(taken)] = taken
-            self._filled += len(taken)
-            if self._sink is None:
-                self._inspect_early()
+            self._block += taken
             if self._is_watched:
-                self._feed_watch()
-            if self._filled == BLOCK_BYTES:
+                self._feed_watch(taken)
+            elif self._sink is None:
+                self._inspect_early()
+            if self._hashes_inline:
+                self._digest.update(taken)
+            if len(self._block) == BLOCK_BYTES:
                 await self._flush()
 
     async def finish(self) -> str:
@@ -129,52 +126,40 @@ class ImageStream(Generic[H]):
         if not self.bytes:
             raise BrokenImage("The image is empty.", field="image")
         if self._sink is None and self.header is None:
-            self.header = self._inspect(self._filled_block(), True)
-        if self._filled:
+            self.header = self._inspect(bytes(self._block), True)
+        if self._block:
             await self._flush()
         await self._hashed()
         return self._digest.hexdigest()
 
-    def _make_room(self, wanted: int) -> None:
-        """Grows the block to fit `wanted` more bytes, at least doubling it, up to its full size."""
-        size = len(self._block)
-        if self._filled + wanted > size and size < BLOCK_BYTES:
-            self._block += bytes(min(BLOCK_BYTES, max(2 * size, self._filled + wanted)) - size)
-
     def _inspect_early(self) -> None:
         # Inspects again only after the bytes have doubled: a body sent byte by byte costs no more than one in blocks.
-        if self.header is None and self._filled >= self._next_inspection:
-            self._next_inspection = min(2 * self._filled, BLOCK_BYTES)
-            self.header = self._inspect(self._filled_block(), False)
+        if len(self._block) >= self._next_inspection:
+            self._next_inspection = min(2 * len(self._block), BLOCK_BYTES)
+            self.header = self._inspect(bytes(self._block), False)
             if self.header is not None:
                 self._begin_watch()
 
     def _begin_watch(self) -> None:
         self._is_watched = True
-        self._watch = self._make_watch(bytes(memoryview(self._block)[: min(self._filled, START_BYTES)]))
+        self._watch = self._make_watch(bytes(self._block[:START_BYTES]))
+        self._feed_watch(memoryview(self._block))
 
-    def _feed_watch(self) -> None:
+    def _feed_watch(self, data: memoryview) -> None:
         if self._watch is not None:
-            self._watch.feed(memoryview(self._block)[self._watched : self._filled])
-        self._watched = self._filled
-
-    def _filled_block(self) -> bytes:
-        return bytes(memoryview(self._block)[: self._filled])
+            self._watch.feed(data)
 
     async def _flush(self) -> None:
         if not self._is_watched:  # an image that the first block did not decide, or that is complete
             self._begin_watch()
-            self._feed_watch()
-        block = self._filled_block()
-        self._filled = self._watched = 0
-        if self._sink is None:
-            self._sink = await self._open_sink()
-        await self._hashed()
-        if len(block) <= HASHED_INLINE_BYTES:
-            self._digest.update(block)
-        else:
+        block, self._block = self._block, bytearray()
+        if not self._hashes_inline:
+            await self._hashed()
             # Hashing releases the GIL, so it runs while this block is written and the next one arrives.
             self._hashing = asyncio.get_running_loop().run_in_executor(None, self._digest.update, block)
+        self._hashes_inline = self.bytes < HASHED_INLINE_BYTES
+        if self._sink is None:
+            self._sink = await self._open_sink()
         await self._sink.write(block)
 
     async def _hashed(self) -> None:

@@ -6,10 +6,10 @@ import io
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, ParamSpec, cast
 
 import aiofiles.threadpool
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
@@ -20,15 +20,21 @@ from quickthumb.storage.durability import (
     make_folder,
     open_folder,
     sync,
+    sync_together,
     to_its_end,
     translated,
-    write_file,
 )
 from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import RECORD, SOURCE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+P = ParamSpec("P")
+
+# How many bytes of one upload are held in memory, and of all uploads of this process together.
+MOST_HELD_EACH_BYTES = 4 * 1024 * 1024
+MOST_HELD_BYTES = 64 * 1024 * 1024
 
 
 class Room:
@@ -124,15 +130,28 @@ class NewJob:
         file.close()
         return None
 
-    def keep(self, record: bytes) -> None:
-        """Writes the record and moves the folder to its place. The source must be synced already."""
+    def keep(self, record: bytes, *unsynced: BinaryIO) -> None:
+        """Writes the record, syncs it with the `unsynced` files of the folder, and moves the folder to its place.
+
+        What is in the folder is synced before it is moved: no crash leaves a job at its place without its source or
+        its record.
+        """
         self._store.check()
-        write_file(self._folder / RECORD, record)
+        with (self._folder / RECORD).open("xb") as file:
+            file.write(record)
+            file.flush()
+            sync_together(*unsynced, file)
         sync(self._folder)
-        make_folder(self._place.parent, self._store.top)
-        self._folder.rename(self._place)
-        self._moved = True
+        self._move()
         sync(self._place.parent)
+
+    def _move(self) -> None:
+        try:
+            self._folder.rename(self._place)
+        except FileNotFoundError:
+            make_folder(self._place.parent, self._store.top)
+            self._folder.rename(self._place)
+        self._moved = True
 
     def discard(self) -> None:
         """Removes the folder wherever it is. If `keep` failed after moving it, moves it back first, so that nobody ever
@@ -161,61 +180,94 @@ class NewJob:
             with SparingFile(self.source, self._room) as copy:
                 shutil.copyfileobj(file, copy)
                 copy.flush()
-                os.fsync(copy.fileno())
+                sync_together(copy)
+        return True
+
+
+class Memory:
+    """How many bytes of uploads this process may still hold in memory. Use it in one event loop only."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.free_bytes = most_bytes
+
+    def take(self, number: int, held_bytes: int) -> bool:
+        """Takes `number` bytes for an upload that holds `held_bytes` already. Returns False if there is no room."""
+        if number > self.free_bytes or held_bytes + number > MOST_HELD_EACH_BYTES:
+            return False
+        self.free_bytes -= number
         return True
 
 
 class FileArrival:
-    """A source that is being uploaded."""
+    """A source that is being uploaded.
 
-    def __init__(self, job: NewJob, file: BinaryIO) -> None:
+    A small one is held in memory until it is kept: then one visit to a thread writes, syncs and places it. One that is
+    too large for that, or that finds no room in `memory`, goes to the disk as it arrives.
+    """
+
+    def __init__(self, job: NewJob, memory: Memory) -> None:
         self._job = job
-        self._file = file
-        self._stream = cast("AsyncBufferedIOBase", aiofiles.threadpool.wrap(file))
+        self._memory = memory
+        self._held: list[ReadableBuffer] = []
+        self._held_bytes = 0
+        self._file: BinaryIO | None = None
         self._kept = False
 
-    async def write(self, data: bytes) -> None:
-        with translated(self._job.source):
-            await self._stream.write(data)
+    async def write(self, data: "ReadableBuffer") -> None:
+        if self._file is not None:
+            with translated(self._job.source):
+                await cast("AsyncBufferedIOBase", aiofiles.threadpool.wrap(self._file)).write(data)
+            return
+        self._held.append(data)
+        length = memoryview(data).nbytes
+        if self._memory.take(length, self._held_bytes):
+            self._held_bytes += length
+        else:
+            await self._in_thread(self._write_held)
 
     @asynccontextmanager
     async def written(self) -> AsyncIterator[Path]:
-        with translated(self._job.source):
-            await to_its_end(self._file.flush)
+        await self._in_thread(self._write_held)
         yield self._job.source
 
     async def keep(self, record: bytes) -> None:
-        with translated(self._job.source):
-            await to_its_end(self._keep, record)
+        await self._in_thread(self._keep, record)
         self._kept = True
-
-    def _keep(self, record: bytes) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._job.keep(record)
 
     async def close(self) -> None:
         """Closes the file, and removes the new job unless it was kept."""
-        await to_its_end(self._close)
+        self._release()
+        if self._file is not None and not self._kept:
+            await to_its_end(self._discard, self._file)
 
-    def _close(self) -> None:
+    async def _in_thread(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        with translated(self._job.source):
+            await to_its_end(work, *args, **kwargs)
+        self._release()
+
+    def _release(self) -> None:
+        self._held.clear()
+        self._memory.free_bytes += self._held_bytes
+        self._held_bytes = 0
+
+    def _write_held(self) -> BinaryIO:
+        if self._file is None:
+            self._file = self._job.open()
+        for data in self._held:
+            self._file.write(data)
+        self._file.flush()
+        return self._file
+
+    def _keep(self, record: bytes) -> None:
+        file = self._write_held()
+        self._job.keep(record, file)
+        file.close()
+
+    def _discard(self, file: BinaryIO) -> None:
         # Closing tries again to write bytes that could not be written before; nobody needs them any more.
         with contextlib.suppress(OSError):
-            self._file.close()
-        if not self._kept:
-            self._job.discard()
-
-
-async def arriving(job: NewJob) -> FileArrival:
-    """Starts an upload. Leaves nothing behind if this fails or is cancelled."""
-    opened: list[FileArrival] = []
-    try:
-        await to_its_end(lambda: opened.append(FileArrival(job, job.open())))
-    except BaseException:
-        for arrival in opened:
-            await arrival.close()
-        raise
-    return opened[0]
+            file.close()
+        self._job.discard()
 
 
 async def share(job: NewJob, source: Path, record: bytes) -> bool:

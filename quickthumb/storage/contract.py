@@ -15,7 +15,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # The most entries in one batch of a listing.
 BATCH = 1000
@@ -68,8 +71,8 @@ class SweepReport:
 class Arrival(Protocol):
     """A source that is being uploaded."""
 
-    async def write(self, data: bytes) -> None:
-        """Appends to the source."""
+    async def write(self, data: "ReadableBuffer") -> None:
+        """Appends to the source. The caller must not change `data` afterwards: the arrival may hold it in memory."""
 
     def written(self) -> AbstractAsyncContextManager[Path]:
         """What has been written so far, as a local file to read until the block ends."""

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, objects, removal, sweeping
-from quickthumb.storage.arrivals import FileArrival, NewJob, Room
+from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
     make_folder,
@@ -57,13 +57,17 @@ class FileStorage:
     makes the change. So does every read that finds nothing: a file is missing only if the right folder lacks it.
     """
 
-    def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
-        """Uploads leave `min_free_bytes` free: room for the results of jobs accepted before. `probe` asks for it."""
+    def __init__(self, folder: Path, *, min_free_bytes: int = 0, memory_bytes: int = MOST_HELD_BYTES) -> None:
+        """Uploads leave `min_free_bytes` free: room for the results of jobs accepted before. `probe` asks for it.
+
+        Small uploads are held in memory until they are kept: all together at most `memory_bytes`.
+        """
         self._min_free_bytes = min_free_bytes
         self._folder = folder
         self._store = StoreFile(folder)
         self._arriving = folder / UPLOADS / ARRIVING
         self._room = Room(self._arriving, min_free_bytes)
+        self._memory = Memory(memory_bytes)
         self._making = folder / PROCESSED / MAKING
 
     @property
@@ -141,8 +145,7 @@ class FileStorage:
 
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
-        with translated(self._folder):
-            arrival = await arrivals.arriving(self._new_job(job_id))
+        arrival = FileArrival(self._new_job(job_id), self._memory)
         try:
             yield arrival
         finally:

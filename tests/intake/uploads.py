@@ -23,9 +23,9 @@ class Memory:
     """A sink that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.writes: list[bytes] = []
+        self.writes: list[bytearray] = []
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytearray) -> None:
         self.writes.append(data)
 
     @property
@@ -39,12 +39,12 @@ class Nothing:
     def __init__(self) -> None:
         self.bytes = 0
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytearray) -> None:
         self.bytes += len(data)
 
 
 class Full:
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytearray) -> None:
         raise DiskFull("There is no space left.")
 
 

@@ -51,7 +51,7 @@ from tests.storage.jobs import content
 from tests.waiting import wait_until
 
 INTAKE_LIMITS = IntakeLimits(
-    max_upload_bytes=4_000_000, max_fields=8, max_fields_bytes=1_000, idle_seconds=5, total_seconds=5
+    max_upload_bytes=8_000_000, max_fields=8, max_fields_bytes=1_000, idle_seconds=5, total_seconds=5
 )
 LIMITS = Limits(max_pixels=1_000_000, max_output_pixels=5_000_000)
 BUDGET_BYTES = 8 * 1024 * 1024
@@ -167,7 +167,7 @@ async def test_a_job_has_the_upright_size_from_the_start(service: ImageService) 
         (lambda: upload(b"%PDF-1.7" * 1_000), UnsupportedImage),
         (lambda: upload(picture(), content_type="text/html"), UnsupportedMediaType),
         (lambda: upload(picture(1_001, 1_000)), TooManyPixels),
-        (lambda: upload(picture() + b"x" * 4_000_000), TooManyBytes),
+        (lambda: upload(picture() + b"x" * 8_000_000), TooManyBytes),
         (lambda: upload(picture(), ("widht", "64")), InvalidParameter),
         (lambda: upload(b""), QuickThumbError),
         (lambda: upload(b"--x\r\n", content_type="multipart/form-data; boundary=x"), MalformedRequest),
@@ -194,7 +194,7 @@ async def test_an_upload_that_is_cancelled_leaves_nothing(
     arrived = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
-        yield picture() + b"x" * 3_000_000
+        yield picture() + b"x" * 6_000_000
         arrived.set()
         await asyncio.Event().wait()
 

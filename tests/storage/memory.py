@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import translated
@@ -26,6 +27,9 @@ from quickthumb.storage.layout import (
     source_key,
     upload_folder,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # Small, so that tests get several blocks and batches.
 BLOCK_BYTES = 4 * 1024
@@ -57,7 +61,7 @@ class MemoryArrival:
         self._job_id = job_id
         self._data = bytearray()
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: "ReadableBuffer") -> None:
         self._storage.take_write()
         self._data += data
 

@@ -25,6 +25,14 @@ class TestFileStorage(StorageContract):
     """The contract, on files."""
 
 
+class TestFileStorageWithoutMemory(StorageContract):
+    """The contract, on files, with every upload going to the disk as it arrives."""
+
+    @pytest.fixture
+    def storage(self, folder: Path) -> FileStorage:
+        return FileStorage(folder, memory_bytes=0)
+
+
 async def test_a_folder_that_cannot_be_synced_after_the_move_keeps_nothing(
     storage: FileStorage, left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +143,8 @@ async def test_jobs_are_spread_over_folders(storage: FileStorage, folder: Path) 
     assert (folder / "uploads" / job_id[:3] / job_id / "source").is_file()
 
 
-async def test_a_source_whose_process_died_is_swept_though_it_is_young(storage: FileStorage, folder: Path) -> None:
+async def test_a_source_whose_process_died_is_swept_though_it_is_young(folder: Path) -> None:
+    storage = FileStorage(folder, memory_bytes=0)
     ages = RetentionAges(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
     arriving = folder / "uploads" / ".arriving"
     abandoned = arriving / new_id()

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -87,13 +88,13 @@ async def test_a_folder_that_goes_away_during_an_upload_keeps_nothing(
         await keep(storage, in_the_middle=goes_away)
     # Just after the last look: the folder must not come back half.
     (tmp_path / "away").rename(folder)
-    write_file = durability.write_file
+    sync_together = durability.sync_together
 
-    def written_and_gone(path: Path, data: bytes) -> None:
-        write_file(path, data)
+    def synced_and_gone(*files: BinaryIO) -> None:
+        sync_together(*files)
         goes_away()
 
-    monkeypatch.setattr(arrivals, "write_file", written_and_gone)
+    monkeypatch.setattr(arrivals, "sync_together", synced_and_gone)
     with pytest.raises(StorageUnavailable):
         await keep(storage)
     assert not folder.exists()

@@ -5,6 +5,7 @@ import errno
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -83,14 +84,14 @@ async def test_the_sweep_leaves_a_source_alone_that_is_being_shared(
     ages = RetentionAges(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
     job_id, other = await keep(storage), new_id()
     reached, go_on = threading.Event(), threading.Event()
-    write_file = durability.write_file
+    sync_together = durability.sync_together
 
-    def slow(path: Path, data: bytes) -> None:
+    def slow(*files: BinaryIO) -> None:
         reached.set()
         go_on.wait(10)
-        write_file(path, data)
+        sync_together(*files)
 
-    monkeypatch.setattr(arrivals, "write_file", slow)
+    monkeypatch.setattr(arrivals, "sync_together", slow)
     sharing = asyncio.create_task(storage.share(job_id, other, b"record"))
     await asyncio.to_thread(reached.wait, 10)
     grow_older(60)
