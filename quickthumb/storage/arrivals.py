@@ -142,16 +142,11 @@ class NewJob:
             file.flush()
             sync_together(*unsynced, file)
         sync(self._folder)
-        self._move()
-        sync(self._place.parent)
-
-    def _move(self) -> None:
-        try:
-            self._folder.rename(self._place)
-        except FileNotFoundError:
-            make_folder(self._place.parent, self._store.top)
-            self._folder.rename(self._place)
+        # Even if it exists: its creator may not have synced it yet.
+        make_folder(self._place.parent, self._store.top)
+        self._folder.rename(self._place)
         self._moved = True
+        sync(self._place.parent)
 
     def discard(self) -> None:
         """Removes the folder wherever it is. If `keep` failed after moving it, moves it back first, so that nobody ever
