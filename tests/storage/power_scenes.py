@@ -49,13 +49,17 @@ class Stage:
         self.promises.must(Identity(), identity)
         self.storage.expect(identity)
 
-    async def keep(self, job_id: str | None = None, *, source: bytes = b"source") -> str:
+    async def keep(self, job_id: str | None = None, *, source: bytes = b"source", to_disk_early: bool = False) -> str:
+        """Keeps a job. With `to_disk_early`, the disk has the first part of the source before the rest arrives."""
         job_id = job_id or new_id()
         thing, value = Upload(job_id), (RECORD, source, False)
         self.promises.may(thing, value)
         async with self.storage.receive(job_id) as arrival:
             for start in range(0, len(source), 7_000):
                 await arrival.write(source[start : start + 7_000])
+                if to_disk_early:
+                    async with arrival.written() as path:
+                        assert path.read_bytes() == source[: start + 7_000]
             await arrival.keep(RECORD)
             self.promises.must(thing, value)
         return job_id
@@ -90,9 +94,10 @@ class Stage:
 
 
 async def uploads(stage: Stage) -> None:
-    """Uploads one after the other, small and large, the last one into the folder of an earlier one."""
+    """Uploads one after the other, small, large and slow, the last one into the folder of an earlier one."""
     first = await stage.keep()
     await stage.keep(source=LARGE)
+    await stage.keep(source=LARGE, to_disk_early=True)
     await stage.keep(first[:3] + new_id()[3:])
 
 
