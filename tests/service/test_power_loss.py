@@ -20,7 +20,7 @@ from quickthumb.storage.layout import mail_record
 from tests.redis_fixtures import a_job
 from tests.storage.disk_log import Crash
 from tests.storage.disk_recorder import Recorder, recording
-from tests.storage.promises import put_on_disk
+from tests.storage.outage import put_on_disk
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
 AGES = RetentionAges(ended_seconds=86_400, source_seconds=86_400, unended_seconds=86_400, unfinished_seconds=3_600)

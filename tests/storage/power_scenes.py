@@ -1,96 +1,19 @@
-"""What is recorded before the power is lost: every change that a storage offers, with what it promises.
-
-A value that a thing may have from the beginning of a change on, it must have once the change has returned, if the
-change is promised to survive.
-"""
+"""What happens before the power is lost: every change that a storage offers, in good order and in bad."""
 
 import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from quickthumb.model.job import new_id
-from quickthumb.storage import FileStorage, RetentionAges
+from quickthumb.storage import RetentionAges
 from quickthumb.storage.errors import StorageUnavailable
-from quickthumb.storage.layout import mail_outcome, mail_record, outcome_key
-from tests.storage.disk_recorder import Recorder
-from tests.storage.promises import End, Identity, Promises, Small, Upload
-
-RECORD = b'{"id": "a record"}'
-# Longer than a few blocks.
-LARGE = bytes(range(256)) * 40
-RESULTS = {"thumbnail.jpg": b"small", "large.webp": LARGE}
-DONE, CANCELLED = b'{"status": "DONE"}', b'{"status": "CANCELLED"}'
-
-
-@dataclass
-class Stage:
-    """A storage whose changes are recorded, and what it has promised so far."""
-
-    recorder: Recorder
-    folder: Path
-    storage: FileStorage = field(init=False)
-    promises: Promises = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.storage = FileStorage(self.folder)
-        self.promises = Promises(self.recorder)
-
-    async def begin(self) -> None:
-        """Gives the store its identity, as every process does first."""
-        before = self.promises.now()
-        identity = await self.storage.identity()
-        self.promises.may(Identity(), identity, since=before)
-        self.promises.must(Identity(), identity)
-        self.storage.expect(identity)
-
-    async def keep(self, job_id: str | None = None, *, source: bytes = b"source", to_disk_early: bool = False) -> str:
-        """Keeps a job. With `to_disk_early`, the disk has the first part of the source before the rest arrives."""
-        job_id = job_id or new_id()
-        thing, value = Upload(job_id), (RECORD, source, False)
-        self.promises.may(thing, value)
-        async with self.storage.receive(job_id) as arrival:
-            for start in range(0, len(source), 7_000):
-                await arrival.write(source[start : start + 7_000])
-                if to_disk_early:
-                    async with arrival.written() as path:
-                        assert path.read_bytes() == source[: start + 7_000]
-            await arrival.keep(RECORD)
-            self.promises.must(thing, value)
-        return job_id
-
-    async def share(self, job_id: str, *, source: bytes = b"source") -> str:
-        thing, value = Upload(new_id()), (RECORD, source, False)
-        self.promises.may(thing, value)
-        assert await self.storage.share(job_id, thing.job_id, RECORD)
-        self.promises.must(thing, value)
-        return thing.job_id
-
-    async def conclude(self, job_id: str, outcome: bytes = DONE, results: dict[str, bytes] = RESULTS) -> bytes:
-        """Concludes the job if it was not; promises whichever outcome stands."""
-        thing = End(job_id, tuple(RESULTS))
-        values = [outcome, *(results.get(name) for name in thing.results)]
-        async with self.storage.workspace(job_id, new_id()) as workspace:
-            for name, data in results.items():
-                (workspace / name).write_bytes(data)
-            if await self.storage.find(outcome_key(job_id)) is None:
-                self.promises.may(thing, tuple(values))
-            standing = await self.storage.conclude(job_id, workspace, outcome)
-        if standing == outcome:
-            self.promises.must(thing, tuple(values))
-        return standing
-
-    async def put(self, key: str, data: bytes) -> bool:
-        if await self.storage.get(key) is None:
-            self.promises.may(Small(key), data)
-        created = await self.storage.put(key, data)
-        self.promises.must(Small(key), await self.storage.get(key))
-        return created
+from quickthumb.storage.layout import mail_outcome, mail_record
+from tests.storage.power_stage import CANCELLED, DONE, LARGE, RECORD, RESULTS, Stage, parts_of
+from tests.storage.promises import End, Small, Upload
 
 
 async def uploads(stage: Stage) -> None:
@@ -112,19 +35,17 @@ async def an_upload_into_a_folder_that_is_not_synced(stage: Stage) -> None:
     """Another process has just made the folder, and was killed before it could sync it."""
     await stage.keep()
     job_id = new_id()
-    (stage.folder / "uploads" / job_id[:3]).mkdir()
+    (stage.folder / "uploads" / job_id[:3]).mkdir(exist_ok=True)
     await stage.keep(job_id)
 
 
 async def an_upload_that_breaks_off(stage: Stage) -> None:
-    async def broken_off(job_id: str) -> None:
-        async with stage.storage.receive(job_id) as arrival:
-            await arrival.write(LARGE)
-            async with arrival.written() as path:
-                assert path.stat().st_size == len(LARGE)
-
-    stage.promises.may(Upload(new_id()), Upload.absent)
-    await broken_off(new_id())
+    thing = Upload(new_id())
+    stage.promises.must(thing, thing.absent)
+    async with stage.storage.receive(thing.job_id) as arrival:
+        await arrival.write(LARGE)
+        async with arrival.written() as path:
+            assert path.stat().st_size == len(LARGE)
 
 
 async def an_upload_that_cannot_be_synced(stage: Stage) -> None:
@@ -161,8 +82,8 @@ async def shared_sources(stage: Stage) -> None:
     stage.promises.start()
     other = await stage.share(job_id, source=LARGE)
     third = await stage.share(other, source=LARGE)
-    await remove(stage, job_id, LARGE)
-    await remove_source(stage, third, LARGE)
+    await stage.remove(job_id, LARGE)
+    await stage.remove_source(third)
     await stage.conclude(third)
 
 
@@ -183,10 +104,11 @@ async def two_ends(stage: Stage) -> None:
 
 
 async def an_end_in_a_folder_that_is_not_synced(stage: Stage) -> None:
+    """As with the upload."""
     await stage.conclude(await stage.keep())
     job_id = await stage.keep()
     stage.promises.start()
-    (stage.folder / "processed" / job_id[:3]).mkdir()
+    (stage.folder / "processed" / job_id[:3]).mkdir(exist_ok=True)
     await stage.conclude(job_id)
 
 
@@ -231,8 +153,8 @@ async def small_objects(stage: Stage) -> None:
     record, outcome = mail_record(mail_id), mail_outcome(mail_id)
     assert await stage.put(record, b"an email")
     assert await stage.put(outcome, b"sent")
-    await delete(stage, record)
-    await delete(stage, outcome)
+    await stage.delete(record)
+    await stage.delete(outcome)
     assert await stage.put(record, b"an email again")
 
 
@@ -243,6 +165,8 @@ async def a_small_object_that_is_there(stage: Stage) -> None:
 
 
 async def a_small_object_that_another_process_did_not_sync(stage: Stage) -> None:
+    """The process that made the object was killed before it synced any folder. Whoever is told that the object
+    exists can rely on it."""
     key = mail_record(new_id())
     path = stage.folder / key
     stage.promises.may(Small(key), b"an email")
@@ -261,9 +185,9 @@ async def removals(stage: Stage) -> None:
     waiting, ended = await stage.keep(), await stage.keep(source=LARGE)
     await stage.conclude(ended)
     stage.promises.start()
-    await remove(stage, waiting, b"source")
-    await remove_source(stage, ended, LARGE)
-    await remove(stage, ended, LARGE, end=(DONE, *RESULTS.values()))
+    await stage.remove(waiting, b"source")
+    await stage.remove_source(ended)
+    await stage.remove(ended, LARGE, end=(DONE, *RESULTS.values()))
 
 
 async def expiry(stage: Stage) -> None:
@@ -283,37 +207,6 @@ async def expiry(stage: Stage) -> None:
     stage.promises.may(Upload(unended), (None, b"source", True), (None, None, True))
     swept = await stage.storage.expire(RetentionAges(3 * day, day, 8 * day, day))
     assert (set(swept.job_ids), swept.sources) == ({ended, unended}, 1)
-
-
-async def remove(stage: Stage, job_id: str, *sources: bytes | None, end: tuple[Hashable, ...] | None = None) -> None:
-    """Removes a job that has one of these sources. Its record becomes a tombstone before anything else goes, and that
-    stays; the rest goes in any order, and may come back."""
-    thing = Upload(job_id)
-    gone = [(None, source, True) for source in (*sources, None)]
-    stage.promises.may(thing, *gone)
-    if end is not None:
-        stage.promises.may(End(job_id, tuple(RESULTS)), *parts_of(end))
-    await stage.storage.remove(job_id)
-    stage.promises.must(thing, *gone)
-
-
-def parts_of(values: tuple[Hashable, ...]) -> list[tuple[Hashable, ...]]:
-    """All combinations of these values and None."""
-    parts: list[tuple[Hashable, ...]] = [()]
-    for value in values:
-        parts = [(*part, one) for part in parts for one in (value, None)]
-    return parts
-
-
-async def remove_source(stage: Stage, job_id: str, source: bytes) -> None:
-    stage.promises.may(Upload(job_id), (RECORD, None, False))
-    await stage.storage.remove_source(job_id)
-
-
-async def delete(stage: Stage, key: str) -> None:
-    stage.promises.may(Small(key), None)
-    await stage.storage.delete(key)
-    stage.promises.must(Small(key), None)
 
 
 Scene = Callable[[Stage], Awaitable[None]]

@@ -12,11 +12,12 @@ from quickthumb.storage.layout import record_key, upload_folder
 from tests.storage.disk_log import Crash
 from tests.storage.disk_recorder import recording
 from tests.storage.jobs import keep
-from tests.storage.power_scenes import PLAIN_SCENES, SCENES, Scene, Stage
-from tests.storage.promises import SWEEP, Outage
+from tests.storage.outage import SWEEP, Outage
+from tests.storage.power_scenes import PLAIN_SCENES, SCENES, Scene
+from tests.storage.power_stage import Stage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
-TRIES = 6
+TRIES = 4
 # Syncs of folders whose content need not survive; making them costs nothing, since it happens once.
 NEEDLESS = frozenset({"data/uploads: .arriving", "data/processed: .making"})
 
