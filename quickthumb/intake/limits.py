@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, cast
 
 from quickthumb.config import IntakeLimits
 from quickthumb.intake.errors import TooManyBytes, UploadTimedOut
@@ -41,23 +42,63 @@ async def read_in_time(
 
     `idle_seconds` limits each wait for the client, not the time spent on a chunk; `total_seconds` limits both together.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + total_seconds
-    too_long = f"The upload took longer than {total_seconds:g} seconds."
-    stalled = f"The upload stalled: nothing arrived for {idle_seconds:g} seconds."
-    while True:
-        # Checked here too: a body that is always ready never lets the timeout fire.
-        if loop.time() > deadline:
-            raise UploadTimedOut(too_long)
-        idle_deadline = loop.time() + idle_seconds
-        timeout = asyncio.timeout_at(min(idle_deadline, deadline))
+    wait = _Wait(idle_seconds, total_seconds)
+    try:
+        while (chunk := await wait.for_next(body)) is not None:
+            yield chunk
+    finally:
+        wait.end()
+
+
+class _Wait:
+    """The waits for the chunks of one body, in one task.
+
+    One timer serves all of them, which looks now and then how long the present wait has lasted: to set and cancel a
+    timer for each chunk would cost more than to take the chunk.
+    """
+
+    def __init__(self, idle_seconds: float, total_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
+        self._idle_seconds = idle_seconds
+        self._total_seconds = total_seconds
+        self._ends_at = self._loop.time() + total_seconds
+        self._since: float | None = None
+        self._refusal: UploadTimedOut | None = None
+        self._timer = self._loop.call_at(min(self._loop.time() + idle_seconds, self._ends_at), self._look)
+
+    async def for_next(self, body: AsyncIterator[bytes]) -> bytes | None:
+        """The next chunk; None after the last. Raises UploadTimedOut."""
+        self._since = self._loop.time()
+        # Looked at here too: a body that is always ready never lets the timer run.
+        if self._since >= self._ends_at:
+            raise self._too_long()
+        cancelling = self._task.cancelling()
         try:
-            async with timeout:
-                chunk = await anext(body, None)
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise UploadTimedOut(stalled if idle_deadline < deadline else too_long) from None
-        if chunk is None:
-            return
-        yield chunk
+            return await anext(body, None)
+        except asyncio.CancelledError:
+            # Cancelled by this timer alone, and not by somebody else too?
+            if self._refusal is not None and self._task.uncancel() <= cancelling:
+                raise self._refusal from None
+            raise
+        finally:
+            self._since = None
+
+    def end(self) -> None:
+        """Stops the timer."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        idle_at = (now if self._since is None else self._since) + self._idle_seconds
+        if self._since is not None and now >= min(idle_at, self._ends_at):
+            self._refusal = self._stalled() if idle_at < self._ends_at else self._too_long()
+            self._task.cancel()
+        elif now < self._ends_at:
+            self._timer = self._loop.call_at(min(idle_at, self._ends_at), self._look)
+
+    def _stalled(self) -> UploadTimedOut:
+        return UploadTimedOut(f"The upload stalled: nothing arrived for {self._idle_seconds:g} seconds.")
+
+    def _too_long(self) -> UploadTimedOut:
+        return UploadTimedOut(f"The upload took longer than {self._total_seconds:g} seconds.")

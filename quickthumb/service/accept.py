@@ -19,7 +19,8 @@ from quickthumb.model.order import Order
 from quickthumb.model.source import Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
 from quickthumb.queue.jobs import JobStore
-from quickthumb.service.errors import KeyReused, QueueFull
+from quickthumb.service.capacity import Capacity
+from quickthumb.service.errors import KeyReused
 from quickthumb.service.tenancy import find_job, key_of_tenant
 from quickthumb.storage import Storage
 
@@ -39,7 +40,7 @@ class Acceptance:
         self._store = store
         self._storage = storage
         self._idempotency = idempotency
-        self._max_queued = max_queued
+        self._capacity = Capacity(store, storage, max_queued=max_queued)
         self._forgetting: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -48,15 +49,13 @@ class Acceptance:
 
         Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage and RequestInProgress.
         """
-        queued, _ = await asyncio.gather(self._store.probe(), self._storage.probe())
-        if queued >= self._max_queued:
-            raise QueueFull(f"{queued} jobs are already waiting.")
-        if idempotency_key is None:
-            yield Admission(self, caller)
-            return
-        key = key_of_tenant(caller, idempotency_key)
-        async with self._idempotency.claimed(key) as used:
-            yield Admission(self, caller, key, used)
+        async with self._capacity.checked():
+            if idempotency_key is None:
+                yield Admission(self, caller)
+                return
+            key = key_of_tenant(caller, idempotency_key)
+            async with self._idempotency.claimed(key) as used:
+                yield Admission(self, caller, key, used)
 
     async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
         """The job that an earlier request with the same key made. Raises KeyReused if the requests are not the same."""
@@ -68,6 +67,7 @@ class Acceptance:
         """Queues a job that the storage keeps. If that fails, removes the job from the storage and from Redis."""
         try:
             await self._store.add(job, use, is_large=is_large)
+            self._capacity.added()
         except BaseException:
             # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
             # process dies before it can tell Redis, the tombstone that `remove` leaves tells the worker.
@@ -124,12 +124,11 @@ class Admission:
             source=source,
             order=order.written(),
         )
-        fingerprint = _fingerprint(job)
-        if self._used is not None:
-            return await self._acceptance.first_job(self._caller, self._used, fingerprint)
+        use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job))
+        if use is not None and self._used is not None:
+            return await self._acceptance.first_job(self._caller, self._used, use.fingerprint)
         logs.mark(job_id=job_id)
         await keep(job.record())
-        use = None if self._key is None else IdempotencyRecord(self._key, job.id, fingerprint)
         await self._acceptance.queue(job, use, is_large=is_large)
         return job
 

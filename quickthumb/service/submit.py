@@ -18,6 +18,9 @@ from quickthumb.model.output import Output
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 
+# Fields of more characters than this are not remembered.
+MOST_REMEMBERED = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -58,6 +61,8 @@ class Submission:
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
+        # Most uploads ask for what others have asked for already.
+        self._known_order = lru_cache(maxsize=256)(self._parse)
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. When this returns, the job is in the storage and in the queue.
@@ -86,7 +91,10 @@ class Submission:
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
             return self._order_kind(outputs=self.presets[upload.preset])
-        given = [*upload.parameters, *((field.name, field.value) for field in fields)]
+        given = (*upload.parameters, *((field.name, field.value) for field in fields))
+        return self._known_order(given) if _is_short_text(given) else self._parse(given)
+
+    def _parse(self, given: tuple[tuple[str, Any], ...]) -> Order:
         return self._order_kind.parse(given, self.presets, self._limits.max_outputs)
 
     def _check_early(self, order: Order, check: CheckHeader, header: Header) -> None:
@@ -100,6 +108,12 @@ class Submission:
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
         return cost.is_large(needed_bytes)
+
+
+def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:
+    """Whether these fields may be remembered. JSON values that are not text may be equal though they mean different
+    things, as 1 and true."""
+    return all(isinstance(value, str) and len(name) + len(value) <= MOST_REMEMBERED for name, value in given)
 
 
 @lru_cache(maxsize=256)
