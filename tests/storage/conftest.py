@@ -33,13 +33,14 @@ def left(folder: Path) -> Left:
 
 @pytest.fixture
 def break_it(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """Makes every fsync fail with an errno."""
+    """Makes every sync fail with an errno."""
 
     def break_it(number: int) -> None:
-        def fsync(_: int) -> None:
+        def fails(_: int) -> None:
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr(os, "fsync", fsync)
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, fails, raising=False)
 
     return break_it
 
