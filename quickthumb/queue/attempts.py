@@ -1,7 +1,9 @@
 """Attempts at items of any kind: workers claim, renew and settle them, each in one round trip."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from redis.asyncio import Redis
@@ -22,12 +24,13 @@ class NoAttempt(Enum):
     UNKNOWN = "it is unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """One attempt at an item. Only the holder of its token can renew or settle it, while the attempt runs.
 
     `number` counts all attempts at the item, `strike` only those for which the item itself may be to blame; both
-    include this attempt. `fields` is the item's record at the time of the claim.
+    include this attempt. `fields` is the item's record at the time of the claim. `confirmed_at` is the moment of the
+    monotonic clock at which the claim, or the latest renewal, was sent: the lease lasts at least from then on.
     """
 
     kind: Kind
@@ -36,6 +39,12 @@ class Attempt:
     number: int
     strike: int
     fields: Mapping[bytes, bytes]
+    confirmed_at: float = field(default=-math.inf, compare=False)
+
+    def was_confirmed_within(self, seconds: float) -> bool:
+        """Whether Redis granted or renewed the lease within the last `seconds`. No round trip: a process that was
+        stopped meanwhile sees that it is late."""
+        return time.monotonic() - self.confirmed_at < seconds
 
     @property
     def troubles(self) -> int:
@@ -65,6 +74,7 @@ class Attempts:
 
         An item that has ended or is unknown cannot be claimed, and is taken out of the queue.
         """
+        asked_at = time.monotonic()
         async with translated():
             number, *more = await self._claim(
                 self._keys.places(kind, item_id),
@@ -76,19 +86,25 @@ class Attempts:
         if not more:
             return NoAttempt.ENDED if number == 0 else NoAttempt.UNKNOWN
         strike, fields = more
-        return Attempt(kind, item_id, token, number, strike, dict(zip(fields[::2], fields[1::2], strict=True)))
+        record = dict(zip(fields[::2], fields[1::2], strict=True))
+        return Attempt(kind, item_id, token, number, strike, record, asked_at)
 
     async def renew(self, attempts: Sequence[Attempt], *, lease_seconds: float) -> frozenset[str]:
         """Renews the leases of attempts, to `lease_seconds` from now. Returns the tokens whose lease is lost."""
         if not attempts:
             return frozenset()
+        asked_at = time.monotonic()
         async with translated():
             lost = await self._renew(
                 places=[place for attempt in attempts for place in self._held(attempt)],
                 lease_ms=int(lease_seconds * 1000),
                 tokens=[attempt.token for attempt in attempts],
             )
-        return frozenset(token.decode() for token in lost)
+        lost_tokens = frozenset(token.decode() for token in lost)
+        for attempt in attempts:
+            if attempt.token not in lost_tokens:
+                attempt.confirmed_at = asked_at
+        return lost_tokens
 
     async def settle(
         self,

@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class _Call:
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[Any]"
     timer: asyncio.TimerHandle | None = None
+    begun_at: float | None = None  # by the monotonic clock, once a thread has begun with it
     is_abandoned: bool = False
 
     def settle(self, result: object, error: BaseException | None = None) -> None:
@@ -115,15 +117,14 @@ class DaemonThreads:
         self._when_all_are_abandoned = when_all_are_abandoned
         self._lanes: Lanes[_Call] = Lanes(count)
         self._numbers = counting(1)
-        self._waiting: set[_Call] = set()
-        self._running: set[_Call] = set()
+        self._calls: set[_Call] = set()  # those that wait, and those whose thread has not ended
         for _ in range(self._lanes.threads):
             self._start_thread()
 
     @property
     def abandoned(self) -> int:
         """How many threads are abandoned."""
-        return sum(call.is_abandoned for call in self._running)
+        return sum(call.is_abandoned for call in self._calls)
 
     @property
     def all_abandoned(self) -> bool:
@@ -132,7 +133,7 @@ class DaemonThreads:
     @property
     def busy(self) -> int:
         """How many threads are working, including abandoned ones."""
-        return len(self._running)
+        return sum(call.begun_at is not None for call in self._calls)
 
     async def run(
         self,
@@ -152,16 +153,16 @@ class DaemonThreads:
         """
         loop = asyncio.get_running_loop()
         call = _Call(work, seconds, is_large, share, stop or Stop(), loop, loop.create_future())
-        self._waiting.add(call)
         if self.all_abandoned:
-            self._turn_away(call)
-        else:
-            self._lanes.put(call)
+            call.release()
+            raise _all_stuck()
+        self._calls.add(call)
+        call.timer = loop.call_later(seconds, self._look_at, call)
+        self._lanes.put(call)
         try:
             answer: T = await call.answer
         except asyncio.CancelledError:
-            if self._lanes.withdraw(call):
-                self._turn_away(call)
+            self._withdraw(call)
             raise
         finally:
             call.stop.ask()  # from here on nobody waits for the work
@@ -185,52 +186,60 @@ class DaemonThreads:
             del call  # or the idle thread would keep the pictures alive
 
     def _do(self, call: _Call) -> None:
-        tell = call.loop.call_soon_threadsafe
-        if call.answer.done():
-            tell(self._turn_away, call)
-            return
-        tell(self._has_begun, call)
-        try:
-            result = call.work()
-        except BaseException as error:  # all of them are for the caller
-            tell(self._has_ended, call, None, error)
-        else:
-            tell(self._has_ended, call, result, None)
-
-    def _has_begun(self, call: _Call) -> None:
-        self._waiting.discard(call)
-        self._running.add(call)
-        call.timer = call.loop.call_later(call.seconds, self._is_overdue, call)
+        result, failure = None, None
+        if not call.answer.done():
+            call.begun_at = time.monotonic()
+            try:
+                result = call.work()
+            except BaseException as error:  # all of them are for the caller
+                failure = error
+        call.loop.call_soon_threadsafe(self._has_ended, call, result, failure)
 
     def _has_ended(self, call: _Call, result: object, error: BaseException | None) -> None:
-        self._running.discard(call)
-        if call.timer is not None:
-            call.timer.cancel()
         if call.is_abandoned:
             log.warning("an abandoned thread finished")
-        call.release()
+        self._forget(call)
         call.settle(result, error)
 
-    def _is_overdue(self, call: _Call) -> None:
-        if not self._lanes.abandon(call):
-            return
+    def _look_at(self, call: _Call) -> None:
+        """Abandons a call's thread if its time is up. A call that has not begun yet has all its time left."""
+        left_seconds = call.seconds
+        if call.begun_at is not None:
+            left_seconds -= time.monotonic() - call.begun_at
+        if left_seconds > 0:
+            call.timer = call.loop.call_later(left_seconds, self._look_at, call)
+        elif self._lanes.abandon(call):
+            self._abandon(call)
+
+    def _abandon(self, call: _Call) -> None:
         call.is_abandoned = True
-        self._start_thread()
         log.error("abandoned a thread after %g s; %d of %d are abandoned", call.seconds, self.abandoned, self.count)
         if call.share is not None:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())
-        if self.all_abandoned:
-            # A large call that took the place of an abandoned one would hold up the end of the worker.
-            for other in [*self._waiting, *(running for running in self._running if running.is_large)]:
-                self._turn_away(other)
-            self._when_all_are_abandoned()
+        if not self.all_abandoned:
+            self._start_thread()
+            return
+        # A large call that took the place of an abandoned one would hold up the end of the worker.
+        for other in [other for other in self._calls if other.is_large or other.begun_at is None]:
+            self._withdraw(other)
+            other.settle(None, _all_stuck())
+        self._when_all_are_abandoned()
 
-    def _turn_away(self, call: _Call) -> None:
-        if call in self._waiting:
-            self._waiting.discard(call)
-            call.release()
-        call.settle(None, NotServing("All threads of this worker are stuck on images that never finish."))
+    def _withdraw(self, call: _Call) -> None:
+        """Takes a call back if no thread has it yet."""
+        if self._lanes.withdraw(call):
+            self._forget(call)
+
+    def _forget(self, call: _Call) -> None:
+        self._calls.discard(call)
+        if call.timer is not None:
+            call.timer.cancel()
+        call.release()
+
+
+def _all_stuck() -> NotServing:
+    return NotServing("All threads of this worker are stuck on images that never finish.")
 
 
 def available_cores(quota: Path = CGROUP_QUOTA) -> int:

@@ -47,6 +47,15 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What an attempt at a job begins with. `folder` is an empty workspace; None if the job has no record or has
+    ended."""
+
+    kept: Kept
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionAges:
     """Retention times in seconds: of a job and of its source, both counted from the job's end; of a job that never
     ends, counted from its acceptance; and of uploads and workspaces that were never finished."""
@@ -170,8 +179,12 @@ class Storage(Protocol):
     def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
         """An empty local folder for the results of one attempt. It is removed when the block ends."""
 
+    def work_on(self, job_id: str, token: str) -> AbstractAsyncContextManager[Work]:
+        """Does what `look_up` does and, if there is work to do, what `workspace` does, in one call."""
+
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        """Stores the files of a workspace as the job's results together with the outcome, all or nothing.
+        """Stores the files of a workspace as the job's results together with the outcome, all or nothing. The workspace
+        is used up, unless this fails.
 
         A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
         that is stored now. Once this returns, that outcome survives a crash of the machine.

@@ -7,21 +7,21 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, objects, removal, sweeping
 from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
-from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
+from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
     make_folder,
     open_folder,
     sync,
+    sync_together,
     to_its_end,
     translated,
-    write_file,
 )
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
 from quickthumb.storage.identity import StoreFile
@@ -69,6 +69,7 @@ class FileStorage:
         self._room = Room(self._arriving, min_free_bytes)
         self._memory = Memory(memory_bytes)
         self._making = folder / PROCESSED / MAKING
+        self._workspaces: set[Path] = set()  # those that exist
 
     @property
     def place(self) -> str:
@@ -182,15 +183,44 @@ class FileStorage:
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
         folder = self._making / f"{job_id}.{token}"
-        try:
-            await self._change(open_folder, folder, self._store.top)
+        async with self._removed_at_end(folder):
+            await self._change(self._make_workspace, folder)
             yield folder
+
+    @asynccontextmanager
+    async def work_on(self, job_id: str, token: str) -> AsyncIterator[Work]:
+        folder = self._making / f"{job_id}.{token}"
+        async with self._removed_at_end(folder):
+            yield await self._change(self._begin, job_id, folder)
+
+    def _begin(self, job_id: str, folder: Path) -> Work:
+        kept = self._look_up(job_id)
+        if kept.record is None or kept.outcome is not None:
+            return Work(kept, None)
+        self._make_workspace(folder)
+        return Work(kept, folder)
+
+    def _make_workspace(self, folder: Path) -> None:
+        open_folder(folder, self._store.top)
+        self._workspaces.add(folder)
+
+    @asynccontextmanager
+    async def _removed_at_end(self, workspace: Path) -> AsyncIterator[None]:
+        """Removes a workspace when the block ends, if it is still there."""
+        try:
+            yield
         finally:
-            await to_its_end(shutil.rmtree, folder, ignore_errors=True)
+            if workspace in self._workspaces:
+                self._workspaces.discard(workspace)
+                await to_its_end(shutil.rmtree, workspace, ignore_errors=True)
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        place = self._folder / result_folder(job_id)
-        return await self._change(_conclude, place, workspace, outcome, self._store.top)
+        return await self._change(self._conclude, self._folder / result_folder(job_id), workspace, outcome)
+
+    def _conclude(self, place: Path, workspace: Path, outcome: bytes) -> bytes:
+        standing = _conclude(place, workspace, outcome, self._store.top)
+        self._workspaces.discard(workspace)
+        return standing
 
     async def reopen(self, job_id: str, outcome: bytes) -> bool:
         place = self._folder / result_folder(job_id)
@@ -237,14 +267,19 @@ class FileStorage:
 
 
 def _conclude(place: Path, workspace: Path, outcome: bytes, top: Path | None) -> bytes:
-    for file in workspace.iterdir():
-        sync(file)
-    write_file(workspace / OUTCOME, outcome)
+    with ExitStack() as stack:
+        files = [stack.enter_context(file.open("rb", buffering=0)) for file in workspace.iterdir()]
+        written = stack.enter_context((workspace / OUTCOME).open("xb"))
+        written.write(outcome)
+        written.flush()
+        sync_together(*files, written)
     sync(workspace)
     make_folder(place.parent, top)
     standing = _put_or_read(place, workspace, outcome)
     # Even if an outcome was there already: the process that stored it may have died before it synced the folder.
     sync(place.parent)
+    if standing is not outcome:
+        shutil.rmtree(workspace, ignore_errors=True)
     return standing
 
 

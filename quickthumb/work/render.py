@@ -1,7 +1,7 @@
 """The handler that renders jobs: it makes the ordered outputs from a source."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,11 +10,10 @@ from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
-from quickthumb.model.source import Source
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
-from quickthumb.storage import Kept, Storage
+from quickthumb.storage import Kept, Storage, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
@@ -22,6 +21,10 @@ from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, fa
 
 # The field of a job's hash that says how many bytes its results need, once they did not fit on the disk.
 NEEDED_BYTES = "needed_bytes"
+
+# The lease is not renewed before results are put in place if it was confirmed within this share of its length: the rest
+# is more than enough to sync them. Before a job fails, it always is: anyone's results are the same, but not a failure.
+CONFIRMED_SHARE = 1 / 3
 
 # Renders outputs from a source into a folder, off the event loop. Raises JobTimedOut when that takes too long.
 Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
@@ -67,36 +70,32 @@ class RenderHandler:
         self._removes_source = removes_source
 
     async def run(self, attempt: Attempt) -> Verdict:
-        kept = await self._look_up(attempt)
-        if kept.record is None:
-            return unseen(attempt, self._storage.place, await self._storage.find_identity())
-        job = Job.from_record(kept.record)
-        if kept.outcome is not None:
-            return await self._ended(job, kept.outcome)
-        try:
-            return await self._ended(job, await self._rendered(attempt, job, kept))
-        except JobTimedOut as error:
-            # Other jobs may have slowed down the first attempt. In the sandbox, only the picture itself is to blame.
-            if attempt.strike > 1:
-                raise
-            return Snooze(blameless=False, error=error)
-        except DiskFull as error:
-            if not isinstance(error.__cause__, NoRoom):
-                raise
-            needed = {NEEDED_BYTES: str(error.__cause__.needed_bytes)}
-            return Snooze(blameless=True, error=error, fields=needed, is_cheap_again=True)
+        async with self._begun(attempt) as (job, work):
+            if job is None:
+                return unseen(attempt, self._storage.place, await self._storage.find_identity())
+            if work.folder is None:
+                return await self._ended(job, _stored(work.kept))
+            try:
+                return await self._ended(job, await self._rendered(attempt, job, work.kept, work.folder))
+            except JobTimedOut as error:
+                # Other jobs may have slowed down the first attempt. In the sandbox, only the picture is to blame.
+                if attempt.strike > 1:
+                    raise
+                return Snooze(blameless=False, error=error)
+            except DiskFull as error:
+                if not isinstance(error.__cause__, NoRoom):
+                    raise
+                needed = {NEEDED_BYTES: str(error.__cause__.needed_bytes)}
+                return Snooze(blameless=True, error=error, fields=needed, is_cheap_again=True)
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
-        kept = await self._look_up(attempt)
-        if kept.record is None:
-            return failed_in_redis(error)
-        job = Job.from_record(kept.record)
-        if kept.outcome is not None:
-            return await self._ended(job, kept.outcome)
-        outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure_of(error))
-        async with self._storage.workspace(job.id, attempt.token) as folder:
-            standing = await self._conclude(attempt, folder, outcome)
-        return await self._ended(job, standing)
+        async with self._begun(attempt) as (job, work):
+            if job is None:
+                return failed_in_redis(error)
+            if work.folder is None:
+                return await self._ended(job, _stored(work.kept))
+            outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure_of(error))
+            return await self._ended(job, await self._conclude(attempt, work.folder, outcome))
 
     async def abandoned(self, attempt: Attempt) -> None:
         # If the job was removed while its results were put in place, remove the results, too. A job that was lost only
@@ -104,15 +103,20 @@ class RenderHandler:
         if await self._storage.was_removed(attempt.id):
             await self._storage.remove(attempt.id)
 
-    async def _look_up(self, attempt: Attempt) -> Kept:
-        """What the storage has of the job. If the job was removed, has Redis forget it and raises LeaseLost."""
-        kept = await self._storage.look_up(attempt.id)
-        if kept.record is None and await self._storage.was_removed(attempt.id):
-            await self._jobs.remove(attempt.id)
-            raise LeaseLost
-        return kept
+    @contextlib.asynccontextmanager
+    async def _begun(self, attempt: Attempt) -> AsyncIterator[tuple[Job | None, Work]]:
+        """The job, None without a record, and what the storage has of it. If the job was removed, has Redis forget it
+        and raises LeaseLost."""
+        async with self._storage.work_on(attempt.id, attempt.token) as work:
+            if work.kept.record is not None:
+                yield Job.from_record(work.kept.record), work
+                return
+            if await self._storage.was_removed(attempt.id):
+                await self._jobs.remove(attempt.id)
+                raise LeaseLost
+            yield None, work
 
-    async def _rendered(self, attempt: Attempt, job: Job, kept: Kept) -> bytes:
+    async def _rendered(self, attempt: Attempt, job: Job, kept: Kept, folder: Path) -> Outcome:
         """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
         cancellation may have stored first."""
         source = kept.source
@@ -124,25 +128,31 @@ class RenderHandler:
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         is_confined = attempt.strike > 1 or job.source.format in self._confined_formats
         render = self._confined if is_confined else self._render
-        async with self._storage.workspace(job.id, attempt.token) as folder:
-            # A full disk is not the image's fault, and neither is a source that is just being removed.
-            with _machine_errors_translated(folder):
-                async with self._storage.local(source) as path:
-                    rendering = await render(path, outputs, folder)
-            return await self._conclude(attempt, folder, _done(job, rendering))
+        # A full disk is not the image's fault, and neither is a source that is just being removed.
+        with _machine_errors_translated(folder):
+            async with self._storage.local(source) as path:
+                rendering = await render(path, outputs, folder)
+        return await self._conclude(attempt, folder, _done(job, rendering))
 
-    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> bytes:
-        if await self._attempts.renew([attempt], lease_seconds=self._lease_seconds):
+    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> Outcome:
+        """Puts the results in place, with the outcome. Returns the stored outcome. Raises LeaseLost.
+
+        A lease that was confirmed just now has not lapsed, so nobody else makes an attempt. The job may have been
+        cancelled or removed all the same: the first outcome stands, and `abandoned` removes what came too late.
+        """
+        is_certain = outcome.error is None and attempt.was_confirmed_within(self._lease_seconds * CONFIRMED_SHARE)
+        if not is_certain and await self._attempts.renew([attempt], lease_seconds=self._lease_seconds):
             raise LeaseLost
-        return await self._storage.conclude(attempt.id, folder, outcome.model_dump_json().encode())
+        written = outcome.model_dump_json().encode()
+        standing = await self._storage.conclude(attempt.id, folder, written)
+        return outcome if standing == written else Outcome.model_validate_json(standing)
 
-    async def _ended(self, job: Job, standing: bytes) -> Verdict:
+    async def _ended(self, job: Job, outcome: Outcome) -> Verdict:
         """The verdict for the outcome in the storage."""
         if self._removes_source:
             # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
             with contextlib.suppress(StorageUnavailable, WrongStorage):
                 await self._storage.remove_source(job.id)
-        outcome = Outcome.model_validate_json(standing)
         fields = ending_of(outcome)
         if outcome.error is not None:
             return Failed(fields, outcome.error)
@@ -150,6 +160,11 @@ class RenderHandler:
             return Cancelled(fields)
         files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
         return Done(fields, f"image resized and saved: {files}")
+
+
+def _stored(kept: Kept) -> Outcome:
+    assert kept.outcome is not None  # noqa: S101 - a job without an outcome has work to do
+    return Outcome.model_validate_json(kept.outcome)
 
 
 @contextlib.contextmanager
@@ -167,6 +182,6 @@ def _machine_errors_translated(folder: Path) -> Iterator[None]:
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:
-    source = Source.model_validate({**job.source.model_dump(), **asdict(rendering.facts)})
+    source = job.source.model_copy(update=asdict(rendering.facts))
     results = tuple(Result(**asdict(made)) for made in rendering.made)
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

@@ -96,6 +96,25 @@ class StorageContract(BlobContract, SharingContract):
         assert not first.exists()
         assert left() == []
 
+    async def test_work_begins_with_what_is_kept_and_a_workspace(self, storage: Storage, left: Left) -> None:
+        job_id = await keep(storage)
+        before = left()
+        async with storage.work_on(job_id, "token") as work:
+            assert work.kept == await storage.look_up(job_id)
+            assert work.folder is not None
+            assert list(work.folder.iterdir()) == []
+            (work.folder / "a.jpg").write_bytes(b"a")
+        assert left() == before
+
+    async def test_there_is_no_work_without_a_record_or_after_the_end(self, storage: Storage, left: Left) -> None:
+        ended = await keep(storage)
+        await end(storage, ended, {"a.jpg": b"a"}, b"DONE")
+        before = left()
+        for job_id in (ended, new_id()):
+            async with storage.work_on(job_id, "token") as work:
+                assert (work.kept, work.folder) == (await storage.look_up(job_id), None)
+                assert left() == before
+
     async def test_results_are_there_with_the_outcome_and_not_before(self, storage: Storage) -> None:
         job_id = await keep(storage)
         async with storage.workspace(job_id, "token") as folder:

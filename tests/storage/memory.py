@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport
+from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import BlobGone, WrongStorage
 from quickthumb.storage.layout import (
@@ -194,6 +194,15 @@ class MemoryStorage:
                 yield folder
             finally:
                 self.making.remove(folder)
+
+    @asynccontextmanager
+    async def work_on(self, job_id: str, token: str) -> AsyncIterator[Work]:
+        kept = await self.look_up(job_id)
+        if kept.record is None or kept.outcome is not None:
+            yield Work(kept, None)
+            return
+        async with self.workspace(job_id, token) as folder:
+            yield Work(kept, folder)
 
     async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
         self.take_write()

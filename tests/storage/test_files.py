@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -76,15 +77,15 @@ async def test_an_attempt_that_is_cancelled_while_it_ends_never_ends_half(
     storage: FileStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached, go_on = threading.Event(), threading.Event()
-    write_file = durability.write_file
+    sync_together = durability.sync_together
 
-    def slow(path: Path, data: bytes) -> None:
+    def slow(*files: BinaryIO) -> None:
         reached.set()
         go_on.wait(10)
-        write_file(path, data)
+        sync_together(*files)
 
     job_id = await keep(storage)
-    monkeypatch.setattr(files, "write_file", slow)
+    monkeypatch.setattr(files, "sync_together", slow)
     task = asyncio.create_task(end(storage, job_id, {"a.jpg": b"a"}, b"DONE"))
     await asyncio.to_thread(reached.wait, 10)
     task.cancel()

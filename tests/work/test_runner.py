@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from redis.asyncio import Redis
@@ -19,14 +19,14 @@ from quickthumb.imaging.files import NoRoom
 from quickthumb.model.errors import BrokenImage, NotServing
 from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
-from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
 from quickthumb.storage import FileStorage, Kept
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from quickthumb.storage.layout import record_key
-from quickthumb.work import trouble
+from quickthumb.work import render, trouble
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.life import background, heartbeat
@@ -287,10 +287,10 @@ async def test_a_worker_that_stops_is_no_trouble(worker_of: WorkerOf, store: Job
 async def test_a_job_whose_files_cannot_even_be_read_ends_in_redis(
     worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unreadable(_: str) -> Kept:
+    def unreadable(*_: str) -> NoReturn:
         raise StorageUnavailable("The disk has a bad block.")
 
-    monkeypatch.setattr(storage, "look_up", unreadable)
+    monkeypatch.setattr(storage, "work_on", unreadable)
     worker = worker_of(draw, limits=TroubleLimits(seconds=3600, attempts=2))
     await worker.pause_seconds(job.id)
     await worker.run(job.id)
@@ -332,11 +332,11 @@ async def test_a_job_whose_results_did_not_fit_is_rendered_again_only_once_there
 async def test_a_storage_that_is_away_is_not_held_against_the_job(
     worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(_: str) -> Kept:
+    def away(*_: str) -> NoReturn:
         raise StorageUnavailable("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "look_up", away)
+        patch.setattr(storage, "work_on", away)
         for _ in range(MAX_ATTEMPTS + 2):
             await worker_of(draw).pause_seconds(job.id)
             assert (await found(store, job)).status is Status.WAITING
@@ -439,8 +439,15 @@ async def half_done(worker_of: WorkerOf, job: Job) -> AsyncIterator[tuple[Held, 
 
 
 async def test_an_attempt_that_was_taken_over_leaves_everything_alone(
-    worker_of: WorkerOf, store: JobStore, attempts: Attempts, redis: Redis, job: Job, folder: Path
+    worker_of: WorkerOf,
+    store: JobStore,
+    attempts: Attempts,
+    redis: Redis,
+    job: Job,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(render, "CONFIRMED_SHARE", 0)  # as after the time in which a lease lapses
     async with half_done(worker_of, job) as (held, task):
         other = await claimed(attempts, job.id, lease_seconds=30)
         before = await redis.hgetall(KEYS.record(JOB, job.id))  # type: ignore[misc]
@@ -471,6 +478,97 @@ def _taken_over_while_failing(attempts: Attempts, job: Job, error: Exception) ->
         raise error
 
     return render
+
+
+class Renewals:
+    """Counts the renewals that a pool of attempts is asked for."""
+
+    def __init__(self, attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self._renew = attempts.renew
+        monkeypatch.setattr(attempts, "renew", self)
+
+    async def __call__(self, running: Sequence[Attempt], *, lease_seconds: float) -> frozenset[str]:
+        self.count += 1
+        return await self._renew(running, lease_seconds=lease_seconds)
+
+
+@pytest.mark.parametrize(
+    ("confirmed_share", "made", "renewals"),
+    [(1 / 3, draw, 0), (0, draw, 1), (1 / 3, failing(BrokenImage("broken")), 1)],
+)
+async def test_a_lease_is_renewed_before_the_end_unless_it_is_fresh_and_there_are_results(
+    worker_of: WorkerOf,
+    attempts: Attempts,
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+    confirmed_share: float,
+    made: Render,
+    renewals: int,
+) -> None:
+    monkeypatch.setattr(render, "CONFIRMED_SHARE", confirmed_share)
+    counted = Renewals(attempts, monkeypatch)
+    await worker_of(made).run(job.id)
+    assert counted.count == renewals
+
+
+async def test_a_job_that_is_cancelled_while_it_runs_stays_cancelled_without_results(
+    worker_of: WorkerOf,
+    store: JobStore,
+    attempts: Attempts,
+    storage: FileStorage,
+    job: Job,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = Renewals(attempts, monkeypatch)
+    async with half_done(worker_of, job) as (held, task):
+        await cancelled_by_a_user(store, storage, job)
+        held.go_on.set()
+        with pytest.raises(LeaseLost):
+            await task
+    assert counted.count == 0
+    assert (await found(store, job)).status is Status.CANCELLED
+    assert results(folder) == [f"{job.id[:3]}/{job.id}/outcome.json"]
+
+
+async def test_the_storage_is_visited_twice_for_a_job(
+    worker_of: WorkerOf, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each visit is a hop to a thread and back: to begin, and to put the results in place."""
+    loop, hops = asyncio.get_running_loop(), 0
+    run_in_executor = loop.run_in_executor
+
+    def counting(*args: Any) -> Any:
+        nonlocal hops
+        hops += 1
+        return run_in_executor(*args)
+
+    monkeypatch.setattr(loop, "run_in_executor", counting)
+    await worker_of(draw).run(job.id)
+    assert hops == 2
+    assert len(results(folder)) == 2
+
+
+async def test_what_redis_is_told_is_what_the_storage_keeps(
+    worker_of: WorkerOf, store: JobStore, storage: FileStorage, job: Job
+) -> None:
+    await worker_of(draw).run(job.id)
+    kept = (await storage.look_up(job.id)).outcome
+    assert kept is not None
+    outcome, done = Outcome.model_validate_json(kept), await found(store, job)
+    assert (done.source, done.results) == (outcome.source, outcome.results)
+    assert outcome.source.model_dump() == {
+        **job.source.model_dump(),
+        "width": 300,
+        "height": 400,
+        "frames": 1,
+        "has_alpha": False,
+        "dominant_color": "#ffffff",
+        "thumbhash": "",
+        "hdr": None,
+        "provenance": None,
+    }
 
 
 async def test_a_job_that_is_removed_while_it_runs_leaves_no_files(
