@@ -124,19 +124,21 @@ def make_folder(path: Path, top: Path | None = None) -> None:
     """Creates a folder and its parents so that they survive a crash. Raises FileNotFoundError rather than create `top`:
     a data folder that is gone must not come back empty.
 
-    Below `top`, a folder that exists already is synced too, once: its creator may have died before syncing it.
+    Below `top`, folders that exist already are synced too, once: their creator may have died before syncing them.
     """
-    if path.is_dir():
-        if top is None or path == top or path in _lasting:
-            return
-    elif path == top:
+    exists = path.is_dir()
+    if exists and (top is None or path == top or path in _lasting):
+        return
+    if path == top:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     make_folder(path.parent, top)
     path.mkdir(exist_ok=True)
+    # One sync is enough for all the folders that a process finds.
+    synced = [*path.parent.iterdir()] if exists else [path]
     sync(path.parent)
     if len(_lasting) >= MOST_LASTING:
         _lasting.clear()
-    _lasting.add(path)
+    _lasting.update(synced)
 
 
 def open_folder(path: Path, top: Path | None = None) -> None:
