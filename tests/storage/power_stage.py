@@ -5,13 +5,13 @@ change is promised to survive.
 """
 
 from collections.abc import Hashable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage
-from quickthumb.storage.layout import outcome_key
 from tests.storage.disk_recorder import Recorder
 from tests.storage.promises import End, Identity, Promises, Small, Upload
 
@@ -69,10 +69,14 @@ class Stage:
         """Concludes the job if it was not; promises whichever outcome stands."""
         thing = End(job_id, tuple(RESULTS))
         values = [outcome, *(results.get(name) for name in thing.results)]
-        async with self.storage.workspace(job_id, new_id()) as workspace:
+        async with AsyncExitStack() as stack:
+            work = await stack.enter_async_context(self.storage.work_on(job_id, new_id()))
+            workspace = work.folder
+            if workspace is None:  # the job has ended, but a late attempt is under way all the same
+                workspace = await stack.enter_async_context(self.storage.workspace(job_id, new_id()))
             for name, data in results.items():
                 (workspace / name).write_bytes(data)
-            if await self.storage.find(outcome_key(job_id)) is None:
+            if work.kept.outcome is None:
                 self.promises.may(thing, tuple(values))
             standing = await self.storage.conclude(job_id, workspace, outcome)
         if standing == outcome:
