@@ -55,12 +55,11 @@ class InThisThread(ThreadPoolExecutor):
 class Outage:
     """Loses the power at every moment of a log, in several ways, and looks at what is left, in `place`."""
 
-    def __init__(self, log: Log, promises: Promises, place: Path, *, tries: int, seed: int = 1) -> None:
+    def __init__(self, log: Log, promises: Promises, place: Path, *, tries: int) -> None:
         self._log = log
         self._promises = promises
         self._place = place
         self._tries = tries
-        self._seed = seed
         self._checked: set[tuple[frozenset[tuple[str, bytes | None]], Hashable]] = set()
 
     async def is_needed(self, sync: int) -> bool:
@@ -83,7 +82,7 @@ class Outage:
         return None
 
     def _states(self, ignored: frozenset[int]) -> Iterator[tuple[int, State]]:
-        chance = random.Random(self._seed)
+        chance = random.Random(1)
         for moment in range(self._promises.first, len(self._log.steps) + 1):
             for state in Crash(self._log, moment, ignored).states(chance, self._tries):
                 yield moment, state
