@@ -12,7 +12,7 @@ from tests.conftest import http_client, picture
 from tests.redis_server import RedisServer
 from tests.web_process import WebProcess, running_web
 
-MAX_UPLOAD_BYTES = 4 * 1024 * 1024
+MAX_UPLOAD_BYTES = 8 * 1024 * 1024
 
 
 @pytest.fixture

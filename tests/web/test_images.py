@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from quickthumb.storage.arrivals import MOST_HELD_EACH_BYTES
 from tests.conftest import picture
 from tests.imaging.costly_files import bmp_runs, gif_cut_into, jpeg_scans, png_cut_into, tiff_pieces
 from tests.waiting import wait_until
@@ -316,14 +317,14 @@ async def test_a_body_without_end_is_refused_at_the_limit(alone: WebProcess) -> 
     assert len(alone.kept()) == kept
 
 
-@pytest.mark.parametrize("length", [1000, 3 * 1024 * 1024], ids=["before anything is written", "after"])
+@pytest.mark.parametrize("length", [1000, 6 * 1024 * 1024], ids=["before anything is written", "after"])
 async def test_a_client_that_goes_away_leaves_nothing_behind(alone: WebProcess, length: int) -> None:
     kept = len(alone.kept())
     arriving = alone.data / "uploads" / ".arriving"
     async with connection(alone.address) as sending:
         await sending.head("POST /images/", Content_Type="image/jpeg", Content_Length=MAX_UPLOAD_BYTES)
         await sending.send((PICTURE + bytes(length))[:length])
-        if length > 1024 * 1024:
+        if length > MOST_HELD_EACH_BYTES:
             await wait_until(lambda: any(arriving.iterdir()))
         sending.break_off()
     told = "POST /images/: the client disconnected"

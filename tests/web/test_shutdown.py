@@ -85,8 +85,8 @@ async def test_what_is_not_complete_in_time_is_answered_with_a_problem(
         running_web(tmp_path, redis_server.url, words=words, redis_prefix=tmp_path.name) as web,
         connection(web.address) as sending,
     ):
-        await sending.head("POST /images/", Content_Type="image/jpeg", Content_Length=4_000_000)
-        await sending.send(picture().ljust(2_000_000, b"\0"))
+        await sending.head("POST /images/", Content_Type="image/jpeg", Content_Length=8_000_000)
+        await sending.send(picture().ljust(6_000_000, b"\0"))
         await wait_until(lambda: bool(arriving(web)))
         await stop_while_answers_are_held(web, number)
         answer = await sending.answer()
