@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quickthumb.imaging.decoders import decoding, opened
-from quickthumb.imaging.formats import WRITTEN, named, opened_as
+from PIL import Image
+
+from quickthumb.imaging.formats import WRITTEN, Format, named
 from quickthumb.imaging.geometry import Plan, plan, rotated_size
 from quickthumb.imaging.memory import estimate_opened_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.imaging.png_palettes import MOST_CHOSEN_PIXELS
-from quickthumb.imaging.source import Source, count_frames
+from quickthumb.imaging.source import Source
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import check_count
@@ -122,27 +123,22 @@ def estimate_cost(
     return Cost(len(outputs), pixels, seconds + _area(stored or size) * decoded * per_pixel * _SECONDS)
 
 
-def appraise_file(source: Path, outputs: Sequence[Output], limits: Limits) -> tuple[int, Cost]:
-    """The memory in bytes and the cost of rendering a file. Reads the header and decodes nothing.
+def appraise(image: Image.Image, row: Format, source: Path, outputs: Sequence[Output], frames: int) -> tuple[int, Cost]:
+    """The memory in bytes and the cost of rendering a file that is open already, and whose frames have been counted.
+    Decodes nothing.
 
     Ignores the file's orientation: the cost tells large orders from small ones, and refuses none. Raises what
-    `memory.estimate_file_bytes` raises.
+    `memory.estimate_opened_bytes` raises.
     """
-    with opened(source, limits) as image:
-        row = opened_as(image.format)
-        with decoding():
-            frames = count_frames(image, row, source, limits)
-        needed_bytes = estimate_opened_bytes(image, row, source, outputs, frames)
-        progressive = "progressive" in image.info
-        cost = estimate_cost(
-            format=row.name,
-            size=image.size,
-            outputs=outputs,
-            frames=frames,
-            progressive=progressive,
-            has_palette=image.mode == "P",
-        )
-    return needed_bytes, cost
+    needed_bytes = estimate_opened_bytes(image, row, source, outputs, frames)
+    return needed_bytes, estimate_cost(
+        format=row.name,
+        size=image.size,
+        outputs=outputs,
+        frames=frames,
+        progressive="progressive" in image.info,
+        has_palette=image.mode == "P",
+    )
 
 
 def check_source(source: Source, outputs: Sequence[Output]) -> None:

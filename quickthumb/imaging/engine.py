@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from quickthumb.imaging import color, facts, pipeline, smart
 from quickthumb.imaging.color import Color
-from quickthumb.imaging.cost import check_source
+from quickthumb.imaging.cost import Cost, appraise, check_source
 from quickthumb.imaging.encode import encode
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import ResultFiles
+from quickthumb.imaging.formats import Format
 from quickthumb.imaging.hdr import companion
 from quickthumb.imaging.levels import Levels, draft_scale
 from quickthumb.imaging.metadata import Keeper
@@ -50,6 +53,10 @@ class Rendering:
     made: tuple[Made, ...]
 
 
+# Told the memory in bytes and the cost that a rendering will take; raises if it may not go on.
+Admit = Callable[[int, Cost], None]
+
+
 def never_stop() -> None:
     """A checkpoint that never stops the rendering."""
 
@@ -62,6 +69,7 @@ def render(
     checkpoint: Callable[[], None] = never_stop,
     *,
     keeps_label: bool = True,
+    admit: Admit | None = None,
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
@@ -74,11 +82,17 @@ def render(
 
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
     `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
-    then stay in `folder`.
+    then stay in `folder`. Calls `admit`, which may raise in the same way, once the header has been read and before
+    anything is decoded.
     """
     files = ResultFiles(folder, limits)
     fills = all(output.truncated == "fill" for output in outputs)
-    with open_source(source, limits, fills=fills) as opened:
+
+    def look(image: Image.Image, row: Format, frames: int) -> None:
+        if admit is not None:
+            admit(*appraise(image, row, source, outputs, frames))
+
+    with open_source(source, limits, fills=fills, look=look) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
         found, made = _make(opened, renditions, Keeper(opened, keeps_label=keeps_label), files, checkpoint)

@@ -129,9 +129,14 @@ class Source:
         return Failed(self.image, self.path, self.size, draft, self.fills, self.limits)
 
 
+# Looks at an opened file, its format and how many frames it has.
+Look = Callable[[Image.Image, Format, int], None]
+
+
 @contextmanager
-def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[Source]:
-    """Opens a file for decoding; `fills` says that what is missing of a file that is cut off may be made up.
+def open_source(path: Path, limits: Limits, *, fills: bool = False, look: Look | None = None) -> Iterator[Source]:
+    """Opens a file for decoding; `fills` says that what is missing of a file that is cut off may be made up. Calls
+    `look` before anything is decoded; it may raise.
 
     Raises what `opened` raises, TooManyPixels for any format, and TooManyFrames.
     """
@@ -143,6 +148,8 @@ def open_source(path: Path, limits: Limits, *, fills: bool = False) -> Iterator[
         size = (shown[2] - shown[0], shown[3] - shown[1]) if shown else image.size
         with decoding():
             frame_count = count_frames(image, row, path, limits)
+        if look is not None:
+            look(image, row, frame_count)
         source = Source(
             image=image,
             format=row,

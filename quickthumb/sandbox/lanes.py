@@ -29,7 +29,7 @@ class Lanes(Generic[W]):
         self.threads = count + 1
         self._most = count
         self._lock = threading.Lock()
-        # Idle threads wait for the bell. Unlike a condition variable, the queue is written in C: a fifth of the time.
+        # Idle threads wait for the bell. Unlike a condition variable, such a queue is written in C.
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._idle = 0
         self._numbers = counting()

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import functools
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -13,20 +14,23 @@ class Budget:
 
     Small requests overtake large ones that wait, but only within the reserve; so what large shares give back goes to
     the large request that waits. Together, the shares take at most the total and the reserve. A large request for more
-    than is left of the total is granted once no other large share is taken: the rest may be abandoned for good. For
-    use within one event loop.
+    than is left of the total is granted once no other large share is taken: the rest may be abandoned for good.
+
+    For use within one event loop, except `Share.take`.
     """
 
     def __init__(self, total_bytes: int, reserve_bytes: int = 0) -> None:
         self.total_bytes = total_bytes
         self._left = total_bytes
+        self._lock = threading.Lock()
         self._reserve = reserve_bytes
         self._taken: set[Share] = set()
         self._waiting: dict[bool, deque[tuple[Share, asyncio.Future[None]]]] = {True: deque(), False: deque()}
 
     @property
     def taken_bytes(self) -> int:
-        return sum(share.size_bytes for share in self._taken)
+        with self._lock:
+            return sum(self._taken_by())
 
     @property
     def large_waiting(self) -> int:
@@ -35,17 +39,24 @@ class Budget:
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether a large request would be granted at once."""
-        return not self._waiting[True] and self._fits_large(size_bytes)
+        with self._lock:
+            return not self._waiting[True] and self._fits_large(size_bytes)
+
+    def open_share(self) -> "Share":
+        """A small share of nothing yet, for work that finds out in its thread what it needs: see `Share.take`."""
+        return Share(self, 0, is_large=False)
 
     async def acquire(self, size_bytes: int, *, is_large: bool = True) -> "Share":
         """Waits until a share of `size_bytes` is granted, and returns it. A cancelled call takes nothing."""
         share, granted = Share(self, size_bytes, is_large), asyncio.get_running_loop().create_future()
-        self._waiting[is_large].append((share, granted))
-        self._grant()
+        with self._lock:
+            self._waiting[is_large].append((share, granted))
+            self._grant()
         try:
             await granted
         except asyncio.CancelledError:
-            self._waiting[is_large] = deque(entry for entry in self._waiting[is_large] if entry[0] is not share)
+            with self._lock:
+                self._waiting[is_large] = deque(entry for entry in self._waiting[is_large] if entry[0] is not share)
             share.release()
             raise
         return share
@@ -73,7 +84,7 @@ class Budget:
     def _taken_by(self) -> tuple[int, int]:
         """The bytes of the large shares and of the small ones."""
         large = sum(share.size_bytes for share in self._taken if share.is_large)
-        return large, self.taken_bytes - large
+        return large, sum(share.size_bytes for share in self._taken) - large
 
 
 class Share:
@@ -85,17 +96,30 @@ class Share:
         self._budget = budget
         self._is_abandoned = False
 
+    def take(self, size_bytes: int) -> bool:
+        """Fills a share that was opened with nothing, if that needs no wait and overtakes nobody. Returns False, with
+        nothing taken, if not, or if the share was abandoned. Safe to use from any thread."""
+        budget = self._budget
+        with budget._lock:
+            if self._is_abandoned or budget._waiting[False] or not budget._fits_small(size_bytes):
+                return False
+            self.size_bytes = size_bytes
+            budget._taken.add(self)
+            return True
+
     def abandon(self) -> None:
         """Shrinks the budget by this share until `release`: an abandoned thread still holds the memory."""
-        self._is_abandoned = True
-        self._budget._left -= self.size_bytes
-        self._return()
+        with self._budget._lock:
+            self._is_abandoned = True
+            self._budget._left -= self.size_bytes
+            self._return()
 
     def release(self) -> None:
-        if self._is_abandoned:
-            self._is_abandoned = False
-            self._budget._left += self.size_bytes
-        self._return()
+        with self._budget._lock:
+            if self._is_abandoned:
+                self._is_abandoned = False
+                self._budget._left += self.size_bytes
+            self._return()
 
     def _return(self) -> None:
         self._budget._taken.discard(self)

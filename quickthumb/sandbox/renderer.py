@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from quickthumb.imaging import engine
-from quickthumb.imaging.cost import LARGE_BYTES, appraise_file, check_memory, estimate_cost
-from quickthumb.imaging.engine import Rendering
+from quickthumb.imaging.cost import LARGE_BYTES, Cost, check_memory, estimate_cost
+from quickthumb.imaging.engine import Admit, Rendering
 from quickthumb.imaging.header import read_header_of_file
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
@@ -27,6 +28,25 @@ RESERVE_BYTES = 2 * LARGE_BYTES
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Appraisal:
+    """What a job will take."""
+
+    needed_bytes: int
+    cost: Cost
+
+    @property
+    def is_large(self) -> bool:
+        return self.cost.is_large(self.needed_bytes)
+
+
+class _NotYet(Exception):
+    """A job cannot be rendered in the thread that has just appraised it."""
+
+    def __init__(self, found: _Appraisal) -> None:
+        self.found = found
+
+
 def most_jobs_at_once(threads: int) -> int:
     """How many jobs a worker should hold at once, for a renderer with that many threads: as many long ones as may run,
     a large one that waits, and two small ones, so that the bookkeeping of one is done while the other is rendered."""
@@ -36,10 +56,11 @@ def most_jobs_at_once(threads: int) -> int:
 class Renderer:
     """Renders in the worker's threads, either there or in a sandbox process that the thread waits for.
 
-    Long jobs leave a thread, and large ones RESERVE_BYTES of memory, to small ones. Time spent waiting for a thread or
-    for memory does not count against `seconds`. Cancelling either method stops its work: a thread at the engine's next
-    step, a sandbox process at once. The cancelled call does not wait for that: the thread and its memory become free
-    again once the work has stopped.
+    A small job is appraised and rendered in one visit to a thread, if there is memory for it just then; any other is
+    appraised first. Long jobs leave a thread, and large ones RESERVE_BYTES of memory, to small ones. Time spent waiting
+    for a thread or for memory does not count against `seconds`. Cancelling either method stops its work: a thread at
+    the engine's next step, a sandbox process at once. The cancelled call does not wait for that: the thread and its
+    memory become free again once the work has stopped.
     """
 
     def __init__(
@@ -72,20 +93,39 @@ class Renderer:
         Raises what the engine raises, JobTimedOut, OrderTooLarge if the job needs more memory than the whole budget,
         and LargeJobsWaiting.
         """
-        appraise = partial(appraise_file, source, outputs, self._limits)
-        needed_bytes, cost = await self._timed(appraise, self._seconds)
-        check_memory(needed_bytes, self._budget.total_bytes)
-        is_long, is_large = cost.is_long, cost.is_large(needed_bytes)
+        share, stop = self._budget.open_share(), Stop()
+        begin = partial(self._begin, source, outputs, folder, stop, share)
+        begun = await self._timed(begin, self._seconds, share, stop)
+        if isinstance(begun, Rendering):
+            return begun
+        is_long, is_large = begun.cost.is_long, begun.is_large
         self.large_decided += is_large
-        if is_large and not (self.takes_large or self._would_begin(needed_bytes, is_long=is_long)):
+        if is_large and not (self.takes_large or self._would_begin(begun.needed_bytes, is_long=is_long)):
             raise _another_waits()
         with self._held(is_long):
-            share = await self._budget.acquire(needed_bytes, is_large=is_large)
+            share = await self._budget.acquire(begun.needed_bytes, is_large=is_large)
             stop = Stop()
             # Afterwards, memory of this size is returned to the operating system at once.
-            make = _make_large if needed_bytes > LARGE_BYTES else _make
+            make = _make_large if begun.needed_bytes > LARGE_BYTES else _make
             work = partial(make, source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label)
             return await self._timed(work, self._seconds, share, stop, is_large=is_long)
+
+    def _begin(
+        self, source: Path, outputs: Sequence[Output], folder: Path, stop: Stop, share: Share
+    ) -> "Rendering | _Appraisal":
+        """Renders a small job at once if there is memory for it, which saves opening the file twice. Any other job is
+        only appraised."""
+
+        def admit(needed_bytes: int, cost: Cost) -> None:
+            check_memory(needed_bytes, self._budget.total_bytes)
+            found = _Appraisal(needed_bytes, cost)
+            if found.is_large or not share.take(needed_bytes):
+                raise _NotYet(found)
+
+        try:
+            return _make(source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label, admit=admit)
+        except _NotYet as reason:
+            return reason.found
 
     async def in_process(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
         """Renders in a sandbox process with memory of its own. Raises what SandboxProcess.render raises, and
@@ -148,9 +188,16 @@ def _seems_long(source: Path, outputs: Sequence[Output]) -> bool:
 
 
 def _make(
-    source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop, *, keeps_label: bool
+    source: Path,
+    outputs: Sequence[Output],
+    folder: Path,
+    limits: Limits,
+    stop: Stop,
+    *,
+    keeps_label: bool,
+    admit: Admit | None = None,
 ) -> Rendering:
-    return engine.render(source, outputs, folder, limits, checkpoint=stop.check, keeps_label=keeps_label)
+    return engine.render(source, outputs, folder, limits, checkpoint=stop.check, keeps_label=keeps_label, admit=admit)
 
 
 def _make_large(

@@ -217,14 +217,13 @@ class DaemonThreads:
         if call.share is not None:
             call.share.abandon()
         call.settle(None, ThreadAbandoned())
-        if not self.all_abandoned:
-            self._start_thread()
-            return
-        # A large call that took the place of an abandoned one would hold up the end of the worker.
-        for other in [other for other in self._calls if other.is_large or other.begun_at is None]:
-            self._withdraw(other)
-            other.settle(None, _all_stuck())
-        self._when_all_are_abandoned()
+        if self.all_abandoned:
+            # A large call that took the place of an abandoned one would hold up the end of the worker.
+            for other in [other for other in self._calls if other.is_large or other.begun_at is None]:
+                self._withdraw(other)
+                other.settle(None, _all_stuck())
+            self._when_all_are_abandoned()
+        self._start_thread()
 
     def _withdraw(self, call: _Call) -> None:
         """Takes a call back if no thread has it yet."""

@@ -66,7 +66,9 @@ def _rename(written: Path, path: Path) -> bool:
 def read(path: Path) -> bytes | None:
     """The content of a file; None if it does not exist."""
     try:
-        return path.read_bytes()
+        # Every attempt reads two files at least: without a buffer, each takes two system calls less.
+        with path.open("rb", buffering=0) as file:
+            return file.readall()
     except FileNotFoundError:
         return None
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import Image
 
-from quickthumb.imaging.cost import appraise_file
+from quickthumb.imaging.cost import Cost
+from quickthumb.imaging.engine import render
+from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output, parse_output
 from tests.imaging.conftest import LIMITS
 from tests.imaging.pictures import noise
@@ -51,6 +53,26 @@ ANIMATED = ("gif", "webp")
 FRAMES = 6
 
 
+class Appraised(Exception):
+    """The engine has appraised a file, and is to do no more."""
+
+    def __init__(self, needed_bytes: int, cost: Cost) -> None:
+        self.found = needed_bytes, cost
+
+
+def appraise(source: Path, outputs: Sequence[Output], limits: Limits) -> tuple[int, Cost]:
+    """The memory in bytes and the cost that the engine expects after it has read a file's header."""
+
+    def stop(needed_bytes: int, cost: Cost) -> NoReturn:
+        raise Appraised(needed_bytes, cost)
+
+    try:
+        render(source, outputs, source.parent, limits, admit=stop)
+    except Appraised as appraised:
+        return appraised.found
+    raise AssertionError
+
+
 @dataclass(frozen=True)
 class Order:
     """A source, the outputs wanted from it as a client gives them, and the outputs as they are read."""
@@ -64,7 +86,7 @@ class Order:
 
     @property
     def estimated_seconds(self) -> float:
-        return appraise_file(self.source, self.outputs, LIMITS)[1].seconds
+        return appraise(self.source, self.outputs, LIMITS)[1].seconds
 
     def __str__(self) -> str:
         return f"{self.source.name} {json.dumps(self.given)}"

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from quickthumb.config import Config
-from quickthumb.imaging.cost import Cost, appraise_file, check_cost, check_memory, estimate_cost
+from quickthumb.imaging.cost import Cost, check_cost, check_memory, estimate_cost
 from quickthumb.imaging.engine import render
 from quickthumb.model.errors import OrderTooLarge
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import parse_output
 from tests.imaging.conftest import LIMITS
-from tests.imaging.orders import Order, cpu_seconds, random_orders
+from tests.imaging.orders import Order, appraise, cpu_seconds, random_orders
 from tests.imaging.pictures import noise
 
 ORDERS = int(os.environ.get("ORDERS", "14"))
@@ -191,9 +191,9 @@ def test_frames_count_in_the_worker_before_anything_is_drawn(tmp_path: Path) -> 
 
 def test_a_file_is_appraised_without_being_decoded(tmp_path: Path) -> None:
     path = animation(tmp_path, 10)
-    needed_bytes, found = appraise_file(path, [parse_output({})], LIMITS)
+    needed_bytes, found = appraise(path, [parse_output({})], LIMITS)
     assert found == cost({}, format="gif", size=(64, 48), frames=10)
     assert needed_bytes > 10 * 64 * 48 * 4
     Image.new("RGB", (64, 48)).save(tmp_path / "p.jpg", progressive=True)
-    progressive = appraise_file(tmp_path / "p.jpg", [parse_output({})], LIMITS)[1]
+    progressive = appraise(tmp_path / "p.jpg", [parse_output({})], LIMITS)[1]
     assert progressive == cost({}, format="jpeg", size=(64, 48), progressive=True)

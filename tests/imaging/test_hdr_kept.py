@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from quickthumb.imaging.cost import appraise_file, estimate_cost
+from quickthumb.imaging.cost import estimate_cost
 from quickthumb.imaging.hdr.companion import LEAST_QUALITY
 from quickthumb.imaging.memory import estimate_decode_bytes, estimate_file_bytes
 from quickthumb.model.errors import InvalidParameter, QuickThumbError
@@ -22,6 +22,7 @@ from tests.imaging.conftest import LIMITS, Engine
 from tests.imaging.footprint import CODECS_BYTES, needs_proc, peak_bytes
 from tests.imaging.hdr_files import ISO, XMP, Picture, jpeg, pictures, segment, together
 from tests.imaging.measures import samples
+from tests.imaging.orders import appraise
 from tests.imaging.pictures import gradient, noise
 from tests.imaging.test_hdr import saved
 
@@ -472,5 +473,5 @@ def test_the_cost_of_a_map_counts(tmp_path: Path) -> None:
     assert estimate_cost(**facts, outputs=keep, has_gain_map=False).seconds == seconds[0]
     png = {**facts, "format": "png"}
     assert estimate_cost(**png, outputs=keep).seconds == estimate_cost(**png, outputs=plain).seconds
-    _, cost = appraise_file(source_of(tmp_path, plane(80, 60)), keep, Limits(max_pixels=100_000_000))
+    _, cost = appraise(source_of(tmp_path, plane(80, 60)), keep, Limits(max_pixels=100_000_000))
     assert cost.outputs == 1

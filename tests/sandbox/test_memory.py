@@ -135,3 +135,55 @@ async def test_a_small_request_that_gives_up_leaves_nothing() -> None:
     with pytest.raises(asyncio.CancelledError):
         await small
     assert budget.taken_bytes == 108
+
+
+async def test_an_open_share_takes_what_is_free_at_once_from_any_thread() -> None:
+    budget = Budget(10)
+    first, second = budget.open_share(), budget.open_share()
+    assert budget.taken_bytes == 0
+    assert await asyncio.to_thread(first.take, 8)
+    assert not await asyncio.to_thread(second.take, 3)
+    assert budget.taken_bytes == 8
+    second.release()
+    first.release()
+    assert budget.taken_bytes == 0
+
+
+async def test_an_open_share_overtakes_no_small_request_that_waits() -> None:
+    budget = Budget(10)
+    first = await budget.acquire(8)
+    small = await waiting(budget, 5, is_large=False)
+    share = budget.open_share()
+    assert not share.take(1)
+    first.release()
+    await small
+    assert share.take(1)
+
+
+async def test_an_abandoned_share_takes_nothing_any_more() -> None:
+    budget = Budget(10)
+    share = budget.open_share()
+    share.abandon()
+    assert not share.take(4)
+    share.release()
+    await budget.acquire(10)
+    assert budget.taken_bytes == 10
+
+
+async def test_threads_and_the_loop_never_take_more_than_there_is() -> None:
+    budget = Budget(0, reserve_bytes=10)
+    most = 0
+
+    def take(share: Share) -> bool:
+        nonlocal most
+        is_taken = share.take(3)
+        most = max(most, budget.taken_bytes)
+        return is_taken
+
+    for _ in range(50):
+        shares = [budget.open_share() for _ in range(6)]
+        granted = await asyncio.gather(*(asyncio.to_thread(take, share) for share in shares))
+        assert sum(granted) == 3
+        for share in shares:
+            share.release()
+    assert (most, budget.taken_bytes) == (9, 0)

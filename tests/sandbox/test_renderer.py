@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from quickthumb.imaging import cost, engine
-from quickthumb.imaging.engine import Rendering
+from quickthumb.imaging.cost import Cost
+from quickthumb.imaging.engine import Admit, Rendering
 from quickthumb.imaging.metadata import Provenance
 from quickthumb.model.errors import BrokenImage, OrderTooLarge, UnsupportedImage
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.sandbox import renderer
 from quickthumb.sandbox.errors import JobTimedOut, LargeJobsWaiting
-from quickthumb.sandbox.memory import Budget
+from quickthumb.sandbox.memory import Budget, Share
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer
-from quickthumb.sandbox.threads import DaemonThreads
+from quickthumb.sandbox.threads import DaemonThreads, Stop
 from tests.conftest import picture
 from tests.imaging.metadata import sources as files
 from tests.waiting import wait_until
@@ -77,6 +78,59 @@ async def test_it_waits_for_memory_without_a_thread_and_without_its_time_running
     assert budget.taken_bytes == 0
 
 
+class Visits:
+    """Counts the calls that a renderer makes in its threads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        run = DaemonThreads.run
+
+        def counting(threads: DaemonThreads, *args: Any, **more: Any) -> Any:
+            self.count += 1
+            return run(threads, *args, **more)
+
+        monkeypatch.setattr(DaemonThreads, "run", counting)
+
+
+async def test_a_small_job_takes_one_visit_to_a_thread_and_memory_while_it_lasts(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget, visits = Budget(10**9), Visits(monkeypatch)
+    taken: list[int] = []
+    real = Stop.check
+
+    def check(stop: Stop) -> None:
+        taken.append(budget.taken_bytes)
+        real(stop)
+
+    monkeypatch.setattr(Stop, "check", check)
+    await renderer_with(budget).in_thread(source, OUTPUTS, tmp_path)
+    assert visits.count == 1
+    assert taken
+    assert min(taken) > 0
+    assert budget.taken_bytes == 0
+
+
+@pytest.mark.parametrize("large", ["by its memory", "by its time"])
+async def test_a_large_job_is_only_appraised_in_its_first_visit(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: str
+) -> None:
+    monkeypatch.setattr(cost, *(("LARGE_BYTES", 0) if large == "by its memory" else ("LONG_SECONDS", 0)))
+    budget, visits = Budget(10**9), Visits(monkeypatch)
+    asked: list[bool] = []
+    acquire = budget.acquire
+
+    async def acquiring(size_bytes: int, *, is_large: bool = True) -> Share:
+        asked.append(is_large)
+        assert budget.taken_bytes == 0
+        return await acquire(size_bytes, is_large=is_large)
+
+    monkeypatch.setattr(budget, "acquire", acquiring)
+    made = renderer_with(budget)
+    assert (await made.in_thread(source, OUTPUTS, tmp_path)).made
+    assert (visits.count, asked, made.large_decided, budget.taken_bytes) == (2, [True], 1, 0)
+
+
 async def test_a_picture_that_hangs_takes_too_long(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +149,7 @@ async def test_the_error_of_a_large_picture_does_not_keep_the_picture(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renderer, "LARGE_BYTES", 0)
+    monkeypatch.setattr(cost, "LARGE_BYTES", 0)
     monkeypatch.setattr(engine, "render", decoder_that_fails(gone := threading.Event()))
     with pytest.raises(BrokenImage) as error:
         await renderer_with(Budget(10**9)).in_thread(source, OUTPUTS, tmp_path)
@@ -140,7 +195,7 @@ async def test_one_long_job_waits_for_a_thread_and_any_other_in_the_queue(
     real = engine.render
 
     def render(source: Path, outputs: Sequence[Output], *others: Any, **more: Any) -> Rendering:
-        assert outputs is OUTPUTS or go_on.wait(30)
+        assert more["admit"] or go_on.wait(30)
         return real(source, outputs, *others, **more)
 
     monkeypatch.setattr(engine, "render", render)
@@ -176,7 +231,9 @@ def decoder_that_fails(gone: threading.Event) -> Callable[..., Rendering]:
         decoded = Picture(gone)  # noqa: F841 - as a frame of a decoder would have one
         raise ValueError("broken")
 
-    def render(source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, **more: Any) -> Rendering:
+    def render(*_: object, admit: Admit | None, **__: object) -> Rendering:
+        if admit is not None:
+            admit(1, Cost(1, 1, 0))
         try:
             decode()
         except ValueError as error:
