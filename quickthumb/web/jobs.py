@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
 
 def wait_asked(request: Request) -> tuple[float, bool]:
     """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
-    asked = request.query_params.get("wait")
+    asked = request.query_params.get("wait") if request.scope["query_string"] else None
     if asked is not None:
         return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
     preference = _PREFERRED_WAIT.search(",".join(request.headers.getlist("prefer")))
