@@ -16,7 +16,7 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
-from quickthumb.web.presentation import BulkView, JobPageView, present
+from quickthumb.web.presentation import BulkView, present
 from quickthumb.web.waiting import waited
 
 DEFAULT_PAGE = 20
@@ -65,7 +65,7 @@ async def list_all(request: Request) -> Response:
     page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
     urls = urls_of(request)
     following = urls.next_page(request.url, page.cursor) if page.cursor else None
-    view = JobPageView(jobs=[present(job, urls) for job in page.jobs], next=following, cursor=page.cursor)
+    view = {"jobs": [present(job, urls) for job in page.jobs], "next": following, "cursor": page.cursor}
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
