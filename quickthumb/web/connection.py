@@ -75,7 +75,10 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
             self.headers[:] = [(b"host", authority_in(self.url)), *others]
         self._complete_scope()
         self.cycle = self._exchange()
-        self._start_asgi_task(self.cycle, service_unavailable if self._has_too_many_requests() else self.app)
+        app = service_unavailable if self._has_too_many_requests() else self.app
+        task = self.loop.create_task(self.cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_body(self, body: bytes) -> None:
         if not self.cycle.response_complete:
