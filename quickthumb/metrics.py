@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -62,11 +63,14 @@ class WebMetrics:
             registry=self._registry,
         )
         self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of accepted images.", registry=self._registry)
+        # There are only so many series, and to find one by its labels costs more than to count.
+        self._requests_of = lru_cache(maxsize=1024)(self._requests.labels)
+        self._seconds_of = lru_cache(maxsize=1024)(self._seconds.labels)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request. `route` is the pattern, not the path, so that ids create no new series."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        self._requests_of(method, route, status).inc()
+        self._seconds_of(method, route).observe(seconds)
 
     def accepted(self, upload_bytes: int) -> None:
         """Counts one accepted image."""

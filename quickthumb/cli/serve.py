@@ -19,6 +19,7 @@ from uvicorn.supervisors import multiprocess
 from quickthumb import logs
 from quickthumb.cli import listener
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup
+from quickthumb.cli.tether import tether
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import ENVIRONMENT_PREFIX, Config, load, secrecy
 from quickthumb.metrics import MULTIPROCESS_FOLDER
@@ -37,14 +38,16 @@ class LogConfig(dict[str, Any]):
     """The configuration of logs, which takes the secrets along to the web processes.
 
     uvicorn starts several web processes from the environment, which has no secrets any more. It pickles what it was
-    called with, this too, and sends it to each of them through a pipe, before they load the application.
+    called with, this too, and sends it to each of them through a pipe, before they load the application. They shut down
+    when their parent dies, so that none of them keeps the port.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (dict(self), secrecy.taken())
+        return _received, (dict(self), secrecy.taken(), os.getpid())
 
 
-def _received(log_config: dict[str, Any], secrets: dict[str, str]) -> LogConfig:
+def _received(log_config: dict[str, Any], secrets: dict[str, str], parent: int) -> LogConfig:
+    tether(parent, signal.SIGTERM)
     secrecy.keep(secrets)
     return LogConfig(log_config)
 

@@ -15,12 +15,12 @@ PR_SET_PDEATHSIG = 1
 NOT_FOUND = 127
 
 
-def tether(parent: int) -> None:
-    """Have the kernel kill this process when `parent` dies; exit at once if it is dead already."""
+def tether(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process the signal when `parent` dies; exit at once if it is dead already."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(f"the parent process {parent} is gone")
 

@@ -38,11 +38,12 @@ LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 @dataclass(frozen=True)
 class Plan:
     """What to run: the configuration, the environment and the secrets that pass it on to the children, and how many
-    workers."""
+    workers and web processes. Without a number of web processes, `quickthumb serve` decides."""
 
     config: Config
     environment: Mapping[str, str]
     workers: int
+    webs: int | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -53,6 +54,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers", type=serve.at_least_one, default=1, metavar="N", help="number of worker processes (default: 1)"
+    )
+    parser.add_argument(
+        "--web",
+        type=serve.at_least_one,
+        metavar="N",
+        help="number of web processes, which share the port (default: the variable WEB_CONCURRENCY, or 1)",
     )
 
 
@@ -70,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     endpoints_of(config.compat)
     with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
-        asyncio.run(_run(_plan(replace(config, web=web), environment, arguments.workers)))
+        asyncio.run(_run(_plan(replace(config, web=web), environment, arguments)))
     return 0
 
 
@@ -81,7 +88,7 @@ def children(plan: Plan) -> list[list[Child]]:
     return groups if plan.config.redis.url else [[_redis(plan)], *groups]
 
 
-def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
+def _plan(config: Config, environment: Mapping[str, str], arguments: argparse.Namespace) -> Plan:
     handed_down = serve.as_environment(
         HOST=config.web.host,
         PORT=config.web.port,
@@ -90,7 +97,7 @@ def _plan(config: Config, environment: Mapping[str, str], workers: int) -> Plan:
         LOG_FORMAT="text" if config.logs.format == "auto" else config.logs.format,
     )
     variables = secrecy.without_secrets({**environment, **handed_down, "PYTHONUNBUFFERED": "1"})
-    return Plan(config, variables, workers, secrecy.taken())
+    return Plan(config, variables, arguments.workers, arguments.web, secrecy.taken())
 
 
 async def _run(plan: Plan) -> None:
@@ -160,6 +167,8 @@ def _web(plan: Plan) -> Child:
         return await listener.answers(plan.config.web.host, plan.config.web.port, "/healthz")
 
     words = [sys.executable, "-m", "quickthumb", "serve"]
+    if plan.webs is not None:
+        words += ["--workers", str(plan.webs)]
     grace_seconds = GRACEFUL_SECONDS + MARGIN_SECONDS
     return Child("web", words, plan.environment, grace_seconds, is_ready, LOG_PREFIX, secrets=plan.secrets)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -67,12 +67,17 @@ class Endpoint:
         return not self.safe or self.method not in SAFE_METHODS
 
 
+_OBJECT = TypeAdapter(dict[str, Any])
+
+
 def json_answer(
-    view: BaseModel,
+    view: BaseModel | dict[str, Any],
     status: HTTPStatus = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
     *,
     omit_none: bool = False,
 ) -> Response:
-    """A response with the model as JSON. `omit_none` leaves out the fields that are None."""
-    return Response(view.model_dump_json(exclude_none=omit_none), status, headers, "application/json")
+    """A response with the model, or the object, as JSON. `omit_none` leaves out the fields that are None."""
+    if isinstance(view, BaseModel):
+        return Response(view.model_dump_json(exclude_none=omit_none), status, headers, "application/json")
+    return Response(_OBJECT.dump_json(view, exclude_none=omit_none), status, headers, "application/json")

@@ -70,18 +70,16 @@ def example(kind: type[QuickThumbError]) -> dict[str, Any]:
     return body.model_dump(exclude_none=True)
 
 
-async def known(request: Request, error: Exception) -> JSONResponse:
+def known(request: Request, error: QuickThumbError) -> JSONResponse:
     """Renders an error of the catalogue. Logs it with its cause if it is a server error."""
-    assert isinstance(error, QuickThumbError)  # noqa: S101 - Starlette calls this only for QuickThumbError
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         unexpected = error.__cause__ if error.permanent else None
         log.warning("%s: %s", asked(request.scope), for_operators(error), exc_info=unexpected)
     return problem(error, urls_of(request))
 
 
-async def of_starlette(request: Request, error: Exception) -> JSONResponse:
+def of_starlette(request: Request, error: HTTPException) -> JSONResponse:
     """Renders an error that Starlette itself raises, for an unknown path or a method that the path does not allow."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this only for HTTPException
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem(NotFound("This service has no such URL."), urls_of(request))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

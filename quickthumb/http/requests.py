@@ -3,15 +3,14 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, cast
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.metrics import WebMetrics
-from quickthumb.model.caller import ANONYMOUS, Caller
+from quickthumb.model.caller import Caller
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
@@ -25,8 +24,9 @@ _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 def caller_of(request: Request) -> Caller:
     """The caller who sent the request. Every endpoint gets its caller from here."""
-    address = request.client.host if request.client else ""
-    return replace(ANONYMOUS, address=address or None, request_id=getattr(request.state, "request_id", None))
+    client = request.scope.get("client")
+    request_id = request.scope.get("state", {}).get("request_id")
+    return Caller(address=(client[0] or None) if client else None, request_id=request_id)
 
 
 def service_of(request: Request) -> ImageService:
@@ -91,8 +91,14 @@ def _check_head(request: Request) -> None:
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        if chunk:
+    """What `Request.stream` yields, except for empty chunks, with one generator less for each."""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message.get("more_body", False)
+        if chunk := message.get("body", b""):
             yield chunk
 
 

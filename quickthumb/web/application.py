@@ -5,19 +5,18 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quickthumb.http import problems
-from quickthumb.http.endpoints import Endpoint
+from quickthumb.http.endpoints import Endpoint, Handler
 from quickthumb.metrics import WebMetrics
-from quickthumb.model.errors import QuickThumbError
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.web.middleware.answers import Observing, SecurityHeaders, ServerErrors
+from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
 from quickthumb.web.middleware.lingering import LingeringClose
 from quickthumb.web.middleware.origins import Admits, OriginCheck, nobody
@@ -26,6 +25,9 @@ from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
 from quickthumb.web.routes import ENDPOINTS, PAGES
+
+# Uploads, polls and downloads. No path of theirs is one of another endpoint with the same method.
+MOST_USED = ("createImage", "getJob", "downloadResult")
 
 # What it yields becomes the state of each request, `request.state`.
 Lifespan = (
@@ -56,24 +58,19 @@ def application(
     """
     metrics = WebMetrics()
     endpoints = [*ENDPOINTS, *older]
-    app = Starlette(
+    app = _Application(
         routes=[
-            *(route for endpoint in [*endpoints, *PAGES] for route in _routes(endpoint, admits)),
+            *(route for endpoint in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(endpoint, admits)),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
             *([Middleware(TrustedProxies, trusted=trusted_proxies)] if trusted_proxies else []),
             Middleware(RootPath, prefix=root_path),
             Middleware(Observing, metrics=metrics, logged=log_requests),
-            Middleware(SecurityHeaders),
             Middleware(LingeringClose),
-            Middleware(ServerErrors),
+            Middleware(ErrorAnswers),
             Middleware(HostCheck, hosts=hosts),
         ],
-        exception_handlers={
-            QuickThumbError: problems.known,
-            HTTPException: problems.of_starlette,
-        },
         lifespan=lifespan,
     )
     # Each path has a route with and without a trailing slash, so there is nothing to redirect to.
@@ -87,13 +84,39 @@ def application(
     return app
 
 
+class _Application(Starlette):
+    """Starlette with the middleware that it is given, and none beside: see `ErrorAnswers`."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = self.router
+        for kind, arguments, named in reversed(self.user_middleware):
+            app = kind(app, *arguments, **named)
+        return app
+
+
+class _Handling:
+    """ASGI application: lets the handler of an endpoint answer. The middleware answers its exceptions."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._handler(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def _in_order_of_use(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """The endpoints with those first that get nearly all requests: Starlette tries one route after the other."""
+    return sorted(endpoints, key=lambda endpoint: endpoint.operation_id not in MOST_USED)
+
+
 def _routes(endpoint: Endpoint, admits: Admits) -> Iterator[Route]:
     """Routes for the path with and without a trailing slash. After a redirect, many clients would not send the body."""
     guards = [Middleware(OriginCheck, admits=admits)] if endpoint.changes else []
     path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     for spelling in filter(None, (path, twin)):
-        route = Route(spelling, endpoint.handler, methods=[endpoint.method], name=path, middleware=guards)
+        route = Route(spelling, _Handling(endpoint.handler), methods=[endpoint.method], name=path, middleware=guards)
         if not endpoint.safe and route.methods is not None:
             route.methods.discard("HEAD")
         yield route

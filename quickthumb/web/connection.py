@@ -10,12 +10,15 @@ which is too late for answers that are being held.
 """
 
 import asyncio
+from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quickthumb.http.authority import authority_in, is_absolute
 from quickthumb.service.shutdown import Shutdown
+from quickthumb.web.exchange import Exchange
 
 # Where the lifespan state holds the application's `Shutdown`.
 SHUTDOWN = "shutdown"
@@ -36,6 +39,8 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
     """One connection. Subclasses override `take_head` and `take_end` instead of `on_headers_complete` and
     `on_message_complete`."""
 
+    cycle: Exchange
+
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self.parse(data)
@@ -53,6 +58,12 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
         """Answers that this is not HTTP, and closes the connection. The error's context is what a callback raised."""
         self.send_400_response(INVALID)
 
+    def renew_parser(self) -> None:
+        """Makes a parser that expects a request."""
+        self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn does: data after the last request of a connection is no error.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
     def on_headers_complete(self) -> None:
         if not self._has_offer():
             self.take_head()
@@ -62,7 +73,16 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
         if is_absolute(self.url):  # then its host counts, whatever the header says
             others = [header for header in self.headers if header[0] != b"host"]
             self.headers[:] = [(b"host", authority_in(self.url)), *others]
-        super().on_headers_complete()
+        self._complete_scope()
+        self.cycle = self._exchange()
+        app = service_unavailable if self._has_too_many_requests() else self.app
+        task = self.loop.create_task(self.cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def on_body(self, body: bytes) -> None:
+        if not self.cycle.response_complete:
+            self.cycle.take(body)
 
     def on_message_complete(self) -> None:
         if not self._has_offer():
@@ -71,6 +91,36 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
     def take_end(self) -> None:
         """Notes that the request has arrived as a whole."""
         super().on_message_complete()
+
+    def _complete_scope(self) -> None:
+        """Adds the request line to what `on_message_begin` has put into the scope."""
+        parsed = httptools.parse_url(self.url)
+        path = parsed.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = self.parser.get_http_version()
+        self.scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        self.scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
+        self.scope["query_string"] = parsed.query or b""
+
+    def _exchange(self) -> Exchange:
+        return Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+
+    def _has_too_many_requests(self) -> bool:
+        """Whether uvicorn's option `--limit-concurrency` is exceeded."""
+        most = self.limit_concurrency
+        return most is not None and (len(self.connections) >= most or len(self.tasks) >= most)
 
     def _parse(self, data: bytes) -> bytes:
         """Parses the data. After an offer to upgrade, returns what is left to parse."""
@@ -81,9 +131,7 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
                 self.cycle.keep_alive = False
                 return b""
             head = self._head_without_offer()
-            self.parser = httptools.HttpRequestParser(self)
-            # As uvicorn does: data after the last request of a connection is no error.
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.renew_parser()
             self.parser.feed_data(head)
             return data[upgrade.args[0] :]
         return b""

@@ -7,7 +7,8 @@ that request is answered. Meanwhile the connection goes on reading, up to a boun
 has hung up.
 
 The parser does not tell where in its data a request ended. So it gets the data in pieces, each of which ends where a
-request may end: after a head, and after the body that the head announces.
+request may end: after a head, and after the body that the head announces. A body whose length is announced does not
+pass through the parser at all, which would only copy it.
 """
 
 import asyncio
@@ -72,6 +73,13 @@ class InOrder(IgnoresUpgrades):
         """Parses a piece. A request ends at its end, if at all."""
         self.parse(piece)
 
+    def read_content(self, piece: bytes, is_last: bool) -> None:
+        """Takes a piece of a body whose length is announced."""
+        self.on_body(piece)
+        if is_last:
+            self.renew_parser()
+            self.take_end()
+
     def take_head(self) -> None:
         self._part = self._announced_body()
         super().take_head()
@@ -98,8 +106,13 @@ class InOrder(IgnoresUpgrades):
         """Parses what has been received, up to the end of a request."""
         data = self._received
         while self._place < len(data) and not self._answering and not self.over:
-            start, self._place = self._place, self._part.end_in(data, self._place)
-            self.read(data[start : self._place])
+            part, start = self._part, self._place
+            self._place = part.end_in(data, start)
+            piece = data[start : self._place]
+            if isinstance(part, Body):
+                self.read_content(piece, part.is_complete)
+            else:
+                self.read(piece)
         if self.over or self._place == len(data):
             self._received, self._place = b"", 0
         self.flow.hold(len(self._received) - self._place > MOST_UNREAD_BYTES)
@@ -110,6 +123,6 @@ class InOrder(IgnoresUpgrades):
         for name, value in self.headers:
             if name == b"transfer-encoding":
                 return ChunkedBody()
-            if name == b"content-length":
-                return Body(int(value))
+            if name == b"content-length" and (length := int(value)):
+                return Body(length)
         return Head()

@@ -16,7 +16,7 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
-from quickthumb.web.presentation import BulkView, JobPageView, present
+from quickthumb.web.presentation import BulkView, present
 from quickthumb.web.waiting import waited
 
 DEFAULT_PAGE = 20
@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
 
 def wait_asked(request: Request) -> tuple[float, bool]:
     """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
-    asked = request.query_params.get("wait")
+    asked = request.query_params.get("wait") if request.scope["query_string"] else None
     if asked is not None:
         return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
     preference = _PREFERRED_WAIT.search(",".join(request.headers.getlist("prefer")))
@@ -65,7 +65,7 @@ async def list_all(request: Request) -> Response:
     page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
     urls = urls_of(request)
     following = urls.next_page(request.url, page.cursor) if page.cursor else None
-    view = JobPageView(jobs=[present(job, urls) for job in page.jobs], next=following, cursor=page.cursor)
+    view = {"jobs": [present(job, urls) for job in page.jobs], "next": following, "cursor": page.cursor}
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 

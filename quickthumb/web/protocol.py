@@ -53,7 +53,7 @@ class BoundedProtocol(InOrder):
         address = self.client[0] if self.client else None
         refusal = self.open_connections.enter(self, address)
         if refusal is None:
-            self._expect_head()
+            self._await_head()
             return
         self.refuse(TooManyConnections(refusal))
         if not self.open_connections.may_linger(self):
@@ -130,13 +130,14 @@ class BoundedProtocol(InOrder):
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _read_head(self, piece: bytes) -> None:
-        if self._deadline is None:
-            self._expect_head()
         allowed = MOST_HEAD_BYTES - self._framing_bytes
         self._framing_bytes += len(piece)
         self.parse(piece[:allowed])
         if len(piece) > allowed:
             self.refuse(self._too_large())
+        # Nearly every head arrives whole, and needs no timer.
+        if self._in_head and self._framing_bytes and self._deadline is None and not self.over:
+            self._await_head()
 
     def _too_large(self) -> QuickThumbError:
         if self.headers or len(self.url) < MOST_HEAD_BYTES // 2:
@@ -145,9 +146,7 @@ class BoundedProtocol(InOrder):
             f"The request line and headers, the URL among them, may have at most {MOST_HEAD_BYTES} bytes."
         )
 
-    def _expect_head(self) -> None:
-        self._in_head = True
-        self._framing_bytes = 0
+    def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _forget_deadline(self) -> None:

@@ -37,14 +37,16 @@ class Head:
 
 
 class Body:
-    """A body whose length is announced. Should the parser expect anything behind it, that is not cut."""
+    """A body whose length is announced."""
 
     def __init__(self, length: int) -> None:
         self._left = length
 
+    @property
+    def is_complete(self) -> bool:
+        return not self._left
+
     def end_in(self, data: bytes, place: int) -> int:
-        if not self._left:
-            return len(data)
         step = min(self._left, len(data) - place)
         self._left -= step
         return place + step

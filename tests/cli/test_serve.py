@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import httpx
@@ -45,6 +46,17 @@ async def test_it_ends_as_uvicorn_does(tmp_path: Path, number: signal.Signals, e
         assert web.process.wait(timeout=20) == exit_code
         assert "Application shutdown complete" in web.log.read_text()
         assert "Traceback" not in web.log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the libraries of a process are read from /proc")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_it_runs_on_uvloop_and_httptools(tmp_path: Path, workers: int) -> None:
+    words = ("quickthumb", "serve", "--port", "0", "--workers", str(workers))
+    async with running_web(tmp_path, no_redis(tmp_path), words=words) as web:
+        await wait_until(lambda: web.log.read_text().count("Application startup complete") == workers, seconds=60)
+        for process in web_processes(web) or [web.process]:
+            loaded = {Path(mapped.path).parent.name for mapped in process.memory_maps()}
+            assert {"uvloop", "parser"} <= loaded, "httptools' parser is in a folder of that name"
 
 
 async def test_several_workers_share_the_port_and_a_dead_one_is_replaced(tmp_path: Path) -> None:

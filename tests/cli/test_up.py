@@ -106,6 +106,12 @@ def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert [worker.environment["QUICKTHUMB_WORKER_NAME"] for worker in workers] == ["left-1", "left-2"]
 
 
+@pytest.mark.parametrize(("webs", "said"), [(None, []), (2, ["--workers", "2"])])
+def test_the_web_starts_as_many_processes_as_asked(tmp_path: Path, webs: int | None, said: list[str]) -> None:
+    *_, (web,) = up.children(up.Plan(Config.of(data_dir=tmp_path), {}, 1, webs))
+    assert web.argv[-2 - len(said) :] == ["quickthumb", "serve", *said]
+
+
 def test_workers_may_finish_their_jobs(tmp_path: Path) -> None:
     _, (worker,), _ = up.children(plan(tmp_path, shutdown_grace_seconds=40))
     assert worker.grace_seconds > 40
@@ -178,11 +184,12 @@ async def test_a_process_that_dies_is_replaced_redis_too(tmp_path: Path) -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next `up` ends what was left over")
 async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> None:
-    async with running(tmp_path) as service:
+    async with running(tmp_path, "--web", "2") as service:
         await service.ready()
+        await wait_until(lambda: service.printed.count("Application startup complete") == 2, seconds=30)
         children = service.children()
         await service.stop(signal.SIGKILL)
-        await wait_until(lambda: not any(is_alive(child) for child in children))
+        await wait_until(lambda: not any(is_alive(child) for child in children), seconds=30)
     async with running(tmp_path) as again:
         await again.ready()
 

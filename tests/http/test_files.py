@@ -48,6 +48,11 @@ def test_a_photo_of_a_phone_is_downloaded_with_the_extension_that_phones_give_it
     assert media_of("heif") == ("image/heif", "heic")
 
 
+async def rendered(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QuickThumbError)
+    return problems.known(request, error)
+
+
 def app_of(download: Download) -> Starlette:
     """Two resources: the file as it is, and in base64."""
 
@@ -58,7 +63,7 @@ def app_of(download: Download) -> Starlette:
         return base64_answer(download, {"id": 'a"b'}, "data", {"Vary": "Accept"})
 
     routes = [Route("/file", show), Route("/json", show_in_json)]
-    return Starlette(routes=routes, exception_handlers={QuickThumbError: problems.known})
+    return Starlette(routes=routes, exception_handlers={QuickThumbError: rendered})
 
 
 def client_of(download: Download) -> httpx.AsyncClient:

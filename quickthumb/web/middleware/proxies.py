@@ -1,7 +1,7 @@
 """Finds the client behind trusted proxies. What anybody else says about the client's address is ignored."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,10 +28,10 @@ class TrustedProxies:
         self._trusts = among(trusted)
         self._trusts_unix = UNIX in trusted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             self._look_behind(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _look_behind(self, scope: Scope) -> None:
         client = scope.get("client")

@@ -1,5 +1,7 @@
 """Serves the application below a path prefix, for reverse proxies that remove the prefix and for those that keep it."""
 
+from collections.abc import Awaitable
+
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,10 +17,10 @@ class RootPath:
         self._app = app
         self._prefix = prefix
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and (self._prefix or scope.get("root_path")):
             self._place(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _place(self, scope: Scope) -> None:
         given = scope.get("root_path", "")

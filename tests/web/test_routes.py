@@ -1,0 +1,45 @@
+"""The order in which routes are tried: that of their use, which must not change where a request leads."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, cast
+
+import pytest
+from starlette.routing import Match, Route
+
+from quickthumb.compat.services import endpoints_of
+from quickthumb.http.endpoints import Endpoint
+from quickthumb.web.application import MOST_USED, application
+from quickthumb.web.routes import ENDPOINTS, PAGES
+
+ALL: Sequence[Endpoint] = (
+    *ENDPOINTS,
+    *endpoints_of(["all"]),
+    *PAGES,
+)
+
+
+def lifespan(app: Any) -> AbstractAsyncContextManager[None]:
+    return cast("AbstractAsyncContextManager[None]", nullcontext())
+
+
+def first_match(method: str, path: str) -> Route:
+    nothing: Any = None
+    app = application(
+        nothing, nothing, nothing, ALL[len(ENDPOINTS) : -len(PAGES)], max_wait_seconds=1, lifespan=lifespan
+    )
+    scope = {"type": "http", "method": method, "path": path, "root_path": ""}
+    return next(route for route in app.routes if isinstance(route, Route) and route.matches(scope)[0] is Match.FULL)
+
+
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.operation_id)
+def test_each_request_leads_to_its_own_endpoint(endpoint: Endpoint) -> None:
+    assert first_match(endpoint.method, endpoint.path).name == endpoint.path
+
+
+def test_the_most_used_are_tried_first() -> None:
+    nothing: Any = None
+    app = application(nothing, nothing, nothing, max_wait_seconds=1, lifespan=lifespan)
+    tried = list(dict.fromkeys(route.name for route in app.routes if isinstance(route, Route)))
+    used = [endpoint.path for endpoint in ENDPOINTS if endpoint.operation_id in MOST_USED]
+    assert tried[: len(MOST_USED)] == used
