@@ -4,6 +4,7 @@ Each change is one script, which keeps the three consistent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
 
@@ -27,6 +28,17 @@ class Added(IntEnum):
     NEW = 1
     KNOWN = 0
     FULL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0)."""
+
+    id: str
+    created_ms: int
+    status: Status
+    finished_ms: int
+    fields: Mapping[str, str]
 
 
 class Index:
@@ -87,22 +99,29 @@ class Index:
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
             )
 
-    async def restore(
-        self, item_id: str, created_ms: int, status: Status, finished_ms: int, fields: Mapping[str, str]
-    ) -> bool:
-        """Restores an item that has ended. Returns False when Redis knows it, or when its retention time is over."""
+    async def restore(self, items: Sequence[Lost]) -> list[bool]:
+        """Restores items, and queues those that have not ended. Returns for each whether it was restored: False when
+        Redis knows it, or when its retention time is over.
+
+        Redis does nothing else meanwhile, for about 20 µs an item.
+        """
+        places = [key for item in items for key in (self._keys.record(self.kind, item.id), self._keys.call(item.id))]
         async with translated():
             restored = await self._restore(
-                self._keys.places(self.kind, item_id),
-                id=item_id,
-                created_ms=created_ms,
-                status=status,
-                finished_ms=finished_ms,
+                self._keys.places(self.kind, ""),
+                places=places,
+                waiting_seconds=self.kind.waiting_seconds,
                 retention_seconds=self.kind.retention_seconds,
                 index_seconds=self.kind.index_seconds,
-                fields=flat(fields),
+                wake_seconds=WAKE_SECONDS,
+                items=[text for item in items for text in self._written(item)],
             )
-        return bool(restored)
+        return list(map(bool, restored))
+
+    def _written(self, item: Lost) -> list[str | bytes | int]:
+        entry = b"" if item.status.ended else entry_for(self.kind, item.id, item.created_ms)
+        fields = flat({**item.fields, "status": item.status, "created_ms": str(item.created_ms)})
+        return [item.id, item.created_ms, item.status, item.finished_ms, entry, len(fields), *fields]
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -166,6 +166,10 @@ class FileStorage:
         with translated(self._folder):
             return await asyncio.to_thread(self._look_up, job_id)
 
+    async def look_up_each(self, job_ids: Sequence[str]) -> builtins.list[Kept]:
+        with translated(self._folder):
+            return await asyncio.to_thread(lambda: [self._look_up(job_id) for job_id in job_ids])
+
     def _look_up(self, job_id: str) -> Kept:
         kept = Kept(
             objects.read(self._folder / record_key(job_id)),
@@ -202,9 +206,13 @@ class FileStorage:
     async def was_removed(self, job_id: str) -> bool:
         return await self._change(removal.was_removed, self._folder, job_id)
 
+    async def removed_among(self, job_ids: Sequence[str]) -> builtins.list[str]:
+        return await self._change(removal.removed_among, self._folder, job_ids)
+
     async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
-        for shard in await self._change(sweeping.shards, self._folder / UPLOADS):
-            yield await self._change(sweeping.jobs, shard)
+        batches = sweeping.batches(self._folder / UPLOADS)
+        while batch := await self._change(next, batches, None):
+            yield batch
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
         return await self._change(sweeping.sweep, self._folder, ages)

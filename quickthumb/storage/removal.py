@@ -9,6 +9,7 @@ crash of the machine too, there is either the record or the tombstone. It needs 
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from quickthumb.storage.durability import make_folder, remove_folder
@@ -30,6 +31,11 @@ def remove_files(root: Path, job_id: str, top: Path | None = None) -> None:
 def was_removed(root: Path, job_id: str) -> bool:
     """Whether the job has a tombstone."""
     return (root / tombstone_key(job_id)).exists()
+
+
+def removed_among(root: Path, job_ids: Sequence[str]) -> list[str]:
+    """Those of the jobs that have a tombstone."""
+    return [job_id for job_id in job_ids if was_removed(root, job_id)]
 
 
 def _bury(record: Path, tombstone: Path, top: Path | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quickthumb.storage import objects, removal
-from quickthumb.storage.contract import RetentionAges, SweepReport
+from quickthumb.storage.contract import BATCH, RetentionAges, SweepReport
 from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
@@ -39,6 +39,18 @@ def shards(area: Path) -> list[Path]:
 def jobs(shard: Path) -> list[str]:
     """The ids of the jobs in one shard."""
     return sorted(job.name for job in _children(shard, JOB_NAME.fullmatch))
+
+
+def batches(area: Path) -> Iterator[list[str]]:
+    """The ids of all jobs in an area, BATCH at a time: a shard alone often has only a few."""
+    batch: list[str] = []
+    for shard in shards(area):
+        batch += jobs(shard)
+        while len(batch) >= BATCH:
+            yield batch[:BATCH]
+            batch = batch[BATCH:]
+    if batch:
+        yield batch
 
 
 def sweep(root: Path, ages: RetentionAges) -> SweepReport:
