@@ -11,7 +11,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
-from quickthumb.queue.codec import entry_for, flat
+from quickthumb.queue.codec import dump, entry_for, flat
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
@@ -105,23 +105,25 @@ class Index:
 
         Redis does nothing else meanwhile, for about 20 µs an item.
         """
-        places = [key for item in items for key in (self._keys.record(self.kind, item.id), self._keys.call(item.id))]
         async with translated():
             restored = await self._restore(
                 self._keys.places(self.kind, ""),
-                places=places,
+                record_prefix=self._keys.record(self.kind, ""),
+                call_prefix=self._keys.call(""),
                 waiting_seconds=self.kind.waiting_seconds,
                 retention_seconds=self.kind.retention_seconds,
                 index_seconds=self.kind.index_seconds,
                 wake_seconds=WAKE_SECONDS,
-                items=[text for item in items for text in self._written(item)],
+                items=dump([self._written(item) for item in items]),
             )
         return list(map(bool, restored))
 
-    def _written(self, item: Lost) -> list[str | bytes | int]:
-        entry = b"" if item.status.ended else entry_for(self.kind, item.id, item.created_ms)
-        fields = flat({**item.fields, "status": item.status, "created_ms": str(item.created_ms)})
-        return [item.id, item.created_ms, item.status, item.finished_ms, entry, len(fields), *fields]
+    def _written(self, item: Lost) -> list[str | list[str]]:
+        """The item as `restore.lua` reads it: all numbers as text, which Lua would round."""
+        entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
+        created_ms = str(item.created_ms)
+        fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
+        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown

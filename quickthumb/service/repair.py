@@ -23,10 +23,10 @@ from quickthumb.storage.errors import StorageUnavailable
 
 log = logging.getLogger("quickthumb.repair")
 
-# How many items to look up at a time.
+# How many items to ask Redis about at a time.
 BATCH = 250
-# How many items to restore at a time. Preparing these keeps the event loop, and restoring them Redis, from all else for
-# a few milliseconds.
+# How many jobs to look up and to restore at a time. Either keeps the event loop, and restoring them also Redis, from all
+# else for a few milliseconds.
 CHUNK = 50
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
@@ -193,16 +193,14 @@ class JobLedger:
         return self._storage.job_ids()
 
     async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
-        kept = await self._look_up(list(items))
-        lost, known = [], []
-        for job_id in kept:
-            (lost if items[job_id] is None else known).append(job_id)
         repaired = []
-        for chunk in _parts(lost, CHUNK):
-            repaired += await self._restore({job_id: kept[job_id] for job_id in chunk})
-        for job_id in known:
-            with logged(job_id):
-                repaired.append(await self._reopen(kept[job_id]))
+        for job_ids in _parts(list(items), CHUNK):
+            kept = await self._look_up(job_ids)
+            repaired += await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
+            for job_id in kept:
+                if items[job_id] is not None:
+                    with logged(job_id):
+                        repaired.append(await self._reopen(kept[job_id]))
         return repaired
 
     async def _look_up(self, job_ids: Sequence[str]) -> dict[str, Kept]:
@@ -221,6 +219,8 @@ class JobLedger:
         for job_id, parts in kept.items():
             with logged(job_id):
                 lost.append(_read(parts))
+        if not lost:
+            return []
         restored = [
             (job.id, Repaired.RESTORED if outcome else Repaired.QUEUED)
             for (job, outcome), is_restored in zip(lost, await self._store.restore(lost), strict=True)

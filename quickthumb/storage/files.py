@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
-from quickthumb.storage import arrivals, objects, removal, sweeping
+from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
 from quickthumb.storage.arrivals import FileArrival, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
@@ -31,8 +31,6 @@ from quickthumb.storage.layout import (
     OUTCOME,
     PROCESSED,
     UPLOADS,
-    outcome_key,
-    record_key,
     result_folder,
     result_key,
     source_key,
@@ -164,21 +162,11 @@ class FileStorage:
 
     async def look_up(self, job_id: str) -> Kept:
         with translated(self._folder):
-            return await asyncio.to_thread(self._look_up, job_id)
+            return await asyncio.to_thread(lookup.look_up, self._folder, self._store, job_id)
 
     async def look_up_each(self, job_ids: Sequence[str]) -> builtins.list[Kept]:
         with translated(self._folder):
-            return await asyncio.to_thread(lambda: [self._look_up(job_id) for job_id in job_ids])
-
-    def _look_up(self, job_id: str) -> Kept:
-        kept = Kept(
-            objects.read(self._folder / record_key(job_id)),
-            objects.find(self._folder, source_key(job_id)),
-            objects.read(self._folder / outcome_key(job_id)),
-        )
-        if kept.record is None or kept.source is None:
-            self._store.check()
-        return kept
+            return await asyncio.to_thread(lookup.look_up_each, self._folder, self._store, job_ids)
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
