@@ -112,7 +112,7 @@ async def own_redis(folder: Path) -> AsyncIterator[Redis]:
     await embedded.prepare()
     process = await asyncio.create_subprocess_exec(*embedded.command())
     try:
-        while not await embedded.is_ready():
+        while not await embedded.is_ready():  # noqa: ASYNC110 - no event tells of another process
             await asyncio.sleep(0.02)
         async with connect(config.redis_connection_url, Redis, attempts=1, answer_seconds=None) as client:
             yield client

@@ -58,6 +58,8 @@ class Index:
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
+        self._statuses = RegisteredScript(redis, "statuses")
+        self._find_missing = RegisteredScript(redis, "missing")
 
     async def add(
         self,
@@ -170,10 +172,8 @@ class Index:
 
     async def statuses(self, item_ids: Sequence[str]) -> list[Status | None]:
         """The status of each item; None for an item that Redis does not know."""
-        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for item_id in item_ids:
-                pipeline.hget(self._keys.record(self.kind, item_id), "status")
-            found = await pipeline.execute()
+        async with translated():
+            found = await self._statuses(record_prefix=self._keys.record(self.kind, ""), ids=dump(list(item_ids)))
         return [Status(status.decode()) if status else None for status in found]
 
     async def adopt(self) -> int:
@@ -205,33 +205,27 @@ class Index:
     async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
         """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.
 
-        Two round trips for each batch.
+        One round trip for each batch, in which Redis looks through it.
         """
         for status in (Status.WAITING, Status.IN_PROGRESS):
-            position = 0
-            while entries := await self._unfinished(status, position):
-                items = [entry.decode().partition(":") for entry in entries]
-                missing = await self._missing([item_id for _, _, item_id in items])
-                for created_ms, _, item_id in items:
-                    if item_id in missing:
-                        yield item_id, int(created_ms)
-                position += len(entries)
+            last, missing = await self._missing(status, b"")
+            while last:
+                for entry in missing:
+                    created_ms, _, item_id = entry.decode().partition(":")
+                    yield item_id, int(created_ms)
+                last, missing = await self._missing(status, last)
 
-    async def _unfinished(self, status: Status, position: int) -> list[bytes]:
+    async def _missing(self, status: Status, last: bytes) -> tuple[bytes, list[bytes]]:
+        """What of the batch after the entry `last` is missing in arq's queue, and the batch's own last entry."""
         async with translated():
-            entries: list[bytes] = await self._redis.zrange(
-                self._keys.index(self.kind, status), position, position + BATCH - 1
+            last, *missing = await self._find_missing(
+                index=self._keys.index(self.kind, status),
+                queue=self._keys.queue,
+                call_prefix=self._keys.call(""),
+                last=last,
+                most=BATCH,
             )
-        return entries
-
-    async def _missing(self, item_ids: Sequence[str]) -> set[str]:
-        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for item_id in item_ids:
-                pipeline.zscore(self._keys.queue, item_id)
-                pipeline.exists(self._keys.call(item_id))
-            found = await pipeline.execute()
-        pairs = zip(item_ids, found[::2], found[1::2], strict=True)
-        return {item_id for item_id, score, call in pairs if score is None or not call}
+        return last, missing
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

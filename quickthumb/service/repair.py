@@ -24,9 +24,9 @@ from quickthumb.storage.errors import StorageUnavailable
 log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
-BATCH = 250
-# How many jobs to look up and to restore at a time. Either keeps the event loop, and restoring them also Redis, from all
-# else for a few milliseconds.
+BATCH = 500
+# How many jobs to look up, and then to restore, at a time. To restore them keeps first the event loop and then Redis
+# from all else, each for a few milliseconds.
 CHUNK = 50
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0

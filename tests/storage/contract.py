@@ -18,6 +18,7 @@ import pytest
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
 from quickthumb.storage import Kept, RetentionAges, Storage
+from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.storage.layout import mail_record, record_key
 from tests.storage.blob_contract import BlobContract
@@ -249,7 +250,17 @@ class StorageContract(BlobContract, SharingContract):
     async def test_every_job_is_known_by_its_id(self, storage: Storage) -> None:
         ids = [await keep(storage) for _ in range(12)]
         await storage.put(mail_record(new_id()), b"data")
-        assert sorted([job_id async for batch in storage.job_ids() for job_id in batch]) == sorted(ids)
+        batches = [batch async for batch in storage.job_ids()]
+        assert all(0 < len(batch) <= BATCH for batch in batches)
+        assert sorted(job_id for batch in batches for job_id in batch) == sorted(ids)
+
+    async def test_many_jobs_are_looked_up_as_each_of_them_is(self, storage: Storage) -> None:
+        ids = [await keep(storage, record=record) for record in (b"record", b"", b"long" * 10_000)]
+        await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
+        await storage.remove_source(ids[2])
+        asked = [ids[2], new_id(), *ids]
+        assert await storage.look_up_each(asked) == [await storage.look_up(job_id) for job_id in asked]
+        assert await storage.look_up_each([]) == []
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
         self, storage: Storage, grow_older: GrowOlder
@@ -292,6 +303,7 @@ class StorageContract(BlobContract, SharingContract):
             await storage.remove(removed)
         await storage.remove(unknown)
         assert [await storage.was_removed(job_id) for job_id in (removed, kept, unknown)] == [True, False, False]
+        assert await storage.removed_among([kept, removed, unknown]) == [removed]
 
     async def test_another_store_than_the_expected_one_is_left_alone(self, storage: Storage, left: Left) -> None:
         identity = await storage.identity()
@@ -312,6 +324,8 @@ class StorageContract(BlobContract, SharingContract):
                 storage.source(new_id()),
                 storage.get(mail_record(new_id())),
                 storage.was_removed(new_id()),
+                storage.look_up_each([job_id, new_id()]),
+                storage.removed_among([new_id()]),
             ):
                 with pytest.raises(WrongStorage) as caught:
                     await change
