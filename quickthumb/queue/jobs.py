@@ -165,7 +165,8 @@ class JobStore:
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
-    created_ms, fields = to_milliseconds(job.created_at), fields_of(job)
+    fields = fields_of(job)
+    created_ms = int(fields["created_ms"])
     if outcome is None:
         return Lost(job.id, created_ms, job.status, 0, fields)
     finished_ms = to_milliseconds(outcome.finished_at)

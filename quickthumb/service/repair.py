@@ -18,7 +18,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.storage import Kept, RetentionAges, Storage, SweepReport
+from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 
 log = logging.getLogger("quickthumb.repair")
@@ -195,7 +195,7 @@ class JobLedger:
     async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
         repaired = []
         for job_ids in _parts(list(items), CHUNK):
-            kept = await self._look_up(job_ids)
+            kept = await self._records(job_ids)
             repaired += await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
             for job_id in kept:
                 if items[job_id] is not None:
@@ -203,18 +203,18 @@ class JobLedger:
                         repaired.append(await self._reopen(kept[job_id]))
         return repaired
 
-    async def _look_up(self, job_ids: Sequence[str]) -> dict[str, Kept]:
+    async def _records(self, job_ids: Sequence[str]) -> dict[str, Recorded]:
         """What the storage has of each job. Leaves out those that it cannot read, or that have no record."""
         try:
-            found = dict(zip(job_ids, await self._storage.look_up_each(job_ids), strict=True))
+            found = dict(zip(job_ids, await self._storage.records(job_ids), strict=True))
         except StorageUnavailable:
             found = {}
             for job_id in job_ids:
                 with logged(job_id):
-                    found[job_id] = await self._storage.look_up(job_id)
-        return {job_id: kept for job_id, kept in found.items() if kept.record is not None}
+                    (found[job_id],) = await self._storage.records([job_id])
+        return {job_id: parts for job_id, parts in found.items() if parts.record is not None}
 
-    async def _restore(self, kept: Mapping[str, Kept]) -> list[Repaired]:
+    async def _restore(self, kept: Mapping[str, Recorded]) -> list[Repaired]:
         lost: list[tuple[Job, Outcome | None]] = []
         for job_id, parts in kept.items():
             with logged(job_id):
@@ -233,7 +233,7 @@ class JobLedger:
             await self._store.remove(job_id)
         return [repaired for job_id, repaired in restored if job_id not in removed]
 
-    async def _reopen(self, kept: Kept) -> Repaired:
+    async def _reopen(self, kept: Recorded) -> Repaired:
         if kept.outcome is None and await self._store.reopen(_read(kept)[0]):
             return Repaired.QUEUED
         return Repaired.NOTHING
@@ -251,7 +251,7 @@ class JobLedger:
         return swept.unended
 
 
-def _read(kept: Kept) -> tuple[Job, Outcome | None]:
+def _read(kept: Recorded) -> tuple[Job, Outcome | None]:
     outcome = None if kept.outcome is None else Outcome.model_validate_json(kept.outcome)
     return Job.from_record(kept.record or b""), outcome
 

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
 from quickthumb.storage.arrivals import FileArrival, NewJob, Room
-from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport
+from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport
 from quickthumb.storage.durability import (
     make_folder,
     open_folder,
@@ -164,9 +164,9 @@ class FileStorage:
         with translated(self._folder):
             return await asyncio.to_thread(lookup.look_up, self._folder, self._store, job_id)
 
-    async def look_up_each(self, job_ids: Sequence[str]) -> builtins.list[Kept]:
+    async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
         with translated(self._folder):
-            return await asyncio.to_thread(lookup.look_up_each, self._folder, self._store, job_ids)
+            return await asyncio.to_thread(lookup.records, self._folder, self._store, job_ids)
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:

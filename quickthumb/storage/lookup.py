@@ -1,11 +1,11 @@
-"""Reads what is stored of jobs, a few system calls each. A rebuild of Redis does this for every job."""
+"""Reads what is stored of jobs, with a few system calls each: a rebuild of Redis does this for every job."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from quickthumb.storage import objects
-from quickthumb.storage.contract import Kept
+from quickthumb.storage.contract import Kept, Recorded
 from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import outcome_key, record_key, source_key
 
@@ -25,9 +25,14 @@ def look_up(root: Path, store: StoreFile, job_id: str) -> Kept:
     return kept
 
 
-def look_up_each(root: Path, store: StoreFile, job_ids: Sequence[str]) -> list[Kept]:
-    """What `look_up` returns, for each of the jobs."""
-    return [look_up(root, store, job_id) for job_id in job_ids]
+def records(root: Path, store: StoreFile, job_ids: Sequence[str]) -> list[Recorded]:
+    """The record and the outcome of each of the jobs."""
+    found = [
+        Recorded(_read(f"{root}/{record_key(job_id)}"), _read(f"{root}/{outcome_key(job_id)}")) for job_id in job_ids
+    ]
+    if any(job.record is None for job in found):
+        store.check()
+    return found
 
 
 def _read(path: str) -> bytes | None:

@@ -25,7 +25,7 @@ from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.errors import QueueFull, UnknownJob
 from quickthumb.service.repair import CHUNK, JobLedger, Repairer
-from quickthumb.storage import FileStorage, Kept, RetentionAges, sweeping
+from quickthumb.storage import FileStorage, Recorded, RetentionAges, sweeping
 from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.render import RenderHandler
@@ -391,13 +391,13 @@ async def test_a_rebuild_that_was_interrupted_reads_only_what_is_still_unknown(
     with pytest.raises(Killed):
         await repairer.rebuild(die)
     looked_up: list[str] = []
-    look_up_each = storage.look_up_each
+    records = storage.records
 
-    async def noted(job_ids: Sequence[str]) -> list[Kept]:
+    async def noted(job_ids: Sequence[str]) -> list[Recorded]:
         looked_up.extend(job_ids)
-        return await look_up_each(job_ids)
+        return await records(job_ids)
 
-    monkeypatch.setattr(storage, "look_up_each", noted)
+    monkeypatch.setattr(storage, "records", noted)
     report = await repairer.rebuild()
     assert (report.looked_at, report.queued, len(looked_up)) == (10, 6, 6)
 

@@ -254,13 +254,13 @@ class StorageContract(BlobContract, SharingContract):
         assert all(0 < len(batch) <= BATCH for batch in batches)
         assert sorted(job_id for batch in batches for job_id in batch) == sorted(ids)
 
-    async def test_many_jobs_are_looked_up_as_each_of_them_is(self, storage: Storage) -> None:
+    async def test_the_records_of_many_jobs_are_those_of_each(self, storage: Storage) -> None:
         ids = [await keep(storage, record=record) for record in (b"record", b"", b"long" * 10_000)]
         await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
-        await storage.remove_source(ids[2])
         asked = [ids[2], new_id(), *ids]
-        assert await storage.look_up_each(asked) == [await storage.look_up(job_id) for job_id in asked]
-        assert await storage.look_up_each([]) == []
+        kept = [await storage.look_up(job_id) for job_id in asked]
+        assert await storage.records(asked) == [(job.record, job.outcome) for job in kept]
+        assert await storage.records([]) == []
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
         self, storage: Storage, grow_older: GrowOlder
@@ -324,7 +324,7 @@ class StorageContract(BlobContract, SharingContract):
                 storage.source(new_id()),
                 storage.get(mail_record(new_id())),
                 storage.was_removed(new_id()),
-                storage.look_up_each([job_id, new_id()]),
+                storage.records([job_id, new_id()]),
                 storage.removed_among([new_id()]),
             ):
                 with pytest.raises(WrongStorage) as caught:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport
+from quickthumb.storage import Blob, Kept, Recorded, RetentionAges, SweepReport
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import BlobGone, WrongStorage
 from quickthumb.storage.layout import (
@@ -181,8 +181,8 @@ class MemoryStorage:
     async def look_up(self, job_id: str) -> Kept:
         return Kept(await self.get(record_key(job_id)), await self.source(job_id), await self.get(outcome_key(job_id)))
 
-    async def look_up_each(self, job_ids: Sequence[str]) -> builtins.list[Kept]:
-        return [await self.look_up(job_id) for job_id in job_ids]
+    async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
+        return [Recorded(await self.get(record_key(job_id)), await self.get(outcome_key(job_id))) for job_id in job_ids]
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
