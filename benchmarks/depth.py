@@ -62,9 +62,9 @@ class Rebuild:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Median latencies in milliseconds with `waiting` jobs in the queue, and the Redis memory that each of them takes:
-    to accept a job, read its status, read what is due, list the newest jobs, count all for the metrics, and look through
-    all of them for missing ones."""
+    """Median latencies in milliseconds with `waiting` jobs in the queue: to accept a job, read its status, read what is
+    due, list the newest, count all for the metrics, and look through all for missing ones. Also the memory of one
+    in Redis."""
 
     waiting: int
     accept_ms: float

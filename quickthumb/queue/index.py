@@ -17,7 +17,8 @@ from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
-BATCH = 500
+# How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
+BATCH = 200
 # How far to look into the queue of an older release, which other applications may fill.
 OLD_QUEUE_MOST = 10_000
 
