@@ -102,3 +102,11 @@ async def test_everything_missing_is_found_though_the_index_changes_meanwhile(
         assert created_ms == int(stored or 0)
         await store.remove(job_id)
     assert found == [dropped.id, without_call.id, later.id]
+
+
+async def test_a_record_is_one_block_of_memory(store: JobStore, redis: Redis) -> None:
+    waiting, done = a_job(), a_job()
+    await store.restore([(waiting, None), (done, outcome_of(done))])
+    for job in (waiting, done):
+        encoding = await redis.object("ENCODING", KEYS.record(JOB, job.id))  # type: ignore[no-untyped-call]
+        assert encoding in {b"listpack", b"ziplist"}
