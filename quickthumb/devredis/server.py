@@ -46,6 +46,8 @@ class EmbeddedRedis:
             "appendfsync": "everysec",
             "save": "",  # no snapshots: the append-only file holds everything, and each snapshot would cost a fork
             "maxmemory-policy": "noeviction",  # a queue must refuse writes rather than evict entries
+            # Keep a job's record as one block, which takes a third less memory. Redis 6 knows only this older name.
+            "hash-max-ziplist-value": "4096",
             "daemonize": "no",
             "always-show-logo": "no",
             "loglevel": "warning",

@@ -8,7 +8,7 @@ from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.job import Failure, Status, from_milliseconds, to_milliseconds
 from quickthumb.queue.codec import failure_text
-from quickthumb.queue.index import Added, Index
+from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import EMAIL, KEYS, Keys
 
 
@@ -34,13 +34,10 @@ class EmailStore:
 
     async def restore(self, email: Email, outcome: EmailOutcome) -> bool:
         """Restores an email that has ended. Returns False when Redis knows it, or when its retention time is over."""
-        return await self.index.restore(
-            email.id,
-            to_milliseconds(email.created_at),
-            outcome.status,
-            to_milliseconds(outcome.finished_at),
-            {**fields_of_email(email), **ending_of_email(outcome)},
-        )
+        created_ms, finished_ms = to_milliseconds(email.created_at), to_milliseconds(outcome.finished_at)
+        fields = {**fields_of_email(email), **ending_of_email(outcome)}
+        (restored,) = await self.index.restore([Lost(email.id, created_ms, outcome.status, finished_ms, fields)])
+        return restored
 
     async def remove(self, email_id: str) -> bool:
         """Forgets the email and takes it out of the queue. Returns False if there was none."""

@@ -4,19 +4,21 @@ Each change is one script, which keeps the three consistent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
 
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
-from quickthumb.queue.codec import entry_for, flat
+from quickthumb.queue.codec import dump, entry_for, flat
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
-BATCH = 500
+# How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
+BATCH = 200
 # How far to look into the queue of an older release, which other applications may fill.
 OLD_QUEUE_MOST = 10_000
 
@@ -27,6 +29,17 @@ class Added(IntEnum):
     NEW = 1
     KNOWN = 0
     FULL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0)."""
+
+    id: str
+    created_ms: int
+    status: Status
+    finished_ms: int
+    fields: Mapping[str, str]
 
 
 class Index:
@@ -46,6 +59,8 @@ class Index:
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
+        self._statuses = RegisteredScript(redis, "statuses")
+        self._find_missing = RegisteredScript(redis, "missing")
 
     async def add(
         self,
@@ -87,22 +102,31 @@ class Index:
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
             )
 
-    async def restore(
-        self, item_id: str, created_ms: int, status: Status, finished_ms: int, fields: Mapping[str, str]
-    ) -> bool:
-        """Restores an item that has ended. Returns False when Redis knows it, or when its retention time is over."""
+    async def restore(self, items: Sequence[Lost]) -> list[bool]:
+        """Restores items, and queues those that have not ended. Returns for each whether it was restored: False when
+        Redis knows it, or when its retention time is over.
+
+        Redis does nothing else meanwhile, for about 20 µs an item.
+        """
         async with translated():
             restored = await self._restore(
-                self._keys.places(self.kind, item_id),
-                id=item_id,
-                created_ms=created_ms,
-                status=status,
-                finished_ms=finished_ms,
+                self._keys.places(self.kind, ""),
+                record_prefix=self._keys.record(self.kind, ""),
+                call_prefix=self._keys.call(""),
+                waiting_seconds=self.kind.waiting_seconds,
                 retention_seconds=self.kind.retention_seconds,
                 index_seconds=self.kind.index_seconds,
-                fields=flat(fields),
+                wake_seconds=WAKE_SECONDS,
+                items=dump([self._written(item) for item in items]),
             )
-        return bool(restored)
+        return list(map(bool, restored))
+
+    def _written(self, item: Lost) -> list[str | list[str]]:
+        """The item as `restore.lua` reads it: all numbers as text, which Lua would round."""
+        entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
+        created_ms = str(item.created_ms)
+        fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
+        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -149,10 +173,8 @@ class Index:
 
     async def statuses(self, item_ids: Sequence[str]) -> list[Status | None]:
         """The status of each item; None for an item that Redis does not know."""
-        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for item_id in item_ids:
-                pipeline.hget(self._keys.record(self.kind, item_id), "status")
-            found = await pipeline.execute()
+        async with translated():
+            found = await self._statuses(record_prefix=self._keys.record(self.kind, ""), ids=dump(list(item_ids)))
         return [Status(status.decode()) if status else None for status in found]
 
     async def adopt(self) -> int:
@@ -184,33 +206,27 @@ class Index:
     async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
         """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.
 
-        Two round trips for each batch.
+        One round trip for each batch, in which Redis looks through it.
         """
         for status in (Status.WAITING, Status.IN_PROGRESS):
-            position = 0
-            while entries := await self._unfinished(status, position):
-                items = [entry.decode().partition(":") for entry in entries]
-                missing = await self._missing([item_id for _, _, item_id in items])
-                for created_ms, _, item_id in items:
-                    if item_id in missing:
-                        yield item_id, int(created_ms)
-                position += len(entries)
+            last, missing = await self._missing(status, b"")
+            while last:
+                for entry in missing:
+                    created_ms, _, item_id = entry.decode().partition(":")
+                    yield item_id, int(created_ms)
+                last, missing = await self._missing(status, last)
 
-    async def _unfinished(self, status: Status, position: int) -> list[bytes]:
+    async def _missing(self, status: Status, last: bytes) -> tuple[bytes, list[bytes]]:
+        """What of the batch after the entry `last` is missing in arq's queue, and the batch's own last entry."""
         async with translated():
-            entries: list[bytes] = await self._redis.zrange(
-                self._keys.index(self.kind, status), position, position + BATCH - 1
+            last, *missing = await self._find_missing(
+                index=self._keys.index(self.kind, status),
+                queue=self._keys.queue,
+                call_prefix=self._keys.call(""),
+                last=last,
+                most=BATCH,
             )
-        return entries
-
-    async def _missing(self, item_ids: Sequence[str]) -> set[str]:
-        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for item_id in item_ids:
-                pipeline.zscore(self._keys.queue, item_id)
-                pipeline.exists(self._keys.call(item_id))
-            found = await pipeline.execute()
-        pairs = zip(item_ids, found[::2], found[1::2], strict=True)
-        return {item_id for item_id, score, call in pairs if score is None or not call}
+        return last, missing
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

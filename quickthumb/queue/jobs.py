@@ -14,7 +14,7 @@ from quickthumb.model.source import Source
 from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
-from quickthumb.queue.index import Added, Index
+from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
 from quickthumb.queue.script import RegisteredScript
 
@@ -78,15 +78,9 @@ class JobStore:
         """Queues a FAILED job again, as `Index.reopen` does. Returns False when the job is not FAILED."""
         return await self.index.reopen(job.id, to_milliseconds(job.created_at))
 
-    async def restore(self, job: Job, outcome: Outcome) -> bool:
-        """Restores a job that has ended. Returns False when Redis knows it, or when its retention time is over."""
-        return await self.index.restore(
-            job.id,
-            to_milliseconds(job.created_at),
-            outcome.status,
-            to_milliseconds(outcome.finished_at),
-            {**fields_of(job), **ending_of(outcome)},
-        )
+    async def restore(self, lost: Sequence[tuple[Job, Outcome | None]]) -> list[bool]:
+        """Restores jobs, and queues those without an outcome, as `Index.restore` does."""
+        return await self.index.restore([_lost(job, outcome) for job, outcome in lost])
 
     async def remove(self, job_id: str) -> bool:
         """Forgets the job, whatever its status, and takes it out of the queue. Returns False if there was none."""
@@ -168,6 +162,15 @@ class JobStore:
             workers=_live(moment, workers),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
+
+
+def _lost(job: Job, outcome: Outcome | None) -> Lost:
+    fields = fields_of(job)
+    created_ms = int(fields["created_ms"])
+    if outcome is None:
+        return Lost(job.id, created_ms, job.status, 0, fields)
+    finished_ms = to_milliseconds(outcome.finished_at)
+    return Lost(job.id, created_ms, outcome.status, finished_ms, {**fields, **ending_of(outcome)})
 
 
 def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from quickthumb.model.caller import Caller
@@ -17,7 +17,7 @@ from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL_SECONDS
 from quickthumb.queue.rates import EmailRates
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
-from quickthumb.service.repair import JUST_BEGUN_SECONDS, Repaired
+from quickthumb.service.repair import JUST_BEGUN_SECONDS, Repaired, logged
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import MAIL, mail_outcome, mail_record
 
@@ -111,7 +111,14 @@ class EmailLedger:
         async for blobs in self._storage.list(f"{MAIL}/"):
             yield [_id_in(blob.key) for blob in blobs if blob.key == mail_record(_id_in(blob.key))]
 
-    async def repair(self, item_id: str, status: Status | None) -> Repaired:
+    async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
+        repaired = []
+        for email_id, status in items.items():
+            with logged(email_id):
+                repaired.append(await self._repair(email_id, status))
+        return repaired
+
+    async def _repair(self, item_id: str, status: Status | None) -> Repaired:
         record = await self._storage.get(mail_record(item_id))
         if record is None:
             return Repaired.NOTHING

@@ -7,7 +7,7 @@ ended.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -18,12 +18,16 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.storage import RetentionAges, Storage, SweepReport
+from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
+from quickthumb.storage.errors import StorageUnavailable
 
 log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
 BATCH = 500
+# How many jobs to look up, and then to restore, at a time. To restore them keeps first the event loop and then Redis
+# from all else, each for a few milliseconds.
+CHUNK = 50
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
 
@@ -49,8 +53,9 @@ class Ledger(Protocol):
     def ids(self) -> AsyncIterator[list[str]]:
         """The ids of all items that have a record, in batches."""
 
-    async def repair(self, item_id: str, status: Status | None) -> Repaired:
-        """Makes Redis, where the item has the given status, agree with the storage."""
+    async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
+        """Makes Redis, where the items have the given statuses, agree with the storage. Logs which of them it cannot
+        repair."""
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that is missing in arq's queue.
@@ -123,7 +128,8 @@ class Repairer:
         report = RepairReport()
         for ledger in self._ledgers:
             async for item_ids in ledger.ids():
-                await _repair(ledger, item_ids, report)
+                for batch in _parts(item_ids, BATCH):
+                    await _repair(ledger, batch, report)
                 if between is not None:
                     await between()
         return report
@@ -133,7 +139,7 @@ class Repairer:
         requeued = 0
         for ledger in self._ledgers:
             async for item_id, created_ms in ledger.index.not_queued():
-                with _logged(item_id):
+                with logged(item_id):
                     requeued += await ledger.requeue(item_id, created_ms)
         if requeued:
             log.warning("queued %d items that were missing in arq's queue", requeued)
@@ -146,25 +152,23 @@ class Repairer:
             # A web process may have died after it stored an item and before it queued it. Its client got no answer, but
             # the item is run all the same.
             report = RepairReport()
-            for start in range(0, len(unended), BATCH):
-                await _repair(ledger, unended[start : start + BATCH], report)
+            for batch in _parts(unended, BATCH):
+                await _repair(ledger, batch, report)
             if report.queued:
                 log.warning("queued %d items that were stored but unknown to Redis", report.queued)
 
 
 async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport) -> None:
     report.looked_at += len(item_ids)
-    statuses = await ledger.index.statuses(item_ids)
-    for item_id, status in zip(item_ids, statuses, strict=True):
-        if status in ledger.doubtful:
-            with _logged(item_id):
-                repaired = await ledger.repair(item_id, status)
-                report.queued += repaired is Repaired.QUEUED
-                report.restored += repaired is Repaired.RESTORED
+    statuses = zip(item_ids, await ledger.index.statuses(item_ids), strict=True)
+    doubtful = {item_id: status for item_id, status in statuses if status in ledger.doubtful}
+    repaired = await ledger.repair(doubtful) if doubtful else []
+    report.queued += repaired.count(Repaired.QUEUED)
+    report.restored += repaired.count(Repaired.RESTORED)
 
 
 @contextmanager
-def _logged(item_id: str) -> Iterator[None]:
+def logged(item_id: str) -> Iterator[None]:
     """Logs why an item could not be repaired, and lets the repair continue. Only an unreachable Redis stops it."""
     try:
         yield
@@ -188,20 +192,50 @@ class JobLedger:
     def ids(self) -> AsyncIterator[list[str]]:
         return self._storage.job_ids()
 
-    async def repair(self, item_id: str, status: Status | None) -> Repaired:
-        kept = await self._storage.look_up(item_id)
-        if kept.record is None:
-            return Repaired.NOTHING
-        job = Job.from_record(kept.record)
-        if kept.outcome is None:
-            queued = await (self._store.add(job) if status is None else self._store.reopen(job))
-            return Repaired.QUEUED if queued else Repaired.NOTHING
-        if status is None and await self._store.restore(job, Outcome.model_validate_json(kept.outcome)):
-            if await self._storage.was_removed(item_id):
-                # The job was removed while it was being restored.
-                await self._store.remove(item_id)
-                return Repaired.NOTHING
-            return Repaired.RESTORED
+    async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
+        repaired = []
+        for job_ids in _parts(list(items), CHUNK):
+            kept = await self._records(job_ids)
+            repaired += await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
+            for job_id in kept:
+                if items[job_id] is not None:
+                    with logged(job_id):
+                        repaired.append(await self._reopen(kept[job_id]))
+        return repaired
+
+    async def _records(self, job_ids: Sequence[str]) -> dict[str, Recorded]:
+        """What the storage has of each job. Leaves out those that it cannot read, or that have no record."""
+        try:
+            found = dict(zip(job_ids, await self._storage.records(job_ids), strict=True))
+        except StorageUnavailable:
+            found = {}
+            for job_id in job_ids:
+                with logged(job_id):
+                    (found[job_id],) = await self._storage.records([job_id])
+        return {job_id: parts for job_id, parts in found.items() if parts.record is not None}
+
+    async def _restore(self, kept: Mapping[str, Recorded]) -> list[Repaired]:
+        lost: list[tuple[Job, Outcome | None]] = []
+        for job_id, parts in kept.items():
+            with logged(job_id):
+                lost.append(_read(parts))
+        if not lost:
+            return []
+        restored = [
+            (job.id, Repaired.RESTORED if outcome else Repaired.QUEUED)
+            for (job, outcome), is_restored in zip(lost, await self._store.restore(lost), strict=True)
+            if is_restored
+        ]
+        # Jobs that were removed while they were being restored. A worker finds out by itself about those that it runs.
+        ended = [job_id for job_id, repaired in restored if repaired is Repaired.RESTORED]
+        removed = await self._storage.removed_among(ended) if ended else []
+        for job_id in removed:
+            await self._store.remove(job_id)
+        return [repaired for job_id, repaired in restored if job_id not in removed]
+
+    async def _reopen(self, kept: Recorded) -> Repaired:
+        if kept.outcome is None and await self._store.reopen(_read(kept)[0]):
+            return Repaired.QUEUED
         return Repaired.NOTHING
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
@@ -215,6 +249,16 @@ class JobLedger:
             await self._store.remove(job_id)
         _log_sweep(swept)
         return swept.unended
+
+
+def _read(kept: Recorded) -> tuple[Job, Outcome | None]:
+    outcome = None if kept.outcome is None else Outcome.model_validate_json(kept.outcome)
+    return Job.from_record(kept.record or b""), outcome
+
+
+def _parts(item_ids: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(item_ids), most):
+        yield item_ids[start : start + most]
 
 
 def _log_sweep(swept: SweepReport) -> None:

@@ -6,15 +6,15 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
-from quickthumb.storage import arrivals, objects, removal, sweeping
+from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
 from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
-from quickthumb.storage.contract import Blob, Kept, RetentionAges, SweepReport, Work
+from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
     make_folder,
     open_folder,
@@ -31,8 +31,6 @@ from quickthumb.storage.layout import (
     OUTCOME,
     PROCESSED,
     UPLOADS,
-    outcome_key,
-    record_key,
     result_folder,
     result_key,
     source_key,
@@ -168,17 +166,11 @@ class FileStorage:
 
     async def look_up(self, job_id: str) -> Kept:
         with translated(self._folder):
-            return await asyncio.to_thread(self._look_up, job_id)
+            return await asyncio.to_thread(lookup.look_up, self._folder, self._store, job_id)
 
-    def _look_up(self, job_id: str) -> Kept:
-        kept = Kept(
-            objects.read(self._folder / record_key(job_id)),
-            objects.find(self._folder, source_key(job_id)),
-            objects.read(self._folder / outcome_key(job_id)),
-        )
-        if kept.record is None or kept.source is None:
-            self._store.check()
-        return kept
+    async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
+        with translated(self._folder):
+            return await asyncio.to_thread(lookup.records, self._folder, self._store, job_ids)
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
@@ -194,7 +186,7 @@ class FileStorage:
             yield await self._change(self._begin, job_id, folder)
 
     def _begin(self, job_id: str, folder: Path) -> Work:
-        kept = self._look_up(job_id)
+        kept = lookup.look_up(self._folder, self._store, job_id)
         if kept.record is None or kept.outcome is not None:
             return Work(kept, None)
         self._make_workspace(folder)
@@ -235,9 +227,13 @@ class FileStorage:
     async def was_removed(self, job_id: str) -> bool:
         return await self._change(removal.was_removed, self._folder, job_id)
 
+    async def removed_among(self, job_ids: Sequence[str]) -> builtins.list[str]:
+        return await self._change(removal.removed_among, self._folder, job_ids)
+
     async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
-        for shard in await self._change(sweeping.shards, self._folder / UPLOADS):
-            yield await self._change(sweeping.jobs, shard)
+        batches = sweeping.batches(self._folder / UPLOADS)
+        while batch := await self._change(next, batches, None):
+            yield batch
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
         return await self._change(sweeping.sweep, self._folder, ages)

@@ -10,6 +10,7 @@ no room on a full disk.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from quickthumb.storage.durability import make_folder, remove_folder, sync
@@ -31,6 +32,11 @@ def remove_files(root: Path, job_id: str, top: Path | None = None) -> None:
 def was_removed(root: Path, job_id: str) -> bool:
     """Whether the job has a tombstone."""
     return (root / tombstone_key(job_id)).exists()
+
+
+def removed_among(root: Path, job_ids: Sequence[str]) -> list[str]:
+    """Those of the jobs that have a tombstone."""
+    return [job_id for job_id in job_ids if was_removed(root, job_id)]
 
 
 def _bury(record: Path, tombstone: Path, top: Path | None) -> None:

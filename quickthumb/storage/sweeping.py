@@ -1,12 +1,15 @@
 """The retention sweep: removes what has outlived its retention time. It touches only names that `layout` makes."""
 
+import contextlib
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from quickthumb.storage import objects, removal
-from quickthumb.storage.contract import RetentionAges, SweepReport
+from quickthumb.storage.contract import BATCH, RetentionAges, SweepReport
 from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
@@ -33,12 +36,24 @@ BEGUN_SECONDS = 3.0
 
 def shards(area: Path) -> list[Path]:
     """The folders over which an area spreads its jobs."""
-    return sorted(_children(area, SHARD_NAME.fullmatch))
+    return [area / name for name in _names(area, SHARD_NAME)]
 
 
 def jobs(shard: Path) -> list[str]:
     """The ids of the jobs in one shard."""
-    return sorted(job.name for job in _children(shard, JOB_NAME.fullmatch))
+    return _names(shard, JOB_NAME)
+
+
+def batches(area: Path) -> Iterator[list[str]]:
+    """The ids of all jobs in an area, BATCH at a time: a shard alone often has only a few."""
+    batch: list[str] = []
+    for shard in shards(area):
+        batch += jobs(shard)
+        while len(batch) >= BATCH:
+            yield batch[:BATCH]
+            batch = batch[BATCH:]
+    if batch:
+        yield batch
 
 
 def sweep(root: Path, ages: RetentionAges) -> SweepReport:
@@ -69,10 +84,9 @@ class _Sweeper:
     unfinished: int = 0
 
     def sweep_job(self, job_id: str) -> None:
-        source = self.root / source_key(job_id)
-        ended = _age_seconds(self.root / outcome_key(job_id))
+        ended = _age_seconds(f"{self.root}/{outcome_key(job_id)}")
         if ended is None:
-            accepted = _age_seconds(self.root / record_key(job_id))
+            accepted = _age_seconds(f"{self.root}/{record_key(job_id)}")
             if accepted is None:
                 self.sweep_part(job_id)
             elif accepted > self.ages.unended_seconds:
@@ -83,27 +97,26 @@ class _Sweeper:
                 self.unended.append(job_id)
         elif ended > self.ages.ended_seconds:
             self._remove(job_id)
-        elif ended > self.ages.source_seconds and source.exists():
-            source.unlink(missing_ok=True)
-            self.sources += 1
+        elif ended > self.ages.source_seconds:
+            self._remove_source(self.root / source_key(job_id))
 
     def sweep_part(self, job_id: str) -> None:
         """Removes what is left of a job without record and outcome: a crash during a sweep may have brought it back."""
         folder = self.root / upload_folder(job_id)
-        age = _age_seconds(folder)
+        age = _age_seconds(str(folder))
         if age is not None and age > self.ages.unended_seconds:
             self._remove_folder(folder)
 
     def sweep_leftover(self, job_id: str) -> None:
         """Removes results that have no upload and no tombstone, once their retention time is over."""
-        ended = _age_seconds(self.root / result_folder(job_id))
+        ended = _age_seconds(f"{self.root}/{result_folder(job_id)}")
         abandoned = ended is not None and ended > self.ages.ended_seconds
         if abandoned and not (self.root / upload_folder(job_id)).exists():
             self._remove(job_id)
 
     def sweep_unfinished(self, area: Path) -> None:
         for folder in _children(area, lambda name: JOB_NAME.match(name)):
-            age = _age_seconds(folder)
+            age = _age_seconds(str(folder))
             if age is not None and (age > self.ages.unfinished_seconds or _is_abandoned(folder, age)):
                 self._remove_folder(folder)
                 self.unfinished += 1
@@ -124,6 +137,11 @@ class _Sweeper:
                 objects.delete(file)
                 self.unfinished += 1
 
+    def _remove_source(self, source: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            source.unlink()
+            self.sources += 1
+
     def _remove(self, job_id: str) -> None:
         removal.remove_files(self.root, job_id, self.root)
         self.job_ids.append(job_id)
@@ -137,6 +155,15 @@ def _is_abandoned(folder: Path, age_seconds: float) -> bool:
     return folder.parent.name == ARRIVING and age_seconds > BEGUN_SECONDS and not is_claimed(folder / SOURCE)
 
 
+def _names(folder: Path, wanted: re.Pattern[str]) -> list[str]:
+    """The names in a folder that match as a whole, in their order. Makes no `Path` for each of a million jobs."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - see above
+    except FileNotFoundError:
+        return []
+    return sorted(filter(wanted.fullmatch, names))
+
+
 def _children(folder: Path, wanted: Callable[[str], object]) -> Iterator[Path]:
     try:
         children = list(folder.iterdir())
@@ -145,8 +172,8 @@ def _children(folder: Path, wanted: Callable[[str], object]) -> Iterator[Path]:
     yield from (child for child in children if wanted(child.name))
 
 
-def _age_seconds(path: Path) -> float | None:
+def _age_seconds(path: Path | str) -> float | None:
     try:
-        return time.time() - path.stat().st_mtime
+        return time.time() - os.stat(path).st_mtime  # noqa: PTH116 - making a Path would take longer than the call
     except FileNotFoundError:
         return None

@@ -1,10 +1,13 @@
 """Rebuilding Redis from the storage, queueing what arq's queue lost, and removing what has expired."""
 
+import asyncio
 import os
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -21,8 +24,8 @@ from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.errors import QueueFull, UnknownJob
-from quickthumb.service.repair import JobLedger, Repairer
-from quickthumb.storage import FileStorage, RetentionAges
+from quickthumb.service.repair import CHUNK, JobLedger, Repairer
+from quickthumb.storage import FileStorage, Recorded, RetentionAges, sweeping
 from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.render import RenderHandler
@@ -327,6 +330,105 @@ async def test_one_unreadable_record_does_not_keep_the_others_from_being_repaire
     await repairer.round("a worker")
     assert [await store.get(job.id) is not None for job in jobs] == [False, True, True]
     assert await lead.rebuilt_for() == await lead.run_id()
+
+
+async def test_a_record_that_the_system_cannot_read_does_not_keep_the_others_from_being_repaired(
+    repairer: Repairer, store: JobStore, storage: FileStorage, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = [await on_disk(storage, a_job()) for _ in range(3)]
+    record = folder / record_key(jobs[1].id)
+    record.unlink()
+    record.mkdir()
+    report = await repairer.rebuild()
+    assert (report.looked_at, report.queued) == (3, 2)
+    assert [await store.get(job.id) is not None for job in jobs] == [True, False, True]
+    assert [line.getMessage() for line in caplog.records] == [f"{jobs[1].id} could not be repaired"]
+
+
+async def test_jobs_return_in_the_order_of_their_acceptance_and_wake_one_worker(
+    repairer: Repairer, storage: FileStorage, redis: Redis
+) -> None:
+    jobs = [await on_disk(storage, a_job(age_seconds=age)) for age in (30, 10, 50, 20, 40, -60)]
+    await repairer.rebuild()
+    by_acceptance = [job.id.encode() for job in sorted(jobs, key=lambda job: job.created_at)]
+    assert await redis.zrange(KEYS.queue, 0, -1) == by_acceptance
+    now_ms = time.time() * 1000
+    assert all(score <= now_ms for _, score in await redis.zrange(KEYS.queue, 0, -1, withscores=True))
+    assert await redis.llen(KEYS.wake) == 1  # type: ignore[misc]
+
+
+async def test_an_ended_job_that_is_removed_while_it_is_restored_is_forgotten(
+    lead: RepairLead, store: JobStore, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed, other = [await on_disk(storage, a_job()) for _ in range(2)]
+    for job in (removed, other):
+        await concluded(storage, job)
+    restore = store.restore
+
+    async def restore_late(lost: Sequence[tuple[Job, Outcome | None]]) -> list[bool]:
+        await storage.remove(removed.id)
+        return await restore(lost)
+
+    monkeypatch.setattr(store, "restore", restore_late)
+    report = await Repairer(lead, [JobLedger(store, storage, AGES)], sweep_interval_seconds=0).rebuild()
+    assert (report.queued, report.restored) == (0, 1)
+    assert await store.get(removed.id) is None
+    assert await store.get(other.id) is not None
+
+
+async def test_a_rebuild_that_was_interrupted_reads_only_what_is_still_unknown(
+    repairer: Repairer, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    async def die() -> None:
+        raise Killed
+
+    monkeypatch.setattr(sweeping, "BATCH", 4)
+    for _ in range(10):
+        await on_disk(storage, a_job())
+    with pytest.raises(Killed):
+        await repairer.rebuild(die)
+    looked_up: list[str] = []
+    records = storage.records
+
+    async def noted(job_ids: Sequence[str]) -> list[Recorded]:
+        looked_up.extend(job_ids)
+        return await records(job_ids)
+
+    monkeypatch.setattr(storage, "records", noted)
+    report = await repairer.rebuild()
+    assert (report.looked_at, report.queued, len(looked_up)) == (10, 6, 6)
+
+
+async def test_the_cost_of_a_rebuild_does_not_grow_by_a_round_trip_and_a_thread_for_each_record(
+    repairer: Repairer, storage: FileStorage, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [await on_disk(storage, a_job()) for _ in range(2 * CHUNK)]
+    for job in jobs[:CHUNK]:
+        await concluded(storage, job)
+    hops = 0
+    to_thread = asyncio.to_thread
+
+    async def counted(work: Callable[..., Any], *args: Any) -> Any:
+        nonlocal hops
+        hops += 1
+        return await to_thread(work, *args)
+
+    await repairer.rebuild()  # loads the scripts
+    await redis.flushdb()
+    await redis.config_resetstat()
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    report = await repairer.rebuild()
+    assert (report.queued, report.restored) == (CHUNK, CHUNK)
+    statistics = await redis.info("commandstats")
+    scripts = sum(statistics[name]["calls"] for name in statistics if name.startswith("cmdstat_eval"))
+    # One script for the statuses, and one for each chunk.
+    assert scripts == 1 + 2
+    # Three to list the jobs and the emails. For each chunk one to look it up, and one to see which of its ended jobs
+    # were removed meanwhile.
+    assert hops <= 3 + 2 * 2
 
 
 async def test_a_redis_that_is_emptied_during_a_rebuild_is_rebuilt_again(

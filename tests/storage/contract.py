@@ -18,6 +18,7 @@ import pytest
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
 from quickthumb.storage import Kept, RetentionAges, Storage
+from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.storage.layout import mail_record, record_key
 from tests.storage.blob_contract import BlobContract
@@ -268,7 +269,17 @@ class StorageContract(BlobContract, SharingContract):
     async def test_every_job_is_known_by_its_id(self, storage: Storage) -> None:
         ids = [await keep(storage) for _ in range(12)]
         await storage.put(mail_record(new_id()), b"data")
-        assert sorted([job_id async for batch in storage.job_ids() for job_id in batch]) == sorted(ids)
+        batches = [batch async for batch in storage.job_ids()]
+        assert all(0 < len(batch) <= BATCH for batch in batches)
+        assert sorted(job_id for batch in batches for job_id in batch) == sorted(ids)
+
+    async def test_the_records_of_many_jobs_are_those_of_each(self, storage: Storage) -> None:
+        ids = [await keep(storage, record=record) for record in (b"record", b"", b"long" * 10_000)]
+        await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
+        asked = [ids[2], new_id(), *ids]
+        kept = [await storage.look_up(job_id) for job_id in asked]
+        assert await storage.records(asked) == [(job.record, job.outcome) for job in kept]
+        assert await storage.records([]) == []
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
         self, storage: Storage, grow_older: GrowOlder
@@ -311,6 +322,7 @@ class StorageContract(BlobContract, SharingContract):
             await storage.remove(removed)
         await storage.remove(unknown)
         assert [await storage.was_removed(job_id) for job_id in (removed, kept, unknown)] == [True, False, False]
+        assert await storage.removed_among([kept, removed, unknown]) == [removed]
 
     async def test_another_store_than_the_expected_one_is_left_alone(self, storage: Storage, left: Left) -> None:
         identity = await storage.identity()
@@ -331,6 +343,8 @@ class StorageContract(BlobContract, SharingContract):
                 storage.source(new_id()),
                 storage.get(mail_record(new_id())),
                 storage.was_removed(new_id()),
+                storage.records([job_id, new_id()]),
+                storage.removed_among([new_id()]),
             ):
                 with pytest.raises(WrongStorage) as caught:
                     await change

@@ -6,14 +6,14 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quickthumb.storage import Blob, Kept, RetentionAges, SweepReport, Work
+from quickthumb.storage import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import BlobGone, WrongStorage
 from quickthumb.storage.layout import (
@@ -185,6 +185,9 @@ class MemoryStorage:
     async def look_up(self, job_id: str) -> Kept:
         return Kept(await self.get(record_key(job_id)), await self.source(job_id), await self.get(outcome_key(job_id)))
 
+    async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
+        return [Recorded(await self.get(record_key(job_id)), await self.get(outcome_key(job_id))) for job_id in job_ids]
+
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
         with tempfile.TemporaryDirectory() as name:
@@ -232,6 +235,9 @@ class MemoryStorage:
     async def was_removed(self, job_id: str) -> bool:
         self.check()
         return job_id in self.tombstones
+
+    async def removed_among(self, job_ids: Sequence[str]) -> builtins.list[str]:
+        return [job_id for job_id in job_ids if await self.was_removed(job_id)]
 
     async def job_ids(self) -> AsyncIterator[builtins.list[str]]:
         names = {part for key in self.entries if key.startswith(UPLOADS) for part in key.split("/")}

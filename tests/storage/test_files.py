@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from quickthumb.model.job import new_id
-from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability, files
+from quickthumb.storage import FileStorage, Kept, RetentionAges, arrivals, durability, files, sweeping
 from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
 from tests.storage.contract import StorageContract
 from tests.storage.jobs import Left, Stopper, bytes_of, content, end, is_in_step, keep
@@ -190,6 +190,16 @@ async def test_a_folder_of_the_first_release_is_read(storage: FileStorage, folde
     assert [ids async for ids in storage.job_ids()] == [[JOB]]
     await storage.remove(JOB)
     assert await storage.look_up(JOB) == Kept(None, None, None)
+
+
+async def test_the_ids_of_few_and_of_full_shards_come_in_batches(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "BATCH", 3)
+    ids = [f"{shard}{number:029x}" for shard, count in (("000", 1), ("001", 1), ("002", 7)) for number in range(count)]
+    for job_id in ids:
+        await keep(storage, job_id=job_id)
+    assert [batch async for batch in storage.job_ids()] == [ids[:3], ids[3:6], ids[6:]]
 
 
 async def test_the_first_release_could_read_what_is_written(storage: FileStorage, folder: Path, left: Left) -> None:
