@@ -43,6 +43,11 @@ from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, 
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
 
+try:
+    import uvloop
+except ImportError:  # Windows has none
+    uvloop = None  # type: ignore[assignment]
+
 log = logging.getLogger("quickthumb.worker")
 
 STACK = "stack"
@@ -225,4 +230,11 @@ def __getattr__(name: str) -> Any:
         made = settings(load())
     except ConfigError as error:
         sys.exit(f"quickthumb: {error}")
+    _use_uvloop()
     return made
+
+
+def _use_uvloop() -> None:
+    """Makes uvloop's event loop that of this thread, where it is installed. arq runs in the loop that it finds."""
+    if uvloop is not None:
+        asyncio.set_event_loop(uvloop.new_event_loop())
