@@ -402,8 +402,10 @@ def quick_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_to_look_again")
 @pytest.mark.parametrize("cut", Cut)
 async def test_a_connection_cut_while_a_job_is_claimed_or_settled_costs_no_attempt(
-    redis_url: str, store: JobStore, redis: Redis, cut: Cut
+    redis_url: str, store: JobStore, redis: Redis, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So that it is not claimed again before the worker knows that the first attempt was settled.
+    monkeypatch.setattr(f"{__name__}.RETRY_SECONDS", 1.0)
     made: list[Attempt] = []
 
     def choose(data: bytes) -> Cut | None:
