@@ -43,6 +43,11 @@ from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, 
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
 
+try:
+    import uvloop
+except ImportError:  # Windows has none
+    uvloop = None  # type: ignore[assignment]
+
 log = logging.getLogger("quickthumb.worker")
 
 STACK = "stack"
@@ -75,7 +80,8 @@ async def start(context: dict[str, Any], config: Config) -> None:
     jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
-    context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
+    handlers = context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
+    pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
     repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage).round, name))
     await stack.enter_async_context(
@@ -166,6 +172,7 @@ def confined_formats(config: Config) -> frozenset[str]:
 async def stop(context: dict[str, Any]) -> None:
     """Closes what `start` opened, if arq came as far. Ends the process if threads are still working."""
     if STACK in context:
+        await context["redis"].give_back()
         await context[STACK].aclose()
     if THREADS in context:
         complete_shutdown(context[THREADS])
@@ -192,6 +199,7 @@ def settings(config: Config) -> type:
             answer_seconds=None,
             attempt_seconds=ATTEMPT_SECONDS,
             lease_seconds=config.queue.lease_seconds,
+            places=max_jobs,
             keys=keys,
         ),
         "queue_name": keys.queue,
@@ -200,21 +208,33 @@ def settings(config: Config) -> type:
         "on_shutdown": stop,
         "job_serializer": codec.dump,
         "job_deserializer": codec.load,
-        "max_jobs": max_jobs,
-        "queue_read_limit": 2 * max_jobs,
+        # The pool hands out no more than it has places, and arq is to start at once whatever it gets.
+        "max_jobs": 2 * max_jobs,
         "max_tries": TRIES_WITHOUT_END,
         "keep_result": 0,
         "log_results": False,
         "job_timeout": ARQ_TIMEOUT_SECONDS,
         "job_completion_wait": config.worker.shutdown_grace_seconds,
-        # The pool blocks in Redis while there is nothing to do, so this delay only paces a busy worker.
-        "poll_delay": 0.01,
+        # The pool waits while there is nothing to do, or no place. So this delay only paces arq while it shuts down.
+        "poll_delay": 0.001,
         "health_check_interval": HEALTH_SECONDS,
     }
     return type("Settings", (), options)
 
 
-try:
-    Settings = settings(load())
-except ConfigError as error:
-    sys.exit(f"quickthumb: {error}")
+def __getattr__(name: str) -> Any:
+    """`Settings`, once arq asks for them: whoever imports this module for something else needs no configuration."""
+    if name != "Settings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        made = settings(load())
+    except ConfigError as error:
+        sys.exit(f"quickthumb: {error}")
+    _use_uvloop()
+    return made
+
+
+def _use_uvloop() -> None:
+    """Makes uvloop's event loop that of this thread, where it is installed. arq runs in the loop that it finds."""
+    if uvloop is not None:
+        asyncio.set_event_loop(uvloop.new_event_loop())

@@ -5,7 +5,7 @@ A test that stops Redis, or cuts it off, starts one of its own: tests/redis_serv
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 from quickthumb.model.job import Job, Outcome, Status, new_id, now
 from quickthumb.model.source import Source
 from quickthumb.queue.attempts import Attempt, Attempts
+from quickthumb.queue.claims import Claims
 from quickthumb.queue.connection import connect
 from quickthumb.queue.jobs import JobStore, ending_of
-from quickthumb.queue.keys import JOB, Kind
+from quickthumb.queue.keys import JOB, KEYS, Keys, Kind
 from quickthumb.queue.rates import EmailRates
 from tests.redis_server import RedisServer
 
@@ -45,10 +46,36 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
+@dataclass(frozen=True, slots=True)
+class OneQueued(Keys):
+    """The keys of a worker that sees only one item in the queue."""
+
+    item_id: str = ""
+
+    @property
+    def queue(self) -> str:
+        return f"only:{self.item_id}"
+
+    @property
+    def wake(self) -> str:
+        return "nobody sleeps"
+
+
+async def claim(attempts: Attempts, kind: Kind, item_id: str, *, lease_seconds: float = 5) -> Attempt | None:
+    """Claims one item, even if it is not due yet or another worker has its lease. None if it cannot be claimed."""
+    redis, keys = attempts._settle._redis, OneQueued(item_id=item_id)
+    await redis.delete(KEYS.lease(item_id))
+    now_ms = (await redis.time())[0] * 1000
+    await redis.zadd(keys.queue, {item_id: min(await redis.zscore(KEYS.queue, item_id) or 0, now_ms)})
+    due = await Claims(redis, keys, lease_seconds=lease_seconds).claim(1, {kind: 1})
+    await redis.delete(keys.queue)
+    return due.attempts[0] if due.attempts else None
+
+
 async def claimed(attempts: Attempts, item_id: str, *, lease_seconds: float = 5, kind: Kind = JOBS) -> Attempt:
     """An attempt as a worker begins it."""
-    attempt = await attempts.claim(kind, item_id, token(), lease_seconds=lease_seconds)
-    assert isinstance(attempt, Attempt)
+    attempt = await claim(attempts, kind, item_id, lease_seconds=lease_seconds)
+    assert attempt is not None
     return attempt
 
 

@@ -1,10 +1,9 @@
-"""Attempts at items of any kind: workers claim, renew and settle them, each in one round trip."""
+"""Attempts at items of any kind, which `claims` makes: workers renew and settle them, each in one round trip."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from redis.asyncio import Redis
 
@@ -15,13 +14,6 @@ from quickthumb.queue.keys import KEYS, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
 NO_FIELDS: Mapping[str, str] = {}
-
-
-class NoAttempt(Enum):
-    """Why an item could not be claimed."""
-
-    ENDED = "it has ended"
-    UNKNOWN = "it is unknown"
 
 
 @dataclass(slots=True)
@@ -65,29 +57,8 @@ class Attempts:
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._keys = keys
-        self._claim = RegisteredScript(redis, "claim")
         self._renew = RegisteredScript(redis, "renew")
         self._settle = RegisteredScript(redis, "settle")
-
-    async def claim(self, kind: Kind, item_id: str, token: str, *, lease_seconds: float) -> Attempt | NoAttempt:
-        """Claims an item for `lease_seconds`: the item is IN_PROGRESS, and other workers leave it alone for that time.
-
-        An item that has ended or is unknown cannot be claimed, and is taken out of the queue.
-        """
-        asked_at = time.monotonic()
-        async with translated():
-            number, *more = await self._claim(
-                self._keys.places(kind, item_id),
-                id=item_id,
-                token=token,
-                lease_ms=int(lease_seconds * 1000),
-                totals_prefix=kind.totals,
-            )
-        if not more:
-            return NoAttempt.ENDED if number == 0 else NoAttempt.UNKNOWN
-        strike, fields = more
-        record = dict(zip(fields[::2], fields[1::2], strict=True))
-        return Attempt(kind, item_id, token, number, strike, record, asked_at)
 
     async def renew(self, attempts: Sequence[Attempt], *, lease_seconds: float) -> frozenset[str]:
         """Renews the leases of attempts, to `lease_seconds` from now. Returns the tokens whose lease is lost."""

@@ -11,10 +11,10 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from quickthumb.queue.claims import Claims
 from quickthumb.queue.connection import outage_of
 from quickthumb.queue.keys import PROBE_SECONDS, Keys
 from quickthumb.queue.outage import RedisMistake
-from quickthumb.queue.script import RegisteredScript
 
 log = logging.getLogger("quickthumb.redis")
 
@@ -32,17 +32,9 @@ async def prove(redis: Redis, keys: Keys) -> bool:
     if outage.is_usable:
         return True
     try:
-        # This script reads several keys and writes, as all do. The keys are those of the queue, since a cluster keeps
-        # each on another server.
-        await RegisteredScript(redis, "due")(
-            queue=keys.queue,
-            wake=keys.wake,
-            large=keys.large,
-            lease_prefix=keys.lease(""),
-            most=1,
-            scan_most=1,
-            takes_large=1,
-        )
+        # The script reads several keys, as all do. They are those of the queue, since a cluster keeps each on another
+        # server. It claims nothing.
+        await Claims(redis, keys, lease_seconds=0).claim(0)
         await redis.set(keys.probe, 1, ex=PROBE_SECONDS)
     except (RedisError, OSError) as error:
         mistake = outage.mistake(error)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from arq.connections import RedisSettings
@@ -12,6 +13,7 @@ from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.typing import EncodableT
 
 from quickthumb.config.redis_url import connection_options, place_of
 from quickthumb.queue.errors import QueueUnavailable
@@ -191,6 +193,26 @@ class _Greeting(AbstractConnection):
         await super()._connect()  # type: ignore[safe-super, no-untyped-call]
         await self.on_connect()
 
+    async def be_open(self) -> None:
+        """Connects, unless the connection is open. Nothing may be left to read from it."""
+        if self._reader is not None and self._reader.at_eof():
+            await self.disconnect(nowait=True)
+        await self.connect()  # type: ignore[no-untyped-call]
+
+    async def exchange(self, command: list[bytes]) -> Any:
+        """Sends a packed command and returns the answer. After any error, the connection is closed."""
+        if not self.is_connected:
+            await self.connect()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command(command)
+        except BaseException as error:
+            await self.disconnect(nowait=True)
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise exceptions.ConnectionError(f"The connection broke: {error}") from error
+            raise
+        return await self.read_response()
+
 
 class _Tcp(_Greeting, Connection):
     pass
@@ -258,10 +280,40 @@ async def answers(url: str) -> bool:
             return False
 
 
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turns every error from Redis or from the connection to it into QueueUnavailable."""
+async def ask(client: Redis, *words: EncodableT) -> Any:
+    """Sends one command to the Redis of a client that `connect` made, and returns the answer as it came.
+
+    Retries it as the client's own methods do. These cost several times the CPU, since redis-py makes sure before each
+    command that its connection has nothing to read; `ask` leaves that to the retry.
+    """
+    connections = client.connection_pool
+    connection = await _free_connection(connections)
     try:
-        yield
-    except (exceptions.RedisError, OSError) as error:
-        raise QueueUnavailable("The queue cannot be reached at the moment; try again shortly.") from error
+        await connection.be_open()
+        command = connection.pack_command(*words)
+        return await connection.retry.call_with_retry(
+            lambda: connection.exchange(command), lambda _: connection.disconnect()
+        )
+    finally:
+        await connections.release(connection)
+
+
+async def _free_connection(connections: ConnectionPool) -> _Greeting:
+    if isinstance(connections, BlockingConnectionPool):
+        return cast("_Greeting", await connections.get_connection())
+    return cast("_Greeting", connections.get_available_connection())  # type: ignore[no-untyped-call]
+
+
+class translated:  # noqa: N801 - to be read as a verb
+    """Turns every error from Redis or from the connection to it into QueueUnavailable: `async with translated(): …`."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if isinstance(error, exceptions.RedisError | OSError):
+            raise QueueUnavailable("The queue cannot be reached at the moment; try again shortly.") from error

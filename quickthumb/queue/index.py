@@ -3,16 +3,15 @@
 Each change is one script, which keeps the three consistent.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import cast
 
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
 from quickthumb.queue.codec import dump, entry_for, flat
-from quickthumb.queue.connection import translated
+from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
@@ -98,9 +97,8 @@ class Index:
     async def fields(self, item_id: str) -> dict[bytes, bytes]:
         """The record of an item; empty if there is none."""
         async with translated():
-            return await cast(
-                "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._keys.record(self.kind, item_id))
-            )
+            found: list[bytes] = await ask(self._redis, "HGETALL", self._keys.record(self.kind, item_id))
+        return dict(zip(found[::2], found[1::2], strict=True))
 
     async def restore(self, items: Sequence[Lost]) -> list[bool]:
         """Restores items, and queues those that have not ended. Returns for each whether it was restored: False when

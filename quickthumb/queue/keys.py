@@ -6,7 +6,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | key | type | holds | lives |
 |---|---|---|---|
 | `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
-| `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each acceptance; expires with its newest job |
+| `quickthumb:jobs` | sorted set | all jobs by age | trimmed about once a minute; expires with its newest job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
@@ -28,7 +28,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
-| `arq:retry:{id}` | string | arq's own count of tries | a day (arq) |
+| `arq:retry:{id}` | string | the count of tries of an older release's arq | a day (arq) |
 """
 
 import hashlib
@@ -169,8 +169,8 @@ class Keys:
 
     @staticmethod
     def tries(item_id: str) -> str:
-        """The Redis key of arq's count of tries. QuickThumb counts attempts itself, since arq's count also grows with
-        each restart of a worker."""
+        """The Redis key in which the arq of an older release counts tries. QuickThumb counts attempts itself, since
+        arq's count also grows with each restart of a worker."""
         return retry_key_prefix + item_id
 
     def places(self, kind: Kind, item_id: str) -> dict[str, str]:

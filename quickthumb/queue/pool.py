@@ -1,34 +1,37 @@
-"""An arq worker's connections to Redis: they block in Redis until there is work, and survive an outage of Redis.
+"""An arq worker's connections to Redis: they claim what is due, sleep in Redis when nothing is, and survive an outage.
 
 arq accepts a custom pool. This one corrects arq's behaviour through what the pool answers:
 
 - arq polls its queue at intervals. This pool's read returns only when something is due, or after a while.
-- arq reads the head of the queue, running jobs included. This pool leaves running jobs out.
+- arq reads the head of the queue, running jobs included, and asks Redis three more times before it starts a job. This
+  pool's read claims what it returns, as much as the worker can start now; the pool itself answers what arq asks next.
 - arq compares due times with its machine's clock. This pool uses Redis' clock.
-- arq marks a job as running for minutes. This pool shortens the mark to a lease.
-- arq updates the queue after every run of a job. This pool drops the update when a script has already done it (see
-  `attempts`), or when the lease is lost.
+- arq marks a job as running for minutes, and updates the queue after every run. Here a claim takes a short lease, and
+  only the script that settles an attempt updates the queue (see `attempts`).
 - When Redis answers with an error, arq exits, or retries at once and forever. This pool logs the error and waits.
 - arq takes whatever is due. This pool hands out large jobs one by one, and only while the worker has a place for one.
 - arq has no way to pause a worker. This pool hands out no jobs, and keeps arq's health line away, while it is paused.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix
-from redis.asyncio.client import Pipeline
-from redis.exceptions import RedisError, WatchError
+from arq.constants import in_progress_key_prefix, job_key_prefix
+from redis.exceptions import RedisError
 
+from quickthumb.model.job import Status
 from quickthumb.queue import codec
+from quickthumb.queue.attempts import Attempt, Attempts
+from quickthumb.queue.claims import SCAN_MOST, Claims
 from quickthumb.queue.connection import PASSING, Patience, patience_of
-from quickthumb.queue.keys import KEYS, Keys
-from quickthumb.queue.script import RegisteredScript, load
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.keys import EMAIL, JOB, KEYS, Keys, Kind
 
 log = logging.getLogger("quickthumb.worker")
 
@@ -37,52 +40,106 @@ log = logging.getLogger("quickthumb.worker")
 LONGEST_SLEEP_SECONDS = 0.8
 # How long to wait after an error from Redis, for example while it accepts no writes.
 TROUBLED_SECONDS = 1.0
-# How far into the queue to look for items that no worker is running.
-SCAN_MOST = 10_000
 # The longest sleep while the worker has no place for another large job, and while it is being decided whether it has
 # one: nobody wakes the pool when that changes.
 FULL_SLEEP_SECONDS = 0.05
 UNDECIDED_SLEEP_SECONDS = 0.005
+# When an item is due again that this worker claimed anew before its own last attempt at it had ended.
+STILL_HERE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class Orders:
-    """How the pipelines of a pool change what arq does; all pipelines of the pool share this object.
+class Place:
+    """A place of the worker, and the attempt that has it: from the claim until arq's run of it ends. arq has started
+    the run if `is_started`; the handler has the attempt if it `has_begun`."""
 
-    `read` holds the scores of the ids that were last read as due. `left_alone` holds the lease keys of items whose
-    queue entries arq must not touch when its run ends. `postponed` holds the milliseconds after which an id is due
-    again. `running` holds the lease keys of what arq has started and not ended.
-    """
+    attempt: Attempt
+    is_started: bool = False
+    has_begun: bool = False
 
-    lease_ms: int
-    read: dict[str, float] = field(default_factory=dict)
-    left_alone: set[str] = field(default_factory=set)
-    postponed: dict[str, int] = field(default_factory=dict)
-    running: set[str] = field(default_factory=set)
+
+class Places:
+    """The places for what a worker runs at the same time, `most` in all, by the ids of the items."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: dict[str, Place] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def free(self) -> int:
+        return self._most - len(self._taken)
+
+    def get(self, item_id: str) -> Place | None:
+        return self._taken.get(item_id)
+
+    def take(self, attempt: Attempt) -> bool:
+        """Gives the attempt a place. Returns False if an earlier attempt at the same item has one."""
+        if attempt.id in self._taken:
+            return False
+        self._taken[attempt.id] = Place(attempt)
+        return True
+
+    def leave(self, item_id: str) -> None:
+        self._taken.pop(item_id, None)
+        self._changed.set()
+
+    def of_kind(self, kind: Kind) -> int:
+        """How many places items of a kind have."""
+        return sum(place.attempt.kind.name == kind.name for place in self._taken.values())
+
+    def left_over(self) -> list[Attempt]:
+        """The attempts that arq was given and did not start."""
+        return [place.attempt for place in self._taken.values() if not place.is_started]
+
+    def idle(self) -> list[Attempt]:
+        """The attempts that no handler has got."""
+        return [place.attempt for place in self._taken.values() if not place.has_begun]
+
+    async def wait(self, seconds: float) -> None:
+        """Waits until one becomes free, or for so long."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
 
 class WakingPool(ArqRedis):
-    """An ArqRedis for a worker. `lease_seconds` is the length of the lease with which arq starts a job."""
+    """An ArqRedis for a worker that runs up to `places` items at the same time, each under a lease of `lease_seconds`.
 
-    def __init__(self, *, lease_seconds: float, keys: Keys = KEYS, **options: Any) -> None:
+    arq itself has to allow for more: an item leaves its place here a moment before arq notices that its run has ended.
+    """
+
+    def __init__(self, *, lease_seconds: float, places: int, keys: Keys = KEYS, **options: Any) -> None:
         super().__init__(job_serializer=codec.dump, job_deserializer=codec.load, **options)
         self._keys = keys
-        self._orders = Orders(lease_ms=int(lease_seconds * 1000))
-        self._due = RegisteredScript(self, "due")
+        self._places = Places(places)
+        self._claims = Claims(self, keys, lease_seconds=lease_seconds)
+        self._attempts = Attempts(self, keys)
         self._undecided: tuple[str, int] | None = None
         self.paused_for: str | None = None
+        # The kinds of items that the worker runs, and how many of each at the same time (None: as many as it can).
+        self.serves: Mapping[Kind, int | None] = {JOB: None, EMAIL: None}
         # Whether the worker has a place for one more large job, and how many large jobs it has taken or refused so far.
         self.takes_large: Callable[[], bool] = lambda: True
         self.large_decided: Callable[[], int] = lambda: 0
 
-    def leave_alone(self, item_id: str) -> None:
-        """Makes arq leave the queue unchanged when its run of the item ends: for an attempt that was settled, or whose
-        lease is lost."""
-        self._orders.left_alone.add(self._keys.lease(item_id))
+    def begin(self, item_id: str) -> Attempt:
+        """The attempt at an item that arq was given, for its handler."""
+        place = self._places.get(item_id)
+        if place is None:
+            raise LookupError(f"arq runs {item_id}, which was not claimed")
+        place.has_begun = True
+        return place.attempt
 
-    def postpone(self, item_id: str, seconds: float) -> None:
-        """Makes the item due again `seconds` after arq's run of it ends, by Redis' clock, if arq retries it."""
-        self._orders.postponed[item_id] = round(seconds * 1000)
+    async def give_back(self) -> None:
+        """Puts back into the queue what was claimed and not begun, without a strike. Call it at the end.
+
+        An answer of Redis' that was lost may have told of more. If Redis is unreachable, the leases just lapse.
+        """
+        with contextlib.suppress(RedisError, OSError, QueueUnavailable):
+            await self._put_back(self._places.idle())
+            await self._put_back((await self._claims.claim(0, self._limits())).attempts)
 
     def pause(self, reason: str) -> None:
         """From now on, hands no job to arq and writes no health line, so that `arq --check` fails. `paused_for` is the
@@ -101,12 +158,9 @@ class WakingPool(ArqRedis):
     def _patience(self) -> Patience:
         return patience_of(self.connection_pool)
 
-    async def _wait_out(self, error: Exception) -> None:
-        await _wait_out(self._patience, error)
-
-    async def zrangebyscore(self, name: Any, *args: Any, num: int | None = None, **options: Any) -> Any:
-        """arq's read of its queue. Returns the ids that are due and not running. If there are none, sleeps until there
-        may be some, and then returns none.
+    async def zrangebyscore(self, name: Any, *_: Any, **__: Any) -> Any:
+        """arq's read of its queue. Claims what is due, as much as there are places for, and returns the ids. If there
+        are none, sleeps until there may be some, and then returns none.
 
         After an empty answer arq reads again at once, unless it was told to stop during the sleep. So a worker that is
         shutting down starts no new job.
@@ -114,15 +168,41 @@ class WakingPool(ArqRedis):
         if self.paused_for is not None:
             await asyncio.sleep(LONGEST_SLEEP_SECONDS)
             return []
+        if self._places.free <= 0:
+            await self._places.wait(LONGEST_SLEEP_SECONDS)
+            return []
         try:
-            took_large = self._takes_another()
-            ids, due_in_ms = await self._read_due(name, num or 1, took_large)
-            if not ids:
-                await self._sleep(due_in_ms, took_large)
-        except (RedisError, OSError) as error:
+            return await self._claim()
+        except (RedisError, OSError, QueueUnavailable) as error:
             await self._wait_out(error)
             return []
-        return ids
+
+    async def _claim(self) -> list[bytes]:
+        await self._put_back(self._places.left_over())
+        took_large, decided = self._takes_another(), self.large_decided()
+        due = await self._claims.claim(self._places.free, self._limits(), takes_large=took_large)
+        still_here = [attempt for attempt in due.attempts if not self._places.take(attempt)]
+        await self._put_back(still_here, seconds=STILL_HERE_SECONDS)
+        if self.paused_for is not None:
+            await self._put_back(self._places.left_over())
+        if due.large:
+            self._undecided = (due.large, decided)
+        if not due.attempts:
+            await self._sleep(due.in_ms, took_large)
+        return [attempt.id.encode() for attempt in self._places.left_over()]
+
+    def _limits(self) -> dict[Kind, int]:
+        return {
+            kind: SCAN_MOST if at_once is None else at_once - self._places.of_kind(kind)
+            for kind, at_once in self.serves.items()
+        }
+
+    async def _put_back(self, attempts: Iterable[Attempt], seconds: float = 0.0) -> None:
+        for attempt in attempts:
+            place = self._places.get(attempt.id)
+            if place is not None and place.attempt is attempt:
+                self._places.leave(attempt.id)
+            await self._attempts.settle(attempt, Status.WAITING, blameless=True, busy_seconds=0, delay_seconds=seconds)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Retries the command until Redis answers, also when the connection fails while it is being set up, which
@@ -153,29 +233,12 @@ class WakingPool(ArqRedis):
         except (RedisError, OSError) as error:
             log.debug("could not delete arq's health line at shutdown: %s", error)
 
-    async def _read_due(self, queue: Any, most: int, takes_large: bool) -> tuple[list[bytes], int]:
-        decided = self.large_decided()
-        found, due_in_ms, large = await self._due(
-            queue=queue,
-            wake=self._keys.wake,
-            large=self._keys.large,
-            lease_prefix=in_progress_key_prefix,
-            most=most,
-            scan_most=SCAN_MOST,
-            takes_large=int(takes_large),
-        )
-        if large:
-            self._undecided = (self._keys.lease(large.decode()), decided)
-        ids, scores = found[::2], found[1::2]
-        self._orders.read = {item_id.decode(): float(score) for item_id, score in zip(ids, scores, strict=True)}
-        return ids, due_in_ms
-
     def _takes_another(self) -> bool:
         """Whether to hand out another large job. Not until it is decided whether the last one has a place here, or arq
         did not start it, or has ended it."""
         if self._undecided is not None:
-            lease, decided = self._undecided
-            if lease not in self._orders.running or self.large_decided() != decided:
+            item_id, decided = self._undecided
+            if self._places.get(item_id) is None or self.large_decided() != decided:
                 self._undecided = None
         return self._undecided is None and self.takes_large()
 
@@ -189,100 +252,84 @@ class WakingPool(ArqRedis):
         # redis-py's types allow only whole seconds, but Redis accepts fractions since version 6.
         await cast("Awaitable[Any]", self.blpop([self._keys.wake], timeout=cast("int", seconds)))
 
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "LeasingPipeline":
-        return LeasingPipeline(
-            self.connection_pool,
-            self.response_callbacks,
-            transaction,
-            shard_hint,
-            orders=self._orders,
-        )
+    async def _wait_out(self, error: Exception) -> None:
+        """Waits after an error. The log tells of the whole outage, not of each error.
+
+        Ends the process with one sentence if waiting will not help: arq would print a traceback.
+        """
+        mistake = self._patience.outage.mistake(error)
+        if mistake is not None:
+            raise SystemExit(f"quickthumb: {mistake}")
+        await self._patience.pause(TROUBLED_SECONDS)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:
+        """Redis' own pipeline; but a StandIn for transactions, with which only arq works: it starts and ends jobs."""
+        return StandIn(self._places) if transaction else super().pipeline(False, shard_hint)
 
 
-class LeasingPipeline(Pipeline):
-    """The pipeline with which arq starts and ends a job."""
+class StandIn:
+    """Answers arq in place of Redis while arq starts and ends a job. The job is claimed already, and the queue entry is
+    not arq's to change; so all that arq says is whether the job's place is still taken."""
 
-    def __init__(self, *args: Any, orders: Orders) -> None:
-        super().__init__(*args)
-        self._orders = orders
-        self._to_leave_alone: set[str] = set()
-        self._to_start: set[str] = set()
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._answers: list[Any] = []
 
-    def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
-        """arq's mark that a job is running, shortened to a lease."""
-        if str(name).startswith(in_progress_key_prefix):
-            time_ms = min(int(time_ms), self._orders.lease_ms)
-            self._to_start.add(str(name))
-        return super().psetex(name, time_ms, value)
+    async def __aenter__(self) -> Self:
+        return self
 
-    def delete(self, *names: Any) -> Any:
-        """arq's end of a run, which deletes the mark. Notes whether `execute` must drop all of arq's commands, because
-        arq is to leave this item alone."""
-        self._to_leave_alone |= self._orders.left_alone & {str(name) for name in names}
-        self._orders.running.difference_update(map(str, names))
-        return super().delete(*names)
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
-    def zincrby(self, name: Any, amount: float, value: Any) -> Any:
-        """arq's next due time for a job, which arq computes from its own clock. A postponed item is due by Redis' clock
-        instead."""
-        delay_ms = self._orders.postponed.pop(str(value), None)
-        if delay_ms is None:
-            return super().zincrby(name, amount, value)
-        script = load("postpone")
-        keys, arguments = script.inputs(queue=name, id=value, delay_ms=delay_ms)
-        return self.eval(script.text, len(keys), *keys, *map(str, arguments))
+    async def watch(self, *_: Any) -> None:
+        """Nothing changes between arq's checks."""
 
-    async def execute(self, raise_on_error: bool = True) -> Any:
-        """Retries the commands until Redis accepts them. arq updates the queue with them at the end of a job, and an
-        exception would end the worker."""
-        if self._to_leave_alone:
-            self._orders.left_alone -= self._to_leave_alone
-            await self.reset()  # type: ignore[no-untyped-call]
-            return []
-        commands, watching = self.command_stack, self.watching
-        while True:
-            try:
-                answers = await super().execute(raise_on_error)
-                self._orders.running |= self._to_start
-                return answers
-            except WatchError:
-                raise
-            except (RedisError, OSError) as error:
-                if patience_of(self.connection_pool).ended:
-                    raise
-                await _wait_out(patience_of(self.connection_pool), error)
-                if watching:
-                    raise WatchError from error
-                self.command_stack = commands
+    async def exists(self, *_: Any) -> int:
+        """Nobody else runs the job: it is claimed."""
+        return 0
 
-    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        """A check that arq makes before it starts a job. An exception would end the worker, so after an error this
-        returns an answer that makes arq skip the job until its next read. If even the WATCH failed, redis-py takes the
-        following checks for commands of a transaction, and its answers to them make arq skip the job as well."""
-        try:
-            answer = await cast("Callable[..., Awaitable[Any]]", super().immediate_execute_command)(*args, **options)
-        except WatchError:
-            pass
-        except (RedisError, OSError) as error:
-            await _wait_out(patience_of(self.connection_pool), error)
-        else:
-            return self._due_score(str(args[2]), answer) if args[0] == "ZSCORE" else answer
-        return 1 if args[0] == "EXISTS" else None
-
-    def _due_score(self, item_id: str, score: float | None) -> float | None:
-        """A score that arq takes for due, whatever its own clock says. None if the entry has changed since the read."""
-        if score is None or self._orders.read.get(item_id) != score:
-            return None
+    async def zscore(self, _: Any, item_id: Any) -> float | None:
+        """A due time that has passed, whatever arq's own clock says; None if the job is no longer to be started."""
+        place = self._places.get(str(item_id))
         # One millisecond less than now, because arq rounds.
-        return min(score, time.time() * 1000 - 1)
+        return None if place is None or place.is_started else time.time() * 1000 - 1
 
+    def multi(self) -> None:
+        pass
 
-async def _wait_out(patience: Patience, error: Exception) -> None:
-    """Waits after an error. The log tells of the whole outage, not of each error.
+    def psetex(self, name: Any, *_: Any) -> None:
+        """arq's mark that it has started the job."""
+        place = self._places.get(str(name).removeprefix(in_progress_key_prefix))
+        if place is not None:
+            place.is_started = True
 
-    Ends the process with one sentence if waiting will not help: arq would print a traceback.
-    """
-    mistake = patience.outage.mistake(error)
-    if mistake is not None:
-        raise SystemExit(f"quickthumb: {mistake}")
-    await patience.pause(TROUBLED_SECONDS)
+    def get(self, name: Any) -> None:
+        """arq's entry for the job, which says what to call."""
+        place = self._places.get(str(name).removeprefix(job_key_prefix))
+        entry = None
+        if place is not None:
+            attempt = place.attempt
+            entry = codec.entry_for(attempt.kind, attempt.id, int(attempt.fields.get(b"created_ms", 0)))
+        self._answers.append(entry)
+
+    def incr(self, *_: Any) -> None:
+        """arq's count of tries. QuickThumb counts attempts itself."""
+        self._answers.append(1)
+
+    def expire(self, *_: Any) -> None:
+        self._answers.append(1)
+
+    def delete(self, *names: Any) -> None:
+        """arq's end of a run."""
+        for name in names:
+            if str(name).startswith(in_progress_key_prefix):
+                self._places.leave(str(name).removeprefix(in_progress_key_prefix))
+
+    def zrem(self, *_: Any) -> None:
+        """The script that settled the attempt has updated the queue."""
+
+    zincrby = set = zrem
+
+    async def execute(self) -> list[Any]:
+        answers, self._answers = self._answers, []
+        return answers

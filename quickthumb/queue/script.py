@@ -14,16 +14,19 @@ between them, come from `model.job`, and BOUNDS_MS, the bounds of histograms, fr
 them out. Only `keys` names keys, and only Redis' own clock tells the time.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from quickthumb.model.job import MOVES, Status
+from quickthumb.queue.connection import ask
 from quickthumb.queue.totals import BOUNDS_MS
 
 FOLDER = Path(__file__).with_name("scripts")
@@ -33,7 +36,7 @@ Argument = str | bytes | int | float
 NOWHERE: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Script:
     """A script's text as Redis gets it, and the names of the script's inputs in their order."""
 
@@ -44,31 +47,49 @@ class Script:
     arguments: tuple[str, ...]
     more_arguments: str | None
 
-    def inputs(self, **named: Any) -> tuple[list[str], list[Argument]]:
-        """KEYS and ARGV for the named inputs. Raises TypeError when an input is missing or unknown."""
-        required = {*self.keys, *self.arguments, *filter(None, (self.more_keys, self.more_arguments))}
-        missing, unknown = required - set(named), set(named) - required - set(self.optional_keys)
-        if missing or unknown:
+    @cached_property
+    def all_keys(self) -> tuple[str, ...]:
+        return (*self.keys, *self.optional_keys)
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the inputs that may not be left out."""
+        return frozenset({*self.keys, *self.arguments, *filter(None, (self.more_keys, self.more_arguments))})
+
+    @cached_property
+    def digest(self) -> str:
+        """The name by which Redis knows the script."""
+        return hashlib.sha1(self.text.encode()).hexdigest()  # noqa: S324 - Redis' choice
+
+    def inputs(self, places: Mapping[str, str] = NOWHERE, /, **named: Any) -> tuple[list[str], list[Argument]]:
+        """KEYS and ARGV for the named inputs, and for the keys among `places`. Raises TypeError when an input is
+        missing or unknown."""
+        given = {**{name: places[name] for name in self.all_keys if name in places}, **named}
+        if given.keys() != self.required and given.keys() - self.optional_keys != self.required:
+            missing, unknown = self.required - given.keys(), given.keys() - self.required - {*self.optional_keys}
             raise TypeError(f"missing inputs: {sorted(missing)}, unknown inputs: {sorted(unknown)}")
-        keys = [named[name] for name in self.keys]
-        keys += [named[name] for name in self.optional_keys if named.get(name) is not None]
-        arguments = [named[name] for name in self.arguments]
-        return [*keys, *_listed(named, self.more_keys)], [*arguments, *_listed(named, self.more_arguments)]
+        keys = [given[name] for name in self.keys]
+        keys += [given[name] for name in self.optional_keys if given.get(name) is not None]
+        arguments = [given[name] for name in self.arguments]
+        return [*keys, *_listed(given, self.more_keys)], [*arguments, *_listed(given, self.more_arguments)]
 
 
 class RegisteredScript:
     """A script to call with keyword arguments. Its text is sent to Redis once; after that, its digest is enough."""
 
     def __init__(self, redis: Redis, name: str) -> None:
+        self._redis = redis
         self._script = load(name)
-        self._run = redis.register_script(self._script.text)
 
     async def __call__(self, places: Mapping[str, str] = NOWHERE, /, **named: Any) -> Any:
         """Runs the script. Takes the keys that the script declares from `places`, by name."""
-        declared = {*self._script.keys, *self._script.optional_keys}
-        taken = {name: place for name, place in places.items() if name in declared}
-        keys, arguments = self._script.inputs(**taken, **named)
-        return await self._run(keys=keys, args=arguments)
+        keys, arguments = self._script.inputs(places, **named)
+        words = (self._script.digest, len(keys), *keys, *arguments)
+        try:
+            return await ask(self._redis, "EVALSHA", *words)
+        except NoScriptError:
+            await ask(self._redis, "SCRIPT LOAD", self._script.text)
+            return await ask(self._redis, "EVALSHA", *words)
 
 
 @cache

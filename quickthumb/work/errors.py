@@ -25,7 +25,3 @@ class RecordMissing(QuickThumbError):
 class LeaseLost(Exception):
     """The item no longer belongs to this worker: it was cancelled, removed or taken over by another worker. This worker
     must not touch it any more."""
-
-
-class Busy(Exception):
-    """This worker is already making as many attempts of this kind as it may; it did not claim the item."""

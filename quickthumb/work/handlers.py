@@ -3,13 +3,10 @@
 To have workers do another kind of work, add its handler here.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-
-from arq import Retry
 
 from quickthumb import logs
 from quickthumb.notify.mailer import Mailer
@@ -20,8 +17,8 @@ from quickthumb.queue.keys import EMAIL, JOB, Kind
 from quickthumb.queue.pool import WakingPool
 from quickthumb.storage import Storage
 from quickthumb.work.email import EmailHandler
-from quickthumb.work.errors import Busy, LeaseLost
-from quickthumb.work.handler import Handler, Snooze
+from quickthumb.work.errors import LeaseLost
+from quickthumb.work.handler import Handler
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
 
@@ -30,11 +27,6 @@ log = logging.getLogger("quickthumb.worker")
 # Keys of arq's context: the runner, and the handlers by the name of their kind.
 RUNNER = "runner"
 HANDLERS_BY_KIND = "handlers"
-
-# The delay before a retry when this worker had no place free for the item's kind.
-BUSY_SECONDS = 1.0
-# The delay before a retry when Redis itself, or a bug, kept the attempt from being settled.
-UNSETTLED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +83,16 @@ def arq_function(kind: Kind) -> Callable[[dict[str, Any], str], Awaitable[None]]
     """The function that arq calls to make an attempt at an item of this kind."""
 
     async def run(context: dict[str, Any], item_id: str) -> None:
-        """Makes one attempt, and raises Retry when the item has not ended.
-
-        Once an attempt was settled or released, or its lease was lost, the queue is already right, and arq must leave
-        it alone. arq would take any exception except Retry and a cancellation for the item's end.
-        """
+        """Makes the attempt that the pool has claimed. The script that settles it updates the queue; if it cannot be
+        settled, its lease lapses and the item is due again."""
         logs.begin(**{f"{kind.name}_id": item_id})
         runner: Runner = context[RUNNER]
         pool: WakingPool = context["redis"]
         try:
-            verdict = await runner.run(context[HANDLERS_BY_KIND][kind.name], item_id)
-        except asyncio.CancelledError:
-            pool.leave_alone(item_id)
-            raise
-        except LeaseLost as lost:
-            pool.leave_alone(item_id)
-            raise Retry from lost
-        except Busy as busy:
-            raise _retry_later(pool, item_id, BUSY_SECONDS) from busy
-        except Exception as error:
+            await runner.run(context[HANDLERS_BY_KIND][kind.name], pool.begin(item_id))
+        except LeaseLost:
+            pass  # the runner has told of it
+        except Exception:
             log.exception("%s %s: the attempt could not be settled", kind.name, item_id)
-            raise _retry_later(pool, item_id, UNSETTLED_SECONDS) from error
-        pool.leave_alone(item_id)
-        if isinstance(verdict, Snooze):
-            raise Retry(defer=verdict.seconds)
 
     return run
-
-
-def _retry_later(pool: WakingPool, item_id: str, seconds: float) -> Retry:
-    """For an attempt that was not settled: arq itself puts the id back into the queue."""
-    pool.postpone(item_id, seconds)
-    return Retry(defer=seconds)

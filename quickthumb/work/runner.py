@@ -1,19 +1,17 @@
-"""The one engine of attempts: it claims an item, runs its handler, keeps the lease, and settles the attempt."""
+"""The one engine of attempts: it runs the handler of what was claimed, keeps the lease, and settles the attempt."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb import logs
 from quickthumb.config import TroubleLimits
 from quickthumb.model.errors import QuickThumbError, for_operators
-from quickthumb.model.job import new_id
-from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.codec import request_id_of
-from quickthumb.work.errors import Busy, LeaseLost, TooManyAttempts
+from quickthumb.work.errors import LeaseLost, TooManyAttempts
 from quickthumb.work.handler import Done, Failed, Handler, Snooze, Verdict, failed_in_redis
 from quickthumb.work.trouble import gave_up, is_too_much, pause_seconds, trouble_of
 
@@ -41,44 +39,14 @@ class Runner:
         self._lease_seconds = lease_seconds
         self._limits = limits or TroubleLimits()
         self._running: dict[str, _Running] = {}
-        self._at_work: Counter[str] = Counter()
 
-    async def run(self, handler: Handler, item_id: str) -> Verdict | None:
-        """Makes one attempt at an item and settles it. Returns the verdict; None if the item has ended or is unknown.
+    async def run(self, handler: Handler, attempt: Attempt) -> Verdict:
+        """Runs an attempt that was claimed, and settles it. Returns the verdict.
 
-        Raises Busy when this worker is already making as many attempts of this kind as it may, and LeaseLost when the
-        item no longer belongs to this worker. When cancelled, releases the item: it goes back into the queue, without a
-        strike.
+        Raises LeaseLost when the item no longer belongs to this worker. When cancelled, releases the item: it goes back
+        into the queue, without a strike.
         """
-        kind = handler.kind
-        if handler.at_once is not None and self._at_work[kind.name] >= handler.at_once:
-            raise Busy
-        self._at_work[kind.name] += 1
-        try:
-            attempt = await self._attempts.claim(kind, item_id, new_id(), lease_seconds=self._lease_seconds)
-            if isinstance(attempt, NoAttempt):
-                log.info("%s %s: not run, because %s", kind.name, item_id, attempt.value)
-                return None
-            logs.mark(request_id=request_id_of(attempt.fields))
-            return await self._attempt(handler, attempt)
-        finally:
-            self._at_work[kind.name] -= 1
-
-    async def renew_leases(self) -> None:
-        """Renews the leases of all running attempts, and cancels the attempts whose lease is lost.
-
-        Call it well before `lease_seconds` have passed since the last call.
-        """
-        running = list(self._running.values())
-        held = [each for each in running if not each.lost]
-        lost = await self._attempts.renew([each.attempt for each in held], lease_seconds=self._lease_seconds)
-        for each in running:
-            each.lost |= each.attempt.token in lost
-            if each.lost:
-                # Cancel again at each renewal, since the task may swallow a single cancellation.
-                each.task.cancel()
-
-    async def _attempt(self, handler: Handler, attempt: Attempt) -> Verdict:
+        logs.mark(request_id=request_id_of(attempt.fields))
         started = time.monotonic()
         task = asyncio.create_task(self._verdict(handler, attempt), name=f"{attempt.kind.name} {attempt.id}")
         running = self._running[attempt.token] = _Running(attempt, task)
@@ -101,6 +69,20 @@ class Runner:
             raise
         finally:
             del self._running[attempt.token]
+
+    async def renew_leases(self) -> None:
+        """Renews the leases of all running attempts, and cancels the attempts whose lease is lost.
+
+        Call it well before `lease_seconds` have passed since the last call.
+        """
+        running = list(self._running.values())
+        held = [each for each in running if not each.lost]
+        lost = await self._attempts.renew([each.attempt for each in held], lease_seconds=self._lease_seconds)
+        for each in running:
+            each.lost |= each.attempt.token in lost
+            if each.lost:
+                # Cancel again at each renewal, since the task may swallow a single cancellation.
+                each.task.cancel()
 
     @staticmethod
     async def _ended(running: _Running) -> Verdict:

@@ -32,5 +32,7 @@ def every_key_passes(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 async def pool(redis_url: str) -> AsyncIterator[WakingPool]:
     """A pool as the worker makes it."""
-    async with connect(redis_url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) as pool:
+    async with connect(
+        redis_url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0, places=10
+    ) as pool:
         yield pool

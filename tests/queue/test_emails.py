@@ -8,11 +8,11 @@ from redis.asyncio import Redis
 from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.job import Failure, Status, new_id, now
 from quickthumb.queue import codec
-from quickthumb.queue.attempts import Attempts, NoAttempt
+from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL, JOB, KEYS
-from tests.redis_fixtures import claimed, is_held, token
+from tests.redis_fixtures import claim, claimed, is_held
 
 FAILURE = Failure(code="mail_refused", title="Refused", detail="It was refused.")
 
@@ -79,11 +79,11 @@ async def test_an_attempt_ends_it_or_lets_it_wait(emails: EmailStore, attempts: 
     found = await emails.get(email.id)
     assert found is not None
     assert (found.status, found.attempts, found.error) == (Status.DONE, 2, None)
-    assert await attempts.claim(EMAIL, email.id, token(), lease_seconds=5) is NoAttempt.ENDED
+    assert await claim(attempts, EMAIL, email.id) is None
 
 
 async def test_what_is_unknown_is_not_begun(emails: EmailStore, attempts: Attempts) -> None:
-    assert await attempts.claim(EMAIL, new_id(), token(), lease_seconds=5) is NoAttempt.UNKNOWN
+    assert await claim(attempts, EMAIL, new_id()) is None
     assert await emails.get(new_id()) is None
 
 

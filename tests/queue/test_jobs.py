@@ -8,13 +8,13 @@ from redis.asyncio import Redis
 
 from quickthumb.model.job import Failure, Job, Outcome, Status, new_id, now, to_milliseconds
 from quickthumb.queue import codec
-from quickthumb.queue.attempts import Attempt, Attempts, NoAttempt
+from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS, WAITING_SECONDS
 from quickthumb.queue.totals import durations
-from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed, finished, is_held, put_back, token
+from tests.redis_fixtures import RETENTION_SECONDS, a_job, claim, claimed, finished, is_held, put_back, token
 from tests.redis_server import RedisServer
 
 LEASE_SECONDS = 5.0
@@ -71,7 +71,7 @@ async def test_an_unknown_job(store: JobStore, attempts: Attempts, redis: Redis)
     stranger = a_job()
     attempt = Attempt(JOB, stranger.id, token(), 1, 1, {})
     assert await store.get(stranger.id) is None
-    assert await attempts.claim(JOB, stranger.id, token(), lease_seconds=LEASE_SECONDS) is NoAttempt.UNKNOWN
+    assert await claim(attempts, JOB, stranger.id) is None
     assert not await is_held(attempts, attempt, lease_seconds=LEASE_SECONDS)
     assert not await finished(attempts, attempt, ending(stranger), busy_seconds=1)
     assert not await put_back(attempts, attempt, blameless=True, busy_seconds=1)
@@ -117,7 +117,7 @@ async def test_an_ended_job_stays_as_it_is_for_the_retention_time(
     assert (found.status, found.error, found.finished_at) == (status, outcome.error, outcome.finished_at)
     assert 0 < await redis.ttl(KEYS.record(JOB, job.id)) <= RETENTION_SECONDS
     before = await everything(redis)
-    assert await attempts.claim(JOB, job.id, token(), lease_seconds=LEASE_SECONDS) is NoAttempt.ENDED
+    assert await claim(attempts, JOB, job.id) is None
     assert not await finished(attempts, attempt, ending(job), busy_seconds=1)
     assert not await put_back(attempts, attempt, blameless=True, busy_seconds=1)
     assert not await is_held(attempts, attempt, lease_seconds=LEASE_SECONDS)
@@ -244,10 +244,15 @@ async def test_expired_jobs_are_passed_over(store: JobStore, redis: Redis) -> No
 
 
 async def test_a_new_job_trims_what_must_have_expired_long_ago(store: JobStore, redis: Redis) -> None:
-    await store.add(a_job(age_seconds=WAITING_SECONDS + RETENTION_SECONDS + 60))
+    """About once a minute."""
     await store.add(a_job())
-    assert await redis.zcard(KEYS.index(JOB)) == 1
-    assert await redis.zcard(KEYS.index(JOB, Status.WAITING)) == 1
+    await store.add(a_job(age_seconds=WAITING_SECONDS + RETENTION_SECONDS + 60))
+    assert await redis.zcard(KEYS.index(JOB)) == 2
+    await redis.expire(KEYS.index(JOB), WAITING_SECONDS + RETENTION_SECONDS - 1)
+    await store.add(a_job())
+    for index in (KEYS.index(JOB), KEYS.index(JOB, Status.WAITING)):
+        assert await redis.zcard(index) == 2
+        assert await redis.ttl(index) > WAITING_SECONDS + RETENTION_SECONDS
 
 
 async def test_the_tally(store: JobStore, attempts: Attempts) -> None:
@@ -345,7 +350,6 @@ async def test_without_redis_the_queue_is_unavailable_and_then_back(tmp_path: Pa
         for asking in (
             store.add(other),
             store.get(job.id),
-            attempts.claim(JOB, job.id, token(), lease_seconds=1),
             attempts.renew([attempt], lease_seconds=1),
             finished(attempts, attempt, ending(job), busy_seconds=0),
             put_back(attempts, attempt, blameless=True, busy_seconds=0),

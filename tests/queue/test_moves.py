@@ -9,7 +9,7 @@ from quickthumb.model.job import ENDED, MOVES, Status, from_milliseconds, is_id,
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
-from tests.redis_fixtures import a_job, token
+from tests.redis_fixtures import a_job, claim, token
 
 
 def test_what_ends_has_nowhere_to_go_but_a_failed_job_to_another_try() -> None:
@@ -44,7 +44,7 @@ async def test_redis_lets_through_the_listed_moves_and_no_other(
 async def _move(attempts: Attempts, job_id: str, target: Status, mark: str) -> bool:
     """Runs the script that makes this move: `claim` for a move to IN_PROGRESS, `settle` for every other move."""
     if target is Status.IN_PROGRESS:
-        return isinstance(await attempts.claim(JOB, job_id, token(), lease_seconds=1), Attempt)
+        return await claim(attempts, JOB, job_id) is not None
     attempt = Attempt(JOB, job_id, mark, 1, 1, {})
     return await attempts.settle(attempt, target, fields={"error": ""}, busy_seconds=0)
 

@@ -2,35 +2,44 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from arq import Retry
 from arq.worker import Worker, func
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from quickthumb.model.job import Job, Status
+from quickthumb.model.email import Email
+from quickthumb.model.job import Job, Status, new_id, now, to_milliseconds
 from quickthumb.queue import codec
 from quickthumb.queue import pool as module
-from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.connection import FOREVER, connect
+from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import KEYS
+from quickthumb.queue.keys import EMAIL, JOB, KEYS
 from quickthumb.queue.pool import LONGEST_SLEEP_SECONDS, WakingPool
 from tests.chaos.fleet import free_port
 from tests.chaos.proxy import Cut, Proxy
-from tests.redis_fixtures import a_job, claimed, put_back
+from tests.redis_fixtures import a_job, claim, claimed, put_back
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
+Work = Callable[[Attempt], Awaitable[bool]]
+# After that time, what was not done is due again.
+RETRY_SECONDS = 0.01
 
-async def read(pool: WakingPool, most: int = 10) -> list[bytes]:
+
+def a_pool(url: str, *, places: int = 10, lease_seconds: float = 5.0) -> WakingPool:
+    return connect(url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=lease_seconds, places=places)
+
+
+async def read(pool: WakingPool) -> list[bytes]:
     """The queue as arq reads it."""
-    ids = await pool.zrangebyscore(KEYS.queue, min=float("-inf"), start=0, num=most, max=0)
+    ids = await pool.zrangebyscore(KEYS.queue, min=float("-inf"), start=0, num=100, max=0)
     assert isinstance(ids, list)
     return ids
 
@@ -49,8 +58,114 @@ async def test_what_is_due_is_read_at_once_oldest_first(pool: WakingPool, store:
     newer, older = await added(store), await added(store, age_seconds=5)
     begun = time.monotonic()
     assert await read(pool) == [older.id.encode(), newer.id.encode()]
-    assert await read(pool, most=1) == [older.id.encode()]
     assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 2
+
+
+async def test_it_claims_no_more_than_there_are_places_for(redis_url: str, store: JobStore, redis: Redis) -> None:
+    jobs = [await added(store, age_seconds=age) for age in (50, 40, 30, 20, 10)]
+    async with a_pool(redis_url, places=3) as pool:
+        assert await read(pool) == [job.id.encode() for job in jobs[:3]]
+        for job in jobs[:3]:
+            await begin(pool, job.id.encode())
+        reading = asyncio.create_task(read(pool))
+        await asyncio.sleep(0)
+        assert not await sleeping(redis)
+        await end(pool, jobs[1].id.encode())
+        assert await asyncio.wait_for(reading, LONGEST_SLEEP_SECONDS / 2) == []  # arq checks whether it must stop
+        assert await read(pool) == [jobs[3].id.encode()]
+
+
+async def statuses(store: JobStore, jobs: Iterable[Job]) -> list[tuple[Status, int]]:
+    """The status of each job, and how many attempts it had."""
+    found = [await store.get(job.id) for job in jobs]
+    return [(job.status, job.attempts) for job in found if job is not None]
+
+
+async def test_what_arq_does_not_start_goes_back_without_a_strike_before_the_next_read(
+    pool: WakingPool, store: JobStore
+) -> None:
+    older, newer = await added(store, age_seconds=20), await added(store, age_seconds=10)
+    assert await read(pool) == [older.id.encode(), newer.id.encode()]
+    await begin(pool, older.id.encode())
+    assert await read(pool) == [newer.id.encode()]
+    attempt = pool.begin(newer.id)
+    assert (attempt.number, attempt.strike) == (2, 1)
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+async def test_at_the_end_what_was_not_begun_goes_back_without_a_strike(
+    pool: WakingPool, store: JobStore, attempts: Attempts, redis: Redis, is_started: bool
+) -> None:
+    begun, idle = await added(store, age_seconds=20), await added(store, age_seconds=10)
+    await read(pool)
+    await begin(pool, begun.id.encode())
+    pool.begin(begun.id)
+    if is_started:  # but cancelled before its first step
+        await begin(pool, idle.id.encode())
+    await redis.delete(KEYS.wake)
+    await pool.give_back()
+    assert await statuses(store, [begun, idle]) == [(Status.IN_PROGRESS, 1), (Status.WAITING, 1)]
+    assert await redis.exists(KEYS.wake)
+    assert (await claimed(attempts, idle.id)).strike == 1
+
+
+async def test_at_the_end_what_was_claimed_in_a_read_that_was_cut_short_goes_back(
+    redis_url: str, store: JobStore, attempts: Attempts
+) -> None:
+    """The worker is told to stop after Redis carried out the claim and before its answer was here."""
+    job = await added(store)
+    async with Proxy(redis_url, free_port()) as proxy, a_pool(proxy.url) as pool:
+        await pool.give_back()  # which sends the script
+        proxy.choose = lambda data: Cut.BEFORE_ANSWER if b"EVALSHA" in data else None
+        reading = asyncio.create_task(read(pool))
+        await wait_until(lambda: _runs(store, job))
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        proxy.choose = lambda data: None
+        await pool.give_back()
+    assert await statuses(store, [job]) == [(Status.WAITING, 1)]
+    assert (await claimed(attempts, job.id)).strike == 1
+
+
+async def _runs(store: JobStore, job: Job) -> bool:
+    return await statuses(store, [job]) == [(Status.IN_PROGRESS, 1)]
+
+
+async def test_giving_back_without_redis_is_no_trouble(tmp_path: Path) -> None:
+    async with a_pool(f"unix://{tmp_path}/none") as pool:
+        pool.stop_waiting()
+        await pool.give_back()
+
+
+async def test_what_was_claimed_while_the_worker_was_paused_goes_back(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    reading = asyncio.create_task(read(pool))
+    await asyncio.sleep(0)  # the read has begun
+    pool.pause("its storage is away")
+    assert await reading == []
+    assert await statuses(store, [job]) == [(Status.WAITING, 1)]
+
+
+async def test_a_job_that_comes_back_before_its_last_run_here_has_ended_waits_a_moment(
+    pool: WakingPool, store: JobStore, redis: Redis
+) -> None:
+    """The lease lapsed, and the handler does not hear its cancellation."""
+    job = await added(store)
+    assert await read(pool) == [job.id.encode()]
+    await begin(pool, job.id.encode())
+    first = pool.begin(job.id)
+    await redis.delete(KEYS.lease(job.id))
+    assert await read(pool) == []
+    assert await statuses(store, [job]) == [(Status.WAITING, 2)]
+    assert pool.begin(job.id) is first
+    await end(pool, job.id.encode())
+    await wait_until(lambda: _due(redis, job))
+    assert await read(pool) == [job.id.encode()]
+
+
+async def _due(redis: Redis, job: Job) -> bool:
+    seconds, _ = await redis.time()
+    return bool(await redis.zscore(KEYS.queue, job.id) <= seconds * 1000)
 
 
 class Places:
@@ -64,8 +179,23 @@ class Places:
 
 async def begin(pool: WakingPool, job_id: bytes) -> None:
     """Starts a job as arq does."""
+    lease = KEYS.lease(job_id.decode())
     async with pool.pipeline(transaction=True) as pipeline:
-        pipeline.psetex(KEYS.lease(job_id.decode()), 10_000, b"1")
+        await pipeline.watch(lease)
+        assert not await pipeline.exists(lease)
+        due_ms = await pipeline.zscore(KEYS.queue, job_id.decode())
+        assert due_ms
+        assert due_ms <= time.time() * 1000
+        pipeline.multi()
+        pipeline.psetex(lease, 310_000, b"1")
+        await pipeline.execute()
+
+
+async def end(pool: WakingPool, job_id: bytes) -> None:
+    """Ends a run as arq does."""
+    async with pool.pipeline(transaction=True) as pipeline:
+        pipeline.zrem(KEYS.queue, job_id.decode())
+        pipeline.delete(KEYS.lease(job_id.decode()), KEYS.call(job_id.decode()))
         await pipeline.execute()
 
 
@@ -83,7 +213,7 @@ async def test_large_jobs_are_handed_out_one_by_one_once_the_last_one_was_decide
     assert await read(pool) == [first, small]
     await begin(pool, first)
     for _ in range(3):
-        assert await read(pool) == [small]
+        assert await read(pool) == [small]  # which goes back before each read, since it is not started
     places.decided += 1
     assert await read(pool) == [second, small]
     await begin(pool, second)
@@ -101,10 +231,8 @@ async def test_a_large_job_that_was_not_started_or_has_ended_undecided_holds_up_
     assert await read(pool) == [first, small]
     await begin(pool, first)
     assert await read(pool) == [small]
-    async with pool.pipeline(transaction=True) as pipeline:
-        pipeline.delete(KEYS.lease(first.decode()))
-        pipeline.zrem(KEYS.queue, first)
-        await pipeline.execute()
+    await store.cancel(first.decode(), now())
+    await end(pool, first)
     assert await read(pool) == [second, small]
 
 
@@ -148,7 +276,7 @@ async def test_nothing_of_a_large_job_stays_however_it_ends(
         assert await store.remove(job.id)
     else:
         await redis.delete(KEYS.record(store.kind, job.id))
-        await attempts.claim(store.kind, job.id, "token", lease_seconds=5)
+        assert await claim(attempts, store.kind, job.id) is None
     assert not await redis.exists(KEYS.large)
 
 
@@ -188,7 +316,7 @@ async def test_a_new_job_wakes_it(pool: WakingPool, store: JobStore, redis: Redi
 
 
 async def test_each_new_job_wakes_one_of_those_who_sleep(redis_url: str, store: JobStore, redis: Redis) -> None:
-    pools = [connect(redis_url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) for _ in range(3)]
+    pools = [a_pool(redis_url) for _ in range(3)]
     readings = [asyncio.create_task(read(pool)) for pool in pools]
 
     async def all_sleep() -> bool:
@@ -213,16 +341,6 @@ async def test_an_old_token_wakes_nobody_twice(
     assert not await redis.exists(KEYS.wake)
 
 
-async def test_running_jobs_at_the_head_hide_nothing_behind_them(
-    pool: WakingPool, store: JobStore, attempts: Attempts
-) -> None:
-    for age in range(300, 0, -1):
-        job = await added(store, age_seconds=age)
-        await claimed(attempts, job.id, lease_seconds=30)
-    waiting = [await added(store), await added(store)]
-    assert sorted(await read(pool, most=5)) == sorted(job.id.encode() for job in waiting)
-
-
 async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: JobStore, attempts: Attempts) -> None:
     job = await added(store)
     await claimed(attempts, job.id, lease_seconds=0.3)
@@ -233,52 +351,34 @@ async def test_a_job_whose_lease_lapsed_is_due_again(pool: WakingPool, store: Jo
     assert time.monotonic() - begun < 0.3 + 2 * LONGEST_SLEEP_SECONDS
 
 
-async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, redis: Redis) -> None:
-    due = time.time() + 0.3
-    await redis.zadd(KEYS.queue, {"later": due * 1000})
-    assert await read(pool) == []  # the sleep, after which arq reads again
-    assert await read(pool) == [b"later"]
+async def test_a_deferred_entry_becomes_due_on_time(pool: WakingPool, store: JobStore, redis: Redis) -> None:
+    job, due = await added(store), time.time() + 0.3
+    await redis.zadd(KEYS.queue, {job.id: due * 1000})
+    while not (ids := await read(pool)):  # the sleep, after which arq reads again
+        assert time.time() < due + LONGEST_SLEEP_SECONDS / 2
+    assert ids == [job.id.encode()]
     assert due - 0.01 <= time.time() < due + LONGEST_SLEEP_SECONDS / 2
 
 
-async def test_arqs_mark_is_no_longer_than_a_lease(pool: WakingPool, redis: Redis) -> None:
-    async with pool.pipeline(transaction=True) as pipe:
-        pipe.psetex(KEYS.lease("job"), 310_000, b"1")
-        pipe.psetex("something else", 60_000, b"1")
-        await pipe.execute()
-    assert 4_000 < await redis.pttl(KEYS.lease("job")) <= 5_000
-    assert await redis.pttl("something else") > 50_000
-
-
-async def test_arq_does_not_end_what_is_to_be_left_alone(pool: WakingPool, redis: Redis) -> None:
-    async def arq_ends(job_id: str) -> None:
-        async with pool.pipeline(transaction=True) as pipe:
-            pipe.zrem(KEYS.queue, job_id)
-            pipe.delete(KEYS.lease(job_id), KEYS.call(job_id))
-            await pipe.execute()
-
-    for job_id in ("taken", "mine"):
-        await redis.zadd(KEYS.queue, {job_id: 1})
-        await redis.set(KEYS.lease(job_id), "token", ex=60)
-    pool.leave_alone("taken")
-    await arq_ends("taken")
-    await arq_ends("mine")
-    assert await redis.zrange(KEYS.queue, 0, -1) == [b"taken"]
-    assert await redis.exists(KEYS.lease("taken"), KEYS.lease("mine")) == 1
-    await arq_ends("taken")
-    assert not await redis.exists(KEYS.queue)
-
-
 @asynccontextmanager
-async def arq_worker(pool: WakingPool, work: Callable[..., Awaitable[None]]) -> AsyncIterator["asyncio.Task[None]"]:
-    """arq's own worker on the pool, in this process; it must still be running at the end."""
+async def arq_worker(pool: WakingPool, work: Work) -> AsyncIterator["asyncio.Task[None]"]:
+    """arq's own worker on the pool, in this process; it must still be running at the end. `work` makes an attempt at a
+    job, and returns whether the job is done."""
+    attempts = Attempts(pool)
+
+    async def process(_: dict[str, Any], job_id: str) -> None:
+        attempt = pool.begin(job_id)
+        status = Status.DONE if await work(attempt) else Status.WAITING
+        delay_seconds = 0.0 if status is Status.DONE else RETRY_SECONDS
+        await attempts.settle(attempt, status, busy_seconds=0, delay_seconds=delay_seconds)
+
     worker = Worker(
-        [func(work, name="process")],  # type: ignore[arg-type]
+        [func(process, name="process")],  # type: ignore[arg-type]
         queue_name=KEYS.queue,
         redis_pool=pool,
         handle_signals=False,
         poll_delay=0.01,
-        max_jobs=4,
+        max_jobs=20,
         keep_result=0,
         max_tries=1_000,
         health_check_interval=1,
@@ -300,30 +400,31 @@ def quick_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_to_look_again")
-@pytest.mark.parametrize("moment", ["WATCH", "EXISTS", "ZSCORE", "MULTI"])
-async def test_a_connection_cut_while_arq_looks_at_a_job_delays_it_and_no_more(
-    redis_url: str, store: JobStore, redis: Redis, moment: str
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_connection_cut_while_a_job_is_claimed_or_settled_costs_no_attempt(
+    redis_url: str, store: JobStore, redis: Redis, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks between any two of the steps with which arq starts a job."""
-    said: list[bytes] = []
-    done: list[str] = []
+    # So that it is not claimed again before the worker knows that the first attempt was settled.
+    monkeypatch.setattr(f"{__name__}.RETRY_SECONDS", 1.0)
+    made: list[Attempt] = []
 
-    def cut_once(data: bytes) -> Cut | None:
-        said.append(data)
-        looks = b"\r\nWATCH\r\n" in b"".join(said)
-        return Cut.BEFORE if looks and not proxy.cuts and f"\r\n{moment}\r\n".encode() in data else None
+    def choose(data: bytes) -> Cut | None:
+        """Cuts every second script, so that each gets through when it is sent again."""
+        scripts.extend([data] if b"EVALSHA" in data else [])
+        return cut if b"EVALSHA" in data and len(scripts) % 2 else None
 
-    async def work(_: dict[str, Any], job_id: str) -> None:
-        done.append(job_id)
+    async def work(attempt: Attempt) -> bool:
+        made.append(attempt)
+        return len(made) > 1
 
-    async with Proxy(redis_url, free_port()) as proxy:
-        proxy.choose = cut_once
-        async with connect(proxy.url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=5.0) as pool:
-            job = await added(store)
-            async with arq_worker(pool, work):
-                await wait_until(lambda: done == [job.id])
-                await wait_until(lambda: _gone(redis))
-        assert proxy.cuts == [Cut.BEFORE]
+    scripts: list[bytes] = []
+    job = await added(store)
+    async with Proxy(redis_url, free_port()) as proxy, a_pool(proxy.url) as pool:
+        proxy.choose = choose
+        async with arq_worker(pool, work):
+            await wait_until(lambda: _gone(redis))
+    assert [(attempt.id, attempt.number) for attempt in made] == [(job.id, 1), (job.id, 2)]
+    assert cut in proxy.cuts
 
 
 async def _gone(redis: Redis) -> bool:
@@ -334,9 +435,10 @@ async def _gone(redis: Redis) -> bool:
 async def test_cut_connections_lose_no_job_and_end_no_worker(pool: WakingPool, store: JobStore, redis: Redis) -> None:
     done: set[str] = set()
 
-    async def work(_: dict[str, Any], job_id: str) -> None:
+    async def work(attempt: Attempt) -> bool:
         await asyncio.sleep(0)
-        done.add(job_id)
+        done.add(attempt.id)
+        return True
 
     async with arq_worker(pool, work):
         jobs = set()
@@ -356,12 +458,13 @@ async def test_a_redis_that_takes_no_writes_is_waited_for(
     started, go_on = asyncio.Event(), asyncio.Event()
     done: list[str] = []
 
-    async def work(context: dict[str, Any], job_id: str) -> None:
+    async def work(attempt: Attempt) -> bool:
         started.set()
         await go_on.wait()
-        if job_id == again.id and context["job_try"] == 1:
-            raise Retry(defer=0.01)
-        done.append(job_id)
+        if attempt.id == again.id and attempt.number == 1:
+            return False
+        done.append(attempt.id)
+        return True
 
     first, again = await added(store), await added(store)
     async with arq_worker(pool, work):
@@ -383,16 +486,17 @@ async def test_a_redis_that_takes_no_writes_is_waited_for(
 async def test_a_redis_that_is_killed_in_the_middle_is_waited_for(tmp_path: Path) -> None:
     async with (
         RedisServer(tmp_path) as server,
-        connect(server.url, WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=1.0) as pool,
+        a_pool(server.url, lease_seconds=1.0) as pool,
     ):
         store = JobStore(pool, retention_seconds=60)
         started, go_on = asyncio.Event(), asyncio.Event()
         done: list[str] = []
 
-        async def work(_: dict[str, Any], job_id: str) -> None:
+        async def work(attempt: Attempt) -> bool:
             started.set()
             await go_on.wait()
-            done.append(job_id)
+            done.append(attempt.id)
+            return True
 
         jobs = [await added(store) for _ in range(6)]
         async with arq_worker(pool, work):
@@ -405,9 +509,7 @@ async def test_a_redis_that_is_killed_in_the_middle_is_waited_for(tmp_path: Path
 
 
 async def test_without_redis_it_gives_up_only_once_the_worker_is_to_end(tmp_path: Path) -> None:
-    async with connect(
-        f"unix://{tmp_path}/none", WakingPool, attempts=FOREVER, answer_seconds=None, lease_seconds=1.0
-    ) as pool:
+    async with a_pool(f"unix://{tmp_path}/none") as pool:
         asking = asyncio.ensure_future(pool.ping())
         done, _ = await asyncio.wait([asking], timeout=0.2)
         assert not done
@@ -440,12 +542,11 @@ async def test_a_worker_whose_clock_is_off_runs_what_is_due_by_redis_clock(
     monkeypatch.setattr("arq.worker.timestamp_ms", lambda: int(time.time() * 1000))
     began: list[float] = []
 
-    async def work(context: dict[str, Any], job_id: str) -> None:
+    async def work(attempt: Attempt) -> bool:
         began.append(time.monotonic())
-        if context["job_try"] == 1:
-            pool.postpone(job_id, 0.5)
-            raise Retry(defer=0.5)
+        return attempt.number > 1
 
+    monkeypatch.setattr(f"{__name__}.RETRY_SECONDS", 0.5)
     await added(store)
     queued = time.monotonic()
     async with arq_worker(pool, work):
@@ -455,18 +556,53 @@ async def test_a_worker_whose_clock_is_off_runs_what_is_due_by_redis_clock(
     assert 0.45 < second - first < 0.5 + 2 * LONGEST_SLEEP_SECONDS
 
 
-async def test_arq_starts_nothing_that_was_put_off_since_it_was_read(pool: WakingPool, store: JobStore) -> None:
+async def test_one_email_at_a_time_takes_no_places_from_jobs(pool: WakingPool, store: JobStore, client: Redis) -> None:
+    emails = EmailStore(client)
+    pool.serves = {JOB: None, EMAIL: 1}
+    for _ in range(2):
+        await emails.add(Email(id=new_id(), address="ada@example.com", created_at=now()), most=2)
+    (first,) = await read(pool)
+    await begin(pool, first)
     job = await added(store)
     assert await read(pool) == [job.id.encode()]
+    await end(pool, first)
+    job_and_email = await read(pool)
+    assert job.id.encode() in job_and_email
 
-    async def score() -> float | None:
-        async with pool.pipeline(transaction=True) as pipe:
-            await pipe.watch(KEYS.lease(job.id))
-            found: float | None = await pipe.zscore(KEYS.queue, job.id)
-            return found
 
-    due = await score()
-    assert due is not None
-    assert due <= time.time() * 1000
-    await pool.zincrby(KEYS.queue, 1, job.id)
-    assert await score() is None
+async def test_arq_finds_the_entry_of_what_was_claimed_and_of_nothing_else(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    await read(pool)
+    async with pool.pipeline(transaction=True) as pipeline:
+        for item_id in (job.id, "stranger"):
+            pipeline.get(KEYS.call(item_id))
+            pipeline.incr(KEYS.tries(item_id))
+            pipeline.expire(KEYS.tries(item_id), 88_400)
+        entry = codec.entry_for(JOB, job.id, to_milliseconds(job.created_at))
+        assert await pipeline.execute() == [entry, 1, 1, None, 1, 1]
+        assert await pipeline.zscore(KEYS.queue, "stranger") is None
+    with pytest.raises(LookupError):
+        pool.begin("stranger")
+
+
+async def test_a_job_costs_a_worker_no_more_than_two_round_trips(
+    pool: WakingPool, store: JobStore, redis: Redis
+) -> None:
+    async def work(_: Attempt) -> bool:
+        return True
+
+    await pool.give_back()  # which sends the scripts
+    jobs = [await added(store) for _ in range(20)]
+    await redis.config_resetstat()
+    async with arq_worker(pool, work):
+        await wait_until(lambda: _gone(redis))
+    calls = {name: found["calls"] for name, found in (await redis.info("commandstats")).items()}
+    assert calls["cmdstat_evalsha"] <= 2 * len(jobs) + 3  # one may find nothing, and a script may have to be sent
+    assert not calls.keys() & {f"cmdstat_{name}" for name in ("watch", "multi", "exec", "incr", "incrby")}
+
+
+async def test_a_pipeline_that_is_no_transaction_is_redis_own(pool: WakingPool, redis: Redis) -> None:
+    async with pool.pipeline(transaction=False) as pipeline:
+        pipeline.set("key", 1, ex=5)
+        await pipeline.execute()
+    assert await redis.get("key") == b"1"

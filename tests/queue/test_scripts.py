@@ -1,18 +1,17 @@
 """The Lua files: their inputs by name, and what each promises, on a real Redis."""
 
 import time
-from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.job import MOVES, Status, new_id
+from quickthumb.model.job import MOVES, Status
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.queue.script import FOLDER, RegisteredScript, load
-from tests.redis_fixtures import a_job, claimed, put_back, token
+from tests.redis_fixtures import a_job, claimed, put_back
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.lua"))
 OFF_SECONDS = 15
@@ -58,8 +57,8 @@ def test_wrong_names_are_refused(named: dict[str, Any]) -> None:
         load("extend").inputs(**named)
 
 
-async def test_a_script_takes_the_keys_that_it_declares(redis: Redis) -> None:
-    requeue = RegisteredScript(redis, "requeue")
+async def test_a_script_takes_the_keys_that_it_declares(client: Redis) -> None:
+    requeue = RegisteredScript(client, "requeue")
     places = KEYS.places(JOB, "x")
     assert await requeue(places, id="x", created_ms=1, entry="", waiting_seconds=1, wake_seconds=1) == 0
 
@@ -77,8 +76,8 @@ def test_statuses_and_moves_are_those_of_the_model() -> None:
         assert f"[{status}] = {{{inside}}}" in text
 
 
-async def test_acquire_extend_release(redis: Redis) -> None:
-    acquire, extend, release = (RegisteredScript(redis, name) for name in ("acquire", "extend", "release"))
+async def test_acquire_extend_release(client: Redis, redis: Redis) -> None:
+    acquire, extend, release = (RegisteredScript(client, name) for name in ("acquire", "extend", "release"))
     assert await acquire(key="key", value="mine", seconds=10) is None
     assert await acquire(key="key", value="theirs", seconds=10) == b"mine"
     assert not await extend(key="key", value="theirs", seconds=100)
@@ -87,32 +86,6 @@ async def test_acquire_extend_release(redis: Redis) -> None:
     assert not await release(key="key", value="theirs")
     assert await release(key="key", value="mine")
     assert not await redis.exists("key")
-
-
-async def test_due_tells_ids_with_their_scores_and_else_when_the_next_is_due(redis: Redis) -> None:
-    due = RegisteredScript(redis, "due")
-    options = {"lease_prefix": "lease:", "most": 2, "scan_most": 1_000, "takes_large": 0}
-    places = {"queue": KEYS.queue, "wake": KEYS.wake, "large": KEYS.large}
-    assert await due(places, **options) == [[], -1, b""]
-    await redis.zadd(KEYS.queue, {"later": int(await now_ms(redis)) + 60_000})
-    found, due_in_ms, _ = await due(places, **options)
-    assert found == []
-    assert 59_000 < due_in_ms <= 60_000
-    await redis.zadd(KEYS.queue, {"a": 1, "b": 2, "c": 3, "d": 4})
-    await redis.set("lease:a", 1, ex=10)
-    assert await due(places, **options) == [[b"b", b"2", b"c", b"3"], -1, b""]
-    await cast("Awaitable[int]", redis.sadd(KEYS.large, "b", "c"))
-    assert await due(places, **options) == [[b"d", b"4"], -1, b""]
-    assert await due(places, **{**options, "takes_large": 1}) == [[b"b", b"2", b"d", b"4"], -1, b"b"]
-
-
-async def test_postpone_moves_only_what_is_queued(redis: Redis) -> None:
-    postpone = RegisteredScript(redis, "postpone")
-    await redis.zadd(KEYS.queue, {"known": 1})
-    assert await postpone(queue=KEYS.queue, id="known", delay_ms=5_000) == 1
-    assert await postpone(queue=KEYS.queue, id="unknown", delay_ms=5_000) == 0
-    assert await redis.zscore(KEYS.queue, "known") == pytest.approx(await now_ms(redis) + 5_000, abs=1_000)
-    assert await redis.zcard(KEYS.queue) == 1
 
 
 @pytest.mark.usefixtures("off")
@@ -165,15 +138,6 @@ async def test_a_settled_attempt_leaves_the_lease_of_another_worker(
     assert await redis.get(KEYS.lease(job.id)) == b"1"
 
 
-async def test_claiming_what_is_not_to_be_run_takes_it_from_the_queue(attempts: Attempts, redis: Redis) -> None:
-    stranger = new_id()
-    await redis.zadd(KEYS.queue, {stranger: 1})
-    for key in (KEYS.call(stranger), KEYS.lease(stranger), KEYS.tries(stranger)):
-        await redis.set(key, 1, ex=60)
-    await attempts.claim(JOB, stranger, "token", lease_seconds=5)
-    assert await redis.keys("*") == []
-
-
 async def test_renewing_tells_which_attempts_are_lost(
     store: JobStore, client: Redis, attempts: Attempts, redis: Redis
 ) -> None:
@@ -190,28 +154,15 @@ async def test_renewing_tells_which_attempts_are_lost(
     assert await attempts.renew([], lease_seconds=60) == frozenset()
 
 
-async def test_a_claim_that_is_sent_again_is_the_same_attempt(
-    store: JobStore, attempts: Attempts, redis: Redis
-) -> None:
-    """Redis carried the first one out, and only its answer was lost."""
-    job = a_job()
-    await store.add(job)
-    holder = token()
-    first = await attempts.claim(JOB, job.id, holder, lease_seconds=5)
-    again = await attempts.claim(JOB, job.id, holder, lease_seconds=50)
-    assert again == first
-    assert await redis.ttl(KEYS.lease(job.id)) > 40
-
-
-async def test_an_idempotency_claim_that_is_sent_again_is_the_same_claim(redis: Redis) -> None:
-    acquire = RegisteredScript(redis, "acquire")
+async def test_an_idempotency_claim_that_is_sent_again_is_the_same_claim(client: Redis) -> None:
+    acquire = RegisteredScript(client, "acquire")
     for _ in range(2):
         assert await acquire(key="k", value="ours", seconds=5) is None
     assert await acquire(key="k", value="theirs", seconds=5) == b"ours"
 
 
-async def test_replacing_a_value_that_has_changed_does_nothing(redis: Redis) -> None:
-    replace = RegisteredScript(redis, "replace")
+async def test_replacing_a_value_that_has_changed_does_nothing(client: Redis, redis: Redis) -> None:
+    replace = RegisteredScript(client, "replace")
     await redis.set("k", "a", ex=5)
     assert not await replace(key="k", old="b", new="c")
     assert await replace(key="k", old="a", new="c")

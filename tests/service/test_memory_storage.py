@@ -27,6 +27,7 @@ from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.render import RenderHandler
 from quickthumb.work.runner import Runner
 from tests.conftest import picture
+from tests.redis_fixtures import claim
 from tests.service.test_jobs import LIMITS, read, service_of, upload
 from tests.storage.memory import MemoryStorage
 
@@ -49,11 +50,14 @@ class Worker:
     """A runner with the handler of jobs, which renders real pictures."""
 
     def __init__(self, store: JobStore, attempts: Attempts, storage: MemoryStorage) -> None:
+        self._attempts = attempts
         self._runner = Runner(attempts, lease_seconds=5.0)
         self._handler = RenderHandler(store, attempts, storage, render, render, lease_seconds=5.0, max_attempts=3)
 
     async def run(self, job_id: str) -> Verdict | None:
-        return await self._runner.run(self._handler, job_id)
+        """Claims the job, if it can be claimed, and runs the attempt."""
+        attempt = await claim(self._attempts, self._handler.kind, job_id)
+        return None if attempt is None else await self._runner.run(self._handler, attempt)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.render import RenderHandler
 from quickthumb.work.runner import Runner
-from tests.redis_fixtures import a_job, claimed, finished, is_held, token
+from tests.redis_fixtures import a_job, claim, claimed, finished, is_held, token
 
 AGES = RetentionAges(ended_seconds=3_600, source_seconds=60, unended_seconds=86_400, unfinished_seconds=600)
 
@@ -198,7 +198,7 @@ async def test_a_job_that_failed_because_no_worker_saw_its_record_is_queued_agai
 
     handler = RenderHandler(store, attempts, storage, must_not_render, must_not_render, lease_seconds=5, max_attempts=2)
     for _ in range(2):
-        await runner.run(handler, job.id)
+        await runner.run(handler, await claimed(attempts, job.id))
     failed = await store.get(job.id)
     assert failed is not None
     assert (failed.status, failed.error and failed.error.code) == (Status.FAILED, "record_missing")
@@ -265,7 +265,7 @@ async def test_emails_outlive_an_emptied_redis(
         EmailHandler(emails, storage, post, "a@b.example", max_attempts=3),
     )
     sent, first, second = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(3)]
-    await runner.run(handler, sent.id)
+    await runner.run(handler, await claimed(attempts, sent.id, kind=EMAIL))
     ended = await mail.find(ANONYMOUS, sent.id)
     await redis.flushall()
 
@@ -275,7 +275,9 @@ async def test_emails_outlive_an_emptied_redis(
     assert await mail.find(ANONYMOUS, first.id) == first
     assert await redis.zrange(KEYS.queue, 0, -1) == [email.id.encode() for email in sorted((first, second), key=by_age)]
     for email in (sent, first, second, first):
-        await runner.run(handler, email.id)
+        attempt = await claim(attempts, EMAIL, email.id)
+        if attempt is not None:
+            await runner.run(handler, attempt)
     assert post.sent == [sent.id, first.id, second.id]
     assert (await repairer.rebuild()).queued == 0
 

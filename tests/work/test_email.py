@@ -25,10 +25,10 @@ from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmail
 from quickthumb.storage import FileStorage
 from quickthumb.work import email as module
 from quickthumb.work.email import EmailHandler
-from quickthumb.work.errors import Busy, LeaseLost
+from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
 from quickthumb.work.runner import Runner
-from tests.redis_fixtures import claimed
+from tests.redis_fixtures import claim, claimed
 
 LEASE_SECONDS = 2.0
 
@@ -63,11 +63,14 @@ class Worker:
     """A runner with the handler of emails."""
 
     def __init__(self, emails: EmailStore, attempts: Attempts, storage: FileStorage, post: Post) -> None:
+        self.attempts = attempts
         self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS)
         self.handler = EmailHandler(emails, storage, post, "robot@example.org", max_attempts=3)
 
     async def run(self, email_id: str) -> Verdict | None:
-        return await self.runner.run(self.handler, email_id)
+        """Claims the email, if it can be claimed, and runs the attempt."""
+        attempt = await claim(self.attempts, EMAIL, email_id, lease_seconds=LEASE_SECONDS)
+        return None if attempt is None else await self.runner.run(self.handler, attempt)
 
     async def pause_seconds(self, email_id: str) -> float | None:
         """Runs an attempt that ends in a retry. Returns the delay until the retry."""
@@ -194,21 +197,6 @@ async def test_workers_that_die_while_sending_are_counted(
     assert found.error is not None
     assert found.error.code == "too_many_attempts"
     assert post.sent == []
-
-
-async def test_one_at_a_time(service: MailService, worker_of: WorkerOf) -> None:
-    first, second = [await service.queue(ANONYMOUS, "ada@example.com") for _ in range(2)]
-    slow = Slow()
-    runner = worker_of(slow)
-    sending = asyncio.create_task(runner.run(first.id))
-    await slow.begun.wait()
-    with pytest.raises(Busy):
-        await runner.run(second.id)
-    assert (await service.find(ANONYMOUS, second.id)).attempts == 0
-    slow.go_on.set()
-    await sending
-    await runner.run(second.id)
-    assert len(slow.sent) == 2
 
 
 async def test_a_slow_one_is_held_on_to(mail: Email, worker_of: WorkerOf, redis: Redis) -> None:

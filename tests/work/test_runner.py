@@ -33,7 +33,7 @@ from quickthumb.work.life import background, heartbeat
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
 from quickthumb.work.trouble import LEAST_ATTEMPTS
-from tests.redis_fixtures import a_job, claimed, put_back, token
+from tests.redis_fixtures import a_job, claim, claimed, put_back, token
 from tests.storage.jobs import bytes_of
 from tests.waiting import wait_until
 
@@ -89,6 +89,7 @@ class Worker:
         spare_bytes: int = 0,
         removes_source: bool = False,
     ) -> None:
+        self.attempts = attempts
         self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS, limits=limits)
         self.handler = RenderHandler(
             store,
@@ -104,7 +105,9 @@ class Worker:
         )
 
     async def run(self, job_id: str) -> Verdict | None:
-        return await self.runner.run(self.handler, job_id)
+        """Claims the job, if it can be claimed, and runs the attempt."""
+        attempt = await claim(self.attempts, self.handler.kind, job_id, lease_seconds=LEASE_SECONDS)
+        return None if attempt is None else await self.runner.run(self.handler, attempt)
 
     async def pause_seconds(self, job_id: str) -> float:
         """Runs an attempt that ends in a retry. Returns the delay until the retry."""

@@ -7,10 +7,11 @@
 -- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds
 -- ARGV*: fields
 if redis.call('EXISTS', record) == 1 then return 0 end
-local unended = redis.call('ZCARD', index_of(index, WAITING)) + redis.call('ZCARD', index_of(index, IN_PROGRESS))
-if tonumber(most) > 0 and unended >= tonumber(most) then return -1 end
-redis.call('HSET', record, 'created_ms', created_ms, unpack(fields))
-redis.call('HSET', record, 'status', WAITING)
+if tonumber(most) > 0 then
+  local unended = redis.call('ZCARD', index_of(index, WAITING)) + redis.call('ZCARD', index_of(index, IN_PROGRESS))
+  if unended >= tonumber(most) then return -1 end
+end
+redis.call('HSET', record, 'created_ms', created_ms, 'status', WAITING, unpack(fields))
 redis.call('EXPIRE', record, waiting_seconds)
 if is_large == '1' then redis.call('SADD', large, id) end
 enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_seconds, wake_seconds)

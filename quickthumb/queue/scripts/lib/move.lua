@@ -9,14 +9,18 @@ local function allowed(old, new)
 end
 
 -- Moves an item from the index of one status to that of another, and publishes the change. `old` is nil for a new item,
--- `new` is nil for an item that was removed.
+-- `new` is nil for an item that was removed. An index that begins anew expires with the index of the kind; `list` keeps
+-- it alive from then on.
 local function move(index, events, id, created_ms, old, new)
   local entry = created_ms .. ':' .. id
-  if old then redis.call('ZREM', index_of(index, old), entry) end
-  if new then
-    local seconds = redis.call('TTL', index)
-    redis.call('ZADD', index_of(index, new), 0, entry)
-    redis.call('EXPIRE', index_of(index, new), seconds > 0 and seconds or 86400)
+  if old and old ~= new then redis.call('ZREM', index_of(index, old), entry) end
+  if new and old ~= new then
+    local place = index_of(index, new)
+    redis.call('ZADD', place, 0, entry)
+    if redis.call('ZCARD', place) == 1 then
+      local seconds = redis.call('TTL', index)
+      redis.call('EXPIRE', place, seconds > 0 and seconds or 86400)
+    end
   end
   redis.call('PUBLISH', events, id .. ' ' .. (new or 'GONE'))
 end

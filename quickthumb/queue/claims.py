@@ -1,0 +1,90 @@
+"""Claims what is due, several items in one round trip."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from quickthumb.queue.attempts import Attempt
+from quickthumb.queue.keys import EMAIL, JOB, KEYS, Keys, Kind
+from quickthumb.queue.script import RegisteredScript
+
+# How far into the queue to look for items that no worker is running.
+SCAN_MOST = 10_000
+# When an item is due again for which this worker had no place.
+BUSY_SECONDS = 1.0
+NO_LIMITS: Mapping[Kind, int] = {JOB: SCAN_MOST, EMAIL: SCAN_MOST}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What was due: the attempts that were claimed, the id of the large one among them, and, if there are none, the
+    milliseconds until something is due, or -1."""
+
+    attempts: Sequence[Attempt]
+    large: str | None
+    in_ms: int
+
+
+class Claims:
+    """Claims items of every kind for one worker, with leases of `lease_seconds`: the items are IN_PROGRESS, and other
+    workers leave them alone for that time.
+
+    When Redis' answer is lost, the next call claims the same items again, as the same attempts.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS, *, lease_seconds: float) -> None:
+        self._keys = keys
+        self._lease_ms = int(lease_seconds * 1000)
+        self._due = RegisteredScript(redis, "due")
+        # For the attempts to come. A token is replaced once an answer has shown that it is used.
+        self._tokens: list[str] = []
+
+    async def claim(self, most: int, limits: Mapping[Kind, int] = NO_LIMITS, *, takes_large: bool = True) -> Due:
+        """Claims up to `most` items that are due, earliest first, and of each kind no more than its limit. With 0,
+        claims only what an earlier call did whose answer was lost.
+
+        Raises RedisError or OSError when Redis is unreachable or answers with an error.
+        """
+        while len(self._tokens) < most:
+            self._tokens.append(secrets.token_hex(16))
+        kinds = list(limits)
+        asked_at = time.monotonic()
+        claims, in_ms, large = await self._due(
+            queue=self._keys.queue,
+            wake=self._keys.wake,
+            large=self._keys.large,
+            totals=self._keys.totals,
+            events=self._keys.events,
+            kinds=[place for kind in kinds for place in (self._keys.record(kind, ""), self._keys.index(kind))],
+            call_prefix=self._keys.call(""),
+            lease_prefix=self._keys.lease(""),
+            tries_prefix=self._keys.tries(""),
+            lease_ms=self._lease_ms,
+            most=most,
+            scan_most=SCAN_MOST if most else 1,
+            busy_ms=round(BUSY_SECONDS * 1000),
+            takes_large=int(takes_large),
+            terms=[*(term for kind in kinds for term in (kind.totals, limits[kind])), *self._tokens],
+        )
+        attempts = [_attempt(kinds, asked_at, *claim) for claim in claims]
+        used = {attempt.token for attempt in attempts}
+        self._tokens = [token for token in self._tokens if token not in used]
+        return Due(attempts, large.decode() or None, in_ms)
+
+
+def _attempt(
+    kinds: Sequence[Kind],
+    asked_at: float,
+    item_id: bytes,
+    kind: int,
+    token: bytes,
+    number: int,
+    strike: int,
+    fields: Any,
+) -> Attempt:
+    record = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Attempt(kinds[kind - 1], item_id.decode(), token.decode(), number, strike, record, asked_at)
