@@ -61,7 +61,7 @@ def _encode(channel: Channel, width: int, height: int, across: int, down: int) -
     """The channel's mean, its low frequencies (a triangle of a discrete cosine transform) in 0…1, and their scale."""
     rows = [channel[start : start + width] for start in range(0, width * height, width)]
     waves_x, waves_y = _cosines(width, across), _cosines(height, down)
-    by_row = [list(map(sum, rows)), *([_dot(row, wave) for row in rows] for wave in waves_x[1:])]
+    by_row = [list(map(sum, rows)), *([sum(map(mul, row, wave)) for row in rows] for wave in waves_x[1:])]
     mean, *factors = [
         _dot(by_row[x], waves_y[y]) / (width * height)
         for y, x in product(range(down), range(across))
