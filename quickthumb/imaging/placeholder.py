@@ -42,19 +42,24 @@ def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
 
     Transparent pixels are blended with the average color. Opaque pictures, which most are, are spared the blending.
     """
-    red, green, blue, alpha = (list(map(_UNITS.__getitem__, rgba[band::4])) for band in range(4))
+    alpha = _in_units(rgba[3::4])
     transparent = min(alpha) < 1
-    if transparent:
-        red, green, blue = (_over_average(band, alpha) for band in (red, green, blue))
+    bands = (rgba[band::4] for band in range(3))
+    red, green, blue = (_over_average(band, alpha) if transparent else _in_units(band) for band in bands)
     lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]
     yellow_blue = [(r + g) / 2 - b for r, g, b in zip(red, green, blue, strict=True)]
     return lightness, yellow_blue, list(map(sub, red, green)), alpha, transparent
 
 
-def _over_average(band: Channel, alpha: Channel) -> Channel:
+def _in_units(band: bytes) -> Channel:
+    """The samples of a band as 0…1."""
+    return list(map(_UNITS.__getitem__, band))
+
+
+def _over_average(band: bytes, alpha: Channel) -> Channel:
     weight = sum(alpha)
-    average = _dot(band, alpha) / weight if weight else 0.0
-    return [sample * share + average * (1 - share) for sample, share in zip(band, alpha, strict=True)]
+    average = _dot(band, alpha) / (255 * weight) if weight else 0.0
+    return [sample / 255 * share + average * (1 - share) for sample, share in zip(band, alpha, strict=True)]
 
 
 def _encode(channel: Channel, width: int, height: int, across: int, down: int) -> tuple[float, Channel, float]:
