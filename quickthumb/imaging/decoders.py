@@ -7,7 +7,7 @@ process-wide settings are made here, once, at import.
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -16,8 +16,8 @@ from PIL import Image, _imaging
 from quickthumb.imaging.formats import FORMATS, Format, named
 from quickthumb.imaging.formats.row import Header
 from quickthumb.imaging.formats.splice import splice
-from quickthumb.imaging.formats.watch import check_file
-from quickthumb.imaging.formats.window import Seeking
+from quickthumb.imaging.formats.watch import BLOCK_BYTES, check_file
+from quickthumb.imaging.formats.window import NeedMore, Prefix, Seeking
 from quickthumb.imaging.header import LONGEST_SIGNATURE, make_watch, recognize, require_readable
 from quickthumb.model.errors import BrokenImage, QuickThumbError, TooManyPixels
 from quickthumb.model.limits import Limits
@@ -121,18 +121,28 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
 def _check(source: Path, limits: Limits) -> Header:
     """Makes all checks that need no decoder; returns the header."""
     with source.open("rb") as file:
-        start = file.read(LONGEST_SIGNATURE)
-        row = recognize(start)
-        header = row.read_header(Seeking(file))
+        start = file.read(BLOCK_BYTES)
+        row = recognize(start[:LONGEST_SIGNATURE])
+        header = _header(row, start, file)
         require_readable(header.format)
         check_pixels(header.width, header.height, 1, limits)
         if check := named(header.format).decoder.check:
             check(Seeking(file), header, limits)
         watch = None if row.decoder.screen else make_watch(limits, start)
         if watch:
-            file.seek(0)
+            watch.feed(start)
+            file.seek(len(start))
             check_file(file, watch)
     return header
+
+
+def _header(row: Format, start: bytes, file: BinaryIO) -> Header:
+    """The header, from the first block of the file alone if that tells all of it, as nearly always."""
+    with suppress(NeedMore):
+        header = row.read_header(Prefix(start, complete=False))
+        if not header.awaits_orientation:
+            return header
+    return row.read_header(Seeking(file))
 
 
 def _screened(source: Path, row: Format, warnings: list[str] | None, fills: bool, stack: ExitStack) -> Path | BinaryIO:

@@ -14,7 +14,8 @@ from quickthumb.model.limits import Limits
 # What the largest results leave free, in multiples of what the smallest leave. Uploads leave twice as much as those, so
 # a job that takes what it can get stops neither uploads nor small jobs.
 LARGEST_LEAVE = 3
-# How much of an encoded file is in Python's memory at once.
+# How much of an encoded file is in Python's memory at once. Less is asked for of a small one: Python clears and returns
+# what it takes for a block, however little is read into it.
 COPIED_BYTES = 1024 * 1024
 
 
@@ -80,7 +81,7 @@ class ResultFiles:
         with _writing.counted(length_bytes) as others_bytes:
             self._check_room(total_bytes, others_bytes)
             with (self._folder / filename).open("wb") as file:
-                shutil.copyfileobj(content, file, COPIED_BYTES)
+                shutil.copyfileobj(content, file, min(length_bytes + 1, COPIED_BYTES))
         self._written_bytes = total_bytes
 
     def _check_room(self, total_bytes: int, others_bytes: int = 0) -> None:

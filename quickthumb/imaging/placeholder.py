@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
-from operator import mul
+from operator import mul, sub
 
 Channel = list[float]
+_UNITS = [sample / 255 for sample in range(256)]
 
 
 def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
@@ -39,14 +40,20 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
     """Lightness, yellow against blue, red against green, alpha, and whether any pixel is transparent.
 
-    Transparent pixels are blended with the average color.
+    Transparent pixels are blended with the average color. Opaque pictures, which most are, are spared the blending.
     """
-    alpha = [sample / 255 for sample in rgba[3::4]]
-    red, green, blue = (_over_average(rgba[band::4], alpha) for band in range(3))
+    alpha = _in_units(rgba[3::4])
+    transparent = min(alpha) < 1
+    bands = (rgba[band::4] for band in range(3))
+    red, green, blue = (_over_average(band, alpha) if transparent else _in_units(band) for band in bands)
     lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]
     yellow_blue = [(r + g) / 2 - b for r, g, b in zip(red, green, blue, strict=True)]
-    red_green = [r - g for r, g in zip(red, green, strict=True)]
-    return lightness, yellow_blue, red_green, alpha, min(alpha) < 1
+    return lightness, yellow_blue, list(map(sub, red, green)), alpha, transparent
+
+
+def _in_units(band: bytes) -> Channel:
+    """The samples of a band as 0…1."""
+    return list(map(_UNITS.__getitem__, band))
 
 
 def _over_average(band: bytes, alpha: Channel) -> Channel:
@@ -59,15 +66,14 @@ def _encode(channel: Channel, width: int, height: int, across: int, down: int) -
     """The channel's mean, its low frequencies (a triangle of a discrete cosine transform) in 0…1, and their scale."""
     rows = [channel[start : start + width] for start in range(0, width * height, width)]
     waves_x, waves_y = _cosines(width, across), _cosines(height, down)
-    by_row = [[_dot(row, wave) for row in rows] for wave in waves_x]
-    factors = {
-        (x, y): _dot(by_row[x], waves_y[y]) / (width * height)
+    by_row = [list(map(sum, rows)), *([sum(map(mul, row, wave)) for row in rows] for wave in waves_x[1:])]
+    mean, *factors = [
+        _dot(by_row[x], waves_y[y]) / (width * height)
         for y, x in product(range(down), range(across))
         if x * down < across * (down - y)
-    }
-    mean = factors.pop((0, 0))
-    scale = max((abs(factor) for factor in factors.values()), default=0.0)
-    return mean, [0.5 + 0.5 / scale * factor if scale else 0.0 for factor in factors.values()], scale
+    ]
+    scale = max(map(abs, factors), default=0.0)
+    return mean, [0.5 + 0.5 / scale * factor if scale else 0.0 for factor in factors], scale
 
 
 @lru_cache(maxsize=64)
