@@ -2,7 +2,7 @@
 
     python -m benchmarks.bare pillow|engine PHOTO IMAGES SIZE ...
 
-`pillow` opens, makes a thumbnail and saves for each size, as a script would. `engine` is QuickThumb's engine as the
+`pillow` opens, makes thumbnails and saves them, as the jobs of the peers do. `engine` is QuickThumb's engine as the
 worker calls it, with all outputs in one call.
 """
 
@@ -23,10 +23,11 @@ WARM_UP = 3
 
 
 def pillow(photo: Path, sizes: Sequence[int], folder: Path) -> None:
-    for size in sizes:
-        with Image.open(photo) as image:
-            image.thumbnail((size, size))
-            image.save(folder / f"{size}.jpg")
+    with Image.open(photo) as image:
+        for size in sizes:
+            thumbnail = image.copy() if len(sizes) > 1 else image
+            thumbnail.thumbnail((size, size))
+            thumbnail.save(folder / f"{size}.jpg")
 
 
 def engine(photo: Path, sizes: Sequence[int], folder: Path) -> None:

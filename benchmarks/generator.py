@@ -19,6 +19,7 @@ from benchmarks.load import Load, Measured
 
 BOUNDARY = b"----quickthumb-benchmark"
 HEAD_END = b"\r\n\r\n"
+WATCH_SECONDS = 1.0
 
 
 class Connection(asyncio.Protocol):
@@ -65,15 +66,16 @@ class Run:
     """One load while it runs, and what was measured of it so far."""
 
     load: Load
-    upload: tuple[bytes, bytes]
+    request: tuple[bytes, ...]
     left: int
+    ends: float
     measured: Measured
 
     async def uploader(self) -> None:
         """Uploads, polls until the job has ended, and starts again, until nothing is left to upload."""
         _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self.load.port)
         try:
-            while self.left > 0:
+            while self.left > 0 and time.perf_counter() < self.ends:
                 self.left -= 1
                 await self._one(connection)
                 await asyncio.sleep(self.load.pause_seconds)
@@ -82,16 +84,19 @@ class Run:
 
     async def _one(self, connection: Connection) -> None:
         began = time.perf_counter()
-        status, body = await connection.ask(*self.upload)
+        status, body = await connection.ask(*self.request)
         self.measured.upload_seconds.append(time.perf_counter() - began)
         if status not in (200, 202):
             raise RuntimeError(f"the upload was answered with {status}: {body[:300]!r}")
-        if self.load.waits_for_end:
-            await self._wait(connection, json.loads(body)["id"])
+        if self.load.path:
+            return
+        self.measured.last_id = json.loads(body)["id"]
+        if self.load.done:
+            await self._wait(connection, self.measured.last_id)
             self.measured.done_seconds.append(time.perf_counter() - began)
 
     async def _wait(self, connection: Connection, job_id: str) -> None:
-        request = f"GET /jobs/{job_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        request = get_request(f"/jobs/{job_id}")
         done, failed = self.load.done.encode(), self.load.failed.encode()
         pause = self.load.first_poll_seconds
         while True:
@@ -107,14 +112,42 @@ class Run:
 
 async def run(load: Load) -> Measured:
     """Uploads as much as the load says, and returns what was measured."""
-    run = Run(load, upload_request(load), load.images, Measured())
+    request = (get_request(load.path),) if load.path else upload_request(load)
+    ends = time.perf_counter() + load.longest_seconds
+    run = Run(load, request, load.images, ends, Measured())
+    watchers = [asyncio.create_task(watch(load, number, run.measured)) for number in range(load.watchers)]
+    await asyncio.sleep(WATCH_SECONDS if watchers else 0)  # until all are connected
     cpu, began = time.process_time(), time.perf_counter()
     async with asyncio.TaskGroup() as uploaders:
         for _ in range(load.uploaders):
             uploaders.create_task(run.uploader())
     run.measured.seconds = time.perf_counter() - began
+    for watcher in watchers:
+        watcher.cancel()
+    for end in await asyncio.gather(*watchers, return_exceptions=True):
+        if isinstance(end, Exception):
+            raise end
     run.measured.generator_cpu_seconds = time.process_time() - cpu
     return run.measured
+
+
+async def watch(load: Load, number: int, measured: Measured) -> None:
+    """Asks for a path once a second. The watchers begin one after the other within a second."""
+    await asyncio.sleep(number / load.watchers * WATCH_SECONDS)
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", load.port)
+    request = get_request(load.watched_path)
+    while True:
+        began = time.perf_counter()
+        status, body = await connection.ask(request)
+        measured.watched_seconds.append(time.perf_counter() - began)
+        if status != 200:
+            raise RuntimeError(f"a poll was answered with {status}: {body[:300]!r}")
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def get_request(path: str) -> bytes:
+    """The head of a request for a path."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def upload_request(load: Load) -> tuple[bytes, bytes]:
@@ -141,7 +174,7 @@ def main() -> None:
         try:
             answer: dict[str, object] = asdict(uvloop.run(run(load)))
         except* (RuntimeError, OSError) as errors:
-            answer = {"error": "; ".join(str(error) for error in errors.exceptions)}
+            answer = {"error": "; ".join(sorted({str(error) for error in errors.exceptions}))}
         print(json.dumps(answer), flush=True)
 
 

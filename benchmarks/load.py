@@ -13,34 +13,41 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Uploads of one photo by several uploaders at once.
+    """Uploads of one photo by several uploaders at once; or requests for one `path`, if it is given.
 
-    `done` and `failed` are text that the answer to a poll has once the job has ended so. Pauses between polls grow from
-    the first to the longest by the factor `poll_growth`.
+    Nothing more is sent after `longest_seconds`. `done` and `failed` are text that the answer to a poll has once the job has ended so; without `done`, nobody polls.
+    Pauses between polls grow from the first to the longest by the factor `poll_growth`. Meanwhile, a number of
+    `watchers` ask for `watched_path` once a second, each over a connection of its own.
     """
 
     port: int
     photo: str
     images: int
-    done: str
-    failed: str
+    done: str = ""
+    failed: str = ""
+    path: str = ""
     fields: Sequence[tuple[str, str]] = ()
     uploaders: int = 8
-    waits_for_end: bool = True
+    longest_seconds: float = 120.0
     first_poll_seconds: float = 0.01
     poll_growth: float = 1.5
     longest_poll_seconds: float = 0.1
     pause_seconds: float = 0.0
+    watchers: int = 0
+    watched_path: str = ""
 
 
 @dataclass(slots=True)
 class Measured:
-    """Times as the uploaders saw them: of each upload until its answer, and until its job had ended."""
+    """Times as the uploaders saw them: of each upload until its answer, and until its job had ended; and of
+    the requests of the watchers. `last_id` is the job of the last upload."""
 
     seconds: float = 0.0
     upload_seconds: list[float] = field(default_factory=list)
     done_seconds: list[float] = field(default_factory=list)
     polls: int = 0
+    watched_seconds: list[float] = field(default_factory=list)
+    last_id: str = ""
     generator_cpu_seconds: float = 0.0
 
 

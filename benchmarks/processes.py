@@ -122,11 +122,11 @@ def cpu_seconds(servers: Sequence[Server]) -> dict[Role, float]:
 
 
 def memory_bytes(servers: Sequence[Server]) -> Counter[Role]:
-    """The memory by role, in bytes: resident, with what processes share counted only once where the system tells."""
+    """The memory by role, in bytes: what would be free if the processes ended, without what others share."""
     held: Counter[Role] = Counter()
     for server in servers:
         for process, role in server.members().items():
             with contextlib.suppress(psutil.NoSuchProcess):
                 info = process.memory_full_info()
-                held[role] += getattr(info, "pss", info.rss)
+                held[role] += getattr(info, "uss", info.rss)
     return held

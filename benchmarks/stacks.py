@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ FIVE_SIZES = (1280, 960, 640, 320, 128)
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What a user may run. `done` and `failed` are text in its answers to polls; `start` starts it in an empty folder."""
+    """What a user may run. `done` and `failed` are text in its answers to polls; `start` starts it in a folder."""
 
     name: str
     title: str
@@ -54,13 +54,15 @@ def own_fields(sizes: Sequence[int]) -> list[tuple[str, str]]:
     return [("outputs", f"[{outputs}]")]
 
 
-def quickthumb(name: str, title: str, *options: str, checkout: Path = CHECKOUT) -> Stack:
-    """QuickThumb as `quickthumb up` runs it, with these options."""
+def quickthumb(
+    name: str, title: str, *options: str, checkout: Path = CHECKOUT, settings: Mapping[str, str] | None = None
+) -> Stack:
+    """QuickThumb as `quickthumb up` runs it, with these options and settings."""
 
     def begin(folder: Path) -> tuple[int, list[Server]]:
         python = sys.executable if checkout == CHECKOUT else str(checkout / ".venv" / "bin" / "python")
         words = [python, "-m", "quickthumb", "up", "--port", "0", "--data-dir", str(folder / "data"), *options]
-        environment = {"QUICKTHUMB_LOG_REQUESTS": "none", "PYTHONPATH": str(checkout)}
+        environment = {"QUICKTHUMB_LOG_REQUESTS": "none", "PYTHONPATH": str(checkout), **(settings or {})}
         server = start(words, "supervisor", folder, environment, role_of)
         wait_until(lambda: bool(READY.search(server.log.read_text())), server)
         found = READY.search(server.log.read_text())

@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A benchmark: what is compared, with which photos, in how many rounds. `scale` shortens runs; the full run has 1."""
+    """What is compared, with which photos, in how many rounds. `scale` shortens runs; the full run has 1."""
 
     stacks: Sequence[Stack]
     photos: dict[str, Photo]

@@ -44,6 +44,7 @@ def busy(bench: Bench, stack: RunningStack, photo: Photo, sizes: Sequence[int], 
     bench.tell(f"{stack.stack.name}, {photo.name}, {len(sizes)} output(s): {number} images")
     before = cpu_seconds(stack.servers)
     measured = bench.generator.run(load_of(stack, photo, number, sizes))
+    number = len(measured.upload_seconds)
     cpu = cpu_between(stack, before, number)
     total = sum(cpu.values())
     rate = number / measured.seconds

@@ -11,10 +11,12 @@ app = Celery("tasks", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_
 @app.task
 def make_thumbnails(source: str, sizes: list[int]) -> list[str]:
     made = []
-    for size in sizes:
-        target = f"{source}-{size}.jpg"
-        with Image.open(source) as image:
-            image.thumbnail((size, size))
-            image.save(target)
-        made.append(target)
+    with Image.open(source) as image:
+        for size in sizes:
+            target = f"{source}-{size}.jpg"
+            # thumbnail() changes the image itself, so several need copies; for one alone, it also decodes faster.
+            thumbnail = image.copy() if len(sizes) > 1 else image
+            thumbnail.thumbnail((size, size))
+            thumbnail.save(target)
+            made.append(target)
     return made

@@ -1,0 +1,67 @@
+"""How QuickThumb's answers and rates depend on the number of waiting jobs; what Redis needs for a job; and how fast a
+Redis that has lost everything is rebuilt."""
+
+from collections.abc import Iterator
+
+from benchmarks.assembled import Assembled, assembled
+from benchmarks.figures import percentile
+from benchmarks.load import Load
+from benchmarks.measures.bench import Bench, Measure, Record
+
+DEPTHS = (100, 1_000, 10_000, 100_000)
+# A shortened run stops here.
+SHORT = 10_000
+UPLOADS, LOOKUPS, PAGES = 200, 400, 100
+FILLING_UPLOADERS = 16
+MOST_FINISHED = 1_500
+
+
+def take(bench: Bench) -> Iterator[Record]:
+    """Fills the queue to each depth while no worker runs; measures; lets a worker run for a while; then goes on."""
+    with assembled(name="depth") as service:
+        warm_up = Load(service.port, str(bench.photos["small"].path), 50)
+        bench.generator.run(warm_up)
+        for depth in DEPTHS:
+            if depth <= SHORT or bench.scale >= 1:
+                yield _at(bench, service, depth)
+        waiting = service.jobs("WAITING") + service.jobs("DONE")
+        bench.tell(f"rebuilding Redis from {waiting} records")
+        service.wipe_redis()
+        seconds = service.recover()
+        yield {"records": waiting, "seconds": round(seconds, 2), "records_per_second": round(waiting / seconds, 1)}
+
+
+def _at(bench: Bench, service: Assembled, depth: int) -> Record:
+    photo = str(bench.photos["small"].path)
+    before, known = service.redis_memory_bytes(), service.jobs("WAITING")
+    bench.tell(f"filling the queue up to {depth}")
+    filling = Load(service.port, photo, depth - known, uploaders=FILLING_UPLOADERS)
+    filled = bench.generator.run(filling)
+    after = service.redis_memory_bytes()
+    accepted = bench.generator.run(Load(service.port, photo, UPLOADS, uploaders=1))
+    job = f"/jobs/{accepted.last_id}"
+    polled = bench.generator.run(Load(service.port, photo, LOOKUPS, path=job, uploaders=1))
+    listed = bench.generator.run(Load(service.port, photo, PAGES, path="/jobs", uploaders=1))
+    waiting, finished = service.jobs("WAITING"), service.jobs("DONE")
+    full = service.redis_memory_bytes()
+    bench.tell(f"a worker takes jobs from {waiting}")
+    service.start_workers(1)
+    rate = service.finish_rate(min(waiting, MOST_FINISHED))
+    service.stop_workers()
+    ended = service.jobs("DONE") - finished
+    return {
+        "depth": depth,
+        "filled_per_second": round((depth - known) / filled.seconds, 1),
+        "accept_p50_ms": round(percentile(accepted.upload_seconds, 50) * 1e3, 3),
+        "accept_p99_ms": round(percentile(accepted.upload_seconds, 99) * 1e3, 3),
+        "status_p50_ms": round(percentile(polled.upload_seconds, 50) * 1e3, 3),
+        "list_p50_ms": round(percentile(listed.upload_seconds, 50) * 1e3, 3),
+        "jobs_per_second": round(rate, 1),
+        "redis_bytes_per_waiting_job": round((after - before) / (depth - known)),
+        "redis_bytes_per_finished_job": round(
+            (service.redis_memory_bytes() - full) / ended + (after - before) / (depth - known)
+        ),
+    }
+
+
+MEASURE = Measure("depth", "The same with 100 to 100,000 waiting jobs, and rebuilding a wiped Redis", take)
