@@ -23,7 +23,7 @@ from benchmarks.measures import MEASURES
 from benchmarks.measures.bench import Bench
 from benchmarks.photos import CORPUS, photos
 from benchmarks.processes import NotStarted
-from benchmarks.report import report
+from benchmarks.report import publish, save
 from benchmarks.stacks import Stack, known_stacks, running
 
 PHOTOS = ("street", "flowers", "phone")
@@ -53,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--out", type=Path, metavar="FILE", help="where the results go; default: benchmarks/results/TIME.json"
+    )
+    found.add_argument(
+        "--publish", type=Path, metavar="FILE", help="measure nothing; put the report of these results into docs/"
     )
     return found
 
@@ -85,6 +88,9 @@ def startable(stacks: Sequence[Stack], skipped: dict[str, str]) -> list[Stack]:
 
 def main() -> None:
     arguments = parser().parse_args()
+    if arguments.publish:
+        publish(arguments.publish)
+        return
     measures = chosen(
         arguments.only,
         [one.name for one in MEASURES],
@@ -121,10 +127,7 @@ def main() -> None:
                 except LoadFailed as error:
                     tell(f"{measure.name} broke off: {error}")
     place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
-    run.save(place)
-    text = report(run)
-    place.with_suffix(".md").write_text(text)
-    print(f"\n{text}\n{place}")
+    print(f"\n{save(run, place)}\n{place}")
 
 
 if __name__ == "__main__":

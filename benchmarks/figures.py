@@ -28,6 +28,11 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return spread([one / other for one, other in zip(ours, theirs, strict=False)])
 
 
+def difference(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    """The spread of the differences within each round."""
+    return spread([one - other for one, other in zip(ours, theirs, strict=False)])
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that at least this many percent of the values do not exceed (nearest rank)."""
     ordered = sorted(values)

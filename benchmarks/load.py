@@ -15,9 +15,10 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 class Load:
     """Uploads of one photo by several uploaders at once; or requests for one `path`, if it is given.
 
-    Nothing more is sent after `longest_seconds`. `done` and `failed` are text that the answer to a poll has once the job has ended so; without `done`, nobody polls.
-    Pauses between polls grow from the first to the longest by the factor `poll_growth`. Meanwhile, a number of
-    `watchers` ask for `watched_path` once a second, each over a connection of its own.
+    `done` and `failed` are text that the answer to a poll has once the job has ended so; without `done`, nobody polls.
+    Pauses between polls grow from the first to the longest by the factor `poll_growth`. Nothing more is sent after
+    `longest_seconds`. Meanwhile, a number of `watchers` ask for `watched_path` once a second, each over a connection of
+    its own.
     """
 
     port: int

@@ -43,7 +43,7 @@ def load_of(running: RunningStack, photo: Photo, images: int, sizes: Sequence[in
     """A load for a running stack."""
     stack = running.stack
     fields = stack.fields(sizes)
-    return Load(running.port, str(photo.path), images, stack.done, stack.failed, fields, **options)
+    return Load(running.port, str(photo.path), images, stack.done, stack.failed, fields=fields, **options)
 
 
 def cpu_between(running: RunningStack, before: Mapping[str, float], images: int) -> dict[str, float]:

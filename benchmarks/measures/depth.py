@@ -9,8 +9,6 @@ from benchmarks.load import Load
 from benchmarks.measures.bench import Bench, Measure, Record
 
 DEPTHS = (100, 1_000, 10_000, 100_000)
-# A shortened run stops here.
-SHORT = 10_000
 UPLOADS, LOOKUPS, PAGES = 200, 400, 100
 FILLING_UPLOADERS = 16
 MOST_FINISHED = 1_500
@@ -22,7 +20,7 @@ def take(bench: Bench) -> Iterator[Record]:
         warm_up = Load(service.port, str(bench.photos["small"].path), 50)
         bench.generator.run(warm_up)
         for depth in DEPTHS:
-            if depth <= SHORT or bench.scale >= 1:
+            if depth <= DEPTHS[-1] * bench.scale:
                 yield _at(bench, service, depth)
         waiting = service.jobs("WAITING") + service.jobs("DONE")
         bench.tell(f"rebuilding Redis from {waiting} records")

@@ -54,7 +54,7 @@ def write_bmp(path: Path, size: int) -> None:
 
 
 def upload_seconds(service: Assembled, photo: Path) -> float:
-    """How long one upload took, until its answer. The kernel sends the file, at the price of no copy in this process."""
+    """How long one upload took, until its answer. The kernel sends the file, without a copy here."""
     part = (
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{photo.name}"\r\n'
         "Content-Type: image/bmp\r\n\r\n"
