@@ -11,6 +11,7 @@ the ratios within a round. The first run installs the peers into environments of
 import argparse
 import contextlib
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from benchmarks import results
 from benchmarks.environments import BUILD, NotInstalled
 from benchmarks.load import LoadFailed, generator
 from benchmarks.measures import MEASURES
-from benchmarks.measures.bench import Bench
+from benchmarks.measures.bench import Bench, Measure
 from benchmarks.photos import CORPUS, photos
 from benchmarks.processes import NotStarted
 from benchmarks.report import publish, save
@@ -112,22 +113,29 @@ def main() -> None:
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
 
+    place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
+    # After Ctrl-C, the report has what was measured until then.
     with generator() as load, contextlib.suppress(KeyboardInterrupt):
         able = startable(stacks, run.skipped)
-        bench = Bench(
-            able, photos(arguments.photos), chosen(arguments.photo, PHOTOS, PHOTOS), rounds, scale, load, tell
-        )
-        for measure in MEASURES:
-            if measure.name in measures:
-                tell(measure.title)
-                records = run.records.setdefault(measure.name, [])
-                try:
-                    for record in measure.take(bench):
-                        records.append(record)
-                except LoadFailed as error:
-                    tell(f"{measure.name} broke off: {error}")
-    place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
+        known_photos = photos(arguments.photos)
+        taken = chosen(arguments.photo, PHOTOS, PHOTOS)
+        bench = Bench(able, known_photos, taken, rounds, scale, load, tell)
+        for measure in [measure for measure in MEASURES if measure.name in measures]:
+            tell(measure.title)
+            take(measure, bench, run)
+            run.save(place)
     print(f"\n{save(run, place)}\n{place}")
+
+
+def take(measure: Measure, bench: Bench, run: results.Results) -> None:
+    """Takes a measure. If it breaks off, notes why and keeps what it has."""
+    records = run.records.setdefault(measure.name, [])
+    try:
+        for record in measure.take(bench):
+            records.append(record)
+    except (LoadFailed, NotStarted, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        run.skipped[measure.name] = f"broke off: {error}".splitlines()[0]
+        bench.tell(f"{measure.name} {run.skipped[measure.name]}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from benchmarks.environments import BUILD
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "photos"
 STREET, FLOWERS = "street-2725x2225.jpg", "flowers.jpg"
-PHONE_SIZE = (4032, 3024)
+STREET_SIZE, FLOWERS_SIZE, PHONE_SIZE = (2725, 2225), (1920, 1080), (4032, 3024)
 # An enlarged photo is soft; a real one of this size has grain, which makes the file larger.
 GRAIN = 0.05
 
@@ -32,10 +32,10 @@ def photos(folder: Path = CORPUS) -> dict[str, Photo]:
     """The photos by name. Those that the folder does not have are drawn, of the same size in pixels."""
     made = BUILD / "photos"
     made.mkdir(parents=True, exist_ok=True)
-    street = _given(folder / STREET, made / "drawn-street.jpg", (2725, 2225))
+    street = _given(folder / STREET, made / "drawn-street.jpg", STREET_SIZE)
     found = {
         "street": street,
-        "flowers": _given(folder / FLOWERS, made / "drawn-flowers.jpg", (640, 480)),
+        "flowers": _given(folder / FLOWERS, made / "drawn-flowers.jpg", FLOWERS_SIZE),
         "phone": _phone_photo(street, made),
         "small": _small_photo(street, made),
     }

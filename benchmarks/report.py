@@ -78,7 +78,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _busy(records: Sequence[Record]) -> str:
-    header = ("", "images/s", "CPU ms per image", "of which", "upload p50 ms", "p99 ms", "our images/s ÷", "our CPU ÷")
+    header = (
+        "",
+        "images/s",
+        "cores busy",
+        "CPU ms per image",
+        "of which",
+        "upload p50 ms",
+        "p99 ms",
+        "our images/s ÷",
+        "our CPU ÷",
+    )
     parts = []
     for photo in names(records, "photo"):
         rows = [_busy_row(records, stack, photo) for stack in names(records, "stack")]
@@ -91,7 +101,7 @@ def _busy_row(records: Sequence[Record], stack: str, photo: str) -> list[str]:
         return []
     roles = [one["cpu_ms"] for one in records if (one["stack"], one["photo"]) == (stack, photo) and "cpu_ms" in one]
     shares = ", ".join(f"{role} {written(spread([one[role] for one in roles]).median)}" for role in (roles or [{}])[0])
-    figures = [_figure(records, stack, photo, name) for name in ("images_per_second", "cpu_ms_total")]
+    figures = [_figure(records, stack, photo, name) for name in ("images_per_second", "busy_cores", "cpu_ms_total")]
     times = [_figure(records, stack, photo, name) for name in ("upload_p50_ms", "upload_p99_ms")]
     ratios = [_ours_over(records, stack, photo, name) for name in ("images_per_second", "cpu_ms_total")]
     return [f"`{stack}`", *figures, shares or "–", *times, *ratios]
@@ -157,6 +167,8 @@ def columns(header: Mapping[str, str]) -> Callable[[Sequence[Record]], str]:
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {written(number)}" for name, number in value.items())
+    if value is None:
+        return "–"
     return f"{value:,}" if isinstance(value, int) else written(float(str(value)))
 
 

@@ -10,7 +10,7 @@ COLORS = {
     "faint": ("#6a7280", "#9aa3af"),
     "grid": ("#e3e6ea", "#2c323a"),
     "own": ("#1d5fd1", "#6ea8fe"),
-    "other": ("#a3acb8", "#5d6876"),
+    "other": ("#a3acb8", "#7d8897"),
     "web": ("#1d5fd1", "#6ea8fe"),
     "worker": ("#e08a1e", "#f0a94a"),
     "redis": ("#c23b52", "#f0758a"),
