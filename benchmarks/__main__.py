@@ -9,7 +9,6 @@ the ratios within a round. The first run installs the peers into environments of
 """
 
 import argparse
-import contextlib
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from benchmarks.stacks import Stack, known_stacks, running
 PHOTOS = ("street", "flowers", "phone")
 QUICK_MEASURES = ("saturated", "idle")
 QUICK_STACKS = ("quickthumb", "celery", "rq-simple")
+QUICK_SCALE = 0.3
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,40 +91,50 @@ def main() -> None:
     arguments = parser().parse_args()
     if arguments.publish:
         publish(arguments.publish)
-        return
-    measures = chosen(
-        arguments.only,
-        [one.name for one in MEASURES],
-        QUICK_MEASURES if arguments.quick else [one.name for one in MEASURES],
-    )
-    known = {stack.name: stack for stack in known_stacks(arguments.before)}
-    stacks = [
-        known[name] for name in chosen(arguments.stacks, list(known), QUICK_STACKS if arguments.quick else list(known))
-    ]
-    if arguments.before and known["before"] not in stacks:
-        stacks.insert(1, known["before"])
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        sys.exit(measured(arguments))
+
+
+def measured(arguments: argparse.Namespace) -> int:
+    """Takes the measures that were asked for, and writes and prints the report; returns the exit code.
+
+    After Ctrl-C, the report has what was measured until then.
+    """
+    names = [measure.name for measure in MEASURES]
+    only = chosen(arguments.only, names, QUICK_MEASURES if arguments.quick else names)
     rounds = arguments.rounds or (3 if arguments.quick else 5)
-    scale = arguments.scale or (0.3 if arguments.quick else 1.0)
-    options = {"rounds": rounds, "scale": scale, "quick": arguments.quick}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    scale = arguments.scale or (QUICK_SCALE if arguments.quick else 1.0)
+    known = photos(arguments.photos)
+    options = {"rounds": rounds, "scale": scale, "photos": {name: known[name].path.stat().st_size for name in PHOTOS}}
     run = results.started(options)
-    began = time.monotonic()
+    place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
+    began, code = time.monotonic(), 0
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
 
-    place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
-    # After Ctrl-C, the report has what was measured until then.
-    with generator() as load, contextlib.suppress(KeyboardInterrupt):
-        able = startable(stacks, run.skipped)
-        known_photos = photos(arguments.photos)
-        taken = chosen(arguments.photo, PHOTOS, PHOTOS)
-        bench = Bench(able, known_photos, taken, rounds, scale, load, tell)
-        for measure in [measure for measure in MEASURES if measure.name in measures]:
-            tell(measure.title)
-            take(measure, bench, run)
-            run.save(place)
+    with generator() as load:
+        try:
+            able = startable(stacks_asked_for(arguments), run.skipped)
+            taken = chosen(arguments.photo, PHOTOS, PHOTOS)
+            bench = Bench(able, known, taken, rounds, scale, load, tell)
+            for measure in [measure for measure in MEASURES if measure.name in only]:
+                tell(measure.title)
+                take(measure, bench, run)
+                run.save(place)
+        except KeyboardInterrupt:
+            code = 130
     print(f"\n{save(run, place)}\n{place}")
+    return code
+
+
+def stacks_asked_for(arguments: argparse.Namespace) -> list[Stack]:
+    """The stacks to compare."""
+    known = {stack.name: stack for stack in known_stacks(arguments.before)}
+    asked = [*arguments.stacks, *(["before"] if arguments.before else [])] if arguments.stacks else None
+    default = [*QUICK_STACKS, "before"] if arguments.quick else list(known)
+    return [known[name] for name in chosen(asked, list(known), default)]
 
 
 def take(measure: Measure, bench: Bench, run: results.Results) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.capacity import capacity
 from benchmarks.figures import ratio, spread, written
 from benchmarks.measures.bench import Record
 from benchmarks.plots import plots
@@ -30,6 +31,8 @@ def report(run: Results, picture: Callable[[str], str] = lambda name: f"{name}.s
             parts += [f"{mark} {title}"]
             parts += [f"![{plot}]({picture(plot)})" for plot in PLOTS_OF.get(name, ()) if plot in drawn]
             parts.append(write(records))
+    if needed := capacity(run):
+        parts += [f"{mark} A million jobs a day", needed]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from benchmarks.__main__ import chosen, parser, words
+from benchmarks.__main__ import chosen, parser, stacks_asked_for, words
 
 
 def test_lists_are_separated_by_commas() -> None:
@@ -17,3 +19,13 @@ def test_what_is_chosen_keeps_the_known_order() -> None:
 def test_an_unknown_name_ends_the_program_and_tells_the_known_ones() -> None:
     with pytest.raises(SystemExit, match="unknown: x; known: a, b"):
         chosen(["x"], ["a", "b"], [])
+
+
+def test_another_checkout_is_measured_beside_whatever_was_asked_for(tmp_path: Path) -> None:
+    def names(*line: str) -> list[str]:
+        return [stack.name for stack in stacks_asked_for(parser().parse_args(line))]
+
+    assert names("--stacks", "celery,quickthumb") == ["quickthumb", "celery"]
+    assert names("--stacks", "celery", "--before", str(tmp_path)) == ["before", "celery"]
+    assert names("--quick", "--before", str(tmp_path)) == ["quickthumb", "before", "celery", "rq-simple"]
+    assert "before" not in names("--quick")
