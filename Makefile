@@ -9,7 +9,7 @@ running := $(venv)/.requirements
 developing := $(venv)/.requirements-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos lint format format-check check venv tables locks docker docker-up docker-down clean
+.PHONY: help up test chaos bench lint format format-check check venv tables locks docker docker-up docker-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,10 @@ test: $(developing)  ## Run the tests (ARGS="-k name"; ARGS="-n 0" for one proce
 chaos: $(developing)  ## Kill every process again and again, and report what became of the jobs (CHAOS_SEED=1 repeats a run)
 	@mkdir -p build/chaos
 	@CHAOS=long $(python) -m pytest tests/chaos --basetemp build/chaos/logs $(ARGS)
+
+# Results are kept in benchmarks/results. Peers are installed under build/bench the first time.
+bench: $(developing)  ## Measure QuickThumb beside Celery, RQ and others (ARGS=--quick for 3 minutes; ARGS=--help)
+	@$(python) -m benchmarks $(ARGS)
 
 lint: $(developing)  ## Check the code: ruff, mypy --strict, the import layers
 	@$(python) -m ruff check .

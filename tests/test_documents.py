@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def shape(value: Any) -> Any:
 
 
 def check_make(command: str) -> None:
-    assert runs(["make", "-n", *command.split()[1:]])
+    assert runs(["make", "-n", *shlex.split(command)[1:]])
 
 
 def check_docker(command: str) -> None:

@@ -1,0 +1,58 @@
+"""What every measure is given, and what it yields."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.load import Generator, Load
+from benchmarks.photos import Photo
+from benchmarks.processes import cpu_seconds
+from benchmarks.stacks import RunningStack, Stack
+
+# One line of the results: plain JSON values. The report makes medians and ratios from all lines of a measure.
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is compared, with which photos, in how many rounds. `scale` shortens runs; the full run has 1."""
+
+    stacks: Sequence[Stack]
+    photos: dict[str, Photo]
+    chosen: Sequence[str]
+    rounds: int
+    scale: float
+    generator: Generator
+    tell: Callable[[str], None]
+
+    def images(self, number: int) -> int:
+        """How many images a run of that many has at this scale."""
+        return max(16, round(number * self.scale))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure: its name on the command line, what it tells, and how to take it. Each record is written as it comes."""
+
+    name: str
+    title: str
+    take: Callable[[Bench], Iterator[Record]]
+
+
+def load_of(running: RunningStack, photo: Photo, images: int, sizes: Sequence[int], **options: Any) -> Load:
+    """A load for a running stack."""
+    stack = running.stack
+    fields = stack.fields(sizes)
+    return Load(running.port, str(photo.path), images, stack.done, stack.failed, fields=fields, **options)
+
+
+def cpu_between(running: RunningStack, before: Mapping[str, float], images: int) -> dict[str, float]:
+    """The CPU time per image since a reading of `cpu_seconds`, by role, in milliseconds."""
+    after = cpu_seconds(running.servers)
+    return {role: round((after[role] - before.get(role, 0.0)) / images * 1e3, 3) for role in sorted(after)}
+
+
+def in_turn(stacks: Sequence[RunningStack], turn: int) -> Sequence[RunningStack]:
+    """The stacks, beginning with another one in every round."""
+    first = turn % len(stacks) if stacks else 0
+    return [*stacks[first:], *stacks[:first]]
