@@ -1,0 +1,122 @@
+"""What a job costs, in counts that are the same on every machine: syncs, hops between threads, Redis round trips.
+
+Times differ from run to run: a test of times fails for no reason, or finds nothing. Counts do neither. Whoever adds a
+sync, a hop or a round trip to the path of every job fails here, and has to write the new number down in the same
+commit. docs/performance.md says what each of them is for.
+
+What runs now and then in the background is counted as well. So the service gets one job after the other, and the
+smallest count of all jobs is the one that holds.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from quickthumb.queue.keys import KEYS
+from tests.conftest import http_client, picture, running_service
+from tests.costs import sitecustomize as counting
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
+
+JOBS = 30
+WARM_UP = 3
+# What one job costs. `commands` are those that Redis runs, also within scripts; `round trips` are what both processes
+# together send to it, each of which may hold several commands.
+COSTS = {
+    "web syncs": 5,
+    "web hops": 5,
+    "worker syncs": 5,
+    "worker hops": 6,
+    "round trips": 12,
+    "commands": 89,
+}
+
+
+@dataclass
+class Service:
+    """The service under count: its client, the channel that tells of its jobs, its Redis and its processes' counts."""
+
+    web: httpx.AsyncClient
+    events: PubSub
+    redis: Redis
+    files: dict[str, Path]
+    asked: int = field(default=0)
+
+    async def one_job(self, image: bytes) -> None:
+        """Has one job made, and returns once the worker sleeps again."""
+        answer = await self.web.post("/images/", content=image, headers={"Content-Type": "image/jpeg"})
+        assert answer.status_code == 202, answer.text
+        wanted = f"{answer.json()['id']} DONE".encode()
+        async with asyncio.timeout(30):
+            async for message in self.events.listen():
+                if message["data"] == wanted:
+                    break
+        await wait_until(self._worker_sleeps)
+
+    async def counts(self) -> Counter[str]:
+        """The counts of both processes so far, and what Redis has received and run for them."""
+        stats = await self._info("stats")
+        found = Counter(
+            {
+                "round trips": stats["total_reads_processed"] - self.asked,
+                "commands": stats["total_commands_processed"] - self.asked,
+            }
+        )
+        for name, path in self.files.items():
+            numbers = counting.NUMBERS.unpack(path.read_bytes())
+            found.update({f"{name} {what}": number for what, number in zip(counting.COUNTED, numbers, strict=True)})
+        return found
+
+    async def _worker_sleeps(self) -> bool:
+        return bool((await self._info("clients"))["blocked_clients"])
+
+    async def _info(self, section: str) -> dict[str, int]:
+        answer: dict[str, int] = await self.redis.info(section)
+        self.asked += 1
+        return answer
+
+
+@asynccontextmanager
+async def counted_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    """The service, whose processes write down their counts."""
+    counts = folder / "counts"
+    counts.mkdir()
+    monkeypatch.setenv(counting.FOLDER, str(counts))
+    async with RedisServer(folder / "redis") as server, Redis.from_url(server.url) as redis:
+        modules = (Path(counting.__file__).parent,)
+        with running_service(folder / "service", modules=modules, redis_url=server.url) as address:
+            files = {_role(path): path for path in counts.iterdir()}
+            events = redis.pubsub(ignore_subscribe_messages=True)
+            await events.subscribe(KEYS.events)
+            async with http_client(address) as web:
+                yield Service(web, events, redis, files)
+            await events.aclose()
+
+
+def _role(counts: Path) -> str:
+    words = psutil.Process(int(counts.name)).cmdline()
+    return "web" if "serve" in words else "worker" if "arq" in words else "up"
+
+
+async def test_a_job_costs_what_is_written_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with counted_service(tmp_path, monkeypatch) as service:
+        image = picture()
+        for _ in range(WARM_UP):
+            await service.one_job(image)
+        costs: list[Counter[str]] = []
+        before = await service.counts()
+        for _ in range(JOBS):
+            await service.one_job(image)
+            after = await service.counts()
+            costs.append(Counter({name: after[name] - before[name] for name in after}))
+            before = after
+    assert {name: min(cost[name] for cost in costs) for name in COSTS} == COSTS
