@@ -33,11 +33,11 @@ WARM_UP = 3
 # together send to it, each of which may hold several commands.
 COSTS = {
     "web syncs": 5,
-    "web hops": 5,
+    "web hops": 1,
     "worker syncs": 5,
-    "worker hops": 6,
-    "round trips": 12,
-    "commands": 89,
+    "worker hops": 3,
+    "round trips": 5,
+    "commands": 59,
 }
 
 
