@@ -92,14 +92,14 @@ def main() -> None:
     if arguments.publish:
         publish(arguments.publish)
     else:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         sys.exit(measured(arguments))
 
 
 def measured(arguments: argparse.Namespace) -> int:
     """Takes the measures that were asked for, and writes and prints the report; returns the exit code.
 
-    After Ctrl-C, the report has what was measured until then.
+    After Ctrl-C or SIGTERM, the report has what was measured until then.
     """
     names = [measure.name for measure in MEASURES]
     only = chosen(arguments.only, names, QUICK_MEASURES if arguments.quick else names)

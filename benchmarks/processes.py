@@ -131,6 +131,12 @@ def cpu_seconds(servers: Sequence[Server]) -> dict[Role, float]:
     return spent
 
 
+def machine_cpu_seconds() -> float:
+    """The CPU time that all processes of the machine have taken, in seconds."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system + getattr(times, "nice", 0.0) + getattr(times, "irq", 0.0))
+
+
 def memory_bytes(servers: Sequence[Server]) -> Counter[Role]:
     """The memory by role, in bytes: what would be free if the processes ended, without what others share."""
     held: Counter[Role] = Counter()

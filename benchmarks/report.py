@@ -64,7 +64,7 @@ def head(run: Results) -> str:
     lines = [
         f"Measured on {day} UTC on {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB,",
         f"{machine['system']}, {machine['file_system']}, {run.versions['redis']['server']},",
-        f"in {run.options['rounds']} rounds. Load before: {machine['load_at_start']}.",
+        f"in {run.options['rounds']} rounds.{_others(run)}",
         "",
     ]
     for name, versions in run.versions.items():
@@ -72,6 +72,12 @@ def head(run: Results) -> str:
             lines.append(f"- {name}: " + ", ".join(f"{package} {version}" for package, version in versions.items()))
     lines += [f"- left out: {name}: {reason}" for name, reason in run.skipped.items()]
     return "\n".join(lines)
+
+
+def _others(run: Results) -> str:
+    """How much of the machine other programs took meanwhile."""
+    cores = [one["others_cores"] for one in run.records.get("saturated", ()) if "others_cores" in one]
+    return f" Other programs kept {spread(cores)} cores busy meanwhile." if cores else ""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ from benchmarks.figures import percentile
 from benchmarks.load import CHECKOUT
 from benchmarks.measures.bench import Bench, Measure, Record, cpu_between, in_turn, load_of
 from benchmarks.photos import Photo
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, machine_cpu_seconds
 from benchmarks.stacks import FIVE_SIZES, RunningStack, running
 
 # So many images take a good stack a few seconds; a slow one is stopped after LONGEST_SECONDS.
@@ -44,13 +44,15 @@ def busy(bench: Bench, stack: RunningStack, photo: Photo, sizes: Sequence[int], 
     """One run of a stack."""
     number = bench.images(images)
     bench.tell(f"{stack.stack.name}, {photo.name}, {len(sizes)} output(s): {number} images")
-    before = cpu_seconds(stack.servers)
+    everything, before = machine_cpu_seconds(), cpu_seconds(stack.servers)
     load = load_of(stack, photo, number, sizes, longest_seconds=max(2.0, LONGEST_SECONDS * bench.scale))
     measured = bench.generator.run(load)
     number = len(measured.upload_seconds)
     cpu = cpu_between(stack, before, number)
     total = sum(cpu.values())
     rate = number / measured.seconds
+    busy_cores = (total / 1e3 + measured.generator_cpu_seconds / number) * rate
+    all_cores = (machine_cpu_seconds() - everything) / measured.seconds
     return {
         "stack": stack.stack.name,
         "photo": photo.name,
@@ -63,7 +65,8 @@ def busy(bench: Bench, stack: RunningStack, photo: Photo, sizes: Sequence[int], 
         "done_p50_ms": round(percentile(measured.done_seconds, 50) * 1e3, 2),
         "polls_per_image": round(measured.polls / number, 2),
         "generator_ms": round(measured.generator_cpu_seconds / number * 1e3, 3),
-        "busy_cores": round((total / 1e3 + measured.generator_cpu_seconds / number) * rate, 2),
+        "busy_cores": round(busy_cores, 2),
+        "others_cores": round(max(0.0, all_cores - busy_cores), 2),
     }
 
 
