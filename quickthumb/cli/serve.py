@@ -32,6 +32,9 @@ from quickthumb.wiring import private_process
 
 APPLICATION = "quickthumb.app:app"
 PROTOCOL = "quickthumb.web.protocol:BoundedProtocol"
+# With several web processes, one that gives no sign of life for so long is replaced. A busy machine may take many
+# seconds to import the application, and with uvicorn's own 5 s it would be replaced again and again.
+ALIVE_SECONDS = 60
 
 
 class LogConfig(dict[str, Any]):
@@ -94,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             log_config=LogConfig(logs.dictionary(config.logs.format, loggers=(*logs.OWN_LOGGERS, "uvicorn"))),
             access_log=False,  # the application logs requests itself, see LOG_REQUESTS
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            timeout_worker_healthcheck=ALIVE_SECONDS,
             workers=arguments.workers,
         )
     return 0
