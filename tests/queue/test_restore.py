@@ -108,5 +108,5 @@ async def test_a_record_is_one_block_of_memory(store: JobStore, redis: Redis) ->
     waiting, done = a_job(), a_job()
     await store.restore([(waiting, None), (done, outcome_of(done))])
     for job in (waiting, done):
-        encoding = await redis.object("ENCODING", KEYS.record(JOB, job.id))  # type: ignore[no-untyped-call]
+        encoding = await redis.object("ENCODING", KEYS.record(JOB, job.id))
         assert encoding in {b"listpack", b"ziplist"}
