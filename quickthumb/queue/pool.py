@@ -168,7 +168,7 @@ class WakingPool(ArqRedis):
         if self.paused_for is not None:
             await asyncio.sleep(LONGEST_SLEEP_SECONDS)
             return []
-        if self._places.free <= 0:
+        if self._places.free <= 0 and not self._places.left_over():
             await self._places.wait(LONGEST_SLEEP_SECONDS)
             return []
         try:
@@ -199,10 +199,11 @@ class WakingPool(ArqRedis):
 
     async def _put_back(self, attempts: Iterable[Attempt], seconds: float = 0.0) -> None:
         for attempt in attempts:
+            await self._attempts.settle(attempt, Status.WAITING, blameless=True, busy_seconds=0, delay_seconds=seconds)
+            # Only now: when Redis refuses, the attempt is put back later. Its lease would lapse, with a strike.
             place = self._places.get(attempt.id)
             if place is not None and place.attempt is attempt:
                 self._places.leave(attempt.id)
-            await self._attempts.settle(attempt, Status.WAITING, blameless=True, busy_seconds=0, delay_seconds=seconds)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Retries the command until Redis answers, also when the connection fails while it is being set up, which

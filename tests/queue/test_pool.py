@@ -109,6 +109,22 @@ async def test_at_the_end_what_was_not_begun_goes_back_without_a_strike(
     assert (await claimed(attempts, idle.id)).strike == 1
 
 
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_what_redis_refuses_to_put_back_is_put_back_later(redis_url: str, store: JobStore, redis: Redis) -> None:
+    """Even if it has all the places."""
+    job = await added(store)
+    async with a_pool(redis_url, places=1) as pool:
+        assert await read(pool) == [job.id.encode()]
+        await redis.config_set("maxmemory", "1")
+        try:
+            assert await read(pool) == []
+        finally:
+            await redis.config_set("maxmemory", "0")
+        assert await read(pool) == [job.id.encode()]
+        attempt = pool.begin(job.id)
+    assert (attempt.number, attempt.strike) == (2, 1)
+
+
 async def test_at_the_end_what_was_claimed_in_a_read_that_was_cut_short_goes_back(
     redis_url: str, store: JobStore, attempts: Attempts
 ) -> None:
