@@ -99,8 +99,11 @@ def heartbeat(
     """Shows that `worker` is alive and whether it is paused, and renews the leases of its running attempts."""
 
     async def beat() -> None:
-        await jobs.heartbeat(worker, paused=is_paused())
-        await runner.renew_leases()
+        # Leases first, and whatever becomes of the sign of life, since running attempts depend on them.
+        try:
+            await runner.renew_leases()
+        finally:
+            await jobs.heartbeat(worker, paused=is_paused())
 
     # Sign off at the end of the loop, since another heartbeat would register the worker again.
     return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker))

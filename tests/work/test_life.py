@@ -93,6 +93,21 @@ async def test_trouble_is_told_and_does_not_stop_it(store: JobStore, caplog: pyt
     assert "heartbeat: away" in caplog.text
 
 
+async def test_leases_are_renewed_though_redis_refuses_the_sign_of_life(store: JobStore, redis: Redis) -> None:
+    await redis.set(KEYS.workers, "no sorted set")
+    leases = Leases()
+    async with background(heartbeat(store, cast("Runner", leases), "worker", interval_seconds=0.01)):
+        await wait_until(lambda: leases.renewed >= 3)
+
+
+async def test_a_worker_is_alive_though_leases_cannot_be_renewed(store: JobStore) -> None:
+    leases = Leases()
+    leases.trouble = True
+    async with background(heartbeat(store, cast("Runner", leases), "worker", interval_seconds=0.01)):
+        await wait_until(lambda: leases.renewed >= 3)
+        assert await store.live_workers() == 1
+
+
 async def test_signing_off_without_redis_is_no_trouble(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(_: str) -> None:
         raise QueueUnavailable("away")
