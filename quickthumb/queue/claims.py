@@ -65,7 +65,8 @@ class Claims:
             tries_prefix=self._keys.tries(""),
             lease_ms=self._lease_ms,
             most=most,
-            scan_most=SCAN_MOST if most else 1,
+            # What was lost stands behind all that other workers run. Without a token, nothing was.
+            scan_most=SCAN_MOST if self._tokens else 1,
             busy_ms=round(BUSY_SECONDS * 1000),
             takes_large=int(takes_large),
             terms=[*(term for kind in kinds for term in (kind.totals, limits[kind])), *self._tokens],
