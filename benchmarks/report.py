@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.before import before_and_after
 from benchmarks.capacity import capacity
 from benchmarks.figures import ratio, spread, written
 from benchmarks.measures.bench import Record
@@ -25,6 +26,8 @@ def report(run: Results, picture: Callable[[str], str] = lambda name: f"{name}.s
     if found := verdicts(run.records):
         rows = [(one.figure, one.target, one.measured, one.word) for one in found]
         parts += [f"{mark} Targets", table(("figure", "target", "measured: median (lowest–highest)", ""), rows)]
+    if compared := before_and_after(run.records):
+        parts += [f"{mark} Before and after", table(("", "figure", "before", "now", "now ÷ before"), compared)]
     drawn = plots(run.records)
     for name, (title, write) in SECTIONS.items():
         if records := run.records.get(name):
