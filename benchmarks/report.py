@@ -67,7 +67,7 @@ def head(run: Results) -> str:
     lines = [
         f"Measured on {day} UTC on {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB,",
         f"{machine['system']}, {machine['file_system']}, {run.versions['redis']['server']},",
-        f"in {run.options['rounds']} rounds.{_others(run)}",
+        f"in {run.options['rounds']} rounds.{_others(run)}{_drawn(run)}",
         "",
     ]
     for name, versions in run.versions.items():
@@ -81,6 +81,12 @@ def _others(run: Results) -> str:
     """How much of the machine other programs took meanwhile."""
     cores = [one["others_cores"] for one in run.records.get("saturated", ()) if "others_cores" in one]
     return f" Other programs kept {spread(cores)} cores busy meanwhile." if cores else ""
+
+
+def _drawn(run: Results) -> str:
+    """Which photos are none, since their folder is missing."""
+    drawn = run.options.get("drawn")
+    return f" Drawn, since the photos are missing: {', '.join(drawn)}." if drawn else ""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
