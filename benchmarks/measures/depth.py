@@ -38,7 +38,7 @@ def _at(bench: Bench, service: Assembled, depth: int) -> Record:
     photo = str(bench.photos["small"].path)
     before, known = service.redis_memory_bytes(), service.jobs("WAITING")
     bench.tell(f"filling the queue up to {depth}")
-    uploads = min(UPLOADS, depth // 4)
+    uploads = min(UPLOADS, depth // 2)
     filling = Load(
         service.port,
         photo,
