@@ -28,7 +28,7 @@ from quickthumb.web.application import application
 from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
-from quickthumb.web.server import adapt_server, give_last_answers
+from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
 from quickthumb.wiring import image_service, mail_service, private_process, storage_guard
 from quickthumb.work.life import Loop, background
 
@@ -62,6 +62,9 @@ def build(config: Config) -> Starlette:
         with private_process(config):
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 await guard.watch()
+            if server is not None:
+                use_many_threads()
+                keep_what_is_loaded()
             async with looked_after(redis, keys), background(Loop("storage", guard.watch, LOOK_SECONDS)):
                 yield {SHUTDOWN: shutdown}
                 await give_last_answers(server)

@@ -17,7 +17,7 @@ from aiofiles.threadpool.binary import AsyncBufferedIOBase
 from quickthumb.storage.durability import (
     NO_LINK,
     claim,
-    make_folder,
+    make_shard,
     open_folder,
     sync,
     sync_together,
@@ -143,7 +143,7 @@ class NewJob:
             sync_together(*unsynced, file)
         sync(self._folder)
         # Even if it exists: its creator may not have synced it yet.
-        make_folder(self._place.parent, self._store.top)
+        make_shard(self._place.parent, self._store.top)
         self._folder.rename(self._place)
         self._moved = True
         sync(self._place.parent)

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
@@ -136,6 +136,24 @@ def make_folder(path: Path, top: Path | None = None) -> None:
     # One sync is enough for all the folders that a process finds.
     synced = [*path.parent.iterdir()] if exists else [path]
     sync(path.parent)
+    _remember(synced)
+
+
+def make_shard(shard: Path, top: Path | None = None) -> None:
+    """Creates a shard as `make_folder` does, and with it the 15 others that differ from it in the last digit only: one
+    sync is enough for all of them."""
+    if shard.is_dir():
+        make_folder(shard, top)
+        return
+    make_folder(shard.parent, top)
+    row = [shard.with_name(f"{shard.name[:-1]}{digit:x}") for digit in range(16)]
+    for folder in row:
+        folder.mkdir(exist_ok=True)
+    sync(shard.parent)
+    _remember(row)
+
+
+def _remember(synced: Collection[Path]) -> None:
     if len(_lasting) >= MOST_LASTING:
         _lasting.clear()
     _lasting.update(synced)

@@ -17,6 +17,7 @@ from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, Ne
 from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
     make_folder,
+    make_shard,
     open_folder,
     sync,
     sync_together,
@@ -270,7 +271,7 @@ def _conclude(place: Path, workspace: Path, outcome: bytes, top: Path | None) ->
         written.flush()
         sync_together(*files, written)
     sync(workspace)
-    make_folder(place.parent, top)
+    make_shard(place.parent, top)
     standing = _put_or_read(place, workspace, outcome)
     # Even if an outcome was there already: the process that stored it may have died before it synced the folder.
     sync(place.parent)

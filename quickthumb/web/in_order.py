@@ -12,6 +12,7 @@ pass through the parser at all, which would only copy it.
 """
 
 import asyncio
+import contextvars
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -100,7 +101,8 @@ class InOrder(IgnoresUpgrades):
             self._answering = False
             if self._received and not self.transport.is_closing():
                 self._unset_keepalive_if_required()
-                self._read_on()
+                # The context is still that of the request just answered; the log must not give its id to the next.
+                contextvars.Context().run(self._read_on)
 
     def _read_on(self) -> None:
         """Parses what has been received, up to the end of a request."""

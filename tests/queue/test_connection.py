@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 
-from quickthumb.queue.connection import connect, settings_of, translated
+from quickthumb.queue.connection import ask, connect, settings_of, translated
 from quickthumb.queue.errors import QueueUnavailable
 from tests.redis_server import RedisServer
+from tests.waiting import wait_until
 
 
 def test_a_url_without_anything() -> None:
@@ -88,3 +89,45 @@ async def test_one_who_can_wait_outlasts_a_restart(tmp_path: Path) -> None:
         assert not done
         await server.start()
         assert await waiting
+
+
+LARGE = b"\r\n" * 200_000
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", "naïve", b"\x00\xff\r\n", 7, 1.5, LARGE],
+    ids=["nothing", "text", "bytes", "number", "fraction", "large"],
+)
+async def test_what_is_asked_arrives_as_it_was_given(client: Redis, word: str | bytes | float) -> None:
+    written = word if isinstance(word, bytes) else str(word).encode()
+    assert await ask(client, "ECHO", word) == written
+
+
+async def is_asked(redis: Redis) -> bool:
+    """Whether a client waits for an answer of this Redis."""
+    return bool((await redis.info("clients"))["blocked_clients"])
+
+
+async def test_nobody_gets_the_answer_to_a_question_that_was_cancelled(client: Redis, redis: Redis) -> None:
+    asking = asyncio.create_task(ask(client, "BLPOP", "late", 0))
+    await wait_until(lambda: is_asked(redis))
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await ask(client, "RPUSH", "late", "answer")
+    assert await ask(client, "ECHO", "mine") == b"mine"
+    await redis.delete("late")
+
+
+async def test_a_question_is_asked_again_if_the_connection_breaks_before_the_answer(
+    client: Redis, redis: Redis
+) -> None:
+    asking = asyncio.create_task(ask(client, "BLPOP", "late", 0))
+    await wait_until(lambda: is_asked(redis))
+    own = (await redis.client_info())["id"]
+    for number in [each["id"] for each in await redis.client_list() if int(each["id"]) != own]:
+        await redis.client_kill_filter(_id=number)
+    await wait_until(lambda: is_asked(redis))
+    await ask(client, "RPUSH", "late", "answer")
+    assert await asking == [b"late", b"answer"]

@@ -78,6 +78,17 @@ async def test_four_syncs_keep_an_upload_in_an_order_that_no_crash_can_harm(
     assert synced == ["source", "job.json", job_id, "5f0"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name what is synced")
+async def test_one_sync_makes_sixteen_shards_last(storage: FileStorage, synced: list[str]) -> None:
+    await keep(storage, SMALL, job_id="a" * 32)  # makes the other folders
+    synced.clear()
+    for digit in "0123456789abcdef":
+        await keep(storage, SMALL, job_id=f"5f{digit}{'a' * 29}")
+    assert synced.count("uploads") == 1
+    await keep(storage, SMALL, job_id="5e0" + "a" * 29)
+    assert synced.count("uploads") == 2
+
+
 async def test_a_large_upload_goes_to_the_disk_as_it_arrives(storage: FileStorage, folder: Path) -> None:
     data = bytes(range(256)) * (MOST_HELD_EACH_BYTES // 256) + SMALL
     job_id = new_id()

@@ -36,10 +36,10 @@ from quickthumb.web.application import application
 from quickthumb.web.images import upload_body, upload_parameters
 from tests.conftest import picture
 from tests.model.test_order import EXTRAS, EXTRAS_KEPT, Extended
-from tests.redis_fixtures import redis, redis_url, shared_redis
+from tests.redis_fixtures import client, redis_url, shared_redis
 from tests.web.conftest import Refusal, refusal
 
-__all__ = ["redis", "redis_url", "shared_redis"]
+__all__ = ["client", "redis_url", "shared_redis"]
 
 PICTURE = picture()
 KEPT = {"outputs": [{"name": "thumbnail", "width": 64}], **EXTRAS_KEPT}
@@ -53,22 +53,22 @@ def storage(tmp_path: Path) -> FileStorage:
 
 
 @pytest.fixture
-def store(redis: Redis) -> JobStore:
-    return JobStore(redis, retention_seconds=60)
+def store(client: Redis) -> JobStore:
+    return JobStore(client, retention_seconds=60)
 
 
 @pytest.fixture
-async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[httpx.AsyncClient]:
+async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that accepts Extended orders; everything else is wired as in `app`."""
     limits = IntakeLimits(
         max_upload_bytes=1_000_000, max_fields=30, max_fields_bytes=10_000, idle_seconds=5, total_seconds=5
     )
     sources = SourceIntake(storage, limits, Limits(max_pixels=1_000_000))
-    acceptance = Acceptance(store, storage, Idempotency(redis), max_queued=9)
+    acceptance = Acceptance(store, storage, Idempotency(client), max_queued=9)
     submission = Submission(
         sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended, limits=Limits(), budget_bytes=10**9
     )
-    watch = JobWatch(redis)
+    watch = JobWatch(client)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -76,11 +76,11 @@ async def http(redis: Redis, store: JobStore, storage: FileStorage) -> AsyncIter
 
     service = ImageService(store, storage, watch, submission)
     mail = MailService(
-        EmailStore(redis), storage, EmailRates(redis, most=1, most_per_mailbox=1), allowed=[], max_queued=1
+        EmailStore(client), storage, EmailRates(client, most=1, most_per_mailbox=1), allowed=[], max_queued=1
     )
     app = application(service, mail, Health(store, storage), max_wait_seconds=1, lifespan=lifespan)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        yield client
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        yield http
     await watch.close()
 
 

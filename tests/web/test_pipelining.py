@@ -6,6 +6,7 @@ import contextlib
 import httpx
 import pytest
 
+from quickthumb.web.connection import INVALID
 from tests.chaos.gauges import MEBIBYTE, memory_bytes, needs_linux
 from tests.conftest import picture
 from tests.web.conftest import upload
@@ -54,6 +55,16 @@ async def test_a_refusal_follows_the_answers_before_it(
         assert answers[0].json()["status"] == "WAITING"
         assert answers[2].headers["connection"] == "close"
         assert await sending.is_closed()
+
+
+async def test_the_log_gives_a_request_the_id_of_no_other(alone: WebProcess) -> None:
+    first = ASKS.replace(b"\r\n\r\n", b"\r\nX-Request-ID: the-first\r\n\r\n")
+    async with connection(alone.address) as sending:
+        await sending.send(first + b"nonsense\r\n\r\n")
+        assert (await sending.answer()).headers["x-request-id"] == "the-first"
+        assert (await sending.answer()).status_code == 400
+    (line,) = [line for line in alone.log.read_text().splitlines() if INVALID in line][-1:]
+    assert "the-first" not in line
 
 
 @pytest.mark.parametrize("size", [100_000, 1000, 7])

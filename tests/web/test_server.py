@@ -1,7 +1,10 @@
 """A plain uvicorn: it gets the limits of `quickthumb serve`, or its log says which it lacks."""
 
+import asyncio
+import gc
 import logging
 import signal
+import threading
 from pathlib import Path
 
 import httpx
@@ -9,7 +12,13 @@ import pytest
 from uvicorn import Config, Server
 
 from quickthumb.config import WebSettings
-from quickthumb.web.server import GRACEFUL_SECONDS, adapt_server
+from quickthumb.web.server import (
+    FILE_THREADS,
+    GRACEFUL_SECONDS,
+    adapt_server,
+    keep_what_is_loaded,
+    use_many_threads,
+)
 from tests.cli.test_serve import LONG_HEAD
 from tests.conftest import clean_environment
 from tests.web.test_protocol import code, exchange
@@ -76,3 +85,17 @@ def test_another_server_is_warned_of(caplog: pytest.LogCaptureFixture, monkeypat
     assert adapt_server(WebSettings()) is None
     assert "may lack limits on the request head and on slow clients" in caplog.text
     assert "X-Forwarded-For" in caplog.text
+
+
+async def test_many_uploads_are_synced_at_the_same_time() -> None:
+    use_many_threads()
+    together = threading.Barrier(FILE_THREADS, timeout=30)
+    await asyncio.gather(*(asyncio.to_thread(together.wait) for _ in range(FILE_THREADS)))
+
+
+def test_collections_do_not_look_through_what_was_loaded() -> None:
+    try:
+        keep_what_is_loaded()
+        assert gc.get_freeze_count() > 20 * len(gc.get_objects())
+    finally:
+        gc.unfreeze()
