@@ -18,6 +18,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
+from quickthumb.queue.walk import Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 
@@ -87,6 +88,7 @@ class Repairer:
     def __init__(self, lead: RepairLead, ledgers: Sequence[Ledger], *, sweep_interval_seconds: float) -> None:
         self._lead = lead
         self._ledgers = ledgers
+        self._walks = [Walk(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
         self._has_adopted = False
@@ -135,10 +137,13 @@ class Repairer:
         return report
 
     async def reconcile(self) -> int:
-        """Queues all items that have not ended but are missing in arq's queue. Returns how many it queued."""
+        """Queues items that have not ended but are missing in arq's queue. Returns how many it queued.
+
+        Each call looks at the next part of them: at all if they are few, while a long queue takes many calls.
+        """
         requeued = 0
-        for ledger in self._ledgers:
-            async for item_id, created_ms in ledger.index.not_queued():
+        for ledger, walk in zip(self._ledgers, self._walks, strict=True):
+            async for item_id, created_ms in walk.missing():
                 with logged(item_id):
                     requeued += await ledger.requeue(item_id, created_ms)
         if requeued:
