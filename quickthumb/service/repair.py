@@ -5,6 +5,7 @@ arq silently drops some entries of its queue, so repairs also queue every item a
 ended.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -26,9 +27,11 @@ log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
 BATCH = 500
-# How many jobs to look up, and then to restore, at a time. To restore them keeps first the event loop and then Redis
-# from all else, each for a few milliseconds.
-CHUNK = 50
+# How many jobs to look up, and then to restore, at a time. That keeps first the event loop and then Redis from all else,
+# each for a millisecond or two.
+CHUNK = 25
+# How many chunks are under way at the same time: while Redis restores one, the next is read.
+CHUNKS_AT_A_TIME = 2
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
 
@@ -198,14 +201,26 @@ class JobLedger:
         return self._storage.job_ids()
 
     async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
-        repaired = []
-        for job_ids in _parts(list(items), CHUNK):
-            kept = await self._records(job_ids)
-            repaired += await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
-            for job_id in kept:
-                if items[job_id] is not None:
-                    with logged(job_id):
-                        repaired.append(await self._reopen(kept[job_id]))
+        repaired: list[Repaired] = []
+        chunks = _parts(list(items), CHUNK)
+
+        async def go_through() -> None:
+            for job_ids in chunks:
+                repaired.extend(await self._repair(job_ids, items))
+
+        # Each goes on to its end before an error is raised, so that nothing is restored after this has returned.
+        ends = await asyncio.gather(*(go_through() for _ in range(CHUNKS_AT_A_TIME)), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
+        return repaired
+
+    async def _repair(self, job_ids: Sequence[str], items: Mapping[str, Status | None]) -> list[Repaired]:
+        kept = await self._records(job_ids)
+        repaired = await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
+        for job_id in kept:
+            if items[job_id] is not None:
+                with logged(job_id):
+                    repaired.append(await self._reopen(kept[job_id]))
         return repaired
 
     async def _records(self, job_ids: Sequence[str]) -> dict[str, Recorded]:
