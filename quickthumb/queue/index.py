@@ -207,8 +207,8 @@ class Index:
         """Looks at up to `most` items that are listed with this status, from the entry after `last` on (b"": from the
         oldest one on), for items missing in arq's queue.
 
-        One round trip for each batch, in which Redis looks through it. For each batch: its last entry, b"" at the end of
-        the list, and the id and, in ms, the creation time of each missing item.
+        One round trip for each batch, in which Redis looks through it. For each batch: its last entry, or b"" at the
+        end of the list; and the id and, in ms, the creation time of each missing item.
         """
         for _ in range(0, most, BATCH):
             async with translated():

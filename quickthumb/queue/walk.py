@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from quickthumb.model.job import Status
 from quickthumb.queue.index import Index
 
-# How many entries of each index to look at in one go: 10,000 keep Redis busy for 20 to 30 ms in all.
+# How many entries of each index to look at in one go: 10,000 keep Redis busy for about 50 ms in all.
 MOST_AT_A_TIME = 10_000
 
 
@@ -17,7 +17,7 @@ class Walk:
         self._reached = {Status.WAITING: b"", Status.IN_PROGRESS: b""}
 
     async def missing(self) -> AsyncIterator[tuple[str, int]]:
-        """The id and, in ms, the creation time of each item that the next part of the indexes has and arq's queue lacks.
+        """Items in the next part of the indexes that arq's queue lacks: the id of each and, in ms, its creation time.
 
         One round trip for each batch. Raises QueueUnavailable when Redis is unreachable; the next call then looks at
         the same batch again, as it does when the caller breaks off.

@@ -27,8 +27,8 @@ log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
 BATCH = 500
-# How many jobs to look up, and then to restore, at a time. That keeps first the event loop and then Redis from all else,
-# each for a millisecond or two.
+# How many jobs to look up, and then to restore, at a time. That keeps first the event loop and then Redis from all
+# else, each for a millisecond or two.
 CHUNK = 25
 # How many chunks are under way at the same time: while Redis restores one, the next is read.
 CHUNKS_AT_A_TIME = 2

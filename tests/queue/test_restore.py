@@ -115,11 +115,10 @@ async def test_a_long_queue_is_looked_through_part_by_part_and_then_again(
     for job in jobs:
         await store.add(job)
     await redis.delete(KEYS.queue)
-    looking, parts = Walk(store.index), []
+    looking = Walk(store.index)
     # The part after the last full one is empty if the queue ends with that one.
     rounds = len(jobs) // most + 1
-    for _ in range(2 * rounds):
-        parts.append([job_id async for job_id, _ in looking.missing()])
+    parts = [[job_id async for job_id, _ in looking.missing()] for _ in range(2 * rounds)]
     assert max(map(len, parts)) <= most
     once = [job_id for part in parts[:rounds] for job_id in part]
     assert once == [job.id for job in jobs]
