@@ -27,10 +27,10 @@ log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
 BATCH = 500
-# How many jobs to look up, and then to restore, at a time. That keeps first the event loop and then Redis from all
-# else, each for a millisecond or two.
+# How many jobs to restore at a time. That keeps first the event loop and then Redis from all else, each for a
+# millisecond or two.
 CHUNK = 25
-# How many chunks are under way at the same time: while Redis restores one, the next is read.
+# How many chunks are under way at the same time: while Redis restores one, the next is prepared.
 CHUNKS_AT_A_TIME = 2
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
@@ -201,21 +201,7 @@ class JobLedger:
         return self._storage.job_ids()
 
     async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
-        repaired: list[Repaired] = []
-        chunks = _parts(list(items), CHUNK)
-
-        async def go_through() -> None:
-            for job_ids in chunks:
-                repaired.extend(await self._repair(job_ids, items))
-
-        # Each goes on to its end before an error is raised, so that nothing is restored after this has returned.
-        ends = await asyncio.gather(*(go_through() for _ in range(CHUNKS_AT_A_TIME)), return_exceptions=True)
-        for error in filter(None, ends):
-            raise error
-        return repaired
-
-    async def _repair(self, job_ids: Sequence[str], items: Mapping[str, Status | None]) -> list[Repaired]:
-        kept = await self._records(job_ids)
+        kept = await self._records(list(items))
         repaired = await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
         for job_id in kept:
             if items[job_id] is not None:
@@ -235,23 +221,36 @@ class JobLedger:
         return {job_id: parts for job_id, parts in found.items() if parts.record is not None}
 
     async def _restore(self, kept: Mapping[str, Recorded]) -> list[Repaired]:
+        restored: dict[str, Repaired] = {}
+        chunks = _parts(list(kept), CHUNK)
+
+        async def go_through() -> None:
+            for job_ids in chunks:
+                restored.update(await self._restore_chunk({job_id: kept[job_id] for job_id in job_ids}))
+
+        # Each ends before an error is raised, so that nothing is restored after this has returned.
+        ends = await asyncio.gather(*(go_through() for _ in range(CHUNKS_AT_A_TIME)), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
+        # Jobs that were removed while they were being restored. A worker finds out by itself about those that it runs.
+        ended = [job_id for job_id, repaired in restored.items() if repaired is Repaired.RESTORED]
+        for job_id in await self._storage.removed_among(ended) if ended else []:
+            await self._store.remove(job_id)
+            del restored[job_id]
+        return list(restored.values())
+
+    async def _restore_chunk(self, kept: Mapping[str, Recorded]) -> dict[str, Repaired]:
         lost: list[tuple[Job, Outcome | None]] = []
         for job_id, parts in kept.items():
             with logged(job_id):
                 lost.append(_read(parts))
         if not lost:
-            return []
-        restored = [
-            (job.id, Repaired.RESTORED if outcome else Repaired.QUEUED)
+            return {}
+        return {
+            job.id: Repaired.RESTORED if outcome else Repaired.QUEUED
             for (job, outcome), is_restored in zip(lost, await self._store.restore(lost), strict=True)
             if is_restored
-        ]
-        # Jobs that were removed while they were being restored. A worker finds out by itself about those that it runs.
-        ended = [job_id for job_id, repaired in restored if repaired is Repaired.RESTORED]
-        removed = await self._storage.removed_among(ended) if ended else []
-        for job_id in removed:
-            await self._store.remove(job_id)
-        return [repaired for job_id, repaired in restored if job_id not in removed]
+        }
 
     async def _reopen(self, kept: Recorded) -> Repaired:
         if kept.outcome is None and await self._store.reopen(_read(kept)[0]):
