@@ -428,8 +428,8 @@ async def test_the_cost_of_a_rebuild_does_not_grow_by_a_round_trip_and_a_thread_
     scripts = sum(statistics[name]["calls"] for name in statistics if name.startswith("cmdstat_eval"))
     # One script for the statuses, and one for each chunk.
     assert scripts == 1 + 2
-    # Three to list the jobs and the emails; one to read all records, and one to see which of the ended jobs were removed
-    # meanwhile.
+    # Three to list the jobs and the emails; one to read all records, and one to see which of the ended jobs were
+    # removed meanwhile.
     assert hops <= 3 + 2
 
 
