@@ -106,7 +106,12 @@ def measured(arguments: argparse.Namespace) -> int:
     rounds = arguments.rounds or (3 if arguments.quick else 5)
     scale = arguments.scale or (QUICK_SCALE if arguments.quick else 1.0)
     known = photos(arguments.photos)
-    options = {"rounds": rounds, "scale": scale, "photos": {name: known[name].path.stat().st_size for name in PHOTOS}}
+    options = {
+        "rounds": rounds,
+        "scale": scale,
+        "photos": {name: known[name].path.stat().st_size for name in PHOTOS},
+        "drawn": [name for name in PHOTOS if "drawn" in known[name].path.name],
+    }
     run = results.started(options)
     place = arguments.out or (BUILD if arguments.quick else results.FOLDER) / f"{run.began.replace(':', '')[:17]}.json"
     began, code = time.monotonic(), 0

@@ -20,6 +20,9 @@ READY_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
+# Those that this process, and so everything that it starts, may use.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 # What a process does in its stack: "web", "worker", "redis" or "supervisor".
 Role = str
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.before import before_and_after
 from benchmarks.capacity import capacity
 from benchmarks.figures import ratio, spread, written
 from benchmarks.measures.bench import Record
@@ -25,6 +26,8 @@ def report(run: Results, picture: Callable[[str], str] = lambda name: f"{name}.s
     if found := verdicts(run.records):
         rows = [(one.figure, one.target, one.measured, one.word) for one in found]
         parts += [f"{mark} Targets", table(("figure", "target", "measured: median (lowest–highest)", ""), rows)]
+    if compared := before_and_after(run.records):
+        parts += [f"{mark} Before and after", table(("", "figure", "before", "now", "now ÷ before"), compared)]
     drawn = plots(run.records)
     for name, (title, write) in SECTIONS.items():
         if records := run.records.get(name):
@@ -64,7 +67,7 @@ def head(run: Results) -> str:
     lines = [
         f"Measured on {day} UTC on {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB,",
         f"{machine['system']}, {machine['file_system']}, {run.versions['redis']['server']},",
-        f"in {run.options['rounds']} rounds.{_others(run)}",
+        f"in {run.options['rounds']} rounds.{_others(run)}{_drawn(run)}",
         "",
     ]
     for name, versions in run.versions.items():
@@ -78,6 +81,12 @@ def _others(run: Results) -> str:
     """How much of the machine other programs took meanwhile."""
     cores = [one["others_cores"] for one in run.records.get("saturated", ()) if "others_cores" in one]
     return f" Other programs kept {spread(cores)} cores busy meanwhile." if cores else ""
+
+
+def _drawn(run: Results) -> str:
+    """Which photos are none, since their folder is missing."""
+    drawn = run.options.get("drawn")
+    return f" Drawn, since the photos are missing: {', '.join(drawn)}." if drawn else ""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

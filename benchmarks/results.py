@@ -15,6 +15,7 @@ import psutil
 
 from benchmarks.environments import PEERS
 from benchmarks.measures.bench import Record
+from benchmarks.processes import CORES
 from quickthumb.devredis.binary import find_server
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on and no version tells."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": CORES,
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "file_system": _file_system(),

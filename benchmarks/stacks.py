@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.environments import BUILD, PEERS, python_environment
-from benchmarks.processes import Role, Server, free_port, listens, start, wait_until
+from benchmarks.processes import CORES, Role, Server, free_port, listens, start, wait_until
 from quickthumb.devredis.binary import find_server
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -146,16 +146,19 @@ def work_folder(name: str) -> Iterator[Path]:
 
 
 def known_stacks(before: Path | None = None) -> list[Stack]:
-    """All stacks, QuickThumb first. `before` is another checkout of QuickThumb, with its own environment in .venv."""
-    celery = [["celery", "--app", "tasks", "worker", "--concurrency", "2", "--loglevel", "WARNING"]]
+    """All stacks, QuickThumb first. Peers have as many workers as there are cores.
+
+    `before` is another checkout of QuickThumb, with its own environment in .venv.
+    """
+    celery = [["celery", "--app", "tasks", "worker", "--concurrency", str(CORES), "--loglevel", "WARNING"]]
     rq = ["rq", "worker", "--quiet"]
     simple = ["--worker-class", "rq.worker.SimpleWorker"]
     stacks = [
         quickthumb("quickthumb", "QuickThumb"),
         quickthumb("quickthumb-2x2", "QuickThumb, `--web 2 --workers 2`", "--web", "2", "--workers", "2"),
         peer("celery", "FastAPI + Celery (prefork)", "celery", "SUCCESS", celery),
-        peer("rq-simple", "FastAPI + RQ (SimpleWorker)", "rq", "finished", [[*rq, *simple]] * 2),
-        peer("rq", "FastAPI + RQ (a fork per job)", "rq", "finished", [rq] * 2),
+        peer("rq-simple", "FastAPI + RQ (SimpleWorker)", "rq", "finished", [[*rq, *simple]] * CORES),
+        peer("rq", "FastAPI + RQ (a fork per job)", "rq", "finished", [rq] * CORES),
         peer("arq", "FastAPI + arq", "arq", "complete", [["arq", "tasks.WorkerSettings"]]),
     ]
     if before is not None:

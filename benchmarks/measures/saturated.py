@@ -3,7 +3,6 @@ image work alone, in the same rounds: a loop of Pillow and of the engine in as m
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from benchmarks.figures import percentile
 from benchmarks.load import CHECKOUT
 from benchmarks.measures.bench import Bench, Measure, Record, cpu_between, in_turn, load_of
 from benchmarks.photos import Photo
-from benchmarks.processes import cpu_seconds, machine_cpu_seconds
+from benchmarks.processes import CORES, cpu_seconds, machine_cpu_seconds
 from benchmarks.stacks import FIVE_SIZES, RunningStack, running
 
 # So many images take a good stack a few seconds; a slow one is stopped after LONGEST_SECONDS.
@@ -72,18 +71,17 @@ def busy(bench: Bench, stack: RunningStack, photo: Photo, sizes: Sequence[int], 
 
 def bare(bench: Bench, way: str, photo: Photo, sizes: Sequence[int], images: int) -> Record:
     """Runs a loop in as many processes as there are cores, since the stacks, too, keep all cores busy."""
-    processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     number = max(6, bench.images(images) // 8)
     bench.tell(f"{way}, {photo.name}, {len(sizes)} output(s)")
     words = [sys.executable, "-m", "benchmarks.bare", way, str(photo.path), str(number), *map(str, sizes)]
-    loops = [subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    loops = [subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) for _ in range(CORES)]
     spent = [json.loads(loop.communicate()[0]) for loop in loops]
-    cpu = sum(one["cpu_seconds"] for one in spent) / processes / number * 1e3
+    cpu = sum(one["cpu_seconds"] for one in spent) / CORES / number * 1e3
     rate = sum(number / one["seconds"] for one in spent)
     return {
         "stack": way,
         "photo": photo.name,
-        "images": number * processes,
+        "images": number * CORES,
         "images_per_second": round(rate, 2),
         "cpu_ms_total": round(cpu, 3),
     }

@@ -11,7 +11,7 @@ from benchmarks.load import Load
 from benchmarks.measures.bench import Bench, Measure, Record
 from benchmarks.measures.saturated import BARE, bare
 from benchmarks.photos import Photo
-from benchmarks.processes import NotStarted, Server, cpu_seconds, free_port, listens, start, wait_until
+from benchmarks.processes import CORES, NotStarted, Server, cpu_seconds, free_port, listens, start, wait_until
 from benchmarks.sides import Sharp, Task
 from benchmarks.stacks import stop, work_folder
 
@@ -41,14 +41,14 @@ def _loop(way: str, bench: Bench, photo: Photo) -> Record:
 
 @contextlib.contextmanager
 def _thumbor(bench: Bench) -> Iterator[Way]:
-    """thumbor with two processes, which reads the photos from its folder. Raises NotInstalled or NotStarted."""
+    """thumbor with a process per core; the photos are in its folder. Raises NotInstalled or NotStarted."""
     programs = python_environment("thumbor")
     with work_folder("thumbor") as folder:
         for photo in bench.photos.values():
             shutil.copyfile(photo.path, folder / f"{photo.name}.jpg")
         port = free_port()
         configuration = str(PEERS / "thumbor" / "thumbor.conf")
-        words = ["--ip", "127.0.0.1", "--port", str(port), "--processes", "2", "--conf", configuration]
+        words = ["--ip", "127.0.0.1", "--port", str(port), "--processes", str(CORES), "--conf", configuration]
         server = start([str(programs / "thumbor"), *words], "worker", folder)
         try:
             wait_until(lambda: listens(port), server)

@@ -55,6 +55,14 @@ def test_the_report_has_medians_ratios_and_who_was_left_out(run: Results) -> Non
     assert "| images/s, street | ≥ 1.15 × the better of Celery and RQ | 2.00 (1.80–2.20) × celery | met |" in text
 
 
+def test_two_checkouts_have_a_table_of_their_own(run: Results) -> None:
+    assert "Before and after" not in report.report(run)
+    run.records["saturated"] += busy("before", [50.0, 44.0, 40.0], cpu=20.0)
+    text = report.report(run)
+    assert "| street | images/s | 44.0 | 100 | 2.50 (1.80–2.50) |" in text
+    assert "| street | server CPU per image, ms | 20.0 | 10.0 | 0.50 (0.50–0.50) |" in text
+
+
 def test_the_needs_of_a_million_jobs_are_worked_out(run: Results) -> None:
     text = report.report(run)
     assert "1,000,000 jobs a day are 11.6 a second on average." in text

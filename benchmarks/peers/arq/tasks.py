@@ -29,7 +29,7 @@ async def make_thumbnails(ctx: dict[str, Any], source: str, sizes: list[int]) ->
 
 
 async def startup(ctx: dict[str, Any]) -> None:
-    ctx["pool"] = ProcessPoolExecutor(max_workers=2)
+    ctx["pool"] = ProcessPoolExecutor()
 
 
 async def shutdown(ctx: dict[str, Any]) -> None:
