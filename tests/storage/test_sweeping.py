@@ -8,7 +8,7 @@ import pytest
 
 from quickthumb.model.job import new_id
 from quickthumb.storage import FileStorage, RetentionAges, sweeping
-from quickthumb.storage.layout import record_key, upload_folder
+from quickthumb.storage.layout import record_key, tombstone_key, upload_folder
 from tests.storage.jobs import keep
 
 AGES = RetentionAges(ended_seconds=3600, source_seconds=3600, unended_seconds=3600, unfinished_seconds=3600)
@@ -44,3 +44,18 @@ async def test_what_is_new_is_swept_before_all_else_is_looked_at_again(
     (tmp_path / upload_folder(first)).parent.rmdir()
     following = ids[(ids.index(first) + 1) % 3]
     assert (await storage.expire(AGES)).unended == (following,)
+
+
+async def test_tombstones_are_swept_part_by_part_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "MOST_JOBS", 2)
+    storage = FileStorage(tmp_path)
+    for number in range(4):
+        job_id = await keep(storage, job_id=f"{number:x}{new_id()[1:]}")
+        await storage.remove(job_id)
+        (tmp_path / upload_folder(job_id)).parent.rmdir()
+        os.utime(tmp_path / tombstone_key(job_id), (0, time.time() - 7200))
+    left = []
+    for _ in range(2):
+        await storage.expire(AGES)
+        left.append(len(list((tmp_path / "uploads" / ".removed").iterdir())))
+    assert left == [2, 0]
