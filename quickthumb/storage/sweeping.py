@@ -35,7 +35,7 @@ from quickthumb.storage.layout import (
 # The sweep skips anything younger: a process may have created an upload but not locked it yet, or stored a job but not
 # queued it yet.
 BEGUN_SECONDS = 3.0
-# How many jobs a sweep looks at, which takes 3 to 4 seconds of a core. A million jobs a day that are kept for a week
+# How many jobs a sweep looks at, which takes 2 to 4 seconds of a core. A million jobs a day that are kept for a week
 # would keep a core busy if each sweep looked at all of them. This way, they outlive their retention time by a twentieth
 # of it at most.
 MOST_JOBS = 100_000
