@@ -24,11 +24,11 @@ from quickthumb.config import Config
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.model.job import Job, Outcome, Result, Status, new_id, now
 from quickthumb.model.source import Source
+from quickthumb.queue.claims import Claims
 from quickthumb.queue.connection import connect
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS, WAITING_SECONDS
 from quickthumb.queue.repair import RepairLead
-from quickthumb.queue.script import RegisteredScript
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.storage import FileStorage, RetentionAges
 from quickthumb.storage.layout import outcome_key, record_key, source_key
@@ -38,6 +38,8 @@ RETENTION_SECONDS = 7 * 86_400
 AGES = RetentionAges(RETENTION_SECONDS, 86_400, WAITING_SECONDS, 3_600)
 # How often each request is measured at each depth.
 TIMES = 200
+# How many jobs a few workers run at a time: each further claim passes over them.
+CLAIMED = 20
 LARGEST_BATCH = 200
 
 
@@ -62,17 +64,17 @@ class Rebuild:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Median latencies in milliseconds with `waiting` jobs in the queue: to accept a job, read its status, read what is
-    due, list the newest, count all for the metrics, and look through all for missing ones. Also the memory of one
-    in Redis."""
+    """Median latencies in milliseconds with `waiting` jobs in the queue: to accept a job, read its status, list the
+    newest, count all for the metrics, look for missing ones as each round of repairs does, and claim one. Also the
+    memory of one in Redis."""
 
     waiting: int
     accept_ms: float
     status_ms: float
-    due_ms: float
     page_ms: float
     tally_ms: float
     reconcile_ms: float
+    claim_ms: float
     bytes_per_waiting: float
 
 
@@ -188,7 +190,7 @@ async def depth(redis: Redis, waiting: int) -> Depth:
     filled = await _used_bytes(redis)
     jobs = iter([a_job(number) for number in range(TIMES)])
     known = [entry.decode() for entry in await redis.zrange(KEYS.queue, 0, 0)]
-    due = RegisteredScript(redis, "due")
+    claims = Claims(redis, lease_seconds=60)
     repairer = Repairer(
         RepairLead(redis),
         [JobLedger(store, FileStorage(Path("/nonexistent")), AGES)],
@@ -197,21 +199,10 @@ async def depth(redis: Redis, waiting: int) -> Depth:
     measured = {
         "accept_ms": await _median_ms(lambda: store.add(next(jobs)), TIMES),
         "status_ms": await _median_ms(lambda: store.get(known[0]), TIMES),
-        "due_ms": await _median_ms(
-            lambda: due(
-                queue=KEYS.queue,
-                wake=KEYS.wake,
-                large=KEYS.large,
-                lease_prefix=KEYS.lease(""),
-                most=4,
-                scan_most=10_000,
-                takes_large=1,
-            ),
-            TIMES,
-        ),
         "page_ms": await _median_ms(lambda: store.page(status=None, limit=20, cursor=None), TIMES),
         "tally_ms": await _median_ms(store.tally, TIMES),
         "reconcile_ms": await _median_ms(repairer.reconcile, 3),
+        "claim_ms": await _median_ms(lambda: claims.claim(1), CLAIMED),
     }
     return Depth(waiting=waiting, **measured, bytes_per_waiting=(filled - before) / waiting)
 

@@ -35,7 +35,7 @@ def report(run: Results, picture: Callable[[str], str] = lambda name: f"{name}.s
             parts += [f"![{plot}]({picture(plot)})" for plot in PLOTS_OF.get(name, ()) if plot in drawn]
             parts.append(write(records))
     if needed := capacity(run):
-        parts += [f"{mark} A million jobs a day", needed]
+        parts += [f"{mark} Cores, disk and Redis for a million jobs a day", needed]
     return "\n\n".join(parts) + "\n"
 
 

@@ -201,30 +201,27 @@ class Index:
             passed += len(found) - adopted
         return moved
 
-    async def not_queued(self) -> AsyncIterator[tuple[str, int]]:
-        """Items listed as not ended that are missing from arq's queue: the id of each and, in ms, its creation time.
+    async def not_queued(
+        self, status: Status, last: bytes, *, most: int
+    ) -> AsyncIterator[tuple[bytes, list[tuple[str, int]]]]:
+        """Looks at up to `most` items that are listed with this status, from the entry after `last` on (b"": from the
+        oldest one on), for items missing in arq's queue.
 
-        One round trip for each batch, in which Redis looks through it.
+        One round trip for each batch, in which Redis looks through it. For each batch: its last entry, or b"" at the
+        end of the list; and the id and, in ms, the creation time of each missing item.
         """
-        for status in (Status.WAITING, Status.IN_PROGRESS):
-            last, missing = await self._missing(status, b"")
-            while last:
-                for entry in missing:
-                    created_ms, _, item_id = entry.decode().partition(":")
-                    yield item_id, int(created_ms)
-                last, missing = await self._missing(status, last)
-
-    async def _missing(self, status: Status, last: bytes) -> tuple[bytes, list[bytes]]:
-        """What of the batch after the entry `last` is missing in arq's queue, and the batch's own last entry."""
-        async with translated():
-            last, *missing = await self._find_missing(
-                index=self._keys.index(self.kind, status),
-                queue=self._keys.queue,
-                call_prefix=self._keys.call(""),
-                last=last,
-                most=BATCH,
-            )
-        return last, missing
+        for _ in range(0, most, BATCH):
+            async with translated():
+                last, *entries = await self._find_missing(
+                    index=self._keys.index(self.kind, status),
+                    queue=self._keys.queue,
+                    call_prefix=self._keys.call(""),
+                    last=last,
+                    most=BATCH,
+                )
+            yield last, [_named(entry) for entry in entries]
+            if not last:
+                break
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {
@@ -233,3 +230,9 @@ class Index:
             "waiting_seconds": self.kind.waiting_seconds,
             "wake_seconds": WAKE_SECONDS,
         }
+
+
+def _named(entry: bytes) -> tuple[str, int]:
+    """The id and, in ms, the creation time that an entry of an index consists of."""
+    created_ms, _, item_id = entry.decode().partition(":")
+    return item_id, int(created_ms)

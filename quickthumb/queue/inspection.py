@@ -96,6 +96,7 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("ZRANGEBYSCORE", queue, 1, 0),
         ("ZCARD", queue),
         ("ZSCORE", queue, NO_ITEM),
+        ("ZMSCORE", queue, NO_ITEM),
         ("ZREM", queue, NO_ITEM),
         *(("DEL", key) for key in (call, keys.lease(NO_ITEM), keys.tries(NO_ITEM))),
         ("PUBLISH", keys.events, f"{NO_ITEM} GONE"),

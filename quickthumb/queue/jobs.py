@@ -165,12 +165,12 @@ class JobStore:
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
-    fields = fields_of(job)
-    created_ms = int(fields["created_ms"])
+    created_ms = to_milliseconds(job.created_at)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields)
-    finished_ms = to_milliseconds(outcome.finished_at)
-    return Lost(job.id, created_ms, outcome.status, finished_ms, {**fields, **ending_of(outcome)})
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job))
+    # The outcome has the source, too, and knows more of it.
+    ending = ending_of(outcome)
+    return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), {**_fields_but_source(job), **ending})
 
 
 def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
@@ -191,11 +191,14 @@ def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> in
 
 def fields_of(job: Job) -> dict[str, str]:
     """The hash of a new job."""
+    return {"source": job.source.model_dump_json(), **_fields_but_source(job)}
+
+
+def _fields_but_source(job: Job) -> dict[str, str]:
     return {
         "status": job.status,
         "created_ms": str(to_milliseconds(job.created_at)),
         "attempts": str(job.attempts),
-        "source": job.source.model_dump_json(),
         "outputs": json.dumps(job.order["outputs"]),
         **_beyond_outputs(job),
     }

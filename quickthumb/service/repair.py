@@ -5,6 +5,7 @@ arq silently drops some entries of its queue, so repairs also queue every item a
 ended.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
+from quickthumb.queue.walk import Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 
@@ -25,9 +27,11 @@ log = logging.getLogger("quickthumb.repair")
 
 # How many items to ask Redis about at a time.
 BATCH = 500
-# How many jobs to look up, and then to restore, at a time. To restore them keeps first the event loop and then Redis
-# from all else, each for a few milliseconds.
-CHUNK = 50
+# How many jobs to restore at a time. That keeps first the event loop and then Redis from all else, each for a
+# millisecond or two.
+CHUNK = 25
+# How many chunks are under way at the same time: while Redis restores one, the next is prepared.
+CHUNKS_AT_A_TIME = 2
 # An item whose record is younger than this may still be on its way into the queue.
 JUST_BEGUN_SECONDS = 3.0
 
@@ -87,6 +91,7 @@ class Repairer:
     def __init__(self, lead: RepairLead, ledgers: Sequence[Ledger], *, sweep_interval_seconds: float) -> None:
         self._lead = lead
         self._ledgers = ledgers
+        self._walks = [Walk(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
         self._has_adopted = False
@@ -135,10 +140,13 @@ class Repairer:
         return report
 
     async def reconcile(self) -> int:
-        """Queues all items that have not ended but are missing in arq's queue. Returns how many it queued."""
+        """Queues items that have not ended but are missing in arq's queue. Returns how many it queued.
+
+        Each call looks at the next part of them: at all if they are few, while a long queue takes many calls.
+        """
         requeued = 0
-        for ledger in self._ledgers:
-            async for item_id, created_ms in ledger.index.not_queued():
+        for ledger, walk in zip(self._ledgers, self._walks, strict=True):
+            async for item_id, created_ms in walk.missing():
                 with logged(item_id):
                     requeued += await ledger.requeue(item_id, created_ms)
         if requeued:
@@ -193,14 +201,12 @@ class JobLedger:
         return self._storage.job_ids()
 
     async def repair(self, items: Mapping[str, Status | None]) -> list[Repaired]:
-        repaired = []
-        for job_ids in _parts(list(items), CHUNK):
-            kept = await self._records(job_ids)
-            repaired += await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
-            for job_id in kept:
-                if items[job_id] is not None:
-                    with logged(job_id):
-                        repaired.append(await self._reopen(kept[job_id]))
+        kept = await self._records(list(items))
+        repaired = await self._restore({job_id: kept[job_id] for job_id in kept if items[job_id] is None})
+        for job_id in kept:
+            if items[job_id] is not None:
+                with logged(job_id):
+                    repaired.append(await self._reopen(kept[job_id]))
         return repaired
 
     async def _records(self, job_ids: Sequence[str]) -> dict[str, Recorded]:
@@ -215,23 +221,36 @@ class JobLedger:
         return {job_id: parts for job_id, parts in found.items() if parts.record is not None}
 
     async def _restore(self, kept: Mapping[str, Recorded]) -> list[Repaired]:
+        restored: dict[str, Repaired] = {}
+        chunks = _parts(list(kept), CHUNK)
+
+        async def go_through() -> None:
+            for job_ids in chunks:
+                restored.update(await self._restore_chunk({job_id: kept[job_id] for job_id in job_ids}))
+
+        # Each ends before an error is raised, so that nothing is restored after this has returned.
+        ends = await asyncio.gather(*(go_through() for _ in range(CHUNKS_AT_A_TIME)), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
+        # Jobs that were removed while they were being restored. A worker finds out by itself about those that it runs.
+        ended = [job_id for job_id, repaired in restored.items() if repaired is Repaired.RESTORED]
+        for job_id in await self._storage.removed_among(ended) if ended else []:
+            await self._store.remove(job_id)
+            del restored[job_id]
+        return list(restored.values())
+
+    async def _restore_chunk(self, kept: Mapping[str, Recorded]) -> dict[str, Repaired]:
         lost: list[tuple[Job, Outcome | None]] = []
         for job_id, parts in kept.items():
             with logged(job_id):
                 lost.append(_read(parts))
         if not lost:
-            return []
-        restored = [
-            (job.id, Repaired.RESTORED if outcome else Repaired.QUEUED)
+            return {}
+        return {
+            job.id: Repaired.RESTORED if outcome else Repaired.QUEUED
             for (job, outcome), is_restored in zip(lost, await self._store.restore(lost), strict=True)
             if is_restored
-        ]
-        # Jobs that were removed while they were being restored. A worker finds out by itself about those that it runs.
-        ended = [job_id for job_id, repaired in restored if repaired is Repaired.RESTORED]
-        removed = await self._storage.removed_among(ended) if ended else []
-        for job_id in removed:
-            await self._store.remove(job_id)
-        return [repaired for job_id, repaired in restored if job_id not in removed]
+        }
 
     async def _reopen(self, kept: Recorded) -> Repaired:
         if kept.outcome is None and await self._store.reopen(_read(kept)[0]):

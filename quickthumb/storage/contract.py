@@ -226,7 +226,10 @@ class Storage(Protocol):
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
         """Removes what has outlived its retention time, and nothing else. A tombstone lives `unended_seconds`: no item
-        that has not ended lives longer in Redis."""
+        that has not ended lives longer in Redis.
+
+        Of very many jobs, each call looks only at the next part.
+        """
 
     async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:
         """Checks that the storage takes writes and has room; with `writing`, by writing something and removing it.

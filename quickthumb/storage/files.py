@@ -31,6 +31,7 @@ from quickthumb.storage.layout import (
     MAKING,
     OUTCOME,
     PROCESSED,
+    SHARD_DIGITS,
     UPLOADS,
     result_folder,
     result_key,
@@ -69,6 +70,8 @@ class FileStorage:
         self._memory = Memory(memory_bytes)
         self._making = folder / PROCESSED / MAKING
         self._workspaces: set[Path] = set()  # those that exist
+        # The sweep goes on after this one. It begins anywhere: if workers restart often, each sweeps another part.
+        self._swept_shard = secrets.token_hex(2)[:SHARD_DIGITS]
 
     @property
     def place(self) -> str:
@@ -237,7 +240,8 @@ class FileStorage:
             yield batch
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        return await self._change(sweeping.sweep, self._folder, ages)
+        report, self._swept_shard = await self._change(sweeping.sweep, self._folder, ages, self._swept_shard)
+        return report
 
     async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:
         await self._change(self._probe, room_bytes)

@@ -6,10 +6,11 @@ import pytest
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Job, Outcome, Status, new_id, now
-from quickthumb.queue import index
+from quickthumb.queue import index, walk
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS, WAITING_SECONDS
+from quickthumb.queue.walk import Walk
 from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed
 
 
@@ -96,12 +97,47 @@ async def test_everything_missing_is_found_though_the_index_changes_meanwhile(
     await redis.zrem(KEYS.queue, dropped.id, later.id)
     await redis.delete(KEYS.call(without_call.id))
     found = []
-    async for job_id, created_ms in store.index.not_queued():
+    async for job_id, created_ms in Walk(store.index).missing():
         found.append(job_id)
         stored = await redis.hget(KEYS.record(JOB, job_id), "created_ms")  # type: ignore[misc]
         assert created_ms == int(stored or 0)
         await store.remove(job_id)
     assert found == [dropped.id, without_call.id, later.id]
+
+
+@pytest.mark.parametrize(("batch", "most"), [(1, 2), (2, 2), (2, 4), (1, 5)])
+async def test_a_long_queue_is_looked_through_part_by_part_and_then_again(
+    store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch, batch: int, most: int
+) -> None:
+    monkeypatch.setattr(index, "BATCH", batch)
+    monkeypatch.setattr(walk, "MOST_AT_A_TIME", most)
+    jobs = [a_job(age_seconds=age) for age in (50, 40, 30, 20, 10)]
+    for job in jobs:
+        await store.add(job)
+    await redis.delete(KEYS.queue)
+    looking = Walk(store.index)
+    # The part after the last full one is empty if the queue ends with that one.
+    rounds = len(jobs) // most + 1
+    parts = [[job_id async for job_id, _ in looking.missing()] for _ in range(2 * rounds)]
+    assert max(map(len, parts)) <= most
+    once = [job_id for part in parts[:rounds] for job_id in part]
+    assert once == [job.id for job in jobs]
+    assert [job_id for part in parts[rounds:] for job_id in part] == once
+
+
+async def test_a_part_of_the_queue_in_which_the_search_broke_off_is_looked_at_again(
+    store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "BATCH", 2)
+    jobs = [a_job(age_seconds=age) for age in (50, 40, 30, 20, 10)]
+    for job in jobs:
+        await store.add(job)
+    await redis.delete(KEYS.queue)
+    looking = Walk(store.index)
+    async for job_id, _ in looking.missing():
+        if job_id == jobs[3].id:
+            break
+    assert [job_id async for job_id, _ in looking.missing()] == [job.id for job in jobs[2:]]
 
 
 async def test_a_record_is_one_block_of_memory(store: JobStore, redis: Redis) -> None:

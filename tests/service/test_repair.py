@@ -18,6 +18,7 @@ from quickthumb.model.email import Email, EmailOutcome
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, now
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, JOB, KEYS
 from quickthumb.queue.rates import EmailRates
@@ -428,9 +429,35 @@ async def test_the_cost_of_a_rebuild_does_not_grow_by_a_round_trip_and_a_thread_
     scripts = sum(statistics[name]["calls"] for name in statistics if name.startswith("cmdstat_eval"))
     # One script for the statuses, and one for each chunk.
     assert scripts == 1 + 2
-    # Three to list the jobs and the emails. For each chunk one to look it up, and one to see which of its ended jobs
-    # were removed meanwhile.
-    assert hops <= 3 + 2 * 2
+    # Three to list the jobs and the emails; one to read all records, and one to see which of the ended jobs were
+    # removed meanwhile.
+    assert hops <= 3 + 2
+
+
+async def test_a_rebuild_that_fails_leaves_nothing_under_way(
+    lead: RepairLead, store: JobStore, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2 * CHUNK + 1):
+        await on_disk(storage, a_job())
+    restore = store.restore
+    begun = under_way = 0
+
+    async def fail_once(lost: Sequence[tuple[Job, Outcome | None]]) -> list[bool]:
+        nonlocal begun, under_way
+        begun += 1
+        if begun == 1:
+            raise QueueUnavailable("Redis is away.")
+        under_way += 1
+        restored = await restore(lost)
+        under_way -= 1
+        return restored
+
+    monkeypatch.setattr(store, "restore", fail_once)
+    repairer = Repairer(lead, [JobLedger(store, storage, AGES)], sweep_interval_seconds=0)
+    with pytest.raises(QueueUnavailable):
+        await repairer.rebuild()
+    assert (begun, under_way) == (3, 0)
+    assert (await repairer.rebuild()).queued == CHUNK
 
 
 async def test_a_redis_that_is_emptied_during_a_rebuild_is_rebuilt_again(
