@@ -9,11 +9,13 @@ the ratios within a round. The first run installs the peers into environments of
 """
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import results
@@ -24,7 +26,7 @@ from benchmarks.measures.bench import Bench, Measure
 from benchmarks.photos import CORPUS, photos
 from benchmarks.processes import NotStarted
 from benchmarks.report import publish, save
-from benchmarks.stacks import Stack, known_stacks, running
+from benchmarks.stacks import RunningStack, Stack, known_stacks, running
 
 PHOTOS = ("street", "flowers", "phone")
 QUICK_MEASURES = ("saturated", "idle")
@@ -74,13 +76,13 @@ def chosen(asked: Sequence[str] | None, known: Sequence[str], default: Sequence[
     return [name for name in known if name in (asked or default)]
 
 
-def startable(stacks: Sequence[Stack], skipped: dict[str, str]) -> list[Stack]:
-    """The stacks that can be installed and started here; says which can't."""
+def started(stacks: Sequence[Stack], everything: contextlib.ExitStack, skipped: dict[str, str]) -> list[RunningStack]:
+    """Starts the stacks, which stop with `everything`. Those that cannot be installed or started are left out; says
+    why."""
     found = []
     for stack in stacks:
         try:
-            with running(stack):
-                found.append(stack)
+            found.append(everything.enter_context(running(stack)))
         except (NotInstalled, NotStarted) as error:
             skipped[stack.name] = str(error).strip().splitlines()[-1]
             print(f"left out: {stack.name}: {skipped[stack.name]}", flush=True)
@@ -121,16 +123,19 @@ def measured(arguments: argparse.Namespace) -> int:
 
     with generator() as load:
         try:
-            able = startable(stacks_asked_for(arguments), run.skipped)
             taken = chosen(arguments.photo, PHOTOS, PHOTOS)
-            bench = Bench(able, known, taken, rounds, scale, load, tell)
-            for measure in [measure for measure in MEASURES if measure.name in only]:
-                tell(measure.title)
-                take(measure, bench, run)
-                run.save(place)
+            bench = Bench([], known, taken, rounds, scale, load, tell)
+            measures = [measure for measure in MEASURES if measure.name in only]
+            with contextlib.ExitStack() as everything:
+                if any(measure.compares for measure in measures):
+                    stacks = started(stacks_asked_for(arguments), everything, run.skipped)
+                    take([measure for measure in measures if measure.compares], replace(bench, stacks=stacks), run)
+            take([measure for measure in measures if not measure.compares], bench, run)
         except KeyboardInterrupt:
             code = 130
-    print(f"\n{save(run, place)}\n{place}")
+        finally:
+            text = save(run, place)
+    print(f"\n{text}\n{place}")
     return code
 
 
@@ -142,15 +147,17 @@ def stacks_asked_for(arguments: argparse.Namespace) -> list[Stack]:
     return [known[name] for name in chosen(asked, list(known), default)]
 
 
-def take(measure: Measure, bench: Bench, run: results.Results) -> None:
-    """Takes a measure. If it breaks off, notes why and keeps what it has."""
-    records = run.records.setdefault(measure.name, [])
-    try:
-        for record in measure.take(bench):
-            records.append(record)
-    except (LoadFailed, NotStarted, RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        run.skipped[measure.name] = f"broke off: {error}".splitlines()[0]
-        bench.tell(f"{measure.name} {run.skipped[measure.name]}")
+def take(measures: Sequence[Measure], bench: Bench, run: results.Results) -> None:
+    """Takes measures in turn. If one breaks off, notes why and keeps what it has."""
+    for measure in measures:
+        bench.tell(measure.title)
+        records = run.records.setdefault(measure.name, [])
+        try:
+            for record in measure.take(bench):
+                records.append(record)
+        except (LoadFailed, NotStarted, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            run.skipped[measure.name] = f"broke off: {error}".splitlines()[0]
+            bench.tell(f"{measure.name} {run.skipped[measure.name]}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from quickthumb.imaging.engine import render
-from quickthumb.model.limits import Limits
-from quickthumb.model.output import Output
-
 WARM_UP = 3
 
 
@@ -31,6 +27,11 @@ def pillow(photo: Path, sizes: Sequence[int], folder: Path) -> None:
 
 
 def engine(photo: Path, sizes: Sequence[int], folder: Path) -> None:
+    # Only here: importing them takes longer than a whole loop of Pillow.
+    from quickthumb.imaging.engine import render
+    from quickthumb.model.limits import Limits
+    from quickthumb.model.output import Output
+
     render(photo, [Output(name=f"w{size}", width=size, height=size) for size in sizes], folder, Limits())
 
 

@@ -1,5 +1,6 @@
 """What every measure is given, and what it yields."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from benchmarks.load import Generator, Load
 from benchmarks.photos import Photo
 from benchmarks.processes import cpu_seconds
-from benchmarks.stacks import RunningStack, Stack
+from benchmarks.stacks import RunningStack
 
 # One line of the results: plain JSON values. The report makes medians and ratios from all lines of a measure.
 Record = dict[str, Any]
@@ -15,9 +16,10 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is compared, with which photos, in how many rounds. `scale` shortens runs; the full run has 1."""
+    """The running stacks that are compared, the photos, and the number of rounds. `scale` shortens runs; the full run
+    has 1."""
 
-    stacks: Sequence[Stack]
+    stacks: Sequence[RunningStack]
     photos: dict[str, Photo]
     chosen: Sequence[str]
     rounds: int
@@ -32,11 +34,15 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure: its name on the command line, what it tells, and how to take it. Each record is written as it comes."""
+    """A figure: its name on the command line, what it tells, and how to take it.
+
+    One that does not compare stacks starts what it needs itself, once the stacks have stopped.
+    """
 
     name: str
     title: str
     take: Callable[[Bench], Iterator[Record]]
+    compares: bool = False
 
 
 def load_of(running: RunningStack, photo: Photo, images: int, sizes: Sequence[int], **options: Any) -> Load:
@@ -50,6 +56,12 @@ def cpu_between(running: RunningStack, before: Mapping[str, float], images: int)
     """The CPU time per image since a reading of `cpu_seconds`, by role, in milliseconds."""
     after = cpu_seconds(running.servers)
     return {role: round((after[role] - before.get(role, 0.0)) / images * 1e3, 3) for role in sorted(after)}
+
+
+def settle(running: RunningStack) -> None:
+    """Removes what a stack has stored, and waits until the disk is quiet: no stack must pay for another's writes."""
+    running.stack.clean(running)
+    os.sync()
 
 
 def in_turn(stacks: Sequence[RunningStack], turn: int) -> Sequence[RunningStack]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from benchmarks.measures.bench import Bench, Measure, Record, load_of
 from benchmarks.processes import memory_bytes
-from benchmarks.stacks import running
+from benchmarks.stacks import quickthumb, running
 
 IMAGES = 10_000
 STEPS = 20
@@ -13,9 +13,7 @@ MIXED = ("street", "flowers")
 
 def take(bench: Bench) -> Iterator[Record]:
     """QuickThumb alone, with two photos in turn."""
-    stack = next((stack for stack in bench.stacks if stack.name == "quickthumb"), None)
-    if stack is None:
-        return
+    stack = quickthumb("quickthumb", "QuickThumb")
     total = bench.images(IMAGES)
     with running(stack) as service:
         made = 0

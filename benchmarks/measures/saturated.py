@@ -1,7 +1,6 @@
 """The rate of images, the CPU time per image and the times of uploads while eight uploaders keep a stack busy; and the
 image work alone, in the same rounds: a loop of Pillow and of the engine in as many processes as there are cores."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -10,10 +9,10 @@ from functools import partial
 
 from benchmarks.figures import percentile
 from benchmarks.load import CHECKOUT
-from benchmarks.measures.bench import Bench, Measure, Record, cpu_between, in_turn, load_of
+from benchmarks.measures.bench import Bench, Measure, Record, cpu_between, in_turn, load_of, settle
 from benchmarks.photos import Photo
 from benchmarks.processes import CORES, cpu_seconds, machine_cpu_seconds
-from benchmarks.stacks import FIVE_SIZES, RunningStack, running
+from benchmarks.stacks import FIVE_SIZES, RunningStack
 
 # So many images take a good stack a few seconds; a slow one is stopped after LONGEST_SECONDS.
 IMAGES = {"street": 400, "flowers": 1000, "phone": 120}
@@ -25,18 +24,17 @@ BARE = ("pillow", "engine")
 
 def take(bench: Bench, sizes: Sequence[int], images: dict[str, int], left_out: Sequence[str] = ()) -> Iterator[Record]:
     """All stacks run at the same time, but only one is given work at a time."""
-    with contextlib.ExitStack() as everything:
-        taken = [stack for stack in bench.stacks if stack.name not in left_out]
-        stacks = [everything.enter_context(running(stack)) for stack in taken]
-        for name in bench.chosen:
-            photo = bench.photos[name]
-            for stack in stacks:
-                bench.generator.run(load_of(stack, photo, WARM_UP, sizes))
-            for turn in range(bench.rounds):
-                for stack in in_turn(stacks, turn):
-                    yield {"round": turn, "outputs": len(sizes), **busy(bench, stack, photo, sizes, images[name])}
-                for way in BARE:
-                    yield {"round": turn, "outputs": len(sizes), **bare(bench, way, photo, sizes, images[name])}
+    stacks = [running for running in bench.stacks if running.stack.name not in left_out]
+    for name in bench.chosen:
+        photo = bench.photos[name]
+        for stack in stacks:
+            bench.generator.run(load_of(stack, photo, WARM_UP, sizes))
+        for turn in range(bench.rounds):
+            for stack in in_turn(stacks, turn):
+                yield {"round": turn, "outputs": len(sizes), **busy(bench, stack, photo, sizes, images[name])}
+                settle(stack)
+            for way in BARE:
+                yield {"round": turn, "outputs": len(sizes), **bare(bench, way, photo, sizes, images[name])}
 
 
 def busy(bench: Bench, stack: RunningStack, photo: Photo, sizes: Sequence[int], images: int) -> Record:
@@ -88,11 +86,15 @@ def bare(bench: Bench, way: str, photo: Photo, sizes: Sequence[int], images: int
 
 
 MEASURE = Measure(
-    "saturated", "Images per second, CPU per image, upload times", partial(take, sizes=(128,), images=IMAGES)
+    "saturated",
+    "Images per second, CPU per image, upload times",
+    partial(take, sizes=(128,), images=IMAGES),
+    compares=True,
 )
 # Those two are slow for reasons that the number of outputs does not change.
 FIVE = Measure(
     "five",
     "The same with five outputs per image",
     partial(take, sizes=FIVE_SIZES, images=IMAGES_OF_FIVE, left_out=("rq", "arq")),
+    compares=True,
 )
