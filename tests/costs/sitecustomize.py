@@ -1,5 +1,7 @@
 """Counts what a process does that costs time: syncs, and hops to another thread. For every Python that finds this file.
 
+If Python traces its memory (PYTHONTRACEMALLOC), also notes the most bytes that it held at once, at each sync and hop.
+
 Python imports a module of this name when it starts. The product knows nothing of it. The counts stand in a file of the
 process in the folder COUNTS_FOLDER, as numbers of 8 bytes in the order of COUNTED, and can be read at any time.
 """
@@ -11,13 +13,15 @@ import os
 import struct
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-COUNTED = ("syncs", "hops")
+COUNTED = ("syncs", "hops", "peak bytes")
+PEAK = COUNTED.index("peak bytes")
 FOLDER = "COUNTS_FOLDER"
 # The class through which the pictures' own threads get their work, and the method that hands it over.
 LANES = "quickthumb.sandbox.lanes"
@@ -41,6 +45,7 @@ class Counts:
         def counted(*args: Any, **options: Any) -> Any:
             with self._lock:
                 self._numbers[place] += 1
+                self._numbers[PEAK] = tracemalloc.get_traced_memory()[1]
                 NUMBERS.pack_into(self._memory, 0, *self._numbers)
             return call(*args, **options)
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,7 @@ from quickthumb.queue.keys import KEYS
 from quickthumb.storage.layout import PROCESSED, SHARD_DIGITS, UPLOADS
 from tests.conftest import http_client, picture, running_service
 from tests.costs import sitecustomize as counting
+from tests.imaging.pictures import noise
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -40,6 +42,9 @@ COSTS = {
     "round trips": 5,
     "commands": 59,
 }
+# How many times the web process may hold the bytes of an upload at once, and the size of the one that shows it.
+HELD_TIMES = 1.5
+LARGE_SIDE = 900
 
 
 @dataclass
@@ -129,3 +134,22 @@ async def test_a_job_costs_what_is_written_here(tmp_path: Path, monkeypatch: pyt
             costs.append(Counter({name: after[name] - before[name] for name in after}))
             before = after
     assert {name: min(cost[name] for cost in costs) for name in COSTS} == COSTS
+
+
+async def test_an_upload_is_held_in_memory_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONTRACEMALLOC", "1")
+    image = _large_picture()
+    async with counted_service(tmp_path, monkeypatch) as service:
+        for _ in range(WARM_UP):
+            await service.one_job(picture())
+        before = (await service.counts())["web peak bytes"]
+        await service.one_job(image)
+        held_bytes = (await service.counts())["web peak bytes"] - before
+    assert len(image) / 2 < held_bytes < HELD_TIMES * len(image)
+
+
+def _large_picture() -> bytes:
+    """A picture that is kept in memory until it has arrived, and is much larger than what else the process holds."""
+    file = BytesIO()
+    noise(LARGE_SIDE, LARGE_SIDE).save(file, "PNG", compress_level=1)
+    return file.getvalue()
