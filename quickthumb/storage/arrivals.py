@@ -199,8 +199,8 @@ class FileArrival:
     A small one is held in memory until it is kept: then one visit to a thread writes, syncs and places it. One that is
     too large for that, or that finds no room in `memory`, goes to the disk as it arrives.
 
-    Each is synced in a thread of its own. The kernel commits those that sync at the same time together; one thread that
-    did so for all of them took as much CPU time, and kept uploads waiting where syncs are slow.
+    Each is synced in a thread of its own. On a busy machine, one thread that did so for all of them took as much CPU
+    time and kept uploads waiting four times as long.
     """
 
     def __init__(self, job: NewJob, memory: Memory) -> None:
