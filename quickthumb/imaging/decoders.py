@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -33,6 +34,10 @@ _imaging.set_blocks_max(64)
 # The key in Pillow's `info` for the part of the stored picture that is to be shown (left, top, right, bottom), if the
 # decoder leaves cutting it out to us.
 SHOWN = "shown"
+
+# A file of at most so many bytes is read with one system call, and looked at and decoded in memory. With each call, a
+# thread gives the GIL to others, and then waits until they give it back.
+SMALL_BYTES = 1024 * 1024
 
 # Reading a file with nonsensical offsets fails with these; any other errno is a failure of the machine.
 _NONSENSE = (None, errno.EINVAL, errno.EOVERFLOW)
@@ -67,14 +72,17 @@ def opened(
     pixels are not to be decoded, and their checksums are not looked at. `fills` says that pixels with a wrong checksum
     may be shown, with a warning; otherwise BrokenImage is raised.
     """
-    header = _check(source, limits)
-    row = named(header.format)
     with ExitStack() as stack:
-        file = _screened(source, row, warnings, fills, stack)
+        file = stack.enter_context(_open(source))
+        header = _check(file, limits)
+        row = named(header.format)
+        if not row.decoder.takes_file:
+            file.close()
+        given = file if row.decoder.takes_file else _screened(source, row, warnings, fills, stack)
         try:
             with decoding():
                 # No other decoder than the one whose bounds were checked: several take files that begin alike.
-                image: Image.Image = Image.open(file, formats=row.decoder.pillow[:1])
+                image: Image.Image = Image.open(given, formats=row.decoder.pillow[:1])
         except BrokenImage:
             image = _mended(source, row, limits, stack)
         stack.enter_context(image)
@@ -118,21 +126,33 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(f"{size} are too many; at most {limits.max_pixels} are accepted.")
 
 
-def _check(source: Path, limits: Limits) -> Header:
+def _open(source: Path) -> BinaryIO:
+    """The file, for reading. A small one is read at once, and only its content is left."""
+    file = source.open("rb", buffering=0)
+    length_bytes = os.fstat(file.fileno()).st_size
+    if length_bytes > SMALL_BYTES:
+        return BufferedReader(file)
+    with file:
+        content = file.read(length_bytes)
+        while len(content) < length_bytes and (more := file.read(length_bytes - len(content))):
+            content += more
+    return BytesIO(content)
+
+
+def _check(file: BinaryIO, limits: Limits) -> Header:
     """Makes all checks that need no decoder; returns the header."""
-    with source.open("rb") as file:
-        start = file.read(BLOCK_BYTES)
-        row = recognize(start[:LONGEST_SIGNATURE])
-        header = _header(row, start, file)
-        require_readable(header.format)
-        check_pixels(header.width, header.height, 1, limits)
-        if check := named(header.format).decoder.check:
-            check(Seeking(file), header, limits)
-        watch = None if row.decoder.screen else make_watch(limits, start)
-        if watch:
-            watch.feed(start)
-            file.seek(len(start))
-            check_file(file, watch)
+    start = file.read(BLOCK_BYTES)
+    row = recognize(start[:LONGEST_SIGNATURE])
+    header = _header(row, start, file)
+    require_readable(header.format)
+    check_pixels(header.width, header.height, 1, limits)
+    if check := named(header.format).decoder.check:
+        check(Seeking(file), header, limits)
+    watch = None if row.decoder.screen else make_watch(limits, start)
+    if watch:
+        watch.feed(start)
+        file.seek(len(start))
+        check_file(file, watch)
     return header
 
 

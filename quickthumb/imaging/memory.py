@@ -67,8 +67,8 @@ def estimate_opened_bytes(image: Image.Image, row: Format, source: Path, outputs
         stored = replace(stored, gain_map=stored_map.told_by(found.spot) if found and found.spot else None)
     # A TIFF is mapped into memory, others are read.
     whole = row.decoder.reads_whole or row.name == "tiff"
-    copies = _FILE_COPIES.get(row.name, 1) if whole else 0
-    return _metadata_bytes(image) + source.stat().st_size * copies + _estimate(stored, outputs)
+    content = source.stat().st_size * _FILE_COPIES.get(row.name, 1) if whole else 0
+    return _metadata_bytes(image) + content + _estimate(stored, outputs)
 
 
 def estimate_decode_bytes(

@@ -54,8 +54,8 @@ EXTENDED_PART_BYTES = 65_000
 MOST_BLOCK_BYTES = 65_400
 
 # How much of a file Pillow hands to libjpeg at once, in place of 64 KiB: near the end of each block, libjpeg looks at
-# every byte for the end, which takes it twice as long.
-READ_BYTES = 256 * 1024
+# every byte for the end, which takes it twice as long. A small file is handed over whole (`decoders.SMALL_BYTES`).
+READ_BYTES = 1024 * 1024
 # With more pixels than this, a JPEG gets the standard Huffman tables instead of optimized ones.
 OWN_TABLES_PIXELS = 150_000
 
@@ -239,7 +239,14 @@ JPEG = Format(
     signatures=(b"\xff\xd8\xff",),
     read_header=read_header,
     # Pillow opens Ultra HDR and stereo files as MPO, through its JPEG decoder.
-    decoder=Decoder(pillow=("JPEG", "MPO"), load_at_scale=load_at_scale, watch=watch, mend=_mend, recover=_recover),
+    decoder=Decoder(
+        pillow=("JPEG", "MPO"),
+        takes_file=True,
+        load_at_scale=load_at_scale,
+        watch=watch,
+        mend=_mend,
+        recover=_recover,
+    ),
     encoder=Encoder(
         "JPEG",
         _options,

@@ -150,6 +150,9 @@ class Decoder:
     screen: Callable[[BinaryIO, bool], Screened] | None = None
     # Compares a whole file with its header, before the decoder sees it.
     check: Callable[[Window, Header, Limits], None] | None = None
+    # Pillow may be given the file that the header was read from, which can be in memory. Otherwise Pillow opens it
+    # again, and may map it into memory.
+    takes_file: bool = False
     # Pillow reads the whole file into memory and parses it there.
     reads_whole: bool = False
     # Counts the frames of the opened file at that path, up to the given number. None: only the first picture is used.
