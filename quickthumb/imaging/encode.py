@@ -1,15 +1,12 @@
 """Encodes the pictures of an output into its file."""
 
 import math
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -18,6 +15,7 @@ from quickthumb.imaging.formats.row import Asked, Encoder, Options
 from quickthumb.imaging.hdr.hdr_file import NoRoomForClaims
 from quickthumb.imaging.hdr.obstacles import TOO_LARGE, TOO_MUCH_METADATA
 from quickthumb.imaging.rendition import Rendition
+from quickthumb.imaging.scratch import length_of, scratch
 from quickthumb.model.errors import InvalidParameter
 
 # The quality that `max_bytes` tries first if none is given; above it, files grow without visible gain.
@@ -65,7 +63,7 @@ def encode(rendition: Rendition, plays: int, metadata: Options, checkpoint: Call
         rendition.warnings.append(TOO_LARGE if isinstance(error, InvalidParameter) else TOO_MUCH_METADATA)
         file, quality = _saved(save, others, rendition)
     rendition.gain_map = None
-    return Encoded(file, _length(file), quality, _count_frames(file, rendition), written == metadata)
+    return Encoded(file, length_of(file), quality, _count_frames(file, rendition), written == metadata)
 
 
 def _saved(
@@ -77,7 +75,7 @@ def _saved(
         return _fit(save, output.quality or _BEST_QUALITY, output.max_bytes)
     quality = _quality(rendition)
     file = growth.no_larger(save(quality), rendition, partial(others, quality))
-    growth.warn_of(rendition, _length(file), quality)
+    growth.warn_of(rendition, length_of(file), quality)
     return file, quality
 
 
@@ -158,8 +156,9 @@ def _save_with(
 
 def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, options: Options) -> BinaryIO:
     encoder = rendition.encoder
-    options = {**options, **encoder.options(_asked(frames, rendition, quality))}
-    file = scratch()
+    asked = _asked(frames, rendition, quality)
+    options = {**options, **encoder.options(asked)}
+    file = scratch(asked.pixels if len(frames) == 1 else None)
     try:
         if len(frames) == 1:
             frames[0].save(file, encoder.pillow, **options)
@@ -178,18 +177,6 @@ def _save(frames: list[Image.Image], rendition: Rendition, quality: int | None, 
     return file
 
 
-def scratch() -> BinaryIO:
-    """A file of the operating system, in memory where the system has such files. While Pillow encodes a JPEG or a GIF
-    into one, it does not hold the GIL, as it would for a Python file object."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("picture"), "w+b")
-    return cast("BinaryIO", tempfile.TemporaryFile())
-
-
-def _length(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
-
-
 def _fit(save: Callable[[int | None], BinaryIO], best: int, most: int) -> tuple[BinaryIO, int | None]:
     """Finds the best quality in 1…`best` whose file has at most `most` bytes, by bisection. Keeps one file at a time,
     beside the one that is being made."""
@@ -198,7 +185,7 @@ def _fit(save: Callable[[int | None], BinaryIO], best: int, most: int) -> tuple[
         low, high, quality, length = 1, best, best, 0
         while low <= high:
             file = save(quality)
-            length = _length(file)
+            length = length_of(file)
             if length <= most:
                 kept.close()
                 found, low = (kept.enter_context(file), quality), quality + 1

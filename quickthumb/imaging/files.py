@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import DEFAULT_BUFFER_SIZE
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,7 +81,8 @@ class ResultFiles:
             )
         with _writing.counted(length_bytes) as others_bytes:
             self._check_room(total_bytes, others_bytes)
-            with (self._folder / filename).open("wb") as file:
+            # Python need not find out which buffer suits the file.
+            with (self._folder / filename).open("wb", DEFAULT_BUFFER_SIZE) as file:
                 shutil.copyfileobj(content, file, min(length_bytes + 1, COPIED_BYTES))
         self._written_bytes = total_bytes
 

@@ -1,11 +1,11 @@
 """Results that are larger than their source with no more pixels: written in a smaller way, or warned of."""
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from quickthumb.imaging.rendition import Rendition
+from quickthumb.imaging.scratch import length_of
 
 # A result of so few bytes is small enough, whatever its source takes: flat pictures have sources of a hundred bytes.
 SMALL_BYTES = 4096
@@ -16,12 +16,12 @@ HOPELESS = 1.5
 def no_larger(file: BinaryIO, rendition: Rendition, others: Callable[[], Iterator[BinaryIO]]) -> BinaryIO:
     """The file; or if it has grown, the first of the others that has not. Makes none of the others needlessly, and
     closes all but the file that it returns."""
-    made_bytes = _length(file)
+    made_bytes = length_of(file)
     if not _has_grown(rendition, made_bytes) or made_bytes > rendition.source_bytes * HOPELESS:
         return file
     try:
         for other in others():
-            if not _has_grown(rendition, _length(other)):
+            if not _has_grown(rendition, length_of(other)):
                 file.close()
                 return other
             other.close()
@@ -53,7 +53,3 @@ def _advice(rendition: Rendition, quality: int | None) -> str:
     if rendition.format.name == "webp":
         return "without lossless it is smaller"
     return "webp is usually smaller"
-
-
-def _length(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size

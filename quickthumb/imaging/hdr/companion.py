@@ -10,7 +10,6 @@ from collections.abc import Callable
 from PIL import Image
 
 from quickthumb.imaging.decoders import check_pixels, decoding
-from quickthumb.imaging.encode import scratch
 from quickthumb.imaging.formats.jpeg import JPEG, OWN_TABLES_PIXELS, XMP
 from quickthumb.imaging.formats.watch import Watch, check_file
 from quickthumb.imaging.formats.window import Seeking
@@ -25,6 +24,7 @@ from quickthumb.imaging.levels import box_at, within
 from quickthumb.imaging.orientation import Box
 from quickthumb.imaging.rendition import Rendition
 from quickthumb.imaging.resampling import resample
+from quickthumb.imaging.scratch import scratch
 from quickthumb.model.errors import BrokenImage, QuickThumbError
 from quickthumb.model.limits import Limits
 
