@@ -153,9 +153,9 @@ class _Parts:
 def watch(limits: Limits) -> Steps:
     """Counts segments and scans, as libjpeg reads them, up to the end of the image: a phone may append a video."""
     parts = _Parts(limits)
-    yield 2, 0
+    skipped = 2
     for _ in range(MOST_STEPS):
-        marker = (yield SEGMENT)[1]
+        marker = (yield skipped, SEGMENT)[1]
         if marker == END_OF_IMAGE:
             return
         length = int.from_bytes((yield 0, 2), "big") - 2
@@ -166,7 +166,7 @@ def watch(limits: Limits) -> Steps:
             parts.exif()
         elif marker == START_OF_SCAN and parts.scan(start[0] if start else 0):
             return
-        yield max(0, length - len(start)), 0
+        skipped = max(0, length - len(start))
     raise TooManyParts(f"The JPEG has too many segments; at most {MOST_STEPS} are accepted.")
 
 

@@ -54,9 +54,9 @@ def scans_of(file: Patched) -> Scans:
 
 
 def _steps(scans: Scans) -> Steps:
-    yield 2, 0
+    skipped = 2
     for _ in range(MOST_STEPS):
-        marker = (yield SEGMENT)[1]
+        marker = (yield skipped, SEGMENT)[1]
         if marker == END_OF_IMAGE or scans.are_complete:
             return
         length = int.from_bytes((yield 0, 2), "big") - 2
@@ -65,4 +65,4 @@ def _steps(scans: Scans) -> Steps:
             scans.take_frame(marker, start)
         elif marker == START_OF_SCAN and start:
             scans.take_scan(start)
-        yield max(0, length - len(start)), 0
+        skipped = max(0, length - len(start))

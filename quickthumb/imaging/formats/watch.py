@@ -12,9 +12,9 @@ from typing import BinaryIO
 from quickthumb.model.errors import TooManyParts
 from quickthumb.model.limits import Limits
 
-# What a watch waits for: `(skip, take)` for the next `take` bytes after the next `skip` bytes, or a pattern of at most
-# PATTERN_BYTES for the next bytes that match it.
-Wanted = tuple[int, int] | re.Pattern[bytes]
+# What a watch waits for after the next so many bytes: the next so many, or the next that match a pattern of at most
+# PATTERN_BYTES.
+Wanted = tuple[int, int | re.Pattern[bytes]]
 # The steps of a watch: a generator that yields what it waits for and is sent these bytes. It returns once the rest of
 # the file does not matter. Some return the orientation if they have seen one, EXIF's 1 … 8.
 Steps = Generator[Wanted, bytes, None]
@@ -34,12 +34,10 @@ class Watch:
     def __init__(self, steps: TellingSteps) -> None:
         self._steps = steps
         self._held = b""
-        self._pattern: re.Pattern[bytes] | None = None
-        self._take = 0
-        self.bytes_to_skip = 0
-        self.is_done = False
+        first = next(steps, None)
+        self.bytes_to_skip, self._wanted = first or (0, 0)
+        self.is_done = first is None
         self.orientation: int | None = None
-        self._want(next(steps, None))
 
     def feed(self, data: bytes | memoryview) -> None:
         """Takes the next bytes. Raises TooManyParts and BrokenImage."""
@@ -51,7 +49,7 @@ class Watch:
                 self._held = bytes(data[at:])
                 return
             try:
-                self._want(self._steps.send(found))
+                self.bytes_to_skip, self._wanted = self._steps.send(found)
             except StopIteration as end:
                 self.is_done, self.orientation = True, end.value
 
@@ -60,30 +58,22 @@ class Watch:
         skipped, self.bytes_to_skip = self.bytes_to_skip, 0
         return skipped
 
-    def _want(self, wanted: Wanted | None) -> None:
-        self.is_done = wanted is None
-        if isinstance(wanted, tuple):
-            self._pattern = None
-            self.bytes_to_skip, self._take = wanted
-        else:
-            self._pattern = wanted
-            self.bytes_to_skip = self._take = 0
-
     def _find(self, data: bytes | memoryview, at: int) -> tuple[int, bytes | None]:
         """Where to go on in `data`, and the bytes that the steps wait for; None in their place if they are not there
         yet, and then what follows must be held."""
-        if self._pattern is not None:
-            match = self._pattern.search(data, at)
-            if match is None:
-                return max(at, len(data) - PATTERN_BYTES + 1), None
-            return match.end(), match.group()
         skipped = min(self.bytes_to_skip, len(data) - at)
         self.bytes_to_skip -= skipped
         at += skipped
-        end = at + self._take
-        if self.bytes_to_skip or end > len(data):
-            return at, None
-        return end, bytes(data[at:end])
+        wanted = self._wanted
+        if isinstance(wanted, int):
+            end = at + wanted
+            if self.bytes_to_skip or end > len(data):
+                return at, None
+            return end, bytes(data[at:end])
+        match = wanted.search(data, at)
+        if match is None:
+            return max(at, len(data) - PATTERN_BYTES + 1), None
+        return match.end(), match.group()
 
 
 # Makes the steps of a format's watch, within the limits.
