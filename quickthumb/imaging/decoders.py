@@ -104,18 +104,20 @@ def _mended(source: Path, row: Format, limits: Limits, stack: ExitStack) -> Imag
     return cast("Image.Image", image)
 
 
-@contextmanager
-def decoding() -> Iterator[None]:
+class decoding:  # noqa: N801 - it is used like a function
     """Turns any exception of a decoder into BrokenImage, but lets failures of the machine pass unchanged."""
-    try:
-        yield
-    except (QuickThumbError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        raise TooManyPixels("The image has more pixels than are accepted.") from None
-    except Exception as error:  # decoders raise nearly anything: SyntaxError, struct.error, IndexError, zlib.error …
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, (QuickThumbError, MemoryError)):
+            return
+        if isinstance(error, Image.DecompressionBombError):
+            raise TooManyPixels("The image has more pixels than are accepted.") from None
         if isinstance(error, OSError) and error.errno not in _NONSENSE:
-            raise
+            return
+        # Decoders raise nearly anything: SyntaxError, struct.error, IndexError, zlib.error …
         raise BrokenImage("The image is damaged and could not be decoded.") from error
 
 

@@ -1,7 +1,9 @@
 """The facts that a job reports about its source."""
 
 import base64
+from collections import Counter
 from dataclasses import dataclass
+from struct import iter_unpack
 
 from PIL import Image
 
@@ -41,14 +43,15 @@ class Facts:
 def gather(source: Source, levels: Levels, color: Color, provenance: Provenance | None) -> Facts:
     """Gathers the facts from the source and its first frame."""
     small = _small(source, levels, color)
+    rgba = small.tobytes()
     return Facts(
         format=source.format.name,
         width=source.upright[0],
         height=source.upright[1],
         frames=source.frame_count,
         has_alpha=source.has_alpha,
-        dominant_color=_dominant_color(small),
-        thumbhash=base64.b64encode(thumbhash(*small.size, small.tobytes())).decode(),
+        dominant_color=_dominant_color(rgba),
+        thumbhash=base64.b64encode(thumbhash(*small.size, rgba)).decode(),
         hdr=source.gain_map.kind if source.gain_map else None,
         provenance=provenance,
     )
@@ -61,11 +64,10 @@ def _small(source: Source, levels: Levels, color: Color) -> Image.Image:
     return turn.apply(color.to_srgb(levels.cut((0, 0, *source.size), size))).convert("RGBA")
 
 
-def _dominant_color(small: Image.Image) -> str:
+def _dominant_color(rgba: bytes) -> str:
     """The most frequent of 16 × 16 × 16 colors, as in sharp's statistics; transparent pixels do not count."""
-    coarse = Image.frombytes("RGBA", small.size, small.tobytes().translate(_SIXTEENTHS))
-    counted = coarse.getcolors(small.width * small.height) or []
-    seen = [(count, color) for count, color in counted if isinstance(color, tuple) and color[3] >= 128]
+    counted = Counter(iter_unpack("4B", rgba.translate(_SIXTEENTHS)))
+    seen = [(count, color) for color, count in counted.items() if color[3] >= 128]
     if not seen:
         return "#000000"
     red, green, blue, _ = max(seen)[1]

@@ -78,16 +78,17 @@ class Levels:
     def _add(self, picture: Image.Image) -> None:
         if any(side >= most for side, most in zip(picture.size, self._decoded.picture.size, strict=True)):
             return  # an enlarged picture shows nothing that the decoded one does not show better
-        if any(_saves_little(picture.size, level.picture.size) for level in self._by_size):
+        pixels = math.prod(picture.size)
+        if pixels > SMALL_PIXELS and any(_saves_little(pixels, level.picture.size) for level in self._by_size):
             return
         self._by_size.append(Level(picture, (picture.width / self._full[0], picture.height / self._full[1])))
         self._by_size.sort(key=lambda level: math.prod(level.picture.size))
 
 
-def _saves_little(size: Size, other: Size) -> bool:
-    """Whether a picture of `size` is large, and has about as many pixels as the level that there is."""
-    pixels, others = math.prod(size), math.prod(other)
-    return pixels > SMALL_PIXELS and max(pixels, others) < min(pixels, others) * FEED_MARGIN**2
+def _saves_little(pixels: int, level: Size) -> bool:
+    """Whether a picture has about as many pixels as a level that there is."""
+    others = math.prod(level)
+    return max(pixels, others) < min(pixels, others) * FEED_MARGIN**2
 
 
 def box_at(full: Box, scale: tuple[float, float], size: Size) -> Box:

@@ -104,7 +104,8 @@ def _metadata_bytes(image: Image.Image) -> int:
 
 
 def _estimate(stored: Stored, outputs: Sequence[Output]) -> int:
-    if all(output.frames == "first" or not _chosen(stored, output)[1].animation for output in outputs):
+    is_animated = stored.frames > 1
+    if is_animated and all(output.frames == "first" or not _chosen(stored, output)[1].animation for output in outputs):
         stored = replace(stored, frames=1)
     size = stored.shown or (stored.width, stored.height)
     ways = {stored.upright} if stored.upright else {size, size[::-1]}

@@ -40,10 +40,11 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 def _channels(rgba: bytes) -> tuple[Channel, Channel, Channel, Channel, bool]:
     """Lightness, yellow against blue, red against green, alpha, and whether any pixel is transparent.
 
-    Transparent pixels are blended with the average color. Opaque pictures, which most are, are spared the blending.
+    Transparent pixels are blended with the average color. Opaque pictures, which most are, are spared the blending, and
+    their alpha is left empty.
     """
-    alpha = _in_units(rgba[3::4])
-    transparent = min(alpha) < 1
+    transparent = min(rgba[3::4]) < 255
+    alpha = _in_units(rgba[3::4]) if transparent else []
     bands = (rgba[band::4] for band in range(3))
     red, green, blue = (_over_average(band, alpha) if transparent else _in_units(band) for band in bands)
     lightness = [(r + g + b) / 3 for r, g, b in zip(red, green, blue, strict=True)]

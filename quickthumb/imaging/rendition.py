@@ -48,7 +48,7 @@ class Rendition:
     @property
     def slanted(self) -> bool:
         """Whether the picture is rotated by anything other than a multiple of 90 degrees."""
-        return orientation.by_degrees(self.output.rotate) is None
+        return self.output.rotate % 90 != 0
 
     @property
     def keeps_profile(self) -> bool:

@@ -109,8 +109,10 @@ def read(info: Mapping[Any, Any], points: CodePoints | None, mode: str, limits: 
 
 def describes_colors(info: Mapping[Any, Any], points: CodePoints | None) -> bool:
     """Whether a file says that its colors are not sRGB, so that they may have to be converted."""
-    told = (spaces.named_by(points) if points else None, _space_of_chunks(info))
-    return "icc_profile" in info or any(space is not None and not space.is_srgb for space in told)
+    if "icc_profile" in info:
+        return True
+    told = (spaces.named_by(points) if points else None, _space_of_chunks(info) if _has_chunks(info) else None)
+    return any(space is not None and not space.is_srgb for space in told)
 
 
 class _NotUsable(Exception):
@@ -153,12 +155,16 @@ def _told_by_points(_: Mapping[Any, Any], points: CodePoints | None, mode: str, 
 def _told_by_chunks(info: Mapping[Any, Any], _: CodePoints | None, mode: str, __: Limits) -> Color | None:
     if "srgb" in info:
         return Color(mode)
-    if not {"gamma", "chromaticity"} & info.keys():
+    if not _has_chunks(info):
         return None
     space = _space_of_chunks(info)
     if space is None:
         raise _NotUsable("The gamma value and the primaries of the file are not usable and were")
     return _of_space(space, mode)
+
+
+def _has_chunks(info: Mapping[Any, Any]) -> bool:
+    return "gamma" in info or "chromaticity" in info
 
 
 def _space_of_chunks(info: Mapping[Any, Any]) -> Space | None:
