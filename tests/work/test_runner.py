@@ -593,10 +593,10 @@ async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
 ) -> None:
     conclude = storage.conclude
 
-    async def removed_before(job_id: str, workspace: Path, outcome: bytes) -> bytes:
+    async def removed_before(job_id: str, *rest: Any) -> bytes:
         await store.remove(job_id)
         await storage.remove(job_id)
-        return await conclude(job_id, workspace, outcome)
+        return await conclude(job_id, *rest)
 
     monkeypatch.setattr(storage, "conclude", removed_before)
     with pytest.raises(LeaseLost):
