@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import ctypes
 import errno
-import functools
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +48,10 @@ def _found_start_writing() -> Callable[[int, int, int, int], int] | None:
 _start_writing = _found_start_writing()
 
 
+# For all changes of files in this process. Nearly all these threads wait for the disk. They start once they are needed.
+# In those of the event loop, each visit would cost two futures more, and what keeps them in step.
+threads = ThreadPoolExecutor(32, "storage")
+
 # Folders that this process has synced into their parents. All shards of uploads and results fit.
 _lasting: set[str] = set()
 MOST_LASTING = 16_384
@@ -78,14 +82,22 @@ class translated:  # noqa: N801 - to be read as a verb
 async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs `work` in a thread. A cancelled caller still waits until the thread has finished: a thread cannot be
     stopped, and it must not write anything after the caller has cleaned up."""
-    working = asyncio.get_running_loop().run_in_executor(None, functools.partial(work, *args, **kwargs))
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[T]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    working = threads.submit(work, *args, **kwargs)
+    working.add_done_callback(tell)
     try:
-        return await asyncio.shield(working)
+        await ended.wait()
     except asyncio.CancelledError:
-        while not working.done():
+        while not ended.is_set():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([working])
+                await ended.wait()
         raise
+    return working.result()
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -539,15 +540,14 @@ async def test_the_storage_is_visited_twice_for_a_job(
     worker_of: WorkerOf, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each visit is a hop to a thread and back: to begin, and to put the results in place."""
-    loop, hops = asyncio.get_running_loop(), 0
-    run_in_executor = loop.run_in_executor
+    hops, submit = 0, ThreadPoolExecutor.submit
 
     def counting(*args: Any) -> Any:
         nonlocal hops
         hops += 1
-        return run_in_executor(*args)
+        return submit(*args)
 
-    monkeypatch.setattr(loop, "run_in_executor", counting)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counting)
     await worker_of(draw).run(job.id)
     assert hops == 2
     assert len(results(folder)) == 2
