@@ -182,7 +182,8 @@ def make_shard(shard: Path, top: Path | None = None) -> None:
             make_folder(shard, top)
         return
     make_folder(shard.parent, top)
-    row = [f"{str(shard)[:-1]}{digit:x}" for digit in range(16)]
+    start = str(shard)[:-1]
+    row = [f"{start}{digit:x}" for digit in range(16)]
     for folder in row:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)  # noqa: PTH102 - sixteen Paths would take longer than the calls
