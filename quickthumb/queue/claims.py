@@ -21,8 +21,8 @@ NO_LIMITS: Mapping[Kind, int] = {JOB: SCAN_MOST, EMAIL: SCAN_MOST}
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What was due: the attempts that were claimed, the id of the large one among them, and, if there are none, the
-    milliseconds until something is due, or -1."""
+    """What was due: the attempts that were claimed, the id of the large one among them, and the milliseconds until
+    something else is due: -1 if nothing else is queued, 0 if more may be due now."""
 
     attempts: Sequence[Attempt]
     large: str | None
@@ -38,7 +38,18 @@ class Claims:
 
     def __init__(self, redis: Redis, keys: Keys = KEYS, *, lease_seconds: float) -> None:
         self._keys = keys
-        self._lease_ms = int(lease_seconds * 1000)
+        self._inputs = {
+            "queue": keys.queue,
+            "wake": keys.wake,
+            "large": keys.large,
+            "totals": keys.totals,
+            "events": keys.events,
+            "call_prefix": keys.call(""),
+            "lease_prefix": keys.lease(""),
+            "tries_prefix": keys.tries(""),
+            "lease_ms": int(lease_seconds * 1000),
+            "busy_ms": round(BUSY_SECONDS * 1000),
+        }
         self._due = RegisteredScript(redis, "due")
         # For the attempts to come. A token is replaced once an answer has shown that it is used.
         self._tokens: list[str] = []
@@ -54,20 +65,11 @@ class Claims:
         kinds = list(limits)
         asked_at = time.monotonic()
         claims, in_ms, large = await self._due(
-            queue=self._keys.queue,
-            wake=self._keys.wake,
-            large=self._keys.large,
-            totals=self._keys.totals,
-            events=self._keys.events,
+            **self._inputs,
             kinds=[place for kind in kinds for place in (self._keys.record(kind, ""), self._keys.index(kind))],
-            call_prefix=self._keys.call(""),
-            lease_prefix=self._keys.lease(""),
-            tries_prefix=self._keys.tries(""),
-            lease_ms=self._lease_ms,
             most=most,
             # What was lost stands behind all that other workers run. Without a token, nothing was.
             scan_most=SCAN_MOST if self._tokens else 1,
-            busy_ms=round(BUSY_SECONDS * 1000),
             takes_large=int(takes_large),
             terms=[*(term for kind in kinds for term in (kind.totals, limits[kind])), *self._tokens],
         )

@@ -60,6 +60,8 @@ class WakingPool(ArqRedis):
         self._claims = Claims(self, keys, lease_seconds=lease_seconds)
         self._attempts = Attempts(self, keys)
         self._undecided: tuple[str, int] | None = None
+        # As in `Due`, from the last claim: unless it is 0, there is no need to ask once more before the pool sleeps.
+        self._due_in_ms = 0
         self.paused_for: str | None = None
         # The kinds of items that the worker runs, and how many of each at the same time (None: as many as it can).
         self.serves: Mapping[Kind, int | None] = {JOB: None, EMAIL: None}
@@ -103,7 +105,7 @@ class WakingPool(ArqRedis):
 
     async def zrangebyscore(self, name: Any, *_: Any, **__: Any) -> Any:
         """arq's read of its queue. Claims what is due, as much as there are places for, and returns the ids. If there
-        are none, sleeps until there may be some, and then returns none.
+        are none, or if the last read got all, sleeps until there may be some, and then returns none.
 
         After an empty answer arq reads again at once, unless it was told to stop during the sleep. So a worker that is
         shutting down starts no new job.
@@ -121,7 +123,12 @@ class WakingPool(ArqRedis):
             return []
 
     async def _claim(self) -> list[bytes]:
-        await self._put_back(self._places.left_over())
+        left_over = self._places.left_over()
+        await self._put_back(left_over)
+        due_in_ms, self._due_in_ms = self._due_in_ms, 0
+        if due_in_ms and not left_over:
+            await self._sleep(due_in_ms)
+            return []
         took_large, decided = self._takes_another(), self.large_decided()
         due = await self._claims.claim(self._places.free, self._limits(), takes_large=took_large)
         still_here = [attempt for attempt in due.attempts if not self._places.take(attempt)]
@@ -130,8 +137,10 @@ class WakingPool(ArqRedis):
             await self._put_back(self._places.left_over())
         if due.large:
             self._undecided = (due.large, decided)
-        if not due.attempts:
-            await self._sleep(due.in_ms, took_large)
+        if due.attempts:
+            self._due_in_ms = 0 if still_here else due.in_ms
+        else:
+            await self._sleep(due.in_ms, took_large=took_large)
         return [attempt.id.encode() for attempt in self._places.left_over()]
 
     def _limits(self) -> dict[Kind, int]:
@@ -186,7 +195,7 @@ class WakingPool(ArqRedis):
                 self._undecided = None
         return self._undecided is None and self.takes_large()
 
-    async def _sleep(self, due_in_ms: int, took_large: bool) -> None:
+    async def _sleep(self, due_in_ms: int, *, took_large: bool = True) -> None:
         """Sleeps until something is queued or due. After a read that left out the large jobs, only for a moment."""
         seconds = LONGEST_SLEEP_SECONDS
         if due_in_ms >= 0:

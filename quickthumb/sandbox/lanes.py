@@ -3,7 +3,6 @@
 import threading
 from collections import deque
 from itertools import count as counting
-from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 
@@ -29,9 +28,9 @@ class Lanes(Generic[W]):
         self.threads = count + 1
         self._most = count
         self._lock = threading.Lock()
-        # Idle threads wait for the bell. Unlike a condition variable, such a queue is written in C.
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._idle = 0
+        # Each idle thread waits for a bell of its own. In a queue that several wait for, each entry wakes two of them,
+        # and a condition variable is not written in C.
+        self._idle: list[threading.Lock] = []
         self._numbers = counting()
         self._large: deque[tuple[int, W]] = deque()
         self._small: deque[tuple[int, W]] = deque()
@@ -56,6 +55,8 @@ class Lanes(Generic[W]):
 
     def take(self) -> W | None:
         """Waits for work that may run, and takes it; None once the lanes are closed and nothing waits any more."""
+        bell = threading.Lock()
+        bell.acquire()
         while True:
             with self._lock:
                 work = self._next()
@@ -64,8 +65,8 @@ class Lanes(Generic[W]):
                     return work
                 if self._is_closed and not self._large and not self._small:
                     return None
-                self._idle += 1
-            self._bell.get()
+                self._idle.append(bell)
+            bell.acquire()
 
     def end(self, work: W) -> bool:
         """Says that work has ended. Returns False if it was abandoned: another thread has taken this one's place."""
@@ -74,7 +75,7 @@ class Lanes(Generic[W]):
                 return False
             self._running.remove(work)
             if self._is_closed:
-                self._wake(self._idle)
+                self._wake(len(self._idle))
             return True
 
     def abandon(self, work: W) -> bool:
@@ -90,13 +91,12 @@ class Lanes(Generic[W]):
         """Makes `take` return None once nothing waits any more."""
         with self._lock:
             self._is_closed = True
-            self._wake(self._idle)
+            self._wake(len(self._idle))
 
     def _wake(self, most: int) -> None:
-        """Wakes up to `most` of the threads that wait; each looks for work anew."""
-        for _ in range(min(most, self._idle)):
-            self._idle -= 1
-            self._bell.put(None)
+        """Wakes up to `most` of the threads that wait, the latest first; each looks for work anew."""
+        for _ in range(min(most, len(self._idle))):
+            self._idle.pop().release()
 
     def _next(self) -> W | None:
         large = sum(work.is_large for work in self._running)

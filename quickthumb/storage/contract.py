@@ -192,9 +192,9 @@ class Storage(Protocol):
     def work_on(self, job_id: str, token: str) -> AbstractAsyncContextManager[Work]:
         """Does what `look_up` does and, if there is work to do, what `workspace` does, in one call."""
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        """Stores the files of a workspace as the job's results together with the outcome, all or nothing. The workspace
-        is used up, unless this fails.
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+        """Stores `results`, the names of all files in the workspace, as the job's results together with the outcome,
+        all or nothing. The workspace is used up, unless this fails.
 
         A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
         that is stored now. Once this returns, that outcome survives a crash of the machine.

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import ctypes
 import errno
-import functools
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from quickthumb.storage.errors import DiskFull, StorageUnavailable
@@ -47,20 +48,32 @@ def _found_start_writing() -> Callable[[int, int, int, int], int] | None:
 _start_writing = _found_start_writing()
 
 
+# For all changes of files in this process. Nearly all these threads wait for the disk. They start once they are needed.
+# In those of the event loop, each visit would cost two futures more, and what keeps them in step.
+threads = ThreadPoolExecutor(32, "storage")
+
 # Folders that this process has synced into their parents. All shards of uploads and results fit.
-_lasting: set[Path] = set()
+_lasting: set[str] = set()
 MOST_LASTING = 16_384
 
 
-@contextmanager
-def translated(path: Path | None = None) -> Iterator[None]:
-    """Turns an OSError into DiskFull or StorageUnavailable. If the OSError has no path, as from a write to an open
-    file, it gets this one, for the log."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None and path is not None:
-            error.filename = str(path)
+class translated:  # noqa: N801 - to be read as a verb
+    """Turns an OSError into DiskFull or StorageUnavailable: `with translated(): …`. If the OSError has no path, as from
+    a write to an open file, it gets this one, for the log."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if not isinstance(error, OSError):
+            return
+        if error.filename is None and error.errno is not None and self._path is not None:
+            error.filename = str(self._path)
         if error.errno in NO_ROOM:
             raise DiskFull("The server has no disk space left.") from error
         raise StorageUnavailable("The server cannot use its storage right now.") from error
@@ -69,14 +82,22 @@ def translated(path: Path | None = None) -> Iterator[None]:
 async def to_its_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs `work` in a thread. A cancelled caller still waits until the thread has finished: a thread cannot be
     stopped, and it must not write anything after the caller has cleaned up."""
-    working = asyncio.get_running_loop().run_in_executor(None, functools.partial(work, *args, **kwargs))
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[T]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    working = threads.submit(work, *args, **kwargs)
+    working.add_done_callback(tell)
     try:
-        return await asyncio.shield(working)
+        await ended.wait()
     except asyncio.CancelledError:
-        while not working.done():
+        while not ended.is_set():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([working])
+                await ended.wait()
         raise
+    return working.result()
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -84,29 +105,43 @@ def write_file(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
-        sync_content(file)
+        sync_content(file.fileno())
 
 
-def sync_together(*files: BinaryIO) -> None:
-    """Syncs the content of files that this process has written and flushed.
+def create(path: str, data: bytes) -> int:
+    """Writes a new file; returns its descriptor. What a file object does besides takes longer than a small write."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sync_together(*files: BinaryIO | int) -> None:
+    """Syncs the content of files, or of their descriptors, that this process has written and flushed.
 
     The kernel starts to write all of them before the first is waited for. A file system with a journal then places all
     their blocks in one transaction, and the first sync commits it for the others too.
     """
+    descriptors = [file if isinstance(file, int) else file.fileno() for file in files]
     if _start_writing is not None:
-        for file in files:
+        for descriptor in descriptors:
             # Only a start: it may fail, and promises nothing. The syncs below report what cannot be written.
-            _start_writing(file.fileno(), 0, 0, SYNC_FILE_RANGE_WRITE)
-    for file in files:
-        sync_content(file)
+            _start_writing(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE)
+    for descriptor in descriptors:
+        sync_content(descriptor)
 
 
-def sync_content(file: BinaryIO) -> None:
+def sync_content(descriptor: int) -> None:
     """Syncs the content and the length of a file, which need not include its times."""
     if hasattr(os, "fdatasync"):
-        os.fdatasync(file.fileno())
+        os.fdatasync(descriptor)
     else:  # pragma: no cover - macOS and Windows
-        os.fsync(file.fileno())
+        os.fsync(descriptor)
 
 
 def sync(path: Path) -> None:
@@ -127,7 +162,7 @@ def make_folder(path: Path, top: Path | None = None) -> None:
     Below `top`, folders that exist already are synced too, once: their creator may have died before syncing them.
     """
     exists = path.is_dir()
-    if exists and (top is None or path == top or path in _lasting):
+    if exists and (top is None or path == top or str(path) in _lasting):
         return
     if path == top:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -136,24 +171,27 @@ def make_folder(path: Path, top: Path | None = None) -> None:
     # One sync is enough for all the folders that a process finds.
     synced = [*path.parent.iterdir()] if exists else [path]
     sync(path.parent)
-    _remember(synced)
+    _remember(map(str, synced))
 
 
 def make_shard(shard: Path, top: Path | None = None) -> None:
     """Creates a shard as `make_folder` does, and with it the 15 others that differ from it in the last digit only: one
     sync is enough for all of them."""
     if shard.is_dir():
-        make_folder(shard, top)
+        if str(shard) not in _lasting:
+            make_folder(shard, top)
         return
     make_folder(shard.parent, top)
-    row = [shard.with_name(f"{shard.name[:-1]}{digit:x}") for digit in range(16)]
+    start = str(shard)[:-1]
+    row = [f"{start}{digit:x}" for digit in range(16)]
     for folder in row:
-        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)  # noqa: PTH102 - sixteen Paths would take longer than the calls
     sync(shard.parent)
     _remember(row)
 
 
-def _remember(synced: Collection[Path]) -> None:
+def _remember(synced: Iterable[str]) -> None:
     if len(_lasting) >= MOST_LASTING:
         _lasting.clear()
     _lasting.update(synced)

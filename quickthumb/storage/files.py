@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
 from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
+    create,
     make_folder,
     make_shard,
     open_folder,
@@ -179,15 +180,19 @@ class FileStorage:
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
         folder = self._making / f"{job_id}.{token}"
-        async with self._removed_at_end(folder):
+        try:
             await self._change(self._make_workspace, folder)
             yield folder
+        finally:
+            await self._remove_workspace(folder)
 
     @asynccontextmanager
     async def work_on(self, job_id: str, token: str) -> AsyncIterator[Work]:
         folder = self._making / f"{job_id}.{token}"
-        async with self._removed_at_end(folder):
+        try:
             yield await self._change(self._begin, job_id, folder)
+        finally:
+            await self._remove_workspace(folder)
 
     def _begin(self, job_id: str, folder: Path) -> Work:
         kept = lookup.look_up(self._folder, self._store, job_id)
@@ -200,21 +205,17 @@ class FileStorage:
         open_folder(folder, self._store.top)
         self._workspaces.add(folder)
 
-    @asynccontextmanager
-    async def _removed_at_end(self, workspace: Path) -> AsyncIterator[None]:
-        """Removes a workspace when the block ends, if it is still there."""
-        try:
-            yield
-        finally:
-            if workspace in self._workspaces:
-                self._workspaces.discard(workspace)
-                await to_its_end(shutil.rmtree, workspace, ignore_errors=True)
+    async def _remove_workspace(self, folder: Path) -> None:
+        """Removes a workspace if it is still there."""
+        if folder in self._workspaces:
+            self._workspaces.discard(folder)
+            await to_its_end(shutil.rmtree, folder, ignore_errors=True)
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        return await self._change(self._conclude, self._folder / result_folder(job_id), workspace, outcome)
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+        return await self._change(self._conclude, self._folder / result_folder(job_id), workspace, outcome, results)
 
-    def _conclude(self, place: Path, workspace: Path, outcome: bytes) -> bytes:
-        standing = _conclude(place, workspace, outcome, self._store.top)
+    def _conclude(self, place: Path, workspace: Path, outcome: bytes, results: Sequence[str]) -> bytes:
+        standing = _conclude(place, workspace, outcome, results, self._store.top)
         self._workspaces.discard(workspace)
         return standing
 
@@ -267,13 +268,15 @@ class FileStorage:
         return OSError(number, os.strerror(number), str(self._arriving))
 
 
-def _conclude(place: Path, workspace: Path, outcome: bytes, top: Path | None) -> bytes:
-    with ExitStack() as stack:
-        files = [stack.enter_context(file.open("rb", buffering=0)) for file in workspace.iterdir()]
-        written = stack.enter_context((workspace / OUTCOME).open("xb"))
-        written.write(outcome)
-        written.flush()
-        sync_together(*files, written)
+def _conclude(place: Path, workspace: Path, outcome: bytes, results: Sequence[str], top: Path | None) -> bytes:
+    descriptors: list[int] = []
+    try:
+        descriptors.extend(os.open(f"{workspace}/{name}", os.O_RDONLY) for name in results)
+        descriptors.append(create(f"{workspace}/{OUTCOME}", outcome))
+        sync_together(*descriptors)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
     sync(workspace)
     make_shard(place.parent, top)
     standing = _put_or_read(place, workspace, outcome)

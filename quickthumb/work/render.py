@@ -1,11 +1,12 @@
 """The handler that renders jobs: it makes the ordered outputs from a source."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from quickthumb.imaging.engine import Made, Rendering
+from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
@@ -19,7 +20,8 @@ from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
 
-# What a receipt tells of a result. `asdict` copies each value, which takes ten times as long.
+# What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
+FACTS = tuple(field.name for field in fields(Facts))
 RECEIPT = tuple(field.name for field in fields(Made))
 
 # The field of a job's hash that says how many bytes its results need, once they did not fit on the disk.
@@ -73,7 +75,8 @@ class RenderHandler:
         self._removes_source = removes_source
 
     async def run(self, attempt: Attempt) -> Verdict:
-        async with self._begun(attempt) as (job, work):
+        async with self._storage.work_on(attempt.id, attempt.token) as work:
+            job = await self._recorded(attempt, work)
             if job is None:
                 return unseen(attempt, self._storage.place, await self._storage.find_identity())
             if work.folder is None:
@@ -92,7 +95,8 @@ class RenderHandler:
                 return Snooze(blameless=True, error=error, fields=needed, is_cheap_again=True)
 
     async def fail(self, attempt: Attempt, error: QuickThumbError) -> Verdict:
-        async with self._begun(attempt) as (job, work):
+        async with self._storage.work_on(attempt.id, attempt.token) as work:
+            job = await self._recorded(attempt, work)
             if job is None:
                 return failed_in_redis(error)
             if work.folder is None:
@@ -106,18 +110,14 @@ class RenderHandler:
         if await self._storage.was_removed(attempt.id):
             await self._storage.remove(attempt.id)
 
-    @contextlib.asynccontextmanager
-    async def _begun(self, attempt: Attempt) -> AsyncIterator[tuple[Job | None, Work]]:
-        """The job, None without a record, and what the storage has of it. If the job was removed, has Redis forget it
-        and raises LeaseLost."""
-        async with self._storage.work_on(attempt.id, attempt.token) as work:
-            if work.kept.record is not None:
-                yield Job.from_record(work.kept.record), work
-                return
-            if await self._storage.was_removed(attempt.id):
-                await self._jobs.remove(attempt.id)
-                raise LeaseLost
-            yield None, work
+    async def _recorded(self, attempt: Attempt, work: Work) -> Job | None:
+        """The job, None without a record. If the job was removed, has Redis forget it and raises LeaseLost."""
+        if work.kept.record is not None:
+            return Job.from_record(work.kept.record)
+        if await self._storage.was_removed(attempt.id):
+            await self._jobs.remove(attempt.id)
+            raise LeaseLost
+        return None
 
     async def _rendered(self, attempt: Attempt, job: Job, kept: Kept, folder: Path) -> Outcome:
         """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
@@ -147,7 +147,8 @@ class RenderHandler:
         if not is_certain and await self._attempts.renew([attempt], lease_seconds=self._lease_seconds):
             raise LeaseLost
         written = outcome.model_dump_json().encode()
-        standing = await self._storage.conclude(attempt.id, folder, written)
+        results = [result.filename for result in outcome.results]
+        standing = await self._storage.conclude(attempt.id, folder, written, results)
         return outcome if standing == written else Outcome.model_validate_json(standing)
 
     async def _ended(self, job: Job, outcome: Outcome) -> Verdict:
@@ -185,6 +186,8 @@ def _machine_errors_translated(folder: Path) -> Iterator[None]:
 
 
 def _done(job: Job, rendering: Rendering) -> Outcome:
-    source = job.source.model_copy(update=asdict(rendering.facts))
+    facts, provenance = rendering.facts, rendering.facts.provenance
+    found = {name: getattr(facts, name) for name in FACTS}
+    source = job.source.model_copy(update={**found, "provenance": provenance and asdict(provenance)})
     results = tuple(Result(**{name: getattr(made, name) for name in RECEIPT}) for made in rendering.made)
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

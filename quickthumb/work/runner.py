@@ -87,7 +87,10 @@ class Runner:
     @staticmethod
     async def _ended(running: _Running) -> Verdict:
         """The verdict that the handler's task returns. Raises what the task raises; LeaseLost if the lease was lost."""
-        await asyncio.wait([running.task])
+        # As `asyncio.wait` does it, but at a fraction of its cost: whoever cancels this leaves the task alone.
+        ended = asyncio.Event()
+        running.task.add_done_callback(lambda _: ended.set())
+        await ended.wait()
         if running.lost:
             if not running.task.cancelled():
                 running.task.exception()  # retrieve it, so that asyncio does not warn about it

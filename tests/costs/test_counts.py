@@ -39,8 +39,8 @@ COSTS = {
     "web hops": 1,
     "worker syncs": 4,
     "worker hops": 3,
-    "round trips": 5,
-    "commands": 59,
+    "round trips": 4,
+    "commands": 54,
 }
 # How many times the web process may hold the bytes of an upload at once, and the size of the one that shows it.
 HELD_TIMES = 1.5

@@ -77,6 +77,22 @@ async def test_with_nothing_due_it_says_when_the_next_is(claims: Claims, redis: 
     assert 58_000 < (await claims.claim(1)).in_ms <= 60_000
 
 
+async def test_a_claim_says_whether_it_got_all_and_when_the_next_is_due(
+    claims: Claims, store: JobStore, redis: Redis
+) -> None:
+    await added(store, 4)
+    assert (await claims.claim(2)).in_ms == 0
+    assert await redis.exists(KEYS.wake)
+    assert (await claims.claim(2)).in_ms == 0  # nobody has looked whether there is a fifth
+    await added(store, 1)
+    seconds, _ = await redis.time()
+    await redis.zadd(KEYS.queue, {"later": (seconds + 60) * 1000})
+    due = await claims.claim(2)
+    assert len(due.attempts) == 1
+    assert 58_000 < due.in_ms <= 60_000
+    assert not await redis.exists(KEYS.wake)
+
+
 async def test_what_has_ended_or_is_unknown_leaves_the_queue_and_hides_nothing(
     claims: Claims, store: JobStore, redis: Redis
 ) -> None:
@@ -138,14 +154,15 @@ async def test_one_large_item_is_claimed_and_none_by_a_worker_without_a_place_fo
         await store.add(job, is_large=is_large)
     large, other, small = (job.id for job in jobs)
     due = await claims.claim(3)
-    assert (ids(due), due.large) == ([large, small], large)
+    assert (ids(due), due.large, due.in_ms) == ([large, small], large, 0)
     for attempt in due.attempts:
         await put_back(attempts, attempt)
     due = await claims.claim(3, takes_large=False)
     assert (ids(due), due.large) == ([small], None)
     due = await claims.claim(3)
     assert (ids(due), due.large) == ([large], large)
-    assert ids(await claims.claim(3)) == [other]
+    due = await claims.claim(3)
+    assert (ids(due), due.in_ms) == ([other], -1)
 
 
 @pytest.mark.parametrize("cut", [Cut.BEFORE_ANSWER, Cut.WITHIN_ANSWER])

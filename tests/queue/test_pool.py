@@ -171,7 +171,8 @@ async def test_a_job_that_comes_back_before_its_last_run_here_has_ended_waits_a_
     await begin(pool, job.id.encode())
     first = pool.begin(job.id)
     await redis.delete(KEYS.lease(job.id))
-    assert await read(pool) == []
+    for _ in range(2):  # the sleep, after which arq reads again
+        assert await read(pool) == []
     assert await statuses(store, [job]) == [(Status.WAITING, 2)]
     assert pool.begin(job.id) is first
     await end(pool, job.id.encode())
@@ -329,6 +330,37 @@ async def test_a_new_job_wakes_it(pool: WakingPool, store: JobStore, redis: Redi
     assert await reading == []  # arq checks whether it must stop, and reads again
     assert await read(pool) == [job.id.encode()]
     assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 4
+
+
+async def test_a_read_that_got_all_is_followed_by_a_sleep_that_a_new_job_ends(
+    pool: WakingPool, store: JobStore, redis: Redis
+) -> None:
+    job = await added(store)
+    assert await read(pool) == [job.id.encode()]
+    assert not await redis.exists(KEYS.wake)
+    await begin(pool, job.id.encode())
+    calls = await scripts_run(redis)
+    reading = asyncio.create_task(read(pool))
+    await wait_until(lambda: sleeping(redis))
+    assert await scripts_run(redis) == calls
+    other = await added(store)
+    assert await reading == []
+    assert await read(pool) == [other.id.encode()]
+
+
+async def test_a_job_that_is_queued_before_that_sleep_is_not_slept_over(pool: WakingPool, store: JobStore) -> None:
+    job = await added(store)
+    assert await read(pool) == [job.id.encode()]
+    await begin(pool, job.id.encode())
+    other = await added(store)
+    begun = time.monotonic()
+    assert await read(pool) == []
+    assert await read(pool) == [other.id.encode()]
+    assert time.monotonic() - begun < LONGEST_SLEEP_SECONDS / 4
+
+
+async def scripts_run(redis: Redis) -> int:
+    return int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
 
 
 async def test_each_new_job_wakes_one_of_those_who_sleep(redis_url: str, store: JobStore, redis: Redis) -> None:
@@ -580,6 +612,7 @@ async def test_one_email_at_a_time_takes_no_places_from_jobs(pool: WakingPool, s
     (first,) = await read(pool)
     await begin(pool, first)
     job = await added(store)
+    assert await read(pool) == []  # the job ended the sleep, and arq reads again
     assert await read(pool) == [job.id.encode()]
     await end(pool, first)
     job_and_email = await read(pool)

@@ -105,7 +105,7 @@ async def ended(attempts: Attempts, storage: FileStorage, job: Job) -> None:
         (folder / "thumbnail.jpg").write_bytes(b"result")
         result = Result(name="thumbnail", filename="thumbnail.jpg", format="jpeg", width=128, height=96, bytes=6)
         outcome = Outcome(status=Status.DONE, finished_at=now(), source=job.source, results=(result,))
-        await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
+        await storage.conclude(job.id, folder, outcome.model_dump_json().encode(), [result.filename])
     await finished(attempts, attempt, outcome, busy_seconds=0)
 
 

@@ -65,7 +65,7 @@ async def concluded(storage: FileStorage, job: Job, status: Status = Status.DONE
     outcome = Outcome(status=status, finished_at=now(), source=job.source, results=(result,), error=failure)
     async with storage.workspace(job.id, token()) as folder:
         (folder / "thumbnail.jpg").write_bytes(b"result")
-        await storage.conclude(job.id, folder, outcome.model_dump_json().encode())
+        await storage.conclude(job.id, folder, outcome.model_dump_json().encode(), [result.filename])
     return outcome
 
 

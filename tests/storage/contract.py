@@ -122,7 +122,7 @@ class StorageContract(BlobContract, SharingContract):
             (folder / "a.jpg").write_bytes(b"a")
             (folder / "b.webp").write_bytes(b"b")
             assert await storage.result(job_id, "a.jpg") is None
-            assert await storage.conclude(job_id, folder, b"outcome") == b"outcome"
+            assert await storage.conclude(job_id, folder, b"outcome", ["a.jpg", "b.webp"]) == b"outcome"
         assert (await bytes_of(storage, job_id, "a.jpg"), await bytes_of(storage, job_id, "b.webp")) == (b"a", b"b")
         assert await storage.result(job_id, "c.gif") is None
         assert (await storage.look_up(job_id)).outcome == b"outcome"

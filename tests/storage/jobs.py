@@ -56,7 +56,7 @@ async def end(
         for name, data in results.items():
             (folder / name).write_bytes(data)
         in_the_middle()
-        return await storage.conclude(job_id, folder, outcome)
+        return await storage.conclude(job_id, folder, outcome, [*results])
 
 
 async def content(storage: Storage, blob: Blob | None, start: int = 0, end: int | None = None) -> bytes:

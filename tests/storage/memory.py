@@ -207,12 +207,12 @@ class MemoryStorage:
         async with self.workspace(job_id, token) as folder:
             yield Work(kept, folder)
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes) -> bytes:
+    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
         self.take_write()
         standing = await self.get(outcome_key(job_id))
         if standing is None:
-            results = {result_key(job_id, file.name): Entry(file.read_bytes()) for file in workspace.iterdir()}
-            self.entries |= {**results, outcome_key(job_id): Entry(outcome)}
+            entries = {result_key(job_id, name): Entry((workspace / name).read_bytes()) for name in results}
+            self.entries |= {**entries, outcome_key(job_id): Entry(outcome)}
         return standing or outcome
 
     async def reopen(self, job_id: str, outcome: bytes) -> bool:

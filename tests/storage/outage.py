@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.storage import FileStorage, RetentionAges, Storage
+from quickthumb.storage import FileStorage, RetentionAges, Storage, durability
 from quickthumb.storage.layout import ARRIVING, MAIL, MAKING, OUTCOME, PROCESSED, RECORD, UPLOADS
 from tests.storage.disk_log import Crash, Log, State
 from tests.storage.promises import Promises, Upload, Values
@@ -69,7 +69,8 @@ class Outage:
     async def broken(self, ignored: frozenset[int] = frozenset(), *, sweeping: bool = True) -> Broken | None:
         """The first promise that is broken; None if all are kept. `ignored` syncs are taken for never made."""
         asyncio.get_running_loop().set_default_executor(InThisThread())
-        with nothing_synced():
+        with nothing_synced(), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(durability, "threads", InThisThread())
             for moment, state in self._states(ignored):
                 allowed = self._promises.at(moment)
                 key = frozenset(state.items()), frozenset(allowed.items())

@@ -78,7 +78,7 @@ class Stage:
                 (workspace / name).write_bytes(data)
             if work.kept.outcome is None:
                 self.promises.may(thing, tuple(values))
-            standing = await self.storage.conclude(job_id, workspace, outcome)
+            standing = await self.storage.conclude(job_id, workspace, outcome, [*results])
         if standing == outcome:
             self.promises.must(thing, tuple(values))
         return standing

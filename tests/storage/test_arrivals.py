@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ SMALL = BLOCK[:100_000]
 def hops(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., Any]]:
     """What was handed to a thread, in order."""
     handed: list[Callable[..., Any]] = []
-    hand = asyncio.BaseEventLoop.run_in_executor
+    hand = ThreadPoolExecutor.submit
 
-    def counting(loop: Any, executor: Any, work: Callable[..., Any], *args: Any) -> Any:
+    def counting(threads: ThreadPoolExecutor, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         handed.append(work)
-        return hand(loop, executor, work, *args)
+        return hand(threads, work, *args, **kwargs)
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", counting)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counting)
     return handed
 
 

@@ -79,7 +79,7 @@ async def test_an_attempt_that_is_cancelled_while_it_ends_never_ends_half(
     reached, go_on = threading.Event(), threading.Event()
     sync_together = durability.sync_together
 
-    def slow(*files: BinaryIO) -> None:
+    def slow(*files: BinaryIO | int) -> None:
         reached.set()
         go_on.wait(10)
         sync_together(*files)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -539,15 +540,14 @@ async def test_the_storage_is_visited_twice_for_a_job(
     worker_of: WorkerOf, job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each visit is a hop to a thread and back: to begin, and to put the results in place."""
-    loop, hops = asyncio.get_running_loop(), 0
-    run_in_executor = loop.run_in_executor
+    hops, submit = 0, ThreadPoolExecutor.submit
 
     def counting(*args: Any) -> Any:
         nonlocal hops
         hops += 1
-        return run_in_executor(*args)
+        return submit(*args)
 
-    monkeypatch.setattr(loop, "run_in_executor", counting)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counting)
     await worker_of(draw).run(job.id)
     assert hops == 2
     assert len(results(folder)) == 2
@@ -593,10 +593,10 @@ async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
 ) -> None:
     conclude = storage.conclude
 
-    async def removed_before(job_id: str, workspace: Path, outcome: bytes) -> bytes:
+    async def removed_before(job_id: str, *rest: Any) -> bytes:
         await store.remove(job_id)
         await storage.remove(job_id)
-        return await conclude(job_id, workspace, outcome)
+        return await conclude(job_id, *rest)
 
     monkeypatch.setattr(storage, "conclude", removed_before)
     with pytest.raises(LeaseLost):

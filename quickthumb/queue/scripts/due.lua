@@ -5,9 +5,11 @@
 -- `busy_ms`. Of the `large` ones, only the earliest is claimed, and none at all unless `takes_large` is 1.
 -- `kinds` has, for each kind, what the names of its records begin with, and its index; `terms` has, for each kind, the
 -- prefix of its totals and how many the worker takes of it, and then all tokens.
--- When nothing is claimed, the wake-up tokens are stale and are deleted; an item that is queued later leaves a new one.
--- Returns {claims, the milliseconds until the next id is due, or -1, the large one of the claimed ids, or ''}. Each
--- claim is {id, its kind's place in the list, token, number of the attempt, strike, fields of the record}.
+-- When nothing more is due, or nothing was claimed, the wake-up tokens are stale and are deleted; an item that is queued
+-- later leaves a new one.
+-- Returns {claims, the milliseconds until the next id is due, or -1 if none is queued, or 0 if more may be due now, the
+-- large one of the claimed ids, or ''}. Each claim is {id, its kind's place in the list, token, number of the attempt,
+-- strike, fields of the record}.
 -- USES: now, move, dequeue, observe, claim
 -- KEYS: queue, wake, large, totals, events
 -- KEYS*: kinds
@@ -54,6 +56,7 @@ end
 
 local has_large = redis.call('EXISTS', large) == 1
 local offset, batch = 0, has_large and 1024 or 32  -- many may have to be left out
+local has_left, is_seen = false, false  -- whether something due is left to others; whether all that is due was seen
 while offset < tonumber(scan_most) and (#claims < wanted or wanted == 0) do
   local ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, batch)
   local marks = {}
@@ -71,13 +74,19 @@ while offset < tonumber(scan_most) and (#claims < wanted or wanted == 0) do
       stays = try(id, ids[place + 1], held, is_large)
     elseif not held and may_go then
       stays = try(id, ids[place + 1], nil, is_large)
+    elseif not held then
+      has_left = true
     end
     if stays then offset = offset + 1 end
   end
-  if #ids < 2 * batch then break end
+  if #ids < 2 * batch then
+    is_seen = #claims < wanted
+    break
+  end
   batch = math.min(1024, 4 * batch)
 end
-if #claims > 0 or wanted == 0 then return {claims, -1, large_one} end
+local is_all = is_seen and not has_left
+if wanted == 0 or (#claims > 0 and not is_all) then return {claims, 0, large_one} end
 redis.call('DEL', wake)
 local following = redis.call('ZRANGEBYSCORE', queue, '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-return {claims, following[2] and math.ceil(following[2] - now) or -1, ''}
+return {claims, following[2] and math.ceil(following[2] - now) or -1, large_one}
