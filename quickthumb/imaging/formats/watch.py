@@ -45,15 +45,27 @@ class Watch:
         """Takes the next bytes. Raises TooManyParts and BrokenImage."""
         data = self._held + data if self._held else data
         at, self._held = 0, b""
+        # Every upload passes through here with all its parts, so what a step takes stands in this one loop.
         while not self.is_done:
-            at, found = self._find(data, at)
-            if found is None:
-                self._held = bytes(data[at:])
-                return
+            if self._pattern is not None:
+                match = self._pattern.search(data, at)
+                if match is None:
+                    self._held = bytes(data[max(at, len(data) - PATTERN_BYTES + 1) :])
+                    return
+                at, found = match.end(), match.group()
+            else:
+                skipped = min(self.bytes_to_skip, len(data) - at)
+                self.bytes_to_skip -= skipped
+                at += skipped
+                end = at + self._take
+                if self.bytes_to_skip or end > len(data):
+                    self._held = bytes(data[at:])
+                    return
+                at, found = end, bytes(data[at:end])
             try:
                 self._want(self._steps.send(found))
-            except StopIteration as end:
-                self.is_done, self.orientation = True, end.value
+            except StopIteration as end_of_steps:
+                self.is_done, self.orientation = True, end_of_steps.value
 
     def skip(self) -> int:
         """Leaves out the next `bytes_to_skip` bytes, which the caller will not feed; returns how many these are."""
@@ -68,22 +80,6 @@ class Watch:
         else:
             self._pattern = wanted
             self.bytes_to_skip = self._take = 0
-
-    def _find(self, data: bytes | memoryview, at: int) -> tuple[int, bytes | None]:
-        """Where to go on in `data`, and the bytes that the steps wait for; None in their place if they are not there
-        yet, and then what follows must be held."""
-        if self._pattern is not None:
-            match = self._pattern.search(data, at)
-            if match is None:
-                return max(at, len(data) - PATTERN_BYTES + 1), None
-            return match.end(), match.group()
-        skipped = min(self.bytes_to_skip, len(data) - at)
-        self.bytes_to_skip -= skipped
-        at += skipped
-        end = at + self._take
-        if self.bytes_to_skip or end > len(data):
-            return at, None
-        return end, bytes(data[at:end])
 
 
 # Makes the steps of a format's watch, within the limits.
