@@ -34,52 +34,46 @@ class Watch:
     def __init__(self, steps: TellingSteps) -> None:
         self._steps = steps
         self._held = b""
-        self._pattern: re.Pattern[bytes] | None = None
-        self._take = 0
-        self.bytes_to_skip = 0
-        self.is_done = False
+        self._wanted = next(steps, None)
+        self.bytes_to_skip = self._wanted[0] if isinstance(self._wanted, tuple) else 0
         self.orientation: int | None = None
-        self._want(next(steps, None))
+
+    @property
+    def is_done(self) -> bool:
+        return self._wanted is None
 
     def feed(self, data: bytes | memoryview) -> None:
         """Takes the next bytes. Raises TooManyParts and BrokenImage."""
         data = self._held + data if self._held else data
         at, self._held = 0, b""
-        # Every upload passes through here with all its parts, so what a step takes stands in this one loop.
-        while not self.is_done:
-            if self._pattern is not None:
-                match = self._pattern.search(data, at)
-                if match is None:
-                    self._held = bytes(data[max(at, len(data) - PATTERN_BYTES + 1) :])
-                    return
-                at, found = match.end(), match.group()
-            else:
+        # Every image passes through here with all its parts, so what each step takes stands in this one loop.
+        while self._wanted is not None:
+            if isinstance(self._wanted, tuple):
                 skipped = min(self.bytes_to_skip, len(data) - at)
                 self.bytes_to_skip -= skipped
                 at += skipped
-                end = at + self._take
+                end = at + self._wanted[1]
                 if self.bytes_to_skip or end > len(data):
                     self._held = bytes(data[at:])
                     return
-                at, found = end, bytes(data[at:end])
+                found = bytes(data[at:end])
+            else:
+                match = self._wanted.search(data, at)
+                if match is None:
+                    self._held = bytes(data[max(at, len(data) - PATTERN_BYTES + 1) :])
+                    return
+                end, found = match.end(), match.group()
+            at = end
             try:
-                self._want(self._steps.send(found))
-            except StopIteration as end_of_steps:
-                self.is_done, self.orientation = True, end_of_steps.value
+                self._wanted = self._steps.send(found)
+            except StopIteration as finished:
+                self._wanted, self.orientation = None, finished.value
+            self.bytes_to_skip = self._wanted[0] if isinstance(self._wanted, tuple) else 0
 
     def skip(self) -> int:
         """Leaves out the next `bytes_to_skip` bytes, which the caller will not feed; returns how many these are."""
         skipped, self.bytes_to_skip = self.bytes_to_skip, 0
         return skipped
-
-    def _want(self, wanted: Wanted | None) -> None:
-        self.is_done = wanted is None
-        if isinstance(wanted, tuple):
-            self._pattern = None
-            self.bytes_to_skip, self._take = wanted
-        else:
-            self._pattern = wanted
-            self.bytes_to_skip = self._take = 0
 
 
 # Makes the steps of a format's watch, within the limits.
