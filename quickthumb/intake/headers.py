@@ -20,7 +20,8 @@ def split_header_value(text: str) -> tuple[str, dict[str, str]]:
     parameters: dict[str, str] = {}
     for name, quoted, word in _PARAMETER.findall(text):
         # Browsers do not escape a backslash in a quoted file name, so only \" and \\ count as escapes.
-        parameters.setdefault(name.lower(), _ESCAPED.sub(r"\1", quoted) or word.strip())
+        value = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
+        parameters.setdefault(name.lower(), value or word.strip())
     return text.partition(";")[0].strip().lower(), parameters
 
 
@@ -42,6 +43,7 @@ def clean_filename(given: str) -> str | None:
     keeps its end, and with it its extension.
     """
     last = given.replace("\\", "/").rpartition("/")[2]
-    shown = "".join(character for character in last if not unicodedata.category(character).startswith(INVISIBLE))
-    shown = shown.strip()[-MAX_FILENAME_CHARACTERS:].strip()
+    if not last.isprintable():
+        last = "".join(character for character in last if not unicodedata.category(character).startswith(INVISIBLE))
+    shown = last.strip()[-MAX_FILENAME_CHARACTERS:].strip()
     return None if shown in ("", ".", "..") else shown

@@ -24,10 +24,10 @@ HeaderT_co = TypeVar("HeaderT_co", covariant=True)
 class Inspect(Protocol[HeaderT_co]):
     """Decides from an image's first bytes whether to accept it. It runs in the event loop, so it must be fast."""
 
-    def __call__(self, prefix: bytes, complete: bool, /) -> HeaderT_co | None:
+    def __call__(self, prefix: bytearray, complete: bool, /) -> HeaderT_co | None:
         """Returns the header; None if it needs more bytes than `prefix`; raises an error to refuse the image.
 
-        `complete` means that `prefix` is the whole image.
+        `complete` means that `prefix` is the whole image. It belongs to the stream, and grows: keep no part of it.
         """
 
 
@@ -126,7 +126,7 @@ class ImageStream(Generic[H]):
         if not self.bytes:
             raise BrokenImage("The image is empty.", field="image")
         if self._sink is None and self.header is None:
-            self.header = self._inspect(bytes(self._block), True)
+            self.header = self._inspect(self._block, True)
         if self._block:
             await self._flush()
         await self._hashed()
@@ -136,7 +136,7 @@ class ImageStream(Generic[H]):
         # Inspects again only after the bytes have doubled: a body sent byte by byte costs no more than one in blocks.
         if len(self._block) >= self._next_inspection:
             self._next_inspection = min(2 * len(self._block), BLOCK_BYTES)
-            self.header = self._inspect(bytes(self._block), False)
+            self.header = self._inspect(self._block, False)
             if self.header is not None:
                 self._begin_watch()
 

@@ -30,7 +30,7 @@ class MultipartBodyParser:
     """
 
     def __init__(self, parameters: Mapping[str, str], limits: IntakeLimits) -> None:
-        self._limits = limits
+        self._max_framing_bytes = _max_framing_bytes(limits)
         self._allowance = FieldAllowance(limits)
         self._parsed: list[BodyPart] = []
         self._framing_bytes = 0
@@ -60,8 +60,6 @@ class MultipartBodyParser:
 
     def _make_parser(self, boundary: str) -> MultipartParser:
         callbacks: MultipartCallbacks = {
-            "on_part_begin": self._begin_part,
-            "on_header_begin": self._begin_header,
             "on_header_field": self._extend_header_name,
             "on_header_value": self._extend_header_value,
             "on_header_end": self._end_header,
@@ -85,15 +83,9 @@ class MultipartBodyParser:
             return MalformedRequest("The request's body is not valid multipart/form-data.")
         except QuickThumbError as error:
             return error
-        if self._framing_bytes > _max_framing_bytes(self._limits):
+        if self._framing_bytes > self._max_framing_bytes:
             return MalformedRequest("The request's part headers and boundaries are too long.")
         return None
-
-    def _begin_part(self) -> None:
-        self._disposition = b""
-
-    def _begin_header(self) -> None:
-        self._header = (bytearray(), bytearray())
 
     def _extend_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header[0].extend(data[start:end])
@@ -103,11 +95,13 @@ class MultipartBodyParser:
 
     def _end_header(self) -> None:
         name, value = self._header
+        self._header = (bytearray(), bytearray())
         if name.strip().lower() == b"content-disposition":
             self._disposition = bytes(value)
 
     def _end_headers(self) -> None:
         kind, parameters = split_header_value(self._disposition.decode("utf-8", "replace"))
+        self._disposition = b""
         name = parameters.get("name")
         if kind != "form-data" or not name:
             raise MalformedRequest("A part of the form has no name.")

@@ -89,7 +89,7 @@ class SourceIntake:
             )
             yield TakenIn(source, header, received.fields, arrivals[0].keep)
 
-    def _inspect(self, check: CheckHeader, prefix: bytes, complete: bool) -> Header | None:
+    def _inspect(self, check: CheckHeader, prefix: bytearray, complete: bool) -> Header | None:
         header = read_header(prefix, complete=complete)
         if header is None:
             return None

@@ -86,7 +86,8 @@ class SparingFile(io.BufferedWriter):
 class NewJob:
     """The folder of a new job, which `keep` moves to `place`. The methods block; call them in threads.
 
-    Stores nothing unless `store` is the right one. The source takes no more of the disk than `room` has.
+    Stores nothing unless `store` is the right one: each visit to a thread calls `check` before anything else. The
+    source takes no more of the disk than `room` has.
     """
 
     def __init__(self, folder: Path, place: Path, store: StoreFile, room: Room) -> None:
@@ -97,6 +98,10 @@ class NewJob:
         self._made = False
         self._moved = False
         self.source = folder / SOURCE
+
+    def check(self) -> None:
+        """Raises WrongStorage if the store is not the right one."""
+        self._store.check()
 
     def open(self) -> BinaryIO:
         """Creates the folder with an empty source in it; returns that file, open for writing."""
@@ -136,17 +141,17 @@ class NewJob:
         What is in the folder is synced before it is moved: no crash leaves a job at its place without its source or
         its record.
         """
-        self._store.check()
-        with (self._folder / RECORD).open("xb") as file:
+        shard = self._place.parent
+        with open(f"{self._folder}/{RECORD}", "xb") as file:  # noqa: PTH123 - a Path would take longer than the call
             file.write(record)
             file.flush()
             sync_together(*unsynced, file)
         sync(self._folder)
         # Even if it exists: its creator may not have synced it yet.
-        make_shard(self._place.parent, self._store.top)
-        self._folder.rename(self._place)
+        make_shard(shard, self._store.top)
+        os.rename(self._folder, self._place)  # noqa: PTH104 - Path.rename makes another Path
         self._moved = True
-        sync(self._place.parent)
+        sync(shard)
 
     def discard(self) -> None:
         """Removes the folder wherever it is. If `keep` failed after moving it, moves it back first, so that nobody ever
@@ -160,7 +165,6 @@ class NewJob:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self) -> None:
-        self._store.check()
         open_folder(self._folder, self._store.top)
         self._made = True
 
@@ -249,6 +253,7 @@ class FileArrival:
         self._held_bytes = 0
 
     def _write_held(self) -> BinaryIO:
+        self._job.check()
         if self._file is None:
             self._file = self._job.open()
         for data in self._held:
@@ -275,6 +280,7 @@ async def share(job: NewJob, source: Path, record: bytes) -> bool:
     """
 
     def place() -> bool:
+        job.check()
         file = job.share(source)
         if file is None:
             return False

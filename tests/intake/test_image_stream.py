@@ -113,7 +113,7 @@ async def test_a_watch_sees_every_byte_once(chunk_bytes: int) -> None:
 async def test_a_watch_refuses_an_image_that_is_still_arriving(first: bytes) -> None:
     """Also one whose header the first block does not tell."""
 
-    def inspect_only(prefix: bytes, complete: bool) -> str | None:
+    def inspect_only(prefix: bytearray, complete: bool) -> str | None:
         return "image" if prefix.startswith(b"IMG") else None
 
     image = ImageStream(inspect_only, Opener(Memory()), max_bytes=10 * MEBIBYTE, make_watch=lambda _: Seen())
@@ -132,7 +132,7 @@ async def test_an_image_that_has_hardly_begun_takes_hardly_any_memory() -> None:
 
 
 async def test_an_image_that_the_first_block_does_not_decide_is_let_through() -> None:
-    def undecided(prefix: bytes, complete: bool) -> str | None:
+    def undecided(prefix: bytearray, complete: bool) -> str | None:
         assert not complete
         assert len(prefix) <= BLOCK_BYTES
         return None
@@ -147,7 +147,7 @@ async def test_an_image_that_the_first_block_does_not_decide_is_let_through() ->
 async def test_a_dripping_image_is_not_inspected_at_every_byte() -> None:
     lengths = []
 
-    def undecided(prefix: bytes, complete: bool) -> str | None:
+    def undecided(prefix: bytearray, complete: bool) -> str | None:
         lengths.append(len(prefix))
         return None
 

@@ -60,7 +60,7 @@ class Opener:
         return self.sink
 
 
-def inspect(prefix: bytes, complete: bool) -> str | None:
+def inspect(prefix: bytearray, complete: bool) -> str | None:
     """Recognizes an image by its first three letters, and BIG by its ninth."""
     if not b"IMG".startswith(prefix[:3]) and not b"BIG".startswith(prefix[:3]):
         raise UnsupportedImage("This is no image.")

@@ -43,37 +43,33 @@ class Watch:
         """Takes the next bytes. Raises TooManyParts and BrokenImage."""
         data = self._held + data if self._held else data
         at, self._held = 0, b""
+        # Every image passes through here with all its parts, so what each step takes stands in this one loop.
         while not self.is_done:
-            at, found = self._find(data, at)
-            if found is None:
-                self._held = bytes(data[at:])
-                return
+            skipped = min(self.bytes_to_skip, len(data) - at)
+            self.bytes_to_skip -= skipped
+            at += skipped
+            if isinstance(self._wanted, int):
+                end = at + self._wanted
+                if self.bytes_to_skip or end > len(data):
+                    self._held = bytes(data[at:])
+                    return
+                found = bytes(data[at:end])
+            else:
+                match = self._wanted.search(data, at)
+                if match is None:
+                    self._held = bytes(data[max(at, len(data) - PATTERN_BYTES + 1) :])
+                    return
+                end, found = match.end(), match.group()
+            at = end
             try:
                 self.bytes_to_skip, self._wanted = self._steps.send(found)
-            except StopIteration as end:
-                self.is_done, self.orientation = True, end.value
+            except StopIteration as finished:
+                self.is_done, self.orientation = True, finished.value
 
     def skip(self) -> int:
         """Leaves out the next `bytes_to_skip` bytes, which the caller will not feed; returns how many these are."""
         skipped, self.bytes_to_skip = self.bytes_to_skip, 0
         return skipped
-
-    def _find(self, data: bytes | memoryview, at: int) -> tuple[int, bytes | None]:
-        """Where to go on in `data`, and the bytes that the steps wait for; None in their place if they are not there
-        yet, and then what follows must be held."""
-        skipped = min(self.bytes_to_skip, len(data) - at)
-        self.bytes_to_skip -= skipped
-        at += skipped
-        wanted = self._wanted
-        if isinstance(wanted, int):
-            end = at + wanted
-            if self.bytes_to_skip or end > len(data):
-                return at, None
-            return end, bytes(data[at:end])
-        match = wanted.search(data, at)
-        if match is None:
-            return max(at, len(data) - PATTERN_BYTES + 1), None
-        return match.end(), match.group()
 
 
 # Makes the steps of a format's watch, within the limits.
