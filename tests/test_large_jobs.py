@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MEBIBYTE = 1024 * 1024
 LARGE, SMALL, MANY = 6, 20, 200
 
 
+@cache  # Drawing one takes longer than its upload.
 def photo(width: int, height: int) -> bytes:
     file = BytesIO()
     noise(width, height).save(file, "JPEG")
