@@ -90,7 +90,7 @@ async def seemingly_large_jobs_all_end(address: str) -> list[dict[str, Any]]:
     """Jobs that count as large, but whose plain picture takes little time."""
     order: dict[str, str | int] = {"size": "1600x1600", "enlarge": "yes", "format": "avif", "quality": 95}
     async with http_client(address, timeout=60) as web:
-        ids = [(await raw(web, DOT, **order)).json()["id"] for _ in range(60)]
+        ids = [(await raw(web, DOT, **order)).json()["id"] for _ in range(30)]
         return list(await asyncio.gather(*(ended(web, job_id, 150) for job_id in ids)))
 
 
