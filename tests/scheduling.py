@@ -1,7 +1,7 @@
 """Which tests `make test` runs in the same process, and which of them it starts first.
 
-Tests that share a service stay together, so that it starts once. Tests that mostly wait for processes of their own go
-out one by one. All other tests stay together by file.
+Tests that share a service stay together, so that it starts once. Tests that mostly wait for processes of their own, or
+that take seconds each, go out one by one. All other tests stay together by file.
 """
 
 from typing import Any
@@ -22,9 +22,18 @@ GROUPS = {
     "tests/cli/": None,
     "tests/compat/": "compat",
     "tests/clients/": "clients",
+    "tests/test_large_jobs.py": None,
+    "tests/test_logs.py": None,
+    "tests/test_privacy.py": None,
+    "tests/test_redis_trouble.py": None,
+    "tests/test_storage_identity.py": None,
+    "tests/storage/test_power_loss.py": None,
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
-FIRST = ("web", "clients", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py")
+FIRST = (
+    *("web", "clients", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py"),
+    *("tests/test_large_jobs.py", "tests/imaging/test_memory.py"),
+)
 
 
 def group_of(test: str) -> str:

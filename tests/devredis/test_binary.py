@@ -60,7 +60,7 @@ def test_an_installed_one_is_taken_if_it_is_a_newer_valkey(
 ) -> None:
     name, says, is_taken = ON_PATH[what]
     installed = executable(tmp_path / name, says)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    monkeypatch.setenv("PATH", str(tmp_path))
     server = find_server()
     assert (server.path == installed) is is_taken
     assert [other.rpartition(": ")[2] for other in server.others] == WHY_NOT[what]
@@ -115,7 +115,7 @@ def test_a_release_reads_what_it_knows_for_certain(reader: str, writer: str, exp
 
 def test_files_of_a_redis_are_kept_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     redis = executable(tmp_path / "redis-server", "Redis server v=8.2.9")
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    monkeypatch.setenv("PATH", str(tmp_path))
     server = find_server(release("Redis 7.4.0"))
     assert server.path == redis
     assert server.others[0].endswith("(comes with QuickThumb): may not read the files of Redis 7.4.0")

@@ -1,5 +1,6 @@
 """The page `/docs`, in a real browser."""
 
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,11 +9,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.conftest import picture
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Browser, Page
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs playwright, which this Python does not have")
 
@@ -29,7 +31,11 @@ OPTIONS = [
     "--disable-sync",
 ]
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '.join(BROWSERS)}")
+# One browser serves all tests of the module, so they share its event loop.
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '.join(BROWSERS)}"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 class Visit:
@@ -45,14 +51,33 @@ class Visit:
         page.on("request", lambda request: self.requested.append(request.url))
 
 
-@pytest.fixture
-async def visit() -> AsyncIterator[Visit]:
+@contextlib.asynccontextmanager
+async def running_browser(*options: str) -> AsyncIterator["Browser"]:
     async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        page = await browser.new_page()
-        page.set_default_timeout(60_000)
-        yield Visit(page)
+        browser = await driver.chromium.launch(executable_path=BROWSER, args=[*OPTIONS, *options])
+        yield browser
         await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def new_page(browser: "Browser") -> AsyncIterator["Page"]:
+    """A page that shares no cookies, cache or storage with any other."""
+    page = await browser.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    await page.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator["Browser"]:
+    async with running_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser: "Browser") -> AsyncIterator[Visit]:
+    async with new_page(browser) as page:
+        yield Visit(page)
 
 
 async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str, tmp_path: Path) -> None:

@@ -16,13 +16,17 @@ import pytest_asyncio
 from tests.conftest import http_client
 from tests.redis_server import RedisServer
 from tests.web.conftest import done, upload
-from tests.web.test_docs import BROWSER, OPTIONS, playwright
+from tests.web.test_docs import BROWSER, new_page, running_browser
 from tests.web_process import WebProcess, running_web
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser")
+# One browser serves all tests of the module, so they share its event loop.
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="needs a browser"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 # The second keeps the browser from protecting this machine by itself, which not all browsers do.
 FOR_ATTACKS = ["--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-features=LocalNetworkAccessChecks"]
@@ -103,14 +107,16 @@ def stranger() -> Iterator[int]:
         thread.join()
 
 
-@pytest.fixture
-async def page() -> AsyncIterator["Page"]:
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=BROWSER, args=[*OPTIONS, *FOR_ATTACKS])
-        page = await browser.new_page()
-        page.set_default_timeout(60_000)
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator["Browser"]:
+    async with running_browser(*FOR_ATTACKS) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: "Browser") -> AsyncIterator["Page"]:
+    async with new_page(browser) as page:
         yield page
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -121,7 +127,7 @@ async def victim(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebP
         yield web
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def owner(victim: WebProcess) -> AsyncIterator[httpx.AsyncClient]:
     async with http_client(victim.address) as client:
         yield client
@@ -201,10 +207,9 @@ async def test_the_services_own_pages_work(
     assert len((await state(owner, victim))[0]) == len(jobs) + 1  # the page's policy forbids forms
 
 
-async def test_results_can_be_shown_anywhere_and_nothing_else(
-    page: "Page", stranger: int, service: str, client: httpx.AsyncClient
-) -> None:
-    job = await done(client)
+async def test_results_can_be_shown_anywhere_and_nothing_else(page: "Page", stranger: int, service: str) -> None:
+    async with http_client(service) as client:
+        job = await done(client)
     await page.goto(f"http://evil.test:{stranger}/")
     shown = """url => new Promise(resolve => {
         const image = new Image();
