@@ -9,23 +9,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from quickthumb.model.errors import UserMistake
+
+__all__ = ["Command", "UserMistake", "ignores_hangup", "lock_data_folder"]
+
 LOCK_FILE = "quickthumb.lock"
 PRIVATE = 0o700
-
-
-class UserMistake(Exception):
-    """The command cannot continue. The message is one sentence for the user, who can fix the cause."""
 
 
 @dataclass(frozen=True)
 class Command:
     """One command: `add_options` declares its options, `run` runs it and returns the exit code.
 
-    `run` raises UserMistake, ConfigError or RedisCannotStart for anything that the user can fix.
+    `run` raises a UserMistake for anything that the user can fix.
     """
 
-    name: str
-    help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
 

@@ -174,4 +174,4 @@ async def _workers(store: JobStore) -> Finding:
     return Finding(Level.OK, "workers", f"{number} running.")
 
 
-COMMAND = Command("doctor", "Check the settings, the data folder, Redis and the workers.", add_options, run)
+COMMAND = Command(add_options, run)

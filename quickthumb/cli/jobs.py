@@ -199,4 +199,4 @@ def _line(job: Job) -> str:
     return f"{job.id}  {job.status:<11}  {job.created_at:%Y-%m-%d %H:%M:%S}Z  {name}{error}"
 
 
-COMMAND = Command("jobs", "List, show, retry, cancel or remove jobs.", add_options, run)
+COMMAND = Command(add_options, run)

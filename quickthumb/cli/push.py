@@ -61,4 +61,4 @@ def run(arguments: argparse.Namespace) -> int:
         return MISUSE
 
 
-COMMAND = Command("push", "Send the images of a folder to a service, and save the results.", add_options, run)
+COMMAND = Command(add_options, run)

@@ -33,4 +33,4 @@ async def _recover(config: Config, *, adopt: bool) -> str:
         return f"{report.told()}, {requeued} returned to the queue ({site.names})"
 
 
-COMMAND = Command("recover", "Rebuild Redis from the records on disk: queue every lost job again.", add_options, run)
+COMMAND = Command(add_options, run)

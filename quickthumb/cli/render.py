@@ -20,7 +20,6 @@ from quickthumb.service.presets import read_presets
 if TYPE_CHECKING:
     from quickthumb.imaging.engine import Made
 
-HELP = "Render results from one image on this machine, without a running service."
 NAME_COLUMNS = 14
 HELP_COLUMNS = 100
 
@@ -35,7 +34,7 @@ def command(order: type[Order] = Order) -> Command:
     def run(arguments: argparse.Namespace) -> int:
         return _run(arguments, fields, order)
 
-    return Command("render", HELP, add_options, run)
+    return Command(add_options, run)
 
 
 def _add_options(parser: argparse.ArgumentParser, fields: Sequence[OrderField]) -> None:

@@ -156,4 +156,4 @@ def as_environment(**options: object) -> dict[str, str]:
     return {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in options.items() if value is not None}
 
 
-COMMAND = Command("serve", "Run the web server alone, without Redis and workers.", add_options, run)
+COMMAND = Command(add_options, run)

