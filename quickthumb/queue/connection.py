@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
+from redis.event import EventDispatcherInterface
 from redis.typing import EncodableT
 
 from quickthumb.config.redis_url import connection_options, place_of
@@ -33,8 +34,8 @@ PASSING: list[type[Exception]] = [
 CONNECT_SECONDS = 2.0
 FOREVER = -1
 LAST_ATTEMPTS = 3
-# asyncio lets nobody wait who writes no more than 64 KiB to a connection that has nothing left to send. Then a timeout
-# would cost more than the writing.
+# asyncio lets nobody wait who writes no more than 64 KiB to a connection that has nothing left to send. So there is no
+# need to ask whether to wait, and for how long; that the connection broke shows when the answer is read.
 NEVER_WAITS_BYTES = 32 * 1024
 # Once a worker is to end, Redis gets this long for each command; the second is for an outage that is known.
 LAST_SECONDS = 1.5
@@ -118,7 +119,7 @@ class Patience(Retry):
         while True:
             attempted = time.monotonic()
             try:
-                answer = await self._attempt(do)
+                answer = await (do() if self._attempt_seconds is None else self._in_time(do))
             except self._supported_errors as error:
                 failures += 1
                 began = began or attempted
@@ -154,9 +155,7 @@ class Patience(Retry):
             return True
         return 0 <= self._retries < failures
 
-    async def _attempt(self, do: Callable[[], Awaitable[Answer]]) -> Answer:
-        if self._attempt_seconds is None:
-            return await do()
+    async def _in_time(self, do: Callable[[], Awaitable[Answer]]) -> Answer:
         async with asyncio.timeout_at(self._latest()) as limit:
             self._limits.add(limit)
             try:
@@ -197,10 +196,14 @@ class _Greeting(AbstractConnection):
         await super()._connect()  # type: ignore[safe-super, no-untyped-call]
         await self.on_connect()
 
-    async def be_open(self) -> None:
-        """Connects, unless the connection is open. Nothing may be left to read from it."""
-        if self._reader is not None and self._reader.at_eof():
-            await self.disconnect(nowait=True)
+    @property
+    def is_open(self) -> bool:
+        """Whether Redis has not closed the connection, as far as is known. Nothing may be left to read from it."""
+        return self._reader is not None and not self._reader.at_eof()
+
+    async def open_again(self) -> None:
+        """Connects, for the first time or anew."""
+        await self.disconnect(nowait=True)
         await self.connect()  # type: ignore[no-untyped-call]
 
     async def exchange(self, command: list[bytes]) -> Any:
@@ -208,11 +211,10 @@ class _Greeting(AbstractConnection):
         if not self.is_connected:
             await self.connect()  # type: ignore[no-untyped-call]
         try:
-            if sum(map(len, command)) <= NEVER_WAITS_BYTES:
-                await self._send_packed_command(command)
-            else:
+            self._writer.writelines(command)  # type: ignore[union-attr]  # it is connected
+            if sum(map(len, command)) > NEVER_WAITS_BYTES:
                 async with asyncio.timeout(self.socket_timeout):
-                    await self._send_packed_command(command)
+                    await self._writer.drain()  # type: ignore[union-attr]
         except BaseException as error:
             await self.disconnect(nowait=True)
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
@@ -239,6 +241,16 @@ CONNECTIONS: dict[type[AbstractConnection], type[AbstractConnection]] = {
     SSLConnection: _Tls,
     UnixDomainSocketConnection: _Socket,
 }
+
+
+class _NoListeners(EventDispatcherInterface):
+    """Tells nobody that a command is over, of which redis-py tells those who renew logins. Here, no login expires."""
+
+    def dispatch(self, event: object) -> None:
+        pass
+
+    async def dispatch_async(self, event: object) -> None:
+        pass
 
 
 def _greeted_already(_: AbstractConnection) -> None:
@@ -268,6 +280,7 @@ def connect(
         **asked,
         "connection_class": CONNECTIONS[kind],
         "redis_connect_func": _greeted_already,
+        "event_dispatcher": _NoListeners(),
         "retry": Patience(Outage(place_of(asked)), attempts, attempt_seconds),
         "retry_on_error": PASSING,
     }
@@ -296,7 +309,8 @@ async def ask(client: Redis, *words: EncodableT) -> Any:
     connections = client.connection_pool
     connection = await _free_connection(connections)
     try:
-        await connection.be_open()
+        if not connection.is_open:
+            await connection.open_again()
         command = _pack(*words)
         return await connection.retry.call_with_retry(
             lambda: connection.exchange(command), lambda _: connection.disconnect()
