@@ -18,6 +18,7 @@ from redis.event import EventDispatcherInterface
 from redis.typing import EncodableT
 
 from quickthumb.config.redis_url import connection_options, place_of
+from quickthumb.queue.deadline import Deadline
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.outage import Outage, is_refusal
 
@@ -35,7 +36,7 @@ CONNECT_SECONDS = 2.0
 FOREVER = -1
 LAST_ATTEMPTS = 3
 # asyncio lets nobody wait who writes no more than 64 KiB to a connection that has nothing left to send. So there is no
-# need to ask whether to wait, and for how long; that the connection broke shows when the answer is read.
+# need to ask whether to wait; that the connection broke shows when the answer is read.
 NEVER_WAITS_BYTES = 32 * 1024
 # Once a worker is to end, Redis gets this long for each command; the second is for an outage that is known.
 LAST_SECONDS = 1.5
@@ -185,6 +186,10 @@ class _Greeting(AbstractConnection):
     """A connection that logs in and selects its database as a part of connecting, so that a Redis that refuses this, or
     accepts the connection and is silent, is treated like one that is not there."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._answer_due = Deadline(self.socket_timeout, self._abort)
+
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(self.socket_connect_timeout):
@@ -211,16 +216,28 @@ class _Greeting(AbstractConnection):
         if not self.is_connected:
             await self.connect()  # type: ignore[no-untyped-call]
         try:
-            self._writer.writelines(command)  # type: ignore[union-attr]  # it is connected
-            if sum(map(len, command)) > NEVER_WAITS_BYTES:
-                async with asyncio.timeout(self.socket_timeout):
+            with self._answer_due:
+                self._writer.writelines(command)  # type: ignore[union-attr]  # it is connected
+                if sum(map(len, command)) > NEVER_WAITS_BYTES:
                     await self._writer.drain()  # type: ignore[union-attr]
-        except BaseException as error:
+                answer = await self._parser.read_response()  # type: ignore[attr-defined]
+        except (exceptions.ConnectionError, OSError) as error:
             await self.disconnect(nowait=True)
+            if self._answer_due.passed:
+                raise exceptions.TimeoutError(f"Timeout reading from {self._host_error()}") from None
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise exceptions.ConnectionError(f"The connection broke: {error}") from error
             raise
-        return await self.read_response()
+        except BaseException:
+            await self.disconnect(nowait=True)
+            raise
+        if isinstance(answer, exceptions.ResponseError):
+            raise answer
+        return answer
+
+    def _abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
 
 
 class _Tcp(_Greeting, Connection):
