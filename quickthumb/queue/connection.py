@@ -1,4 +1,4 @@
-"""The only module that knows how to connect to Redis, and how to translate its errors."""
+"""The only module that knows how to connect to Redis, and how to translate its errors. The connections: `sockets`."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, cast
 from arq.connections import RedisSettings
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
@@ -18,9 +18,9 @@ from redis.event import EventDispatcherInterface
 from redis.typing import EncodableT
 
 from quickthumb.config.redis_url import connection_options, place_of
-from quickthumb.queue.deadline import Deadline
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.outage import Outage, is_refusal
+from quickthumb.queue.sockets import CONNECTIONS, Greeting
 
 Answer = TypeVar("Answer")
 Client = TypeVar("Client", bound=Redis)
@@ -35,9 +35,6 @@ PASSING: list[type[Exception]] = [
 CONNECT_SECONDS = 2.0
 FOREVER = -1
 LAST_ATTEMPTS = 3
-# asyncio lets nobody wait who writes no more than 64 KiB to a connection that has nothing left to send. So there is no
-# need to ask whether to wait; that the connection broke shows when the answer is read.
-NEVER_WAITS_BYTES = 32 * 1024
 # Once a worker is to end, Redis gets this long for each command; the second is for an outage that is known.
 LAST_SECONDS = 1.5
 LAST_SECONDS_IN_OUTAGE = 0.3
@@ -182,84 +179,6 @@ def outage_of(client: Redis) -> Outage:
     return patience_of(client.connection_pool).outage
 
 
-class _Greeting(AbstractConnection):
-    """A connection that logs in and selects its database as a part of connecting, so that a Redis that refuses this, or
-    accepts the connection and is silent, is treated like one that is not there."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._answer_due = Deadline(self.socket_timeout, self._abort)
-
-    async def _connect(self) -> None:
-        try:
-            async with asyncio.timeout(self.socket_connect_timeout):
-                await self._open()
-        except (exceptions.ResponseError, exceptions.InvalidResponse) as error:
-            raise exceptions.ConnectionError(str(error)) from error
-
-    async def _open(self) -> None:
-        await super()._connect()  # type: ignore[safe-super, no-untyped-call]
-        await self.on_connect()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether Redis has not closed the connection, as far as is known. Nothing may be left to read from it."""
-        return self._reader is not None and not self._reader.at_eof()
-
-    async def open_again(self) -> None:
-        """Connects, for the first time or anew."""
-        await self.disconnect(nowait=True)
-        await self.connect()  # type: ignore[no-untyped-call]
-
-    async def exchange(self, command: list[bytes]) -> Any:
-        """Sends a packed command and returns the answer. After any error, the connection is closed."""
-        if not self.is_connected:
-            await self.connect()  # type: ignore[no-untyped-call]
-        try:
-            with self._answer_due:
-                self._writer.writelines(command)  # type: ignore[union-attr]  # it is connected
-                if sum(map(len, command)) > NEVER_WAITS_BYTES:
-                    await self._writer.drain()  # type: ignore[union-attr]
-                answer = await self._parser.read_response()  # type: ignore[attr-defined]
-        except (exceptions.ConnectionError, OSError) as error:
-            await self.disconnect(nowait=True)
-            if self._answer_due.passed:
-                raise exceptions.TimeoutError(f"Timeout reading from {self._host_error()}") from None
-            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-                raise exceptions.ConnectionError(f"The connection broke: {error}") from error
-            raise
-        except BaseException:
-            await self.disconnect(nowait=True)
-            raise
-        if isinstance(answer, exceptions.ResponseError):
-            raise answer
-        return answer
-
-    def _abort(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-
-
-class _Tcp(_Greeting, Connection):
-    pass
-
-
-class _Tls(_Greeting, SSLConnection):
-    pass
-
-
-class _Socket(_Greeting, UnixDomainSocketConnection):
-    async def _open(self) -> None:
-        await UnixDomainSocketConnection._connect(self)  # type: ignore[no-untyped-call]  # which logs in already
-
-
-CONNECTIONS: dict[type[AbstractConnection], type[AbstractConnection]] = {
-    Connection: _Tcp,
-    SSLConnection: _Tls,
-    UnixDomainSocketConnection: _Socket,
-}
-
-
 class _NoListeners(EventDispatcherInterface):
     """Tells nobody that a command is over, of which redis-py tells those who renew logins. Here, no login expires."""
 
@@ -340,10 +259,10 @@ async def ask(client: Redis, *words: EncodableT) -> Any:
 _pack: Callable[..., list[bytes]] = HiredisRespSerializer().pack
 
 
-async def _free_connection(connections: ConnectionPool) -> _Greeting:
+async def _free_connection(connections: ConnectionPool) -> Greeting:
     if isinstance(connections, BlockingConnectionPool):
-        return cast("_Greeting", await connections.get_connection())
-    return cast("_Greeting", connections.get_available_connection())  # type: ignore[no-untyped-call]
+        return cast("Greeting", await connections.get_connection())
+    return cast("Greeting", connections.get_available_connection())  # type: ignore[no-untyped-call]
 
 
 class translated:  # noqa: N801 - to be read as a verb
