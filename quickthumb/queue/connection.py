@@ -1,4 +1,4 @@
-"""The only module that knows how to connect to Redis, and how to translate its errors."""
+"""The only module that knows how to connect to Redis, and how to translate its errors. The connections: `sockets`."""
 
 import asyncio
 import time
@@ -10,15 +10,17 @@ from typing import Any, Self, TypeVar, cast
 from arq.connections import RedisSettings
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
+from redis.event import EventDispatcherInterface
 from redis.typing import EncodableT
 
 from quickthumb.config.redis_url import connection_options, place_of
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.outage import Outage, is_refusal
+from quickthumb.queue.sockets import CONNECTIONS, Greeting
 
 Answer = TypeVar("Answer")
 Client = TypeVar("Client", bound=Redis)
@@ -33,9 +35,6 @@ PASSING: list[type[Exception]] = [
 CONNECT_SECONDS = 2.0
 FOREVER = -1
 LAST_ATTEMPTS = 3
-# asyncio lets nobody wait who writes no more than 64 KiB to a connection that has nothing left to send. Then a timeout
-# would cost more than the writing.
-NEVER_WAITS_BYTES = 32 * 1024
 # Once a worker is to end, Redis gets this long for each command; the second is for an outage that is known.
 LAST_SECONDS = 1.5
 LAST_SECONDS_IN_OUTAGE = 0.3
@@ -118,7 +117,7 @@ class Patience(Retry):
         while True:
             attempted = time.monotonic()
             try:
-                answer = await self._attempt(do)
+                answer = await (do() if self._attempt_seconds is None else self._in_time(do))
             except self._supported_errors as error:
                 failures += 1
                 began = began or attempted
@@ -154,9 +153,7 @@ class Patience(Retry):
             return True
         return 0 <= self._retries < failures
 
-    async def _attempt(self, do: Callable[[], Awaitable[Answer]]) -> Answer:
-        if self._attempt_seconds is None:
-            return await do()
+    async def _in_time(self, do: Callable[[], Awaitable[Answer]]) -> Answer:
         async with asyncio.timeout_at(self._latest()) as limit:
             self._limits.add(limit)
             try:
@@ -182,63 +179,14 @@ def outage_of(client: Redis) -> Outage:
     return patience_of(client.connection_pool).outage
 
 
-class _Greeting(AbstractConnection):
-    """A connection that logs in and selects its database as a part of connecting, so that a Redis that refuses this, or
-    accepts the connection and is silent, is treated like one that is not there."""
+class _NoListeners(EventDispatcherInterface):
+    """Tells nobody that a command is over, of which redis-py tells those who renew logins. Here, no login expires."""
 
-    async def _connect(self) -> None:
-        try:
-            async with asyncio.timeout(self.socket_connect_timeout):
-                await self._open()
-        except (exceptions.ResponseError, exceptions.InvalidResponse) as error:
-            raise exceptions.ConnectionError(str(error)) from error
+    def dispatch(self, event: object) -> None:
+        pass
 
-    async def _open(self) -> None:
-        await super()._connect()  # type: ignore[safe-super, no-untyped-call]
-        await self.on_connect()
-
-    async def be_open(self) -> None:
-        """Connects, unless the connection is open. Nothing may be left to read from it."""
-        if self._reader is not None and self._reader.at_eof():
-            await self.disconnect(nowait=True)
-        await self.connect()  # type: ignore[no-untyped-call]
-
-    async def exchange(self, command: list[bytes]) -> Any:
-        """Sends a packed command and returns the answer. After any error, the connection is closed."""
-        if not self.is_connected:
-            await self.connect()  # type: ignore[no-untyped-call]
-        try:
-            if sum(map(len, command)) <= NEVER_WAITS_BYTES:
-                await self._send_packed_command(command)
-            else:
-                async with asyncio.timeout(self.socket_timeout):
-                    await self._send_packed_command(command)
-        except BaseException as error:
-            await self.disconnect(nowait=True)
-            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-                raise exceptions.ConnectionError(f"The connection broke: {error}") from error
-            raise
-        return await self.read_response()
-
-
-class _Tcp(_Greeting, Connection):
-    pass
-
-
-class _Tls(_Greeting, SSLConnection):
-    pass
-
-
-class _Socket(_Greeting, UnixDomainSocketConnection):
-    async def _open(self) -> None:
-        await UnixDomainSocketConnection._connect(self)  # type: ignore[no-untyped-call]  # which logs in already
-
-
-CONNECTIONS: dict[type[AbstractConnection], type[AbstractConnection]] = {
-    Connection: _Tcp,
-    SSLConnection: _Tls,
-    UnixDomainSocketConnection: _Socket,
-}
+    async def dispatch_async(self, event: object) -> None:
+        pass
 
 
 def _greeted_already(_: AbstractConnection) -> None:
@@ -268,6 +216,7 @@ def connect(
         **asked,
         "connection_class": CONNECTIONS[kind],
         "redis_connect_func": _greeted_already,
+        "event_dispatcher": _NoListeners(),
         "retry": Patience(Outage(place_of(asked)), attempts, attempt_seconds),
         "retry_on_error": PASSING,
     }
@@ -296,7 +245,8 @@ async def ask(client: Redis, *words: EncodableT) -> Any:
     connections = client.connection_pool
     connection = await _free_connection(connections)
     try:
-        await connection.be_open()
+        if not connection.is_open:
+            await connection.open_again()
         command = _pack(*words)
         return await connection.retry.call_with_retry(
             lambda: connection.exchange(command), lambda _: connection.disconnect()
@@ -309,10 +259,10 @@ async def ask(client: Redis, *words: EncodableT) -> Any:
 _pack: Callable[..., list[bytes]] = HiredisRespSerializer().pack
 
 
-async def _free_connection(connections: ConnectionPool) -> _Greeting:
+async def _free_connection(connections: ConnectionPool) -> Greeting:
     if isinstance(connections, BlockingConnectionPool):
-        return cast("_Greeting", await connections.get_connection())
-    return cast("_Greeting", connections.get_available_connection())  # type: ignore[no-untyped-call]
+        return cast("Greeting", await connections.get_connection())
+    return cast("Greeting", connections.get_available_connection())  # type: ignore[no-untyped-call]
 
 
 class translated:  # noqa: N801 - to be read as a verb

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
@@ -20,6 +22,8 @@ from quickthumb.queue.script import RegisteredScript
 
 # A worker whose last heartbeat is older than this counts as dead.
 WORKER_SILENCE_SECONDS = 10.0
+
+_RESULTS = TypeAdapter(tuple[Result, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,21 +229,22 @@ def ending_of(outcome: Outcome) -> dict[str, str]:
 def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     """The job that a hash holds."""
 
-    def moment(name: bytes) -> Any:
-        return from_milliseconds(int(fields[name])) if name in fields else None
-
-    error = fields.get(b"error")
+    started_ms, finished_ms = fields.get(b"started_ms"), fields.get(b"finished_ms")
+    results, error = fields.get(b"results"), fields.get(b"error")
+    order: dict[str, Any] = {"outputs": from_json(fields[b"outputs"])}
+    if others := fields.get(b"order"):
+        order |= from_json(others)
     return Job(
         id=job_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
         request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
-        created_at=moment(b"created_ms"),
-        started_at=moment(b"started_ms"),
-        finished_at=moment(b"finished_ms"),
+        created_at=from_milliseconds(int(fields[b"created_ms"])),
+        started_at=from_milliseconds(int(started_ms)) if started_ms else None,
+        finished_at=from_milliseconds(int(finished_ms)) if finished_ms else None,
         attempts=int(fields[b"attempts"]),
         source=Source.model_validate_json(fields[b"source"]),
-        order={"outputs": json.loads(fields[b"outputs"]), **json.loads(fields.get(b"order", b"{}"))},
-        results=tuple(Result.model_validate(result) for result in json.loads(fields.get(b"results", b"[]"))),
+        order=order,
+        results=_RESULTS.validate_json(results) if results else (),
         error=Failure.model_validate_json(error) if error else None,
     )

@@ -26,8 +26,8 @@ from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
 from quickthumb.web.routes import ENDPOINTS, PAGES
 
-# Uploads, polls and downloads. No path of theirs is one of another endpoint with the same method.
-MOST_USED = ("createImage", "getJob", "downloadResult")
+# Polls, uploads and downloads: most used first. No path of theirs is one of another endpoint with the same method.
+MOST_USED = ("getJob", "createImage", "downloadResult")
 
 # What it yields becomes the state of each request, `request.state`.
 Lifespan = (
@@ -88,7 +88,7 @@ class _Application(Starlette):
     """Starlette with the middleware that it is given, and none beside: see `ErrorAnswers`."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        app: ASGIApp = self.router
+        app: ASGIApp = self.router.app  # not the router itself, which would only call its own middleware first
         for kind, arguments, named in reversed(self.user_middleware):
             app = kind(app, *arguments, **named)
         return app
@@ -107,7 +107,8 @@ class _Handling:
 
 def _in_order_of_use(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
     """The endpoints with those first that get nearly all requests: Starlette tries one route after the other."""
-    return sorted(endpoints, key=lambda endpoint: endpoint.operation_id not in MOST_USED)
+    order = (*MOST_USED, *(endpoint.operation_id for endpoint in endpoints))
+    return sorted(endpoints, key=lambda endpoint: order.index(endpoint.operation_id))
 
 
 def _routes(endpoint: Endpoint, admits: Admits) -> Iterator[Route]:

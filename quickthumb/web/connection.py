@@ -10,9 +10,11 @@ which is too late for answers that are being held.
 """
 
 import asyncio
+from typing import cast
 from urllib.parse import unquote
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -76,9 +78,14 @@ class IgnoresUpgrades(AnnouncesShutdown, HttpToolsProtocol):
         self._complete_scope()
         self.cycle = self._exchange()
         app = service_unavailable if self._has_too_many_requests() else self.app
-        task = self.loop.create_task(self.cycle.run_asgi(app))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self.loop.create_task(self._answer(self.cycle, app)))
+
+    async def _answer(self, cycle: Exchange, app: ASGI3Application) -> None:
+        try:
+            await cycle.run_asgi(app)
+        finally:
+            # Not in a callback of the task, for which the loop would take another turn.
+            self.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def on_body(self, body: bytes) -> None:
         if not self.cycle.response_complete:

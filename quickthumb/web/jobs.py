@@ -50,7 +50,8 @@ def wait_asked(request: Request) -> tuple[float, bool]:
     asked = request.query_params.get("wait") if request.scope["query_string"] else None
     if asked is not None:
         return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
-    preference = _PREFERRED_WAIT.search(",".join(request.headers.getlist("prefer")))
+    preferences = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"prefer"]
+    preference = _PREFERRED_WAIT.search(",".join(preferences))
     if preference is None:
         return 0.0, False
     return min(float(preference[1]), max_wait_seconds(request)), True

@@ -144,9 +144,9 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "started_at": _zulu(job.started_at) if job.started_at else None,
         "finished_at": _zulu(job.finished_at) if job.finished_at else None,
         "attempts": job.attempts,
-        "source": job.source.model_dump(),
+        "source": job.source,
         "results": {result.name: _present_result(job, result, urls) for result in job.results},
-        "error": job.error.model_dump() if job.error else None,
+        "error": job.error,
         "links": {"self": urls.job(job.id), "original": urls.original(job.id)},
     }
 

@@ -1,10 +1,12 @@
 """Connecting to Redis by URL, and translating its errors to QueueUnavailable."""
 
 import asyncio
+import signal
 import ssl
 from pathlib import Path
 
 import pytest
+from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 
@@ -102,6 +104,20 @@ LARGE = b"\r\n" * 200_000
 async def test_what_is_asked_arrives_as_it_was_given(client: Redis, word: str | bytes | float) -> None:
     written = word if isinstance(word, bytes) else str(word).encode()
     assert await ask(client, "ECHO", word) == written
+
+
+async def test_an_answer_that_does_not_come_in_time_ends_the_question(tmp_path: Path) -> None:
+    async with RedisServer(tmp_path) as server, connect(server.url, Redis, attempts=0, answer_seconds=0.3) as client:
+        for _ in range(2):
+            with pytest.raises(exceptions.TimeoutError, match="Timeout reading from"):
+                await ask(client, "BLPOP", "late", 0)
+            assert await ask(client, "ECHO", "mine") == b"mine"
+        assert server.process
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(exceptions.TimeoutError):
+            await ask(client, "ECHO", LARGE)
+        server.process.send_signal(signal.SIGCONT)
+        assert await ask(client, "ECHO", "mine") == b"mine"
 
 
 async def is_asked(redis: Redis) -> bool:

@@ -8,6 +8,7 @@ the response with a last, empty part. nginx's `lingering_close` works in the sam
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,10 +44,10 @@ class LingeringClose:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Not a coroutine of its own, so that requests do not pay for it.
         if scope["type"] != "http" or not _has_body(scope):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         body = _Body(receive)
 
         async def send_lingering(message: Message) -> None:
@@ -62,7 +63,7 @@ class LingeringClose:
                 await body.drop()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self._app(scope, body.receive, send_lingering)
+        return self._app(scope, body.receive, send_lingering)
 
 
 def _has_body(scope: Scope) -> bool:
