@@ -83,6 +83,7 @@ def build(config: Config) -> Starlette:
         # Nobody needs a key yet.
         hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
         trusted_proxies=config.web.trusted_proxies,
+        cors_origins=config.web.cors_origins,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

@@ -12,14 +12,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quickthumb.http.endpoints import Endpoint, Handler
+from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
+from quickthumb.web.middleware.cors import Cors, Origins
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
 from quickthumb.web.middleware.lingering import LingeringClose
-from quickthumb.web.middleware.origins import Admits, OriginCheck, nobody
+from quickthumb.web.middleware.origins import Admits, OriginCheck
 from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
@@ -48,15 +50,15 @@ def application(
     log_requests: str = "changes",
     hosts: Hosts = ONLY_LOCAL,
     trusted_proxies: Sequence[str] = (),
-    admits: Admits = nobody,
+    cors_origins: Sequence[str] = (),
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
-    `log_requests` and `trusted_proxies` are the settings. The application answers only to `hosts`, and pages of other
-    origins may change something only if it `admits` their origin.
+    `log_requests`, `trusted_proxies` and `cors_origins` are the settings. The application answers only to `hosts`.
     """
     metrics = WebMetrics()
+    admits = Origins(cors_origins).admits
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
         routes=[
@@ -68,6 +70,7 @@ def application(
             Middleware(RootPath, prefix=root_path),
             Middleware(Observing, metrics=metrics, logged=log_requests),
             Middleware(LingeringClose),
+            *([Middleware(Cors, admits=admits, urls=Urls(root_path))] if cors_origins else []),
             Middleware(ErrorAnswers),
             Middleware(HostCheck, hosts=hosts),
         ],

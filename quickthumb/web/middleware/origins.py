@@ -22,15 +22,10 @@ OWN_SITES = ("same-origin", "none")
 Admits = Callable[[str], bool]
 
 
-def nobody(origin: str) -> bool:
-    """Admits no other origin."""
-    return False
-
-
 class OriginCheck:
     """ASGI middleware for what changes something: raises CrossOrigin for requests from pages of other origins."""
 
-    def __init__(self, app: ASGIApp, admits: Admits = nobody) -> None:
+    def __init__(self, app: ASGIApp, admits: Admits) -> None:
         self._app = app
         self._admits = admits
 
@@ -39,7 +34,8 @@ class OriginCheck:
         origins = headers.getlist("origin")
         if _is_foreign(headers, origins) and not (origins and all(map(self._admits, origins))):
             shown = ascii(origins[0][:LONGEST_SHOWN]) if origins else "another site"
-            raise CrossOrigin(f"A page of {shown} sent this request. Only pages of this service may send it.")
+            admitted = "pages of this service, and of the origins in CORS_ORIGINS"
+            raise CrossOrigin(f"A page of {shown} sent this request. Only {admitted}, may send it.")
         await self._app(scope, receive, send)
 
 
