@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from quickthumb import __version__
-from quickthumb.cli import doctor, jobs, push, recover, render, serve, up
+from quickthumb.cli import doctor, jobs, keys, push, recover, render, serve, up
 from quickthumb.cli.command import UserMistake
 from quickthumb.config import ConfigError
 from quickthumb.devredis import RedisCannotStart
@@ -14,6 +14,7 @@ COMMANDS = [
     up.COMMAND,
     serve.COMMAND,
     jobs.COMMAND,
+    keys.COMMAND,
     doctor.COMMAND,
     recover.COMMAND,
     render.COMMAND,

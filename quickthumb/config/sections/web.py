@@ -74,6 +74,12 @@ class WebSettings:
         "https://shop.example.org; `https://*.example.org` stands for all names below example.org. By default, none.",
     )
 
+    open_access: bool = Field(
+        default=False,
+        description="Let everybody in who reaches the service, as long as there is no API key. Otherwise a service "
+        "without keys answers only on the machine that it runs on.",
+    )
+
     @field_validator("allowed_hosts")
     @classmethod
     def _bare_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
