@@ -51,7 +51,7 @@ def build(config: Config) -> Starlette:
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
-    keyring = Keyring(storage)
+    keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
     shutdown = Shutdown()
 
     @asynccontextmanager

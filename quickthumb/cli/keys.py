@@ -75,7 +75,7 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
 
 
 async def _create(store: KeyStore, arguments: argparse.Namespace) -> None:
-    ends_at = now() + arguments.expires if arguments.expires else None
+    ends_at = None if arguments.expires is None else now() + arguments.expires
     text, key = await store.create(arguments.tenant, arguments.scope, note=arguments.note, ends_at=ends_at)
     _show_once(text, key)
 

@@ -9,7 +9,7 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
@@ -35,10 +35,15 @@ class _End(BaseModel):
 
 
 class Keyring:
-    """The keys as this process knows them. Until the first `refresh`, nobody is let in."""
+    """The keys as this process knows them. Until the first `refresh`, nobody is let in.
 
-    def __init__(self, storage: Storage) -> None:
+    It reads a storage that nobody has compared with Redis, so that keys are known while Redis is away; but none that
+    `is_wrong`. A folder that is not mounted has no keys, and must not let everybody in.
+    """
+
+    def __init__(self, storage: Storage, is_wrong: Callable[[], bool] = lambda: False) -> None:
         self._storage = storage
+        self._is_wrong = is_wrong
         # What the storage has, by its names there. None: it cannot be understood.
         self._objects: dict[str, ApiKey | _End | None] = {}
         self._keys: dict[str, ApiKey] = {}
@@ -54,8 +59,11 @@ class Keyring:
         return self._needs_key
 
     async def refresh(self) -> None:
-        """Reads what was made since the last call. Raises what `Storage.list` raises; then the keys that are known stay
-        valid."""
+        """Reads what was made since the last call. Raises what `Storage.list` raises; then, and while the storage is
+        wrong, the keys that are known stay valid."""
+        if self._is_wrong():
+            self._is_read = self._needs_key
+            return
         names = {blob.key async for batch in self._storage.list(FOLDER) for blob in batch}
         if self._is_read and names == self._objects.keys():
             return
