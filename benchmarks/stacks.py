@@ -1,7 +1,6 @@
 """The stacks that are compared: how each is started, and how a client talks to it."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -9,8 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPConnection
 from pathlib import Path
 
 from benchmarks.environments import BUILD, PEERS, python_environment
@@ -25,7 +22,7 @@ FIVE_SIZES = (1280, 960, 640, 320, 128)
 @dataclass(frozen=True, slots=True)
 class Stack:
     """What a user may run. `done` and `failed` are text in its answers to polls; `start` starts it in a folder, and
-    `clean` removes what it has stored so far."""
+    `uploads` is the folder in it that has the uploaded files."""
 
     name: str
     title: str
@@ -33,7 +30,7 @@ class Stack:
     failed: str
     start: Callable[[Path], tuple[int, list[Server]]]
     fields: Callable[[Sequence[int]], list[tuple[str, str]]]
-    clean: "Callable[[RunningStack], None]"
+    uploads: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +56,6 @@ def own_fields(sizes: Sequence[int]) -> list[tuple[str, str]]:
     return [("outputs", f"[{outputs}]")]
 
 
-def remove_uploads(stack: RunningStack) -> None:
-    """Removes the files of a peer."""
-    for path in (stack.folder / "uploads").iterdir():
-        path.unlink()
-
-
-def remove_jobs(stack: RunningStack) -> None:
-    """Removes QuickThumb's ended jobs with their files."""
-    with contextlib.closing(HTTPConnection("127.0.0.1", stack.port)) as connection:
-        count = 1
-        while count:
-            connection.request("DELETE", "/jobs?status=DONE&limit=1000")
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != HTTPStatus.OK:
-                raise RuntimeError(f"the jobs could not be removed: {body[:300]!r}")
-            count = json.loads(body)["count"]
-
-
 def quickthumb(
     name: str, title: str, *options: str, checkout: Path = CHECKOUT, settings: Mapping[str, str] | None = None
 ) -> Stack:
@@ -93,7 +71,7 @@ def quickthumb(
         assert found is not None
         return int(found[1]), [server]
 
-    return Stack(name, title, '"status":"DONE"', '"status":"FAILED"', begin, own_fields, remove_jobs)
+    return Stack(name, title, '"status":"DONE"', '"status":"FAILED"', begin, own_fields, "data/uploads")
 
 
 def role_of(words: Sequence[str]) -> Role | None:
@@ -129,7 +107,7 @@ def peer(name: str, title: str, folder_name: str, done: str, workers: Sequence[S
             raise
         return port, servers
 
-    return Stack(name, title, f'"status":"{done}"', '"fail', begin, peer_fields, remove_uploads)
+    return Stack(name, title, f'"status":"{done}"', '"fail', begin, peer_fields, "uploads")
 
 
 def plain_redis(folder: Path) -> tuple[int, Server]:

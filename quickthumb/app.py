@@ -1,5 +1,6 @@
 """The web application, which `quickthumb serve` serves. A root: it loads the configuration and wires the parts."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from quickthumb import logs
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load
+from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.jobs import JobStore
@@ -21,6 +23,7 @@ from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
+from quickthumb.service.keys import REFRESH_SECONDS, Keyring
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.storage import FileStorage
 from quickthumb.storage.privacy import exposure
@@ -48,6 +51,7 @@ def build(config: Config) -> Starlette:
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
+    keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
     shutdown = Shutdown()
 
     @asynccontextmanager
@@ -62,10 +66,13 @@ def build(config: Config) -> Starlette:
         with private_process(config):
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 await guard.watch()
+                with contextlib.suppress(QuickThumbError):  # the loop tells about it
+                    await keyring.refresh()
             if server is not None:
                 use_many_threads()
                 keep_what_is_loaded()
-            async with looked_after(redis, keys), background(Loop("storage", guard.watch, LOOK_SECONDS)):
+            loops = (Loop("storage", guard.watch, LOOK_SECONDS), Loop("keys", keyring.refresh, REFRESH_SECONDS))
+            async with looked_after(redis, keys), background(*loops):
                 yield {SHUTDOWN: shutdown}
                 await give_last_answers(server)
         await watch.close()
@@ -83,6 +90,10 @@ def build(config: Config) -> Starlette:
         # Nobody needs a key yet.
         hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
         trusted_proxies=config.web.trusted_proxies,
+        cors_origins=config.web.cors_origins,
+        keyring=keyring,
+        open_access=config.web.open_access,
+        older_tenant=config.compat_tenant,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

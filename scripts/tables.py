@@ -65,12 +65,18 @@ def example(path: str) -> str:
     return f"```{LANGUAGES[Path(path).suffix]}\n{text}```"
 
 
-EXAMPLES = re.findall(r"<!-- (examples/\S+) -->", (CHECKOUT / "docs/from-celery.md").read_text(encoding="utf-8"))
+def _shown_examples() -> dict[str, str]:
+    """The files of the examples that a page shows, with the page."""
+    pages = sorted((CHECKOUT / "docs").glob("*.md"))
+    texts = {f"docs/{page.name}": page.read_text(encoding="utf-8") for page in pages}
+    return {path: page for page, text in texts.items() for path in re.findall(r"<!-- (examples/\S+) -->", text)}
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("README.md", settings),
     "errors": ("docs/http.md", errors),
     "keys": ("docs/design.md", redis_keys),
-    **{path: ("docs/from-celery.md", partial(example, path)) for path in EXAMPLES},
+    **{path: (page, partial(example, path)) for path, page in _shown_examples().items()},
 }
 
 

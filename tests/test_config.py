@@ -443,6 +443,39 @@ def test_an_allowed_host_is_a_bare_name(name: str) -> None:
         load({"QUICKTHUMB_ALLOWED_HOSTS": name})
 
 
+def test_cors_origins_are_kept_as_browsers_send_them() -> None:
+    listed = "https://Shop.example.org:443, http://localhost:3000,https://*.example.net,http://[::1]:80,http://a:443"
+    assert load({"QUICKTHUMB_CORS_ORIGINS": listed}).web.cors_origins == (
+        "https://shop.example.org",
+        "http://localhost:3000",
+        "https://*.example.net",
+        "http://[::1]",
+        "http://a:443",
+    )
+    assert load({}).web.cors_origins == ()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "shop.example.org",
+        "https://shop.example.org/",
+        "https://*",
+        "https://*.org",
+        "https://a.*.org",
+        "ftp://a.org",
+        "https://user@a.org",
+        "https://a.org:port",
+        "https://*.*.a.org",
+    ],
+)
+def test_a_cors_origin_is_a_scheme_and_a_host(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"^CORS_ORIGINS .*must be an origin such as"):
+        load({"QUICKTHUMB_CORS_ORIGINS": origin})
+
+
 @pytest.mark.parametrize("word", ["proxy.example.org", "*", "10.0.0.1/8", "10.0.0.256"])
 def test_a_trusted_proxy_is_an_address_or_a_network(word: str) -> None:
     with pytest.raises(ConfigError, match=rf"^TRUSTED_PROXIES .*'?{re.escape(word)}"):

@@ -3,16 +3,15 @@
 import argparse
 import asyncio
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from quickthumb.cli.command import Command, UserMistake
 from quickthumb.cli.site import opened
+from quickthumb.cli.units import age
 from quickthumb.config import Config, load
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import QuickThumbError
@@ -22,8 +21,6 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.service.jobs import ImageService
 from quickthumb.wiring import image_service
-
-UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 Action = Callable[[ImageService, argparse.Namespace], Awaitable[int]]
 
@@ -77,15 +74,8 @@ def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.Argu
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--status", type=str.upper, choices=list(Status), help="only jobs with this status")
     parser.add_argument(
-        "--older-than", type=_age, metavar="AGE", help="only jobs accepted longer ago than this: 90s, 10m, 12h or 7d"
+        "--older-than", type=age, metavar="AGE", help="only jobs accepted longer ago than this: 90s, 10m, 12h or 7d"
     )
-
-
-def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 10m, 12h or 7d")
-    return timedelta(seconds=int(found[1]) * UNIT_SECONDS[found[2]])
 
 
 def _number(text: str) -> int:

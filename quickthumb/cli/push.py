@@ -19,6 +19,7 @@ MISUSE = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "The variable QT_API_KEY holds the API key, if the service needs one."
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with the images")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where to put the results; also keeps how far it is"

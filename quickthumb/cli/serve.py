@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from uvicorn.supervisors import multiprocess
 
 from quickthumb import logs
-from quickthumb.cli import listener
+from quickthumb.cli import access, listener
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup
 from quickthumb.cli.tether import tether
 from quickthumb.compat.services import endpoints_of
@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
     read_presets(config.presets, config.imaging.max_outputs)
     endpoints_of(config.compat)
+    access.check(config)
     listener.free_port(config.web.host, config.web.port)
     if ignores_hangup():
         _keep_ignoring_hangup()

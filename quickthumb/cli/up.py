@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from quickthumb.cli import listener, serve
+from quickthumb.cli import access, listener, serve
 from quickthumb.cli.child import Child
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_data_folder
 from quickthumb.cli.log import JsonLog, Log, wants_color
@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(environment)
     read_presets(config.presets, config.imaging.max_outputs)
     endpoints_of(config.compat)
+    access.check(config)
     with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
         asyncio.run(_run(_plan(replace(config, web=web), environment, arguments)))

@@ -30,6 +30,7 @@ class AsyncClient:
         self,
         server: str,
         *,
+        key: str | None = None,
         retries: Retries | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         headers: Mapping[str, str] | None = None,
@@ -38,7 +39,7 @@ class AsyncClient:
         self._server = wire.checked_url(server)
         self._calls = Calls(retries or Retries())
         self._owned = http is None
-        self._http = http or httpx.AsyncClient(**wire.settings(timeout_seconds, headers))
+        self._http = http or httpx.AsyncClient(**wire.settings(timeout_seconds, key, headers))
 
     async def __aenter__(self) -> Self:
         return self

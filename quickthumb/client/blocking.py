@@ -25,14 +25,16 @@ class Client:
     Every method raises Problem if the service refuses the request, Unreachable if no answer comes, and UnexpectedAnswer
     if the answer is not QuickThumb's. Threads may share a client.
 
-    `timeout_seconds` is how long a connection may be silent. `headers` are sent with every request. `http` replaces the
-    httpx client and both, for example to set certificates or a proxy; it stays open when this client is closed.
+    `key` is the API key, if the service needs one. `timeout_seconds` is how long a connection may be silent. `headers`
+    are sent with every request. `http` replaces the httpx client and these three, for example to set certificates or a
+    proxy; it stays open when this client is closed.
     """
 
     def __init__(
         self,
         server: str,
         *,
+        key: str | None = None,
         retries: Retries | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         headers: Mapping[str, str] | None = None,
@@ -41,7 +43,7 @@ class Client:
         self._server = wire.checked_url(server)
         self._calls = Calls(retries or Retries())
         self._owned = http is None
-        self._http = http or httpx.Client(**wire.settings(timeout_seconds, headers))
+        self._http = http or httpx.Client(**wire.settings(timeout_seconds, key, headers))
 
     def __enter__(self) -> Self:
         return self

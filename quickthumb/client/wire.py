@@ -24,11 +24,11 @@ def checked_url(server: str) -> str:
     return server.rstrip("/")
 
 
-def settings(timeout_seconds: float, headers: Mapping[str, str] | None) -> dict[str, Any]:
-    """How either client of httpx is made. The pool lets requests wait for a connection: how many are sent at once is
-    the caller's choice."""
+def settings(timeout_seconds: float, key: str | None, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """How either client of httpx is made, which sends the API key and the headers. The pool lets requests wait for a
+    connection: how many are sent at once is the caller's choice."""
     return {
-        "headers": headers,
+        "headers": {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})},
         "timeout": httpx.Timeout(timeout_seconds, pool=None),
         "limits": httpx.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_SECONDS),
     }

@@ -13,6 +13,7 @@ from quickthumb.http.files import MEDIA_TYPES, PARTS, PICTURES, media_of, serve
 from quickthumb.http.requests import caller_of, metrics_of, service_of, upload_from
 from quickthumb.http.urls import urls_of
 from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.model.caller import Scope
 from quickthumb.model.job import Status
 from quickthumb.model.source import Source
 from quickthumb.queue.errors import QueueUnavailable
@@ -105,13 +106,14 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 # fmt: off
 ENDPOINTS = (
     Endpoint("POST", "/upload", submit_to_pipeline, TAG, "Upload an image to turn gray and blur", "uploadToPipeline",
-             (Answer(200, "The task.", PipelineUploadView),), UPLOAD, (), _BODY),
+             (Answer(200, "The task.", PipelineUploadView),), UPLOAD, (), _BODY, scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/status/{task_id}", show_pipeline_status, TAG, "Get the status of a task", "getPipelineStatus",
-             (Answer(200, "The task.", PipelineStatusView),), _LOOKUP_ERRORS, (_TASK,)),
+             (Answer(200, "The task.", PipelineStatusView),), _LOOKUP_ERRORS, (_TASK,), scope=Scope.JOBS_READ),
     Endpoint("GET", "/processed/{task_id}", download_processed, TAG, "Download the processed file", "downloadProcessed",
              (Answer(200, "The file.", media_types=PICTURES),
               Answer(206, "The requested part of the file.", media_types=PARTS),
               Answer(304, "The client's copy is current.")),
-             (*_LOOKUP_ERRORS, NotReady, UnknownResult, JobFailed, RangeNotSatisfiable), (_TASK,)),
+             (*_LOOKUP_ERRORS, NotReady, UnknownResult, JobFailed, RangeNotSatisfiable), (_TASK,),
+             scope=Scope.RESULTS_READ),
 )
 # fmt: on

@@ -13,6 +13,7 @@ from quickthumb.http.requests import caller_of, metrics_of, prefers, service_of,
 from quickthumb.http.urls import urls_of
 from quickthumb.imaging.header import Header
 from quickthumb.intake.errors import UnsupportedMediaType
+from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Status
 from quickthumb.queue.errors import QueueUnavailable
@@ -119,14 +120,15 @@ _LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 ENDPOINTS = (
     Endpoint("POST", "/tasks", submit_task, TAG, "Upload a square image", "createTask",
              (Answer(201, "The task.", TaskView, headers=(("Location", "The task's URL."),)),),
-             (NotSquare, *UPLOAD), (), _BODY),
+             (NotSquare, *UPLOAD), (), _BODY, scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/tasks/{task_id}", show_task, TAG, "Get the status of a task", "getTask",
-             (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,)),
+             (Answer(200, "The task.", TaskView),), _LOOKUP_ERRORS, (_TASK,), scope=Scope.JOBS_READ),
     Endpoint("GET", "/tasks/{task_id}/image", show_task_image, TAG, "Get an image of a task", "getTaskImage",
              (Answer(200, "The image.", TaskImageView, PICTURES),
               Answer(206, "The requested part of the file.", media_types=PARTS),
               Answer(304, "The client's copy is current.")),
              (*_LOOKUP_ERRORS, InvalidParameter, NotReady, UnknownResult, JobFailed, SourceMissing,
-              OriginalWithheld, StorageUnavailable, RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT)),
+              OriginalWithheld, StorageUnavailable, RangeNotSatisfiable), (_TASK, _SIZE, _ACCEPT),
+             scope=Scope.RESULTS_READ),
 )
 # fmt: on

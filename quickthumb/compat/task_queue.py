@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter, json_answer
 from quickthumb.http.requests import caller_of, mail_of
+from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
@@ -61,8 +62,9 @@ ENDPOINTS = (
              (Answer(200, "The email is queued.", EmailQueuedView),),
              (AddressNotAllowed, InvalidParameter, TooManyEmails, QueueFull, QueueUnavailable, StorageUnavailable,
               WrongStorage, DiskFull),
-             (_EMAIL,), safe=False),
+             (_EMAIL,), safe=False, scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/job/{job_id}/status", show_email_status, TAG, "Get the status of an email", "getEmailStatus",
-             (Answer(200, "The status.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,)),
+             (Answer(200, "The status.", EmailStatusView),), (UnknownJob, QueueUnavailable), (_JOB,),
+             scope=Scope.JOBS_READ),
 )
 # fmt: on

@@ -72,6 +72,11 @@ class Config:
         default=("all",),
         description="The older APIs to serve: `all`, `none`, or their names, comma-separated.",
     )
+    compat_tenant: str | None = Field(
+        default=None,
+        description="The tenant for which the older APIs act if a request has no API key. By default they need a key, "
+        "too, once there is one.",
+    )
     email: EmailSettings = field(default_factory=EmailSettings)
     smtp: SmtpServer = field(default_factory=SmtpServer)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from quickthumb.model.caller import Scope
 from quickthumb.model.errors import QuickThumbError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -60,6 +61,8 @@ class Endpoint:
     body: dict[str, Any] | None = None
     # False for a GET that changes something, against the rule for GET; then HEAD is not answered.
     safe: bool = True
+    # What a caller must be allowed to do; None if anybody may send the request.
+    scope: Scope | None = None
 
     @property
     def changes(self) -> bool:

@@ -31,8 +31,8 @@ class HostNotAllowed(QuickThumbError):
 
 
 class CrossOrigin(QuickThumbError):
-    """A page of another origin sent a request that changes something, and only pages of this service itself may do so.
-    Programs that are no browsers are not affected: send the image from your server, or serve the page from the same
-    origin as the service."""
+    """A page of another origin sent a request that changes something, or asked whether it may. Only pages of this
+    service, and of the origins that its setting CORS_ORIGINS names, may do so. Programs that are no browsers are not
+    affected: send the image from your server, or serve the page from the same origin as the service."""
 
     code, status, title = "cross_origin", 403, "Pages of other origins may not do this"

@@ -16,11 +16,12 @@ from quickthumb.http.errors import MethodNotAllowed, NotFound
 from quickthumb.http.urls import NO_PREFIX, Urls, urls_of
 from quickthumb.model.errors import MalformedRequest, QuickThumbError, for_operators
 from quickthumb.model.job import Failure
-from quickthumb.service.errors import JobFailed
+from quickthumb.service.errors import InsufficientScope, InvalidKey, JobFailed, KeyRequired
 
 log = logging.getLogger("quickthumb.web")
 
 MEDIA_TYPE = "application/problem+json"
+REALM = 'Bearer realm="quickthumb"'
 
 
 class Problem(BaseModel):
@@ -55,7 +56,22 @@ def problem(error: QuickThumbError, urls: Urls, *, checks: dict[str, str] | None
     headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    challenge = _challenge(error)
+    if challenge is not None:
+        headers["WWW-Authenticate"] = challenge
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+def _challenge(error: QuickThumbError) -> str | None:
+    """What a client that lacks a key is told for its programs (RFC 6750, section 3)."""
+    match error:
+        case KeyRequired():
+            return REALM
+        case InvalidKey():
+            return f'{REALM}, error="invalid_token"'
+        case InsufficientScope(scope=scope):
+            return f'{REALM}, error="insufficient_scope", scope="{scope}"'
+    return None
 
 
 def example(kind: type[QuickThumbError]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.metrics import WebMetrics
-from quickthumb.model.caller import Caller
+from quickthumb.model.api_key import ApiKey
+from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
@@ -19,14 +20,20 @@ from quickthumb.service.submit import Upload
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
+# Where `KeyCheck` leaves the key that a request came with, and the tenant of one that needs none.
+KEY, TENANT = "quickthumb.key", "quickthumb.tenant"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def caller_of(request: Request) -> Caller:
     """The caller who sent the request. Every endpoint gets its caller from here."""
     client = request.scope.get("client")
+    address = (client[0] or None) if client else None
     request_id = request.scope.get("state", {}).get("request_id")
-    return Caller(address=(client[0] or None) if client else None, request_id=request_id)
+    key: ApiKey | None = request.scope.get(KEY)
+    if key is None:
+        return Caller(tenant=request.scope.get(TENANT, DEFAULT_TENANT), address=address, request_id=request_id)
+    return Caller(key.tenant, key.id, address, key.scopes, request_id)
 
 
 def service_of(request: Request) -> ImageService:

@@ -1,6 +1,7 @@
 """The errors that verbs raise."""
 
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
+from quickthumb.model.caller import Scope
 from quickthumb.model.errors import (
     BrokenImage,
     MalformedRequest,
@@ -88,6 +89,39 @@ class TooManyEmails(QuickThumbError):
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
 
+
+class KeyRequired(QuickThumbError):
+    """The request has no API key. Send one as `Authorization: Bearer qt_…`; `quickthumb keys create` makes one. A
+    service without any key answers only on its own machine, unless `OPEN_ACCESS` lets everybody in who reaches it."""
+
+    code, status, title = "key_required", 401, "An API key is required"
+
+
+class InvalidKey(QuickThumbError):
+    """There is no such API key, or it has expired or was revoked."""
+
+    code, status, title = "invalid_key", 401, "The API key is not valid"
+
+
+class InsufficientScope(QuickThumbError):
+    """The API key does not have the scope that the request needs. `quickthumb keys list` shows which it has."""
+
+    code, status, title = "insufficient_scope", 403, "The API key does not allow this"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"The API key lacks the scope {scope}.")
+        self.scope = scope
+
+
+class KeysUnknown(QuickThumbError):
+    """The service has just started and has not been able to read its API keys from the storage. Try again later."""
+
+    code, status, title, permanent = "keys_unknown", 503, "The service does not know its API keys yet", False
+    retry_after_seconds = 2
+
+
+# The errors that a request may be refused with if it needs a key.
+KEY: tuple[type[QuickThumbError], ...] = (KeyRequired, InvalidKey, InsufficientScope, KeysUnknown)
 
 # The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (

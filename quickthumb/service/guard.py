@@ -55,6 +55,11 @@ class StorageGuard:
         """Whether nothing is wrong with the storage but that it is full. Removing what has expired makes room then."""
         return self._trouble is not None and self._trouble[0] == DiskFull.code
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether this is known to be another storage than the one it should be."""
+        return self._trouble is not None and self._trouble[0] == WrongStorage.code
+
     async def check(self) -> None:
         """Compares the storage with Redis, and writes something to it.
 

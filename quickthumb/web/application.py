@@ -12,14 +12,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quickthumb.http.endpoints import Endpoint, Handler
+from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.keys import Keyring
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
+from quickthumb.web.middleware.cors import Cors, Origins
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
+from quickthumb.web.middleware.keys import KeyCheck
 from quickthumb.web.middleware.lingering import LingeringClose
-from quickthumb.web.middleware.origins import Admits, OriginCheck, nobody
+from quickthumb.web.middleware.origins import OriginCheck
 from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
@@ -48,19 +52,31 @@ def application(
     log_requests: str = "changes",
     hosts: Hosts = ONLY_LOCAL,
     trusted_proxies: Sequence[str] = (),
-    admits: Admits = nobody,
+    cors_origins: Sequence[str] = (),
+    keyring: Keyring,
+    open_access: bool = False,
+    older_tenant: str | None = None,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
-    `log_requests` and `trusted_proxies` are the settings. The application answers only to `hosts`, and pages of other
-    origins may change something only if it `admits` their origin.
+    `log_requests`, `trusted_proxies`, `cors_origins` and `open_access` are the settings. The application answers only
+    to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one.
     """
     metrics = WebMetrics()
+    admits = Origins(cors_origins).admits
+
+    def guards(endpoint: Endpoint) -> Iterator[Middleware]:
+        if endpoint.changes:
+            yield Middleware(OriginCheck, admits=admits)
+        if endpoint.scope is not None:
+            keyless = older_tenant if endpoint in older else None
+            yield Middleware(KeyCheck, keyring, endpoint.scope, open_access=open_access, keyless=keyless)
+
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
         routes=[
-            *(route for endpoint in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(endpoint, admits)),
+            *(route for one in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(one, [*guards(one)])),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[
@@ -68,6 +84,7 @@ def application(
             Middleware(RootPath, prefix=root_path),
             Middleware(Observing, metrics=metrics, logged=log_requests),
             Middleware(LingeringClose),
+            *([Middleware(Cors, admits=admits, urls=Urls(root_path))] if cors_origins else []),
             Middleware(ErrorAnswers),
             Middleware(HostCheck, hosts=hosts),
         ],
@@ -111,9 +128,8 @@ def _in_order_of_use(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
     return sorted(endpoints, key=lambda endpoint: order.index(endpoint.operation_id))
 
 
-def _routes(endpoint: Endpoint, admits: Admits) -> Iterator[Route]:
+def _routes(endpoint: Endpoint, guards: Sequence[Middleware]) -> Iterator[Route]:
     """Routes for the path with and without a trailing slash. After a redirect, many clients would not send the body."""
-    guards = [Middleware(OriginCheck, admits=admits)] if endpoint.changes else []
     path = endpoint.path
     twin = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     for spelling in filter(None, (path, twin)):

@@ -9,7 +9,16 @@ from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import CrossOrigin
 from quickthumb.model.errors import QuickThumbError
+from quickthumb.service.errors import KEY
 from quickthumb.web import schemas
+
+KEY_SCHEME = "apiKey"
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "qt_…",
+    "description": "An API key, which `quickthumb keys create` makes. A service without keys needs none.",
+}
 
 # How a body of a media type that is no picture is described.
 _PLAIN: dict[str, schemas.Schema] = {"text/plain": {"type": "string"}, "application/json": {"type": "object"}}
@@ -30,7 +39,7 @@ def describe(endpoints: Sequence[Endpoint]) -> bytes:
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
-        "components": {"schemas": _schemas(endpoints)},
+        "components": {"schemas": _schemas(endpoints), "securitySchemes": {KEY_SCHEME: _KEY}},
     }
     return json.dumps(document, ensure_ascii=False).encode()
 
@@ -48,14 +57,21 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "description": (endpoint.handler.__doc__ or "").strip(),
         "responses": {
             **{str(answer.status): _answer(answer) for answer in endpoint.answers},
-            **_problems((*endpoint.errors, CrossOrigin) if endpoint.changes else endpoint.errors),
+            **_problems(_errors(endpoint)),
         },
     }
+    if endpoint.scope is not None:
+        operation["security"] = [{KEY_SCHEME: [endpoint.scope]}]
     if endpoint.parameters:
         operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
     if endpoint.body:
         operation["requestBody"] = endpoint.body
     return operation
+
+
+def _errors(endpoint: Endpoint) -> set[type[QuickThumbError]]:
+    """All that it may answer: its own errors, and those of the middleware before it."""
+    return {*endpoint.errors, *((CrossOrigin,) if endpoint.changes else ()), *(KEY if endpoint.scope else ())}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

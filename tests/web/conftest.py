@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -11,6 +11,9 @@ import pytest_asyncio
 from tests.conftest import http_client, picture
 from tests.redis_server import RedisServer
 from tests.web_process import WebProcess, running_web
+
+if TYPE_CHECKING:
+    from quickthumb.service.keys import Keyring
 
 MAX_UPLOAD_BYTES = 8 * 1024 * 1024
 
@@ -38,6 +41,14 @@ async def waiting(alone: WebProcess) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the web process without a worker."""
     async with http_client(alone.address) as client:
         yield client
+
+
+class _NoKeys:
+    needs_key = False
+
+
+# The keyring of a service that has no key.
+NO_KEYS = cast("Keyring", _NoKeys())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.order import DEFAULT_PRESET, Order, order_fields
 from quickthumb.model.output import Output, parse_output
 
+# Not an option: others on the machine can read those.
+KEY_VARIABLE = "QT_API_KEY"
 LOCK_FILE = ".quickthumb-push.lock"
 # A wrong URL should show soon.
 FIRST_ATTEMPTS = 2
@@ -96,7 +99,7 @@ async def _pushed(
 ) -> None:
     stop.listen()
     try:
-        client = AsyncClient(arguments.server, retries=Retries(arguments.attempts))
+        client = AsyncClient(arguments.server, key=os.environ.get(KEY_VARIABLE), retries=Retries(arguments.attempts))
     except ValueError as error:
         raise UserMistake(str(error)) from None
     async with client:
@@ -109,7 +112,7 @@ async def _pushed(
 async def _check(arguments: argparse.Namespace, order: Sequence[tuple[str, str]]) -> None:
     """Make sure that the server answers and that the order is valid, rather than fail with every image."""
     retries = Retries(min(arguments.attempts, FIRST_ATTEMPTS))
-    async with AsyncClient(arguments.server, retries=retries) as client:
+    async with AsyncClient(arguments.server, key=os.environ.get(KEY_VARIABLE), retries=retries) as client:
         try:
             presets = await client.presets()
         except UnexpectedAnswer as error:

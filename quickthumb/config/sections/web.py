@@ -9,6 +9,9 @@ from pydantic.dataclasses import dataclass
 
 from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called, Words
 
+# A scheme, a name, or names below one of at least two parts, or an IPv6 address, and a port.
+ORIGIN = r"(?P<scheme>https?)://([\w-]+(\.[\w-]+)*|\*(\.[\w-]+){2,}|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?"
+
 
 @dataclass(frozen=True, config=STRICT)
 class WebSettings:
@@ -65,6 +68,17 @@ class WebSettings:
         description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: comma-separated addresses "
         "and networks such as 10.0.0.0/8, or `unix` for whoever connects to a Unix socket. By default, none.",
     )
+    cors_origins: Words = Field(
+        default=(),
+        description="Other origins whose pages may use the service from a browser (CORS): comma-separated, such as "
+        "https://shop.example.org; `https://*.example.org` stands for all names below example.org. By default, none.",
+    )
+
+    open_access: bool = Field(
+        default=False,
+        description="Let everybody in who reaches the service, as long as there is no API key. Otherwise a service "
+        "without keys answers only on the machine that it runs on.",
+    )
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -85,6 +99,11 @@ class WebSettings:
                 ipaddress.ip_network(word)
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_as_browsers_send_it, value))
+
     @field_validator("root_path")
     @classmethod
     def _plain_path(cls, value: str) -> str:
@@ -94,6 +113,19 @@ class WebSettings:
         if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII) or {".", ".."} & set(path.split("/")):
             raise ValueError("must be a path such as /thumbs, of letters, digits, and the characters . _ ~ -")
         return f"/{path}"
+
+
+def _as_browsers_send_it(text: str) -> str:
+    """An origin in lower case and without the port that its scheme has anyway. Raises ValueError if it is not one."""
+    origin = text.lower()
+    found = re.fullmatch(ORIGIN, origin, re.ASCII)
+    if found is None:
+        raise ValueError(
+            f"{text!r} must be an origin such as https://shop.example.org or https://*.example.org, without a path; "
+            "`*` alone is not possible"
+        )
+    default = {"http": ":80", "https": ":443"}[found["scheme"]]
+    return origin.removesuffix(default) if found["port"] == default else origin
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)

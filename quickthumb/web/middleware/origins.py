@@ -6,7 +6,7 @@ forge. Programs that are no browsers send neither, and are let through; so are i
 machines, of which browsers say nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,25 +22,21 @@ OWN_SITES = ("same-origin", "none")
 Admits = Callable[[str], bool]
 
 
-def nobody(origin: str) -> bool:
-    """Admits no other origin."""
-    return False
-
-
 class OriginCheck:
     """ASGI middleware for what changes something: raises CrossOrigin for requests from pages of other origins."""
 
-    def __init__(self, app: ASGIApp, admits: Admits = nobody) -> None:
+    def __init__(self, app: ASGIApp, admits: Admits) -> None:
         self._app = app
         self._admits = admits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         headers = Headers(scope=scope)
         origins = headers.getlist("origin")
         if _is_foreign(headers, origins) and not (origins and all(map(self._admits, origins))):
             shown = ascii(origins[0][:LONGEST_SHOWN]) if origins else "another site"
-            raise CrossOrigin(f"A page of {shown} sent this request. Only pages of this service may send it.")
-        await self._app(scope, receive, send)
+            admitted = "pages of this service, and of the origins in CORS_ORIGINS"
+            raise CrossOrigin(f"A page of {shown} sent this request. Only {admitted}, may send it.")
+        return self._app(scope, receive, send)
 
 
 def _is_foreign(headers: Headers, origins: list[str]) -> bool:

@@ -8,7 +8,8 @@ from starlette.types import Message
 from quickthumb.compat.services import SERVICES
 from quickthumb.http.endpoints import Endpoint
 from quickthumb.http.errors import CrossOrigin
-from quickthumb.web.middleware.origins import OriginCheck, nobody
+from quickthumb.web.middleware.cors import Origins
+from quickthumb.web.middleware.origins import Admits, OriginCheck
 from quickthumb.web.routes import ENDPOINTS
 from tests.conftest import picture
 from tests.web.conftest import Refusal, refusal
@@ -18,9 +19,10 @@ from tests.web_process import WebProcess
 EVERY = [*ENDPOINTS, *(endpoint for endpoints in SERVICES.values() for endpoint in endpoints)]
 CHANGING = [endpoint for endpoint in EVERY if endpoint.changes]
 EVIL = "https://evil.test"
+NOBODY = Origins(()).admits
 
 
-async def passes(headers: dict[str, str], admits: object = nobody) -> bool:
+async def passes(headers: dict[str, str], admits: Admits = NOBODY) -> bool:
     """Whether the check lets a request with these headers through."""
 
     async def receive() -> Message:
@@ -32,7 +34,7 @@ async def passes(headers: dict[str, str], admits: object = nobody) -> bool:
     lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": "/", "headers": lines, "query_string": b""}
     try:
-        await OriginCheck(PlainTextResponse("done"), admits)(scope, receive, send)  # type: ignore[arg-type]
+        await OriginCheck(PlainTextResponse("done"), admits)(scope, receive, send)
     except CrossOrigin:
         return False
     return True

@@ -1,0 +1,132 @@
+"""`quickthumb keys`: makes, lists, revokes and rotates API keys."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from quickthumb.cli.command import Command, UserMistake
+from quickthumb.cli.units import age
+from quickthumb.config import Config, load
+from quickthumb.model.api_key import TENANT, ApiKey
+from quickthumb.model.caller import DEFAULT_TENANT, Scope
+from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.job import now
+from quickthumb.service.guard import told
+from quickthumb.service.keys import REFRESH_SECONDS, KeyStore
+from quickthumb.storage import FileStorage
+from quickthumb.wiring import private_process
+
+OVERLAP = timedelta(days=1)
+
+Action = Callable[[KeyStore, argparse.Namespace], Awaitable[None]]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """One subcommand for each verb."""
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    creating = _add(verbs, "create", "Make a key, and print it once.", _create)
+    creating.add_argument("--tenant", type=_tenant, default=DEFAULT_TENANT, help="whose key it is (default: default)")
+    creating.add_argument(
+        "--scope",
+        type=Scope,
+        choices=list(Scope),
+        action="append",
+        required=True,
+        metavar="SCOPE",
+        help=f"what it may do; give it several times for several: {', '.join(Scope)}",
+    )
+    creating.add_argument("--expires", type=age, metavar="TIME", help="when it expires: 90d, 12h (default: never)")
+    creating.add_argument("--note", default="", metavar="TEXT", help="what it is for, shown in the list")
+    listing = _add(verbs, "list", "List the keys, without their secrets.", _list)
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    revoking = _add(verbs, "revoke", "End keys now.", _revoke)
+    revoking.add_argument("ids", nargs="+", metavar="ID")
+    rotating = _add(verbs, "rotate", "Make another key like an old one, which stays valid for a while.", _rotate)
+    rotating.add_argument("id", metavar="ID")
+    rotating.add_argument(
+        "--overlap", type=age, default=OVERLAP, metavar="TIME", help="how long the old key stays valid (default: 1d)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the verb. Raises UserMistake if the storage cannot be used, or if there is no such key."""
+    asyncio.run(_run(load(), arguments))
+    return 0
+
+
+def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help_text, description=help_text)
+    parser.set_defaults(action=action)
+    return parser
+
+
+async def _run(config: Config, arguments: argparse.Namespace) -> None:
+    storage = FileStorage(config.storage.data_dir)
+    try:
+        with private_process(config):
+            await storage.identity()  # the folder may be new
+            await arguments.action(KeyStore(storage), arguments)
+    except QuickThumbError as error:
+        raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
+
+
+async def _create(store: KeyStore, arguments: argparse.Namespace) -> None:
+    ends_at = None if arguments.expires is None else now() + arguments.expires
+    text, key = await store.create(arguments.tenant, arguments.scope, note=arguments.note, ends_at=ends_at)
+    _show_once(text, key)
+
+
+async def _list(store: KeyStore, arguments: argparse.Namespace) -> None:
+    keys = await store.all()
+    if arguments.json:
+        print(json.dumps([key.model_dump(mode="json", exclude={"digest"}) for key in keys], indent=2))
+        return
+    for key in keys:
+        scopes = ",".join(sorted(key.scopes))
+        print(f"{key.id}  {key.tenant}  {scopes}  {_life(key)}  {key.note}".rstrip())
+
+
+async def _revoke(store: KeyStore, arguments: argparse.Namespace) -> None:
+    for key in [await _found(store, key_id) for key_id in arguments.ids]:
+        await store.end(key, now())
+        print(f"{key.id} is revoked; every process knows within {REFRESH_SECONDS:g} s.")
+
+
+async def _rotate(store: KeyStore, arguments: argparse.Namespace) -> None:
+    old = await _found(store, arguments.id)
+    if old.has_ended(now()):
+        raise UserMistake(f"The key {old.id} has ended; make a new one.")
+    text, key = await store.rotate(old, now() + arguments.overlap)
+    _show_once(text, key)
+
+
+async def _found(store: KeyStore, key_id: str) -> ApiKey:
+    for key in await store.all():
+        if key.id == key_id:
+            return key
+    raise UserMistake(f"There is no key {key_id}; `quickthumb keys list` lists them.")
+
+
+def _show_once(text: str, key: ApiKey) -> None:
+    print(text)
+    print(f"This is the only time that the key {key.id} is shown.", file=sys.stderr)
+
+
+def _life(key: ApiKey) -> str:
+    if key.ends_at is None:
+        return "valid"
+    word = "ended" if key.has_ended(now()) else "valid until"
+    return f"{word} {key.ends_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _tenant(text: str) -> str:
+    if not TENANT.fullmatch(text):
+        raise argparse.ArgumentTypeError("a tenant is up to 63 lower-case letters, digits and hyphens")
+    return text
+
+
+COMMAND = Command(add_options, run)

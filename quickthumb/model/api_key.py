@@ -1,0 +1,72 @@
+"""API keys: the text that a client sends, and what the storage keeps of it, which is not enough to send it.
+
+The form follows that of GitHub (https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/): a
+prefix that scanners can look for, an id, a secret, and a checksum, which tells a key from a text that looks like one.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from quickthumb.model.caller import DEFAULT_TENANT, Scope
+
+PREFIX = "qt_"
+DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+ID_DIGITS = 12
+SECRET_DIGITS = 32  # 190 bits, so that a fast hash is safe
+CHECK_DIGITS = 6
+FORM = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{ID_DIGITS}}})_[0-9A-Za-z]{{{SECRET_DIGITS + CHECK_DIGITS}}}")
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class ApiKey(BaseModel):
+    """A key without its secret: whose it is, what it may do, and how long. `digest` is the SHA-256 of its text in hex.
+
+    `ends_at` is when it expires or was revoked; None if it does not end.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    digest: str
+    tenant: str = DEFAULT_TENANT
+    scopes: frozenset[Scope]
+    note: str = ""
+    created_at: datetime
+    ends_at: datetime | None = None
+
+    def has_ended(self, moment: datetime) -> bool:
+        return self.ends_at is not None and self.ends_at <= moment
+
+
+def new_text() -> str:
+    """The text of a new key."""
+    random = "".join(secrets.choice(DIGITS) for _ in range(ID_DIGITS + SECRET_DIGITS))
+    text = f"{PREFIX}{random[:ID_DIGITS]}_{random[ID_DIGITS:]}"
+    return text + _checksum(text)
+
+
+def id_in(text: str) -> str | None:
+    """The id of the key with this text; None if the text is not that of any key."""
+    found = FORM.fullmatch(text)
+    if found is None or _checksum(text[:-CHECK_DIGITS]) != text[-CHECK_DIGITS:]:
+        return None
+    return found[1]
+
+
+def digest_of(text: str) -> str:
+    """What the storage keeps in place of the text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum(text: str) -> str:
+    number, digits = zlib.crc32(text.encode()), ""
+    for _ in range(CHECK_DIGITS):
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits

@@ -1,0 +1,153 @@
+"""The API keys of a deployment. The storage has them, and each process knows them: no request waits for a look-up.
+
+A key is one small object, `keys/{id}.json`, which never changes. What ends it is another one,
+`keys/{id}.ends.{random}.json`, so that neither is ever replaced. Redis knows nothing of keys: a wiped one locks nobody
+out and lets nobody in.
+"""
+
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from pydantic import BaseModel, ValidationError
+
+from quickthumb.model.api_key import ApiKey, digest_of, id_in, new_text
+from quickthumb.model.caller import Scope
+from quickthumb.model.job import now
+from quickthumb.service.errors import InvalidKey, KeysUnknown
+from quickthumb.storage import Storage
+
+log = logging.getLogger("quickthumb.web")
+
+FOLDER = "keys/"
+OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9A-Za-z]+)(?P<end>\.ends\.[0-9a-f]+)?\.json")
+# How often processes look for keys that were made or revoked.
+REFRESH_SECONDS = 2.0
+
+
+class _End(BaseModel):
+    """What ends a key: the moment from which on it is no longer valid."""
+
+    ends_at: datetime
+
+
+class Keyring:
+    """The keys as this process knows them. Until the first `refresh`, nobody is let in.
+
+    It reads a storage that nobody has compared with Redis, so that keys are known while Redis is away; but none that
+    `is_wrong`. A folder that is not mounted has no keys, and must not let everybody in.
+    """
+
+    def __init__(self, storage: Storage, is_wrong: Callable[[], bool] = lambda: False) -> None:
+        self._storage = storage
+        self._is_wrong = is_wrong
+        # What the storage has, by its names there. None: it cannot be understood.
+        self._objects: dict[str, ApiKey | _End | None] = {}
+        self._keys: dict[str, ApiKey] = {}
+        self._is_read = False
+        self._needs_key = False
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether requests need a key: from the moment on when the first was made, even if all have ended or are gone.
+        Raises KeysUnknown."""
+        if not self._is_read:
+            raise KeysUnknown("The service has not been able to read its API keys yet.")
+        return self._needs_key
+
+    async def refresh(self) -> None:
+        """Reads what was made since the last call. Raises what `Storage.list` raises; then, and while the storage is
+        wrong, the keys that are known stay valid."""
+        if self._is_wrong():
+            self._is_read = self._needs_key
+            return
+        names = {blob.key async for batch in self._storage.list(FOLDER) for blob in batch}
+        if self._is_read and names == self._objects.keys():
+            return
+        known = {name: self._objects[name] for name in names & self._objects.keys()}
+        for name in names - known.keys():
+            known[name] = _understood(name, await self._storage.get(name))
+        self._objects = known
+        self._keys = _ended_by({name: one for name, one in known.items() if one is not None})
+        self._needs_key |= bool(names)
+        self._is_read = True
+
+    def all(self) -> list[ApiKey]:
+        """The keys, oldest first, those that have ended too."""
+        return sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
+
+    def key_of(self, text: str) -> ApiKey:
+        """The key with this text. Raises InvalidKey if there is none, or if it has ended."""
+        key = self._keys.get(id_in(text) or "")
+        if key is None or not hmac.compare_digest(key.digest, digest_of(text)):
+            raise InvalidKey("There is no such API key.")
+        if key.has_ended(now()):
+            raise InvalidKey("The API key has expired, or was revoked.")
+        return key
+
+
+def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:
+    place = OBJECT.fullmatch(name)
+    if place is None or data is None:
+        log.warning("%s in the data folder is no API key; it is ignored", name)
+        return None
+    try:
+        return (_End if place["end"] else ApiKey).model_validate_json(data)
+    except ValidationError as error:
+        log.warning("%s in the data folder cannot be read: %s", name, error)
+        return None
+
+
+def _ended_by(objects: dict[str, ApiKey | _End]) -> dict[str, ApiKey]:
+    """The keys by their ids, each with the earliest of its ends."""
+    keys = {one.id: one for one in objects.values() if isinstance(one, ApiKey)}
+    for name, one in objects.items():
+        place = OBJECT.fullmatch(name)
+        key = keys.get(place["id"]) if place else None
+        if key is not None and isinstance(one, _End) and (key.ends_at is None or one.ends_at < key.ends_at):
+            keys[key.id] = key.model_copy(update={"ends_at": one.ends_at})
+    return keys
+
+
+class KeyStore:
+    """What operators do with keys."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def create(
+        self, tenant: str, scopes: Iterable[Scope], *, note: str = "", ends_at: datetime | None = None
+    ) -> tuple[str, ApiKey]:
+        """Makes a key. Returns its text, which nobody can find out afterwards, and what is kept of it."""
+        text = new_text()
+        key = ApiKey(
+            id=id_in(text) or "",
+            digest=digest_of(text),
+            tenant=tenant,
+            scopes=frozenset(scopes),
+            note=note,
+            created_at=now(),
+            ends_at=ends_at,
+        )
+        await self._storage.put(f"{FOLDER}{key.id}.json", key.model_dump_json(exclude_none=True).encode())
+        return text, key
+
+    async def end(self, key: ApiKey, moment: datetime) -> None:
+        """Ends a key at this moment, if it does not end earlier."""
+        name = f"{FOLDER}{key.id}.ends.{secrets.token_hex(8)}.json"
+        await self._storage.put(name, _End(ends_at=moment).model_dump_json().encode())
+
+    async def rotate(self, key: ApiKey, moment: datetime) -> tuple[str, ApiKey]:
+        """Makes another key like this one, and ends this one at `moment`: until then, both are valid."""
+        made = await self.create(key.tenant, key.scopes, note=key.note, ends_at=key.ends_at)
+        await self.end(key, moment)
+        return made
+
+    async def all(self) -> list[ApiKey]:
+        """The keys, oldest first, those that have ended too."""
+        keyring = Keyring(self._storage)
+        await keyring.refresh()
+        return keyring.all()

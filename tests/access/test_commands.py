@@ -1,0 +1,108 @@
+"""`quickthumb keys`, and who may start a server without keys."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quickthumb.model.api_key import id_in
+from quickthumb.storage.layout import STORE
+from tests.conftest import CHECKOUT, clean_environment
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path) -> Run:
+    """Runs a command on the data folder of the test."""
+
+    def run(*words: str, **settings: object) -> "subprocess.CompletedProcess[str]":
+        environment = clean_environment(data_dir=data, **settings) | {"PYTHONPATH": str(CHECKOUT)}
+        command = [sys.executable, "-m", "quickthumb", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def made(run: Run, *options: str) -> str:
+    """The text of a key that was made just now."""
+    ended = run("keys", "create", *options)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def listed(run: Run) -> list[str]:
+    return run("keys", "list").stdout.splitlines()
+
+
+def test_a_key_is_shown_once_and_kept_hashed(run: Run, data: Path) -> None:
+    ended = run(
+        "keys", "create", "--tenant", "shop", "--scope", "images:write", "--scope", "jobs:read", "--note", "web"
+    )
+    text = ended.stdout.strip()
+    key_id = id_in(text)
+    assert key_id is not None
+    assert ended.stderr == f"This is the only time that the key {key_id} is shown.\n"
+    assert listed(run) == [f"{key_id}  shop  images:write,jobs:read  valid  web"]
+    (kept,) = [path for path in (data / "keys").iterdir() if path.is_file()]
+    assert text[16:] not in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+    assert (data / STORE).exists()
+    (shown,) = json.loads(run("keys", "list", "--json").stdout)
+    assert shown["tenant"] == "shop"
+    assert "digest" not in shown
+
+
+def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
+    old = id_in(made(run, "--scope", "admin"))
+    new = id_in(run("keys", "rotate", str(old), "--overlap", "2h").stdout.strip())
+    assert re.match(rf"{old}  default  admin  valid until \S+Z$", listed(run)[0])
+    assert listed(run)[1] == f"{new}  default  admin  valid"
+    assert run("keys", "revoke", str(old), str(new)).returncode == 0
+    assert [line.split()[3] for line in listed(run)] == ["ended", "ended"]
+    again = run("keys", "rotate", str(old))
+    assert (again.returncode, again.stderr) == (1, f"quickthumb: The key {old} has ended; make a new one.\n")
+
+
+def test_a_key_can_end_by_itself(run: Run) -> None:
+    made(run, "--scope", "admin", "--expires", "90d")
+    assert "  valid until " in listed(run)[0]
+    made(run, "--scope", "admin", "--expires", "0s")
+    assert "  ended " in listed(run)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["keys"], 2, "VERB"),
+        (["keys", "create"], 2, "--scope"),
+        (["keys", "create", "--scope", "everything"], 2, "invalid"),
+        (["keys", "create", "--scope", "admin", "--tenant", "a/b"], 2, "lower-case letters"),
+        (["keys", "create", "--scope", "admin", "--expires", "soon"], 2, "not a time such as"),
+        (["keys", "revoke", "000000000000"], 1, "There is no key 000000000000"),
+    ],
+)
+def test_a_mistake_is_told_in_words(run: Run, words: list[str], code: int, told: str) -> None:
+    ended = run(*words)
+    assert ended.returncode == code
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_without_keys_no_server_that_others_reach_is_started(run: Run, command: str) -> None:
+    ended = run(command, "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - it refuses to
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (sentence,) = ended.stderr.splitlines()
+    assert "HOST is 0.0.0.0" in sentence
+    assert "quickthumb keys create" in sentence
+    assert "OPEN_ACCESS=yes" in sentence

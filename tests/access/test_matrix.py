@@ -1,0 +1,198 @@
+"""Every route for every caller: who is let in, and what the others are told.
+
+`ALLOWED` is the whole table: each endpoint with the scope that it needs, or None if anybody may send it. An endpoint
+that is not in it fails a test, and so does a row without an endpoint.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from quickthumb.compat.services import SERVICES
+from quickthumb.http.endpoints import Endpoint
+from quickthumb.model.api_key import new_text
+from quickthumb.model.caller import Scope
+from quickthumb.model.job import now
+from quickthumb.service.keys import REFRESH_SECONDS, KeyStore
+from quickthumb.storage import FileStorage
+from quickthumb.web.routes import ENDPOINTS, PAGES
+from tests.conftest import http_client, picture
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
+from tests.web_process import WebProcess, running_web
+
+ALLOWED: Mapping[str, Scope | None] = {
+    "createImage": Scope.IMAGES_WRITE,
+    "listPresets": Scope.IMAGES_WRITE,
+    "listJobs": Scope.JOBS_READ,
+    "getJob": Scope.JOBS_READ,
+    "deleteJobs": Scope.JOBS_WRITE,
+    "retryJobs": Scope.JOBS_WRITE,
+    "cancelJobs": Scope.JOBS_WRITE,
+    "deleteJob": Scope.JOBS_WRITE,
+    "cancelJob": Scope.JOBS_WRITE,
+    "retryJob": Scope.JOBS_WRITE,
+    "downloadResult": Scope.RESULTS_READ,
+    "downloadOriginal": Scope.RESULTS_READ,
+    "getMetrics": Scope.ADMIN,
+    "getHealth": None,
+    "getReadiness": None,
+    "getOpenApi": None,
+    "getHome": None,
+    "getDocs": None,
+    "getErrors": None,
+    "uploadToPipeline": Scope.IMAGES_WRITE,
+    "getPipelineStatus": Scope.JOBS_READ,
+    "downloadProcessed": Scope.RESULTS_READ,
+    "createTask": Scope.IMAGES_WRITE,
+    "getTask": Scope.JOBS_READ,
+    "getTaskImage": Scope.RESULTS_READ,
+    "sendEmail": Scope.JOBS_WRITE,
+    "getEmailStatus": Scope.JOBS_READ,
+}
+OLDER = [endpoint for endpoints in SERVICES.values() for endpoint in endpoints]
+EVERY = [*ENDPOINTS, *PAGES, *OLDER]
+GUARDED = [endpoint for endpoint in EVERY if endpoint.scope is not None]
+UNKNOWN_ID = "0" * 32
+NO_ENTRY = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+def test_the_table_has_every_endpoint_and_no_other() -> None:
+    assert {endpoint.operation_id: endpoint.scope for endpoint in EVERY} == ALLOWED
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A web process with keys: one for each scope, for two tenants, and some that are not valid."""
+
+    web: WebProcess
+    store: KeyStore
+    of_scope: Mapping[Scope, str]
+    other: str
+    expired: str
+    revoked: str
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    storage = FileStorage(folder / "data")
+    (folder / "data").mkdir()
+    await storage.identity()
+    store = KeyStore(storage)
+    of_scope = {scope: (await store.create("shop", [scope]))[0] for scope in Scope}
+    other, _ = await store.create("other", Scope)
+    expired, _ = await store.create("shop", Scope, ends_at=now() - timedelta(seconds=1))
+    revoked, key = await store.create("shop", Scope)
+    await store.end(key, now())
+    async with RedisServer(folder) as redis, running_web(folder, redis.url, email_allowed="*@example.com") as web:
+        yield Guarded(web, store, of_scope, other, expired, revoked)
+
+
+@pytest.fixture
+async def client(guarded: Guarded) -> AsyncIterator[httpx.AsyncClient]:
+    async with http_client(guarded.web.address) as client:
+        yield client
+
+
+async def ask(
+    client: httpx.AsyncClient, endpoint: Endpoint, authorization: str | None, job_id: str = UNKNOWN_ID
+) -> httpx.Response:
+    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email="ada@example.com")
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return await client.request(endpoint.method, path, headers=headers)
+
+
+def names(endpoint: Endpoint) -> str:
+    return endpoint.operation_id
+
+
+@pytest.mark.parametrize("endpoint", GUARDED, ids=names)
+async def test_without_a_key_nobody_is_let_in(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    for authorization in (None, "Basic dXNlcjpwYXNzd29yZA==", "Bearer"):
+        answer = await ask(client, endpoint, authorization)
+        assert answer.status_code == HTTPStatus.UNAUTHORIZED
+        if endpoint.method != "HEAD":
+            assert answer.json()["code"] in {"key_required", "invalid_key"}
+        assert answer.headers["www-authenticate"].startswith('Bearer realm="quickthumb"')
+
+
+@pytest.mark.parametrize("endpoint", GUARDED, ids=names)
+async def test_a_key_that_is_not_valid_lets_nobody_in(
+    client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpoint
+) -> None:
+    valid = guarded.of_scope[Scope.ADMIN]
+    for text in (new_text(), guarded.expired, guarded.revoked, valid[:-1], f"{valid}x", valid.swapcase(), "x" * 5000):
+        answer = await ask(client, endpoint, f"Bearer {text}")
+        assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.UNAUTHORIZED, "invalid_key")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="quickthumb", error="invalid_token"'
+        assert text[:40] not in answer.text
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("endpoint", GUARDED, ids=names)
+async def test_a_key_opens_what_its_scope_names(
+    client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpoint, scope: Scope
+) -> None:
+    answer = await ask(client, endpoint, f"bearer {guarded.of_scope[scope]}")
+    if scope in (endpoint.scope, Scope.ADMIN):
+        assert answer.status_code not in NO_ENTRY
+        assert answer.status_code < 500
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.FORBIDDEN, "insufficient_scope")
+        assert f'scope="{endpoint.scope}"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in EVERY if endpoint.scope is None], ids=names)
+async def test_what_needs_no_key_is_for_everybody(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    for authorization in (None, f"Bearer {new_text()}"):
+        assert (await ask(client, endpoint, authorization)).status_code not in NO_ENTRY
+
+
+async def test_two_keys_in_one_request_are_refused(client: httpx.AsyncClient, guarded: Guarded) -> None:
+    key = guarded.of_scope[Scope.ADMIN]
+    both = [("Authorization", f"Bearer {key}"), ("Authorization", f"Bearer {key}")]
+    answer = await client.get("/jobs", headers=both)
+    assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.BAD_REQUEST, "malformed_request")
+
+
+async def test_another_tenants_job_does_not_exist(client: httpx.AsyncClient, guarded: Guarded) -> None:
+    mine = {"Authorization": f"Bearer {guarded.of_scope[Scope.ADMIN]}"}
+    accepted = await client.post("/images/", files={"image": ("cat.jpg", picture(), "image/jpeg")}, headers=mine)
+    job_id = accepted.json()["id"]
+    assert (await client.get(f"/jobs/{job_id}", headers=mine)).status_code == HTTPStatus.OK
+    theirs = f"Bearer {guarded.other}"
+    for endpoint in ENDPOINTS:
+        if "{job_id}" in endpoint.path:
+            answer = await ask(client, endpoint, theirs, job_id)
+            assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.NOT_FOUND, "unknown_job")
+    assert (await client.get("/jobs", headers={"Authorization": theirs})).json()["jobs"] == []
+    await client.request("DELETE", "/jobs", headers={"Authorization": theirs})
+    listed = (await client.get("/jobs", headers=mine)).json()["jobs"]
+    assert [job["id"] for job in listed] == [job_id]
+
+
+async def test_the_body_of_an_upload_without_a_key_is_not_kept(client: httpx.AsyncClient, guarded: Guarded) -> None:
+    before = guarded.web.kept()
+    answer = await client.post("/images/", files={"image": ("cat.jpg", picture(), "image/jpeg")})
+    assert answer.status_code == HTTPStatus.UNAUTHORIZED
+    assert guarded.web.kept() == before
+
+
+async def test_keys_are_known_and_forgotten_within_seconds(client: httpx.AsyncClient, guarded: Guarded) -> None:
+    text, key = await guarded.store.create("shop", [Scope.JOBS_READ])
+
+    async def is_answered(status: int) -> bool:
+        return (await client.get("/jobs", headers={"Authorization": f"Bearer {text}"})).status_code == status
+
+    await wait_until(lambda: is_answered(HTTPStatus.OK), 10 * REFRESH_SECONDS)
+    other, _ = await guarded.store.rotate(key, now() + timedelta(hours=1))
+    assert other != text
+    assert await is_answered(HTTPStatus.OK)
+    await guarded.store.end(key, now())
+    await wait_until(lambda: is_answered(HTTPStatus.UNAUTHORIZED), 10 * REFRESH_SECONDS)
