@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from quickthumb.cli import machine
+from quickthumb.cli import access, machine
 from quickthumb.cli.command import Command
 from quickthumb.cli.machine import Finding, Level
 from quickthumb.compat.services import endpoints_of
@@ -52,6 +52,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield machine.settings(config, secrecy.own_environment())
     yield from machine.hosts(config.web)
+    yield from access.findings(config)
     yield from machine.originals(config.web)
     yield from machine.folder(config)
     yield machine.sandbox()

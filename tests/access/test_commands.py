@@ -106,3 +106,19 @@ def test_without_keys_no_server_that_others_reach_is_started(run: Run, command: 
     assert "HOST is 0.0.0.0" in sentence
     assert "quickthumb keys create" in sentence
     assert "OPEN_ACCESS=yes" in sentence
+
+
+def found_by_doctor(run: Run, **settings: object) -> str:
+    lines = [line for line in run("doctor", **settings).stdout.splitlines() if line.split()[1] == "keys"]
+    return " ".join("; ".join(lines).split())
+
+
+def test_the_doctor_says_who_is_let_in(run: Run) -> None:
+    assert found_by_doctor(run) == ""
+    assert found_by_doctor(run, host="0.0.0.0").startswith("FAIL keys HOST is 0.0.0.0")  # noqa: S104 - nothing listens
+    assert found_by_doctor(run, open_access="yes").startswith("warn keys There is no API key")
+    key_id = str(id_in(made(run, "--scope", "admin")))
+    made(run, "--scope", "admin", "--expires", "0s")
+    assert found_by_doctor(run, open_access="yes") == "ok keys 1 valid, 1 ended."
+    run("keys", "revoke", key_id)
+    assert found_by_doctor(run).startswith("warn keys No API key is valid")
