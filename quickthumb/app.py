@@ -94,6 +94,7 @@ def build(config: Config) -> Starlette:
         keyring=keyring,
         open_access=config.web.open_access,
         older_tenant=config.compat_tenant,
+        url_secrets=config.web.listed_url_secrets,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

@@ -56,7 +56,16 @@ def redis_keys() -> str:
     return text
 
 
-LANGUAGES = {".py": "python", ".js": "javascript", ".html": "html", ".conf": "nginx"}
+LANGUAGES = {
+    ".py": "python",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".php": "php",
+    ".rb": "ruby",
+    ".go": "go",
+    ".html": "html",
+    ".conf": "nginx",
+}
 
 
 def example(path: str) -> str:

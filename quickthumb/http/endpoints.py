@@ -63,6 +63,8 @@ class Endpoint:
     safe: bool = True
     # What a caller must be allowed to do; None if anybody may send the request.
     scope: Scope | None = None
+    # Whether a signed URL may stand in for a key.
+    signable: bool = False
 
     @property
     def changes(self) -> bool:

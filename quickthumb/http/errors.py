@@ -30,6 +30,13 @@ class HostNotAllowed(QuickThumbError):
     code, status, title = "host_not_allowed", 421, "The service does not answer to this host"
 
 
+class InvalidSignature(QuickThumbError):
+    """The URL has a signature that is not right: it has expired, was made for another URL or with another secret, or
+    something in the URL was changed. Ask for a new one."""
+
+    code, status, title = "invalid_signature", 403, "The URL is not signed for this"
+
+
 class CrossOrigin(QuickThumbError):
     """A page of another origin sent a request that changes something, or asked whether it may. Only pages of this
     service, and of the origins that its setting CORS_ORIGINS names, may do so. Programs that are no browsers are not

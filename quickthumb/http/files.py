@@ -17,12 +17,15 @@ from starlette.types import Receive, Scope, Send
 from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
 from quickthumb.http.ranges import ByteRanges, Span, content_range, spans_of
+from quickthumb.http.requests import KEY
 from quickthumb.http.urls import urls_of
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.service.downloads import Download
 
-# The files of a job never change, neither its results nor its original.
+# The files of a job never change, neither its results nor its original. What came only with an API key must not be kept
+# by caches that others share; a URL that anybody may use, signed or not, may be.
 CACHE_CONTROL = "public, max-age=31536000, immutable"
+PRIVATE_CACHE_CONTROL = "private, max-age=31536000, immutable"
 # Even if someone makes a browser open a served image as a page, the browser must run nothing and load nothing.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
@@ -52,7 +55,7 @@ def serve(
     headers = Headers(
         {
             "Accept-Ranges": "bytes",
-            "Cache-Control": CACHE_CONTROL,
+            "Cache-Control": PRIVATE_CACHE_CONTROL if KEY in request.scope else CACHE_CONTROL,
             "Content-Disposition": content_disposition(disposition, name),
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Cross-Origin-Resource-Policy": shown,

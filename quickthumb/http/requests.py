@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
 
+from quickthumb.http.signing import Signer
 from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.metrics import WebMetrics
@@ -20,8 +21,8 @@ from quickthumb.service.submit import Upload
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
-# Where `KeyCheck` leaves the key that a request came with, and the tenant of one that needs none.
-KEY, TENANT = "quickthumb.key", "quickthumb.tenant"
+# Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, and that its URL is signed.
+KEY, TENANT, SIGNED = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -32,7 +33,8 @@ def caller_of(request: Request) -> Caller:
     request_id = request.scope.get("state", {}).get("request_id")
     key: ApiKey | None = request.scope.get(KEY)
     if key is None:
-        return Caller(tenant=request.scope.get(TENANT, DEFAULT_TENANT), address=address, request_id=request_id)
+        tenant, has_url = request.scope.get(TENANT, DEFAULT_TENANT), SIGNED in request.scope
+        return Caller(tenant=tenant, address=address, request_id=request_id, is_bearer_of_url=has_url)
     return Caller(key.tenant, key.id, address, key.scopes, request_id)
 
 
@@ -50,6 +52,10 @@ def health_of(request: Request) -> Health:
 
 def metrics_of(request: Request) -> WebMetrics:
     return cast("WebMetrics", request.app.state.metrics)
+
+
+def signer_of(request: Request) -> Signer:
+    return cast("Signer", request.app.state.signer)
 
 
 def max_wait_seconds(request: Request) -> float:

@@ -1,5 +1,6 @@
 """Builds every URL in a response: links, `Location`, `Link`, the next page, the docs. No other module builds URLs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,15 +14,17 @@ class Urls:
     """The URLs of this service's resources. `base` goes in front of each path."""
 
     base: str = ""
+    # What is done to the path of a file before it is shown: it may be signed.
+    of_file: Callable[[str], str] = str
 
     def job(self, job_id: str) -> str:
         return f"{self.base}/jobs/{job_id}"
 
     def original(self, job_id: str) -> str:
-        return f"{self.job(job_id)}/original"
+        return self.of_file(f"{self.job(job_id)}/original")
 
     def result(self, job_id: str, name: str) -> str:
-        return f"{self.job(job_id)}/results/{name}"
+        return self.of_file(f"{self.job(job_id)}/results/{name}")
 
     def next_page(self, this_page: URL, cursor: str) -> str:
         """The page that begins at `cursor`; its other query parameters are those of this page."""

@@ -30,6 +30,8 @@ class Caller:
     address: str | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
     request_id: str | None = None
+    # Whether it has a signed URL for what it asks for, whoever owns that.
+    is_bearer_of_url: bool = False
 
 
 # Without API keys, every request acts for this one caller, which may do everything.

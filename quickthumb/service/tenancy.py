@@ -7,8 +7,8 @@ from quickthumb.service.errors import UnknownJob
 
 
 def owns(caller: Caller, job: Job) -> bool:
-    """Whether the job belongs to the caller's tenant."""
-    return job.tenant == caller.tenant
+    """Whether the job belongs to the caller's tenant, or the caller has a signed URL for it."""
+    return job.tenant == caller.tenant or caller.is_bearer_of_url
 
 
 def unknown_job() -> UnknownJob:

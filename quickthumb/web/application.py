@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quickthumb.http.endpoints import Endpoint, Handler
+from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.emails import MailService
@@ -56,22 +57,32 @@ def application(
     keyring: Keyring,
     open_access: bool = False,
     older_tenant: str | None = None,
+    url_secrets: Sequence[str] = (),
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
     `log_requests`, `trusted_proxies`, `cors_origins` and `open_access` are the settings. The application answers only
-    to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one.
+    to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one. URLs are signed
+    with the first of the `url_secrets`.
     """
     metrics = WebMetrics()
     admits = Origins(cors_origins).admits
+    signer = Signer(url_secrets)
 
     def guards(endpoint: Endpoint) -> Iterator[Middleware]:
         if endpoint.changes:
             yield Middleware(OriginCheck, admits=admits)
         if endpoint.scope is not None:
             keyless = older_tenant if endpoint in older else None
-            yield Middleware(KeyCheck, keyring, endpoint.scope, open_access=open_access, keyless=keyless)
+            yield Middleware(
+                KeyCheck,
+                keyring,
+                endpoint.scope,
+                open_access=open_access,
+                keyless=keyless,
+                signer=signer if endpoint.signable else None,
+            )
 
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
@@ -96,6 +107,7 @@ def application(
     app.state.mail = mail
     app.state.health = health
     app.state.metrics = metrics
+    app.state.signer = signer
     app.state.max_wait_seconds = max_wait_seconds
     app.state.openapi = describe(endpoints)
     return app

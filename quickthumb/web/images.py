@@ -11,13 +11,12 @@ from starlette.responses import Response
 
 from quickthumb.http.endpoints import Parameter, json_answer
 from quickthumb.http.requests import caller_of, filename_in, metrics_of, service_of, upload_from
-from quickthumb.http.urls import urls_of
 from quickthumb.intake.headers import clean_filename
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, QuickThumbError
 from quickthumb.model.job import Job
 from quickthumb.model.order import Order, OrderField, order_fields, written_output
 from quickthumb.model.output import Output
-from quickthumb.web.jobs import wait_asked
+from quickthumb.web.jobs import urls_asked, wait_asked
 from quickthumb.web.presentation import present, present_accepted
 from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
 from quickthumb.web.waiting import waited
@@ -45,10 +44,11 @@ async def submit(request: Request) -> Response:
     answers 202 at once.
     """
     wait_seconds, preferred = wait_asked(request)
+    urls = urls_asked(request)
     given = request.query_params.multi_items()
     upload = upload_from(
         request,
-        [(name, value) for name, value in given if name not in (FILENAME, "wait")],
+        [(name, value) for name, value in given if name not in (FILENAME, "wait", "sign")],
         idempotency_key=_idempotency_key(request),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
@@ -57,7 +57,6 @@ async def submit(request: Request) -> Response:
     held = True
     if wait_seconds:
         job, held = await _waited(request, job, wait_seconds)
-    urls = urls_of(request)
     headers = {"Location": urls.job(job.id), "Cache-Control": "no-store"}
     if preferred and held:
         headers["Preference-Applied"] = f"wait={wait_seconds:g}"

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -11,11 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import json_answer
-from quickthumb.http.requests import caller_of, max_wait_seconds, service_of
-from quickthumb.http.urls import urls_of
+from quickthumb.http.requests import caller_of, max_wait_seconds, service_of, signer_of
+from quickthumb.http.signing import LONGEST_SECONDS
+from quickthumb.http.urls import Urls, urls_of
+from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
+from quickthumb.service.errors import InsufficientScope
 from quickthumb.web.presentation import BulkView, present
 from quickthumb.web.waiting import waited
 
@@ -42,7 +46,22 @@ async def show(request: Request) -> Response:
         headers["Retry-After"] = "1"
     if preferred and held:
         headers["Preference-Applied"] = f"wait={seconds:g}"
-    return json_answer(present(job, urls_of(request)), headers=headers)
+    return json_answer(present(job, urls_asked(request)), headers=headers)
+
+
+def urls_asked(request: Request) -> Urls:
+    """The URLs for this client: with `?sign=`, those of files are signed for so many seconds."""
+    urls = urls_of(request)
+    asked = request.query_params.get("sign") if request.scope["query_string"] else None
+    if asked is None:
+        return urls
+    signer, scopes = signer_of(request), caller_of(request).scopes
+    if not signer.can_sign:
+        raise InvalidParameter("This service has no secret to sign with (URL_SECRETS).", field="sign")
+    if not {Scope.RESULTS_READ, Scope.ADMIN} & scopes:
+        raise InsufficientScope(Scope.RESULTS_READ)
+    seconds = _whole(asked, "sign", 1, LONGEST_SECONDS)
+    return replace(urls, of_file=lambda path: signer.signed(path, seconds))
 
 
 def wait_asked(request: Request) -> tuple[float, bool]:
@@ -63,8 +82,8 @@ async def list_all(request: Request) -> Response:
     limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
     status = _status(query.get("status"))
     cursor = _cursor(query.get("cursor"))
+    urls = urls_asked(request)
     page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
-    urls = urls_of(request)
     following = urls.next_page(request.url, page.cursor) if page.cursor else None
     view = {"jobs": [present(job, urls) for job in page.jobs], "next": following, "cursor": page.cursor}
     return json_answer(view, headers={"Cache-Control": "no-store"})

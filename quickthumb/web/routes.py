@@ -1,8 +1,9 @@
 """Every route of the native API, on one screen. OpenAPI derives from the same list."""
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.errors import RangeNotSatisfiable
+from quickthumb.http.errors import InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
+from quickthumb.http.signing import LONGEST_SECONDS
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
@@ -28,6 +29,8 @@ JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern":
 NAME = Parameter("name", "path", "The result's name.", {"type": "string", "examples": ["thumbnail"]})
 WAIT = Parameter("wait", "query", "Wait for the job to end, for at most this many seconds.",
                  {"type": "integer", "minimum": 0})
+SIGN = Parameter("sign", "query", "Sign the URLs of files: for so many seconds, whoever has one may download it.",
+                 {"type": "integer", "minimum": 1, "maximum": LONGEST_SECONDS})
 PREFER = Parameter("Prefer", "header", "`wait=20` has the same effect as `?wait=20` (RFC 7240).", {"type": "string"})
 IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",
                             "Text of your choice that is unique to this upload. A retry with the same key within a day "
@@ -76,13 +79,13 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
              (WAITED, ACCEPTED), UPLOAD_ERRORS,
-             (IDEMPOTENCY_KEY, WAIT, PREFER, *images.upload_parameters(), FILENAME, DISPOSITION), images.upload_body(),
-             scope=Scope.IMAGES_WRITE),
+             (IDEMPOTENCY_KEY, WAIT, PREFER, SIGN, *images.upload_parameters(), FILENAME, DISPOSITION),
+             images.upload_body(), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
              (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
-             (STATUS, LIMIT, CURSOR), scope=Scope.JOBS_READ),
+             (STATUS, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs", "deleteJobs",
              BULK, BULK_ERRORS, (STATUS, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs", "retryJobs",
@@ -91,7 +94,7 @@ ENDPOINTS = [
              BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
-             (JOB, WAIT, PREFER), scope=Scope.JOBS_READ),
+             (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
@@ -101,11 +104,11 @@ ENDPOINTS = [
              (Answer(202, "The job waits for its next attempt.", JobView),), CHANGE_ERRORS, (JOB,),
              scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}/results/{name}", files.result, "Jobs", "Download a result", "downloadResult",
-             DOWNLOAD, (*FILE_ERRORS, UnknownResult, JobFailed, NotReady),
-             (JOB, NAME, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ),
+             DOWNLOAD, (*FILE_ERRORS, InvalidSignature, UnknownResult, JobFailed, NotReady),
+             (JOB, NAME, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source", "downloadOriginal",
-             DOWNLOAD, (*FILE_ERRORS, SourceMissing, OriginalWithheld, StorageUnavailable),
-             (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ),
+             DOWNLOAD, (*FILE_ERRORS, InvalidSignature, SourceMissing, OriginalWithheld, StorageUnavailable),
+             (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
     Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive", "getHealth",
              (Answer(200, "The process is alive.", operation.Health),)),
     Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready", "getReadiness",

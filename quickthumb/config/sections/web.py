@@ -4,10 +4,12 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic.dataclasses import dataclass
 
-from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called, Words
+from quickthumb.config.declaring import KIBIBYTE, MEBIBYTE, STRICT, Called, EmptyIsNone, Words
+
+SHORTEST_SECRET = 32
 
 # A scheme, a name, or names below one of at least two parts, or an IPv6 address, and a port.
 ORIGIN = r"(?P<scheme>https?)://([\w-]+(\.[\w-]+)*|\*(\.[\w-]+){2,}|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?"
@@ -79,6 +81,28 @@ class WebSettings:
         description="Let everybody in who reaches the service, as long as there is no API key. Otherwise a service "
         "without keys answers only on the machine that it runs on.",
     )
+
+    url_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
+        default=None,
+        description="Secrets with which URLs of results and originals are signed, of at least 32 characters each. Give "
+        "two, comma-separated, while you replace one: the first signs, and both are accepted.",
+    )
+
+    @property
+    def listed_url_secrets(self) -> list[str]:
+        """The secrets one by one. Never show them."""
+        text = self.url_secrets.get_secret_value() if self.url_secrets else ""
+        return [word.strip() for word in text.split(",") if word.strip()]
+
+    @field_validator("url_secrets")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        words = value.get_secret_value().split(",") if value else []
+        if any(len(word.strip()) < SHORTEST_SECRET for word in words):
+            raise ValueError(
+                f"each must have at least {SHORTEST_SECRET} characters: take those of `openssl rand -hex 32`"
+            )
+        return value
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -10,34 +10,48 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quickthumb.http.requests import KEY, TENANT
+from quickthumb.http.requests import KEY, SIGNED, TENANT
+from quickthumb.http.signing import SIGNATURE, Signer
 from quickthumb.model import caller
 from quickthumb.model.api_key import ApiKey
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.service.errors import InsufficientScope, KeyRequired
 from quickthumb.service.keys import Keyring
 
+SIGNED_QUERY = f"{SIGNATURE}=".encode()
 HOW = "send one as `Authorization: Bearer qt_…`"
 
 
 class KeyCheck:
     """ASGI middleware before an endpoint that needs `needed`: raises KeyRequired, InvalidKey or InsufficientScope.
 
-    Requests without a key act for the tenant `keyless`, if there is one.
+    Requests without a key act for the tenant `keyless`, if there is one. With a `signer`, a signed URL stands in for a
+    key; then also raises InvalidSignature.
     """
 
     def __init__(
-        self, app: ASGIApp, keyring: Keyring, needed: caller.Scope, *, open_access: bool, keyless: str | None = None
+        self,
+        app: ASGIApp,
+        keyring: Keyring,
+        needed: caller.Scope,
+        *,
+        open_access: bool,
+        keyless: str | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self._app = app
         self._keyring = keyring
         self._needed = needed
         self._open_access = open_access
         self._keyless = keyless
+        self._signer = signer
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine of its own, so that requests do not pay for it.
-        if self._keyring.needs_key:
+        if self._signer is not None and SIGNED_QUERY in scope["query_string"]:
+            self._signer.check(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+            scope[SIGNED] = True
+        elif self._keyring.needs_key:
             self._check(scope)
         elif not (self._open_access or _is_local(scope.get("server"))):
             raise KeyRequired("The service has no API key yet, so it answers only on the machine that it runs on.")

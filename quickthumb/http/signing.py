@@ -1,0 +1,64 @@
+"""Signed URLs: whoever has one may download what it names, until it expires, and needs no API key.
+
+The signature is the HMAC-SHA-256, in base64 for URLs without padding, of three lines: the method (GET also stands for
+HEAD), the path, and the query without the signature, its parameters sorted and percent-encoded (RFC 3986).
+"""
+
+import base64
+import hashlib
+import hmac
+import math
+import time
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, quote, urlencode
+
+from quickthumb.http.errors import InvalidSignature
+
+EXPIRES, SIGNATURE = "expires", "signature"
+READS = {"HEAD": "GET"}
+MOST_PARAMETERS = 16
+LONGEST_SECONDS = 7 * 86_400
+# Times of expiry are rounded up to whole minutes, so that caches see the same URL again.
+ROUNDING_SECONDS = 60
+
+
+class Signer:
+    """Signs and checks with the deployment's secrets: the first one signs, and each is accepted, so that they can be
+    replaced one after the other. Without any, nothing can be signed and no signature is right."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = [secret.encode() for secret in secrets]
+
+    @property
+    def can_sign(self) -> bool:
+        return bool(self._secrets)
+
+    def signed(self, path: str, seconds: float) -> str:
+        """The path with a query that lets anybody GET it for so long, and up to a minute longer."""
+        expires = math.ceil((time.time() + seconds) / ROUNDING_SECONDS) * ROUNDING_SECONDS
+        parameters = [(EXPIRES, str(expires))]
+        signature = _signature(self._secrets[0], "GET", path, parameters)
+        return f"{path}?{urlencode([*parameters, (SIGNATURE, signature)])}"
+
+    def check(self, method: str, path: str, query: str) -> None:
+        """Raises InvalidSignature unless a secret has signed this request, and the time is not over."""
+        try:
+            given = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            raise InvalidSignature("The signed URL has too many parameters.") from None
+        if len(dict(given)) < len(given):
+            raise InvalidSignature("A parameter of the signed URL is given twice.")
+        parameters = [(name, value) for name, value in given if name != SIGNATURE]
+        signed = [_signature(secret, READS.get(method, method), path, parameters) for secret in self._secrets]
+        signature = dict(given).get(SIGNATURE, "").encode()
+        if not any(hmac.compare_digest(right.encode(), signature) for right in signed):
+            raise InvalidSignature("The signature is not that of this URL.")
+        expires = dict(parameters).get(EXPIRES, "")
+        if not (expires.isascii() and expires.isdigit() and time.time() < int(expires)):
+            raise InvalidSignature("The signed URL has expired.")
+
+
+def _signature(secret: bytes, method: str, path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    query = urlencode(sorted(parameters), quote_via=quote, safe="")
+    digest = hmac.digest(secret, f"{method}\n{path}\n{query}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
