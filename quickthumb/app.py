@@ -23,7 +23,7 @@ from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
-from quickthumb.service.keys import REFRESH_SECONDS, Keyring
+from quickthumb.service.keys import Keyring
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.storage import FileStorage
 from quickthumb.storage.privacy import exposure
@@ -54,6 +54,10 @@ def build(config: Config) -> Starlette:
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
     shutdown = Shutdown()
 
+    async def look() -> None:
+        await guard.watch()
+        await keyring.refresh()
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         logs.configure(config.logs.format)
@@ -64,15 +68,12 @@ def build(config: Config) -> Starlette:
         # Without Redis the process starts all the same, and refuses uploads until it knows that its storage is the
         # right one.
         with private_process(config):
-            with anyio.move_on_after(FIRST_LOOK_SECONDS):
-                await guard.watch()
-                with contextlib.suppress(QuickThumbError):  # the loop tells about it
-                    await keyring.refresh()
+            with anyio.move_on_after(FIRST_LOOK_SECONDS), contextlib.suppress(QuickThumbError):
+                await look()  # the loop tells what is wrong
             if server is not None:
                 use_many_threads()
                 keep_what_is_loaded()
-            loops = (Loop("storage", guard.watch, LOOK_SECONDS), Loop("keys", keyring.refresh, REFRESH_SECONDS))
-            async with looked_after(redis, keys), background(*loops):
+            async with looked_after(redis, keys), background(Loop("storage", look, LOOK_SECONDS)):
                 yield {SHUTDOWN: shutdown}
                 await give_last_answers(server)
         await watch.close()

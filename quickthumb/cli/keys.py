@@ -15,8 +15,8 @@ from quickthumb.model.api_key import TENANT, ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT, Scope
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import now
-from quickthumb.service.guard import told
-from quickthumb.service.keys import REFRESH_SECONDS, KeyStore
+from quickthumb.service.guard import LOOK_SECONDS, told
+from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
 from quickthumb.wiring import private_process
 
@@ -93,7 +93,7 @@ async def _list(store: KeyStore, arguments: argparse.Namespace) -> None:
 async def _revoke(store: KeyStore, arguments: argparse.Namespace) -> None:
     for key in [await _found(store, key_id) for key_id in arguments.ids]:
         await store.end(key, now())
-        print(f"{key.id} is revoked; every process knows within {REFRESH_SECONDS:g} s.")
+        print(f"{key.id} is revoked; every process knows within {LOOK_SECONDS:g} s.")
 
 
 async def _rotate(store: KeyStore, arguments: argparse.Namespace) -> None:

@@ -121,7 +121,7 @@ class KeysUnknown(QuickThumbError):
 
 
 # The errors that a request may be refused with if it needs a key.
-KEY: tuple[type[QuickThumbError], ...] = (KeyRequired, InvalidKey, InsufficientScope, KeysUnknown)
+KEY: tuple[type[QuickThumbError], ...] = (KeyRequired, InvalidKey, InsufficientScope, KeysUnknown, WrongStorage)
 
 # The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (

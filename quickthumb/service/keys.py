@@ -19,13 +19,12 @@ from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
 from quickthumb.service.errors import InvalidKey, KeysUnknown
 from quickthumb.storage import Storage
+from quickthumb.storage.errors import WrongStorage
 
 log = logging.getLogger("quickthumb.web")
 
 FOLDER = "keys/"
 OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9A-Za-z]+)(?P<end>\.ends\.[0-9a-f]+)?\.json")
-# How often processes look for keys that were made or revoked.
-REFRESH_SECONDS = 2.0
 
 
 class _End(BaseModel):
@@ -53,16 +52,17 @@ class Keyring:
     @property
     def needs_key(self) -> bool:
         """Whether requests need a key: from the moment on when the first was made, even if all have ended or are gone.
-        Raises KeysUnknown."""
+        Raises KeysUnknown, and WrongStorage."""
         if not self._is_read:
+            if self._is_wrong():
+                raise WrongStorage("The server sees another storage than the one it should.")
             raise KeysUnknown("The service has not been able to read its API keys yet.")
         return self._needs_key
 
     async def refresh(self) -> None:
         """Reads what was made since the last call. Raises what `Storage.list` raises; then, and while the storage is
-        wrong, the keys that are known stay valid."""
+        wrong, what is known stays valid."""
         if self._is_wrong():
-            self._is_read = self._needs_key
             return
         names = {blob.key async for batch in self._storage.list(FOLDER) for blob in batch}
         if self._is_read and names == self._objects.keys():

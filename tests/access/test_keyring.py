@@ -11,6 +11,7 @@ from quickthumb.model.job import now
 from quickthumb.service.errors import InvalidKey, KeysUnknown
 from quickthumb.service.keys import FOLDER, Keyring, KeyStore
 from quickthumb.storage import FileStorage
+from quickthumb.storage.errors import WrongStorage
 
 
 @pytest.fixture
@@ -76,5 +77,14 @@ async def test_a_storage_that_is_the_wrong_one_says_nothing(storage: FileStorage
     assert keyring.key_of(text) == key
     new = Keyring(storage, lambda: is_wrong)
     await new.refresh()
-    with pytest.raises(KeysUnknown):
+    with pytest.raises(WrongStorage):
         _ = new.needs_key
+
+
+async def test_a_service_without_keys_stays_open_while_its_storage_is_away(storage: FileStorage) -> None:
+    is_wrong = False
+    keyring = Keyring(storage, lambda: is_wrong)
+    await keyring.refresh()
+    is_wrong = True
+    await keyring.refresh()
+    assert not keyring.needs_key

@@ -18,7 +18,8 @@ from quickthumb.http.endpoints import Endpoint
 from quickthumb.model.api_key import new_text
 from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
-from quickthumb.service.keys import REFRESH_SECONDS, KeyStore
+from quickthumb.service.guard import LOOK_SECONDS
+from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
 from quickthumb.web.routes import ENDPOINTS, PAGES
 from tests.conftest import http_client, picture
@@ -190,9 +191,9 @@ async def test_keys_are_known_and_forgotten_within_seconds(client: httpx.AsyncCl
     async def is_answered(status: int) -> bool:
         return (await client.get("/jobs", headers={"Authorization": f"Bearer {text}"})).status_code == status
 
-    await wait_until(lambda: is_answered(HTTPStatus.OK), 10 * REFRESH_SECONDS)
+    await wait_until(lambda: is_answered(HTTPStatus.OK), 10 * LOOK_SECONDS)
     other, _ = await guarded.store.rotate(key, now() + timedelta(hours=1))
     assert other != text
     assert await is_answered(HTTPStatus.OK)
     await guarded.store.end(key, now())
-    await wait_until(lambda: is_answered(HTTPStatus.UNAUTHORIZED), 10 * REFRESH_SECONDS)
+    await wait_until(lambda: is_answered(HTTPStatus.UNAUTHORIZED), 10 * LOOK_SECONDS)

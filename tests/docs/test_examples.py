@@ -150,10 +150,11 @@ async def test_a_made_up_job_is_not_kept(web: httpx.AsyncClient) -> None:
         assert answer.status_code == 400
 
 
-visit = test_docs.visit
+browser, visit = test_docs.browser, test_docs.visit
 
 
 @pytest.mark.skipif(test_docs.BROWSER is None, reason="needs a browser")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_picture_sent_by_the_browser_gets_its_thumbnail(
     visit: test_docs.Visit, application: str, quickthumb: str, tmp_path: Path
 ) -> None:

@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.conftest import CHECKOUT, http_client, picture, running_service
-from tests.web.test_docs import BROWSER, OPTIONS, playwright
+from tests.web.test_docs import BROWSER, new_page, running_browser
 from tests.web.test_strangers import FOR_ATTACKS
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="needs a browser"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 EXAMPLES = CHECKOUT / "examples"
 IN_THE_EXAMPLES = "http://localhost:8000"
@@ -87,21 +91,23 @@ def pictures(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield address
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def owner(pictures: str) -> AsyncIterator[httpx.AsyncClient]:
     async with http_client(pictures) as client:
         yield client
 
 
-@pytest.fixture
-async def page() -> AsyncIterator["Page"]:
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=BROWSER, args=[*OPTIONS, *FOR_ATTACKS])
-        page = await browser.new_page()
-        page.set_default_timeout(60_000)
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator["Browser"]:
+    async with running_browser(*FOR_ATTACKS) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: "Browser") -> AsyncIterator["Page"]:
+    async with new_page(browser) as page:
         await page.add_init_script(NOTING)
         yield page
-        await browser.close()
 
 
 @pytest.fixture
