@@ -110,8 +110,10 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
         assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
-    wait, flat, preset, filename = (parameter for parameter in operation["parameters"] if parameter["in"] == "query")
-    assert wait["name"] == "wait"
+    wait, sign, flat, preset, filename = (
+        parameter for parameter in operation["parameters"] if parameter["in"] == "query"
+    )
+    assert (wait["name"], sign["name"]) == ("wait", "sign")
     assert flat["schema"]["properties"].keys() == parameters
     assert preset["schema"]["type"] == "array"
     assert filename["name"] == "filename"
