@@ -1,6 +1,7 @@
 """A job: its status, source, order and results, and the allowed moves from one status to another."""
 
 import json
+import re
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -148,9 +149,12 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id. Nothing else may become part of a key or a path."""
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+    return _ID.fullmatch(text) is not None
 
 
 def now() -> datetime:
