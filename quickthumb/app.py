@@ -88,7 +88,7 @@ def build(config: Config) -> Starlette:
         log_requests=config.logs.requests,
         lifespan=lifespan,
         root_path=config.web.root_path,
-        # Nobody needs a key yet.
+        # The first key may be made at any time, so it does not count here that one is needed.
         hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
         trusted_proxies=config.web.trusted_proxies,
         cors_origins=config.web.cors_origins,

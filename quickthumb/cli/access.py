@@ -1,12 +1,12 @@
 """Who is let in: whether a server may start, and what `quickthumb doctor` says of its API keys."""
 
 import asyncio
-import ipaddress
 from collections.abc import Iterator
 
 from quickthumb.cli.command import UserMistake
 from quickthumb.cli.machine import Finding, Level
 from quickthumb.config import Config
+from quickthumb.http.authority import is_loopback
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import now
 from quickthumb.service.keys import FOLDER, KeyStore
@@ -16,7 +16,7 @@ from quickthumb.storage import FileStorage
 def check(config: Config) -> None:
     """Raises UserMistake if others than this machine can reach the service, nobody needs a key, and nobody has said
     that it is meant to be so."""
-    if config.web.open_access or _is_loopback(config.web.host) or _has_keys(config):
+    if config.web.open_access or is_loopback(config.web.host) or _has_keys(config):
         return
     raise UserMistake(
         f"HOST is {config.web.host}, so other machines reach this service, and it has no API key: make one with "
@@ -56,10 +56,3 @@ def _has_keys(config: Config) -> bool:
         return folder.is_dir() and any(folder.iterdir())
     except OSError as error:
         raise UserMistake(f"Cannot read {folder}: {error.strerror or error}.") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

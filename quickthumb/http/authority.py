@@ -42,6 +42,12 @@ def is_wildcard(host: str) -> bool:
     return address is not None and address.is_unspecified
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, which no other machine reaches under it."""
+    address = _ip_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
 def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ipaddress.ip_address(host)

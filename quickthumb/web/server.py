@@ -26,8 +26,8 @@ log = logging.getLogger("quickthumb.web")
 GRACEFUL_SECONDS = 10
 # Enough for the answers of cancelled requests, and for their clients to read them.
 LAST_ANSWERS_SECONDS = 3.0
-# Nearly all threads wait for the disk. asyncio's default is 4 more than there are cores. With 2 cores, a seventh upload
-# would wait until another is synced, although a file system commits what is synced at the same time together.
+# For downloads and look-ups, which wait for the disk. asyncio's default is 4 more than there are cores. What changes
+# files has threads of its own (`storage/durability.py`).
 FILE_THREADS = 32
 # uvicorn's variable for the proxies that it believes; here the setting TRUSTED_PROXIES is in its place.
 UVICORNS_PROXIES = "FORWARDED_ALLOW_IPS"

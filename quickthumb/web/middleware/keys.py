@@ -3,13 +3,13 @@
 Without any key, a service is open to whoever reaches it on this machine; elsewhere, only if OPEN_ACCESS says so.
 """
 
-import ipaddress
 from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from quickthumb.http.authority import is_loopback
 from quickthumb.http.requests import KEY, SIGNED, TENANT
 from quickthumb.http.signing import SIGNATURE, Signer
 from quickthumb.model import caller
@@ -17,6 +17,9 @@ from quickthumb.model.api_key import ApiKey
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.service.errors import InsufficientScope, KeyRequired
 from quickthumb.service.keys import Keyring
+
+# Nearly all requests come to the same few addresses of this machine.
+_is_loopback = lru_cache(maxsize=64)(is_loopback)
 
 SIGNED_QUERY = f"{SIGNATURE}=".encode()
 HOW = "send one as `Authorization: Bearer qt_…`"
@@ -84,11 +87,3 @@ def _bearer(scope: Scope) -> str | None:
 def _is_local(server: Any) -> bool:
     """Whether the request came to a loopback address of this machine, or to a Unix socket."""
     return server is None or server[1] is None or _is_loopback(server[0])
-
-
-@lru_cache(maxsize=64)
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
