@@ -1,20 +1,19 @@
 """The whole configuration: its sections, and an index of all settings by their flat names."""
 
 import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Self, cast, get_args
+from typing import Annotated, Any, Self, cast, get_args
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
-from quickthumb.config.declaring import STRICT, Called, Words
+from quickthumb.config.declaring import STRICT, Called, Json, Words
 from quickthumb.config.sections import (
     EmailSettings,
     IntakeLimits,
@@ -25,10 +24,13 @@ from quickthumb.config.sections import (
     SandboxSettings,
     SmtpServer,
     StorageSettings,
+    TenantSettings,
     TroubleLimits,
     WebSettings,
     WorkerSettings,
 )
+from quickthumb.model.allowance import NO_QUOTAS, Quotas
+from quickthumb.model.api_key import TENANT
 from quickthumb.model.limits import Limits
 
 ENVIRONMENT_PREFIX = "QUICKTHUMB_"
@@ -63,10 +65,20 @@ class Config:
     queue: QueueSettings = field(default_factory=QueueSettings)
     trouble: TroubleLimits = field(default_factory=TroubleLimits)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
-    presets: dict[str, list[dict[str, Any]]] = Field(
+    presets: Annotated[dict[str, list[dict[str, Any]]], Json] = Field(
         default={},
         description="Presets in addition to the built-in ones: `{name: [output, …]}`, where an output holds the "
         "parameters of one result. In the environment, as JSON.",
+    )
+    tenants: Annotated[dict[str, TenantSettings], Json] = Field(
+        default={},
+        description="What is different for a tenant: `{tenant: {…}}`, with any of `presets`, `retention_seconds`, "
+        "`source_retention_seconds` and `quotas`. In the environment, as JSON.",
+    )
+    quotas: Annotated[Quotas, Json] = Field(
+        default=NO_QUOTAS,
+        description="How much each key, or each address while there is no key, may demand over time: "
+        "`{quota: number}`. A key may have quotas of its own. In the environment, as JSON.",
     )
     compat: Words = Field(
         default=("all",),
@@ -93,16 +105,18 @@ class Config:
             place[setting.field] = value
         return cls(**values)
 
-    @field_validator("presets", mode="before")
+    @field_validator("presets")
     @classmethod
-    def _read_presets(cls, value: Any) -> Any:
-        """Reads JSON text, which is what the environment holds, and adds the built-in presets."""
-        if isinstance(value, str):
-            try:
-                value = json.loads(value or "{}")
-            except ValueError:
-                raise ValueError("must be JSON if given as text") from None
-        return {**BUILT_IN_PRESETS, **value} if isinstance(value, Mapping) else value
+    def _with_built_in_presets(cls, value: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+        return {**BUILT_IN_PRESETS, **value}
+
+    @field_validator("tenants")
+    @classmethod
+    def _named_as_tenants(cls, value: dict[str, TenantSettings]) -> dict[str, TenantSettings]:
+        for name in value:
+            if not TENANT.fullmatch(name):
+                raise ValueError(f"{name!r} is no tenant: up to 63 lower-case letters, digits and hyphens")
+        return value
 
     @property
     def embedded_redis_socket(self) -> Path:

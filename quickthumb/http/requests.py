@@ -35,7 +35,7 @@ def caller_of(request: Request) -> Caller:
     if key is None:
         tenant, has_url = request.scope.get(TENANT, DEFAULT_TENANT), SIGNED in request.scope
         return Caller(tenant=tenant, address=address, request_id=request_id, is_bearer_of_url=has_url)
-    return Caller(key.tenant, key.id, address, key.scopes, request_id)
+    return Caller(key.tenant, key.id, address, key.scopes, request_id=request_id, bounds=key.bounds, quotas=key.quotas)
 
 
 def service_of(request: Request) -> ImageService:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 from quickthumb.model.caller import DEFAULT_TENANT, Scope
 
 PREFIX = "qt_"
@@ -25,8 +26,9 @@ TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class ApiKey(BaseModel):
-    """A key without its secret: whose it is, what it may do, and how long. `digest` is the SHA-256 of its text in hex.
+    """A key without its secret: whose it is, what it may do, how much, and how long.
 
+    `digest` is the SHA-256 of its text in hex.
     `ends_at` is when it expires or was revoked; None if it does not end.
     """
 
@@ -36,6 +38,8 @@ class ApiKey(BaseModel):
     digest: str
     tenant: str = DEFAULT_TENANT
     scopes: frozenset[Scope]
+    bounds: Bounds = NO_BOUNDS
+    quotas: Quotas = NO_QUOTAS
     note: str = ""
     created_at: datetime
     ends_at: datetime | None = None

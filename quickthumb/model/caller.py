@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
+
 DEFAULT_TENANT = "default"
+# What the name of a client begins with.
+KEY_CLIENT, ADDRESS_CLIENT = "key:", "address:"
 
 
 class Scope(StrEnum):
@@ -20,7 +24,7 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Caller:
     """On whose behalf a request acts: the tenant that owns what the request creates, the API key and the network
-    address that the request came with, the caller's permissions, and the id of the request.
+    address that the request came with, the caller's permissions, the id of the request, and how much it may demand.
 
     The service's verbs take a caller as their first argument, and show only the jobs of the caller's tenant.
     """
@@ -32,6 +36,16 @@ class Caller:
     request_id: str | None = None
     # Whether it has a signed URL for what it asks for, whoever owns that.
     is_bearer_of_url: bool = False
+    bounds: Bounds = NO_BOUNDS
+    # Those of the key; the settings may have others.
+    quotas: Quotas = NO_QUOTAS
+
+    @property
+    def client(self) -> str | None:
+        """Who is asking, as far as that can be told: the key or else the address. None for a Unix socket."""
+        if self.key_id is not None:
+            return f"{KEY_CLIENT}{self.key_id}"
+        return None if self.address is None else f"{ADDRESS_CLIENT}{self.address}"
 
 
 # Without API keys, every request acts for this one caller, which may do everything.

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
 from quickthumb.model.source import Source
 
 
@@ -76,7 +76,8 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` owns the job. `request_id` is the id of the request that it came with. `order` is the order in its stored
+    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows. `request_id`
+    is the id of the request that it came with. `order` is the order in its stored
     form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
     differ from their defaults.
     """
@@ -85,6 +86,7 @@ class Job(BaseModel):
 
     id: str
     tenant: str = DEFAULT_TENANT
+    client: str | None = None
     request_id: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
@@ -112,6 +114,8 @@ class Job(BaseModel):
         kept["outputs"] = self.order["outputs"]
         if self.tenant != DEFAULT_TENANT:
             kept["tenant"] = self.tenant
+        if self.client is not None and self.client.startswith(KEY_CLIENT):
+            kept["client"] = self.client
         if self.request_id is not None:
             kept["request_id"] = self.request_id
         if others:
@@ -125,6 +129,7 @@ class Job(BaseModel):
         return cls(
             id=kept["id"],
             tenant=kept.get("tenant", DEFAULT_TENANT),
+            client=kept.get("client"),
             request_id=kept.get("request_id"),
             created_at=kept["created_at"],
             source=kept["source"],

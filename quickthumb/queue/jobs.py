@@ -212,8 +212,9 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
+    client = {} if job.client is None else {"client": job.client}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **request, **({"order": json.dumps(others)} if others else {})}
+    return {**tenant, **client, **request, **({"order": json.dumps(others)} if others else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -237,6 +238,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     return Job(
         id=job_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        client=fields[b"client"].decode() if b"client" in fields else None,
         request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
         created_at=from_milliseconds(int(fields[b"created_ms"])),

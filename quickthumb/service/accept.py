@@ -119,6 +119,7 @@ class Admission:
         job = Job(
             id=job_id,
             tenant=self._caller.tenant,
+            client=self._caller.client,
             request_id=self._caller.request_id,
             created_at=now(),
             source=source,

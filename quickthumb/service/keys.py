@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
+from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 from quickthumb.model.api_key import ApiKey, digest_of, id_in, new_text
 from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
@@ -119,7 +120,14 @@ class KeyStore:
         self._storage = storage
 
     async def create(
-        self, tenant: str, scopes: Iterable[Scope], *, note: str = "", ends_at: datetime | None = None
+        self,
+        tenant: str,
+        scopes: Iterable[Scope],
+        *,
+        note: str = "",
+        ends_at: datetime | None = None,
+        bounds: Bounds = NO_BOUNDS,
+        quotas: Quotas = NO_QUOTAS,
     ) -> tuple[str, ApiKey]:
         """Makes a key. Returns its text, which nobody can find out afterwards, and what is kept of it."""
         text = new_text()
@@ -128,6 +136,8 @@ class KeyStore:
             digest=digest_of(text),
             tenant=tenant,
             scopes=frozenset(scopes),
+            bounds=bounds,
+            quotas=quotas,
             note=note,
             created_at=now(),
             ends_at=ends_at,
@@ -142,7 +152,9 @@ class KeyStore:
 
     async def rotate(self, key: ApiKey, moment: datetime) -> tuple[str, ApiKey]:
         """Makes another key like this one, and ends this one at `moment`: until then, both are valid."""
-        made = await self.create(key.tenant, key.scopes, note=key.note, ends_at=key.ends_at)
+        made = await self.create(
+            key.tenant, key.scopes, note=key.note, ends_at=key.ends_at, bounds=key.bounds, quotas=key.quotas
+        )
         await self.end(key, moment)
         return made
 

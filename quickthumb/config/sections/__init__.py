@@ -7,6 +7,7 @@ setting has the name of its field, in capitals. Where the field has a shorter na
 
 from quickthumb.config.sections.email import EmailSettings, SmtpServer
 from quickthumb.config.sections.storage import RedisSettings, RetentionSettings, StorageSettings
+from quickthumb.config.sections.tenants import TenantSettings
 from quickthumb.config.sections.web import IntakeLimits, LogSettings, WebSettings
 from quickthumb.config.sections.work import QueueSettings, SandboxSettings, TroubleLimits, WorkerSettings
 
@@ -20,6 +21,7 @@ __all__ = [
     "SandboxSettings",
     "SmtpServer",
     "StorageSettings",
+    "TenantSettings",
     "TroubleLimits",
     "WebSettings",
     "WorkerSettings",
