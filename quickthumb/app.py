@@ -18,6 +18,7 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
+from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
@@ -82,7 +83,7 @@ def build(config: Config) -> Starlette:
     app = application(
         image_service(config, redis, storage, watch, shutdown),
         mail_service(config, redis, storage),
-        Health(store, storage),
+        Health(store, storage, History(redis, keys)),
         endpoints_of(config.compat),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,

@@ -31,8 +31,9 @@ class Durations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobNumbers:
-    """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to; `waits` are
-    the times that jobs waited for their first attempt, `attempt_times` the times that attempts took."""
+    """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to, `failures`
+    the FAILED jobs by the code of the error; `waits` are the times that jobs waited for their first attempt,
+    `attempt_times` the times that attempts took."""
 
     jobs: Mapping[str, int]
     queued: int
@@ -40,6 +41,7 @@ class JobNumbers:
     workers: int
     attempts: Mapping[str, int]
     busy_seconds: float
+    failures: Mapping[str, int]
     waits: Durations
     attempt_times: Durations
 
@@ -133,6 +135,12 @@ class _JobCollector:
         for status, count in numbers.attempts.items():
             attempts.add_metric([status], count)
         yield attempts
+        failures = CounterMetricFamily(
+            "quickthumb_failures", "Jobs that FAILED, by the code of the error.", labels=["code"]
+        )
+        for code, count in numbers.failures.items():
+            failures.add_metric([code], count)
+        yield failures
         yield CounterMetricFamily(
             "quickthumb_busy_seconds", "Seconds that workers spent on attempts.", value=numbers.busy_seconds
         )

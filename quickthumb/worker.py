@@ -24,6 +24,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.condition import prove, warnings_of
 from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.outage import RedisMistake
@@ -53,6 +54,8 @@ log = logging.getLogger("quickthumb.worker")
 STACK = "stack"
 THREADS = "threads"
 HEALTH_SECONDS = 5
+# More often than the shortest slot of the history, so that each gets a snapshot even if a worker dies.
+HISTORY_SECONDS = 20.0
 # A worker blocks in Redis for less than a second, so a connection that is silent for this long is dead.
 ATTEMPT_SECONDS = 5.0
 # arq forgets a job that exceeds this limit, so no job may ever reach it. The sandbox ends slow renderings much earlier;
@@ -90,8 +93,13 @@ async def start(context: dict[str, Any], config: Config) -> None:
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
             Loop("repairs", repairs, config.worker.housekeeping_seconds),
+            Loop("history", partial(_keep_history, jobs, History(pool, keys)), HISTORY_SECONDS),
         )
     )
+
+
+async def _keep_history(jobs: JobStore, history: History) -> None:
+    await history.keep(await jobs.tally())
 
 
 async def _if_usable(pool: WakingPool, guard: StorageGuard, action: Callable[[], Awaitable[object]]) -> None:

@@ -96,7 +96,7 @@ def exposed() -> dict[str, set[str]]:
     web.answered("GET", "/jobs", 200, 0.1)
     per_status = {status.value: 1 for status in Status}
     empty = durations({}, "wait")
-    numbers = JobNumbers(per_status, 0, 0.0, 1, per_status, 1.0, empty, empty)
+    numbers = JobNumbers(per_status, 0, 0.0, 1, per_status, 1.0, {}, empty, empty)
     text = web.exposition(numbers, 0.01).decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {sample.name: set(sample.labels) for sample in samples}
@@ -145,6 +145,6 @@ def test_prometheus_accepts_the_metrics() -> None:
     web = WebMetrics()
     web.answered("GET", "/jobs", 200, 0.1)
     empty = durations({}, "wait")
-    text = web.exposition(JobNumbers({}, 0, 0.0, 1, {}, 1.0, empty, empty), 0.01)
+    text = web.exposition(JobNumbers({}, 0, 0.0, 1, {}, 1.0, {}, empty, empty), 0.01)
     checked = subprocess.run([str(PROMTOOL), "check", "metrics"], input=text, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

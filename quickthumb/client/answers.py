@@ -59,11 +59,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job FAILED. `code` is stable; `title` and `detail` are for people."""
+    """Why a job FAILED. `code` is stable; `title` and `detail` are for people.
+
+    `retryable` says whether the job may succeed when it is retried.
+    """
 
     code: str
     title: str
     detail: str
+    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Job:
     source: Source
     results: Mapping[str, Result]
     error: Failure | None
+    tags: tuple[str, ...] = ()
+    context: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +133,14 @@ def _job(shown: Mapping[str, Any]) -> Job:
         attempts=int(shown["attempts"]),
         source=_source(shown["source"]),
         results={name: _result(shown["id"], name, made) for name, made in shown["results"].items()},
-        error=None if error is None else Failure(error["code"], error["title"], error["detail"]),
+        error=None if error is None else _failure(error),
+        tags=tuple(shown.get("tags", ())),
+        context=shown.get("context"),
     )
+
+
+def _failure(shown: Mapping[str, Any]) -> Failure:
+    return Failure(shown["code"], shown["title"], shown["detail"], bool(shown.get("retryable", False)))
 
 
 def _source(shown: Mapping[str, Any]) -> Source:

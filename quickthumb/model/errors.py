@@ -19,6 +19,9 @@ class QuickThumbError(Exception):
 
     An item whose attempts end with an error that is not `permanent` fails after `GIVE_UP_SECONDS`, unless the error
     `waits_its_turn`: then nothing is wrong, and the item waits as long as it takes.
+
+    `retry_may_help` a job that FAILED with the error: the cause may have passed, or was not the job's. That is so for
+    every error that is not permanent.
     """
 
     code: ClassVar[str]
@@ -26,6 +29,7 @@ class QuickThumbError(Exception):
     title: ClassVar[str]
     permanent: ClassVar[bool] = True
     waits_its_turn: ClassVar[bool] = False
+    retry_may_help: ClassVar[bool] = False
     retry_after_seconds: int | None = None
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
@@ -129,6 +133,7 @@ class InternalError(QuickThumbError):
     """The service has a fault, or a dependency behaves unexpectedly. The cause is in the service's log."""
 
     code, status, title = "internal_error", 500, "Internal server error"
+    retry_may_help: ClassVar[bool] = True
 
 
 class NotServing(QuickThumbError):

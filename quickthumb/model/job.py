@@ -71,6 +71,7 @@ class Failure(BaseModel):
     code: str = Field(description="A stable code from the catalogue of errors.", examples=["broken_image"])
     title: str = Field(description="What the code means, in a few words.")
     detail: str = Field(description="What went wrong, in one sentence.")
+    retryable: bool = Field(False, description="Whether the job may succeed when it is retried.")
 
 
 class Job(BaseModel):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import MAX_OUTPUTS
@@ -24,6 +24,38 @@ DEFAULT_PRESET = "thumbnail"
 Presets = Mapping[str, tuple[Output, ...]]
 # Fields as the client sent them: text from a form, a query or the command line, any JSON value from a JSON body.
 Fields = Iterable[tuple[str, Any]]
+
+
+# What a client may call its jobs, and how many such words one job may have.
+TAG = r"^[A-Za-z0-9_.:/@-]{1,64}$"
+MOST_TAGS = 16
+LARGEST_CONTEXT_BYTES = 2048
+DEEPEST_CONTEXT = 16
+
+
+def _small_enough(value: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError for an object that is too large, too deep, or that JSON cannot hold, such as NaN."""
+    if _depth(value) > DEEPEST_CONTEXT:
+        raise ValueError(f"It may be nested {DEEPEST_CONTEXT} deep at most.")
+    try:
+        size_bytes = len(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except ValueError:
+        raise ValueError("It has a number or a text that JSON cannot hold.") from None
+    if size_bytes > LARGEST_CONTEXT_BYTES:
+        raise ValueError(f"It has {size_bytes} bytes; at most {LARGEST_CONTEXT_BYTES} are accepted.")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested. No recursion, which a hostile value could exhaust."""
+    level, depth = [value], 0
+    while nested := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        level = [inner for one in nested for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
+Context = Annotated[dict[str, Any], AfterValidator(_small_enough)]
 
 
 class Order(BaseModel):
@@ -43,6 +75,15 @@ class Order(BaseModel):
     outputs: tuple[Output, ...] = Field(
         min_length=1,
         description="Several outputs at once, as a JSON list of objects; each holds the parameters of one output.",
+    )
+    tag: tuple[Annotated[str, Field(pattern=TAG, examples=["catalog/2026"])], ...] = Field(
+        (),
+        max_length=MOST_TAGS,
+        description="A word of your own under which to find the job again; may be given several times.",
+    )
+    context: Context | None = Field(
+        None,
+        description=f"A JSON object of your own, of up to {LARGEST_CONTEXT_BYTES} bytes, that the job keeps and shows.",
     )
 
     @classmethod

@@ -88,13 +88,14 @@ class Attempts:
         troubled: bool = False,
         found_large: bool = False,
         delay_seconds: float = 0,
+        failed_with: str = "",
     ) -> bool:
         """Settles an attempt. Returns False, and changes nothing, when the lease is lost.
 
         Gives the item the status and the fields. An item that has ended leaves the queue; a WAITING item is due again
         after `delay_seconds`. A `blameless` attempt is not a strike against the item; a `troubled` one counts towards
         the time and the number of attempts after which the item is given up. With `found_large`, workers know from now
-        on that a WAITING item is large.
+        on that a WAITING item is large. `failed_with` is the code of the error of a FAILED item.
         """
         async with translated():
             settled = await self._settle(
@@ -110,6 +111,7 @@ class Attempts:
                 found_large=int(found_large),
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
+                failed_with=failed_with,
                 fields=flat(fields),
             )
         return bool(settled)

@@ -37,8 +37,11 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, and totals that only ever grow (`totals` describes them)."""
+    none), live workers, and totals that only ever grow (`totals` describes them).
 
+    `at` is the moment by Redis' clock, in Unix seconds."""
+
+    at: float
     statuses: dict[Status, int]
     queued: int
     oldest_waiting_seconds: float
@@ -160,6 +163,7 @@ class JobStore:
             answers: list[Any] = await pipeline.execute()
         *counts, queued, oldest, totals, moment, workers = answers
         return Tally(
+            at=moment[0] + moment[1] / 1_000_000,
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
             oldest_waiting_seconds=_age(moment, oldest),

@@ -17,6 +17,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
+| `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
@@ -122,6 +123,10 @@ class Keys:
     @property
     def totals(self) -> str:
         return f"{self.prefix}:totals"
+
+    def history(self, span: str) -> str:
+        """The snapshots of the totals over a span of time."""
+        return f"{self.prefix}:history:{span}"
 
     @property
     def rebuilt(self) -> str:

@@ -1,6 +1,7 @@
 """The counters in the hash `quickthumb:totals`, which the scripts `claim` and `settle` keep: what its fields mean.
 
     attempts:DONE       attempts that ended with this status
+    failed:gave_up      items that FAILED with this error
     busy_ms             the time that workers spent on attempts
     wait_ms             the time that items waited for their first attempt; wait_ms:100, how many waited 50 to 100 ms
     attempt_ms          the time that attempts took; attempt_ms:more, how many took longer than the largest bound

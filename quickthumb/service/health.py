@@ -5,16 +5,19 @@ import time
 from collections.abc import Awaitable
 
 from quickthumb.model.errors import QuickThumbError
+from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore, Tally
+from quickthumb.service.stats import Stats, stats_of
 from quickthumb.storage import Storage
 
 
 class Health:
     """Readiness and numbers for operators. The answers are the same for every caller, so these verbs take none."""
 
-    def __init__(self, store: JobStore, storage: Storage) -> None:
+    def __init__(self, store: JobStore, storage: Storage, history: History) -> None:
         self._store = store
         self._storage = storage
+        self._history = history
 
     async def readiness(self) -> dict[str, str]:
         """Everything that is needed to accept and run jobs, each with "ok" or a sentence that says what is wrong."""
@@ -26,6 +29,12 @@ class Health:
     async def tally(self) -> Tally:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
+
+    async def stats(self) -> Stats:
+        """The numbers of this moment and of the last hour, day and week, as far back as workers have run, over all
+        tenants. Raises QueueUnavailable."""
+        tally, snapshots = await asyncio.gather(self._store.tally(), self._history.read())
+        return stats_of(tally, snapshots)
 
     async def probe_storage(self) -> float | None:
         """How many seconds a small write to the storage takes; None if the storage is not usable."""

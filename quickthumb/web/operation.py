@@ -20,9 +20,11 @@ from quickthumb.http.problems import problem
 from quickthumb.http.requests import health_of, metrics_of
 from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import NotServing
+from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
+from quickthumb.service.stats import FAILED_WITH, Window
 from quickthumb.web.error_page import error_page
 
 STATIC = Path(__file__).parent / "static"
@@ -63,6 +65,64 @@ async def ready(request: Request) -> Response:
     return problem(NotServing(missing), urls_of(request), checks=checks)
 
 
+class TimesView(BaseModel):
+    """The median and the 95th percentile in seconds, estimated from a histogram; null if there is none."""
+
+    p50: float | None = Field(examples=[0.012])
+    p95: float | None = Field(examples=[0.048])
+
+
+class WindowView(BaseModel):
+    """What happened in the last `seconds`: less than the name says if workers have not run for so long."""
+
+    seconds: float = Field(examples=[3600.0])
+    done: int = Field(description="Jobs that ended DONE.", examples=[5210])
+    failed: int = Field(description="Jobs that ended FAILED.", examples=[3])
+    jobs_per_second: float = Field(description="Jobs that ended, per second.", examples=[1.45])
+    waiting_seconds: TimesView = Field(description="How long jobs waited for their first attempt.")
+    working_seconds: TimesView = Field(description="How long attempts took.")
+    failures: dict[str, int] = Field(description="FAILED jobs by the code of the error.", examples=[{"gave_up": 3}])
+
+
+class StatsView(BaseModel):
+    """How busy the service is, and has been."""
+
+    jobs: dict[str, int] = Field(description="Kept jobs by status.", examples=[{"WAITING": 12, "DONE": 5210}])
+    queued: int = Field(description="Jobs and emails that wait or run.", examples=[14])
+    oldest_waiting_seconds: float = Field(description="Age of the oldest WAITING job; 0 if there is none.")
+    workers: int = Field(description="Workers that take jobs.", examples=[2])
+    hour: WindowView
+    day: WindowView
+    week: WindowView
+
+
+async def stats(request: Request) -> Response:
+    """How many jobs wait and for how long, how many end, how long they wait and take, and why they fail: now, and in
+    the last hour, day and week. The history survives restarts, but not the loss of Redis."""
+    found = await health_of(request).stats()
+    view = StatsView(
+        jobs={status.value: count for status, count in found.tally.statuses.items()},
+        queued=found.tally.queued,
+        oldest_waiting_seconds=found.tally.oldest_waiting_seconds,
+        workers=found.tally.workers,
+        **{name: _window(window) for name, window in found.windows.items()},
+    )
+    return json_answer(view, headers={"Cache-Control": "no-store"})
+
+
+def _window(window: Window) -> WindowView:
+    done, failed = window.ended[Status.DONE], window.ended[Status.FAILED]
+    return WindowView(
+        seconds=round(window.seconds, 3),
+        done=done,
+        failed=failed,
+        jobs_per_second=round((done + failed) / window.seconds, 3) if window.seconds else 0.0,
+        waiting_seconds=TimesView(p50=window.waiting.p50, p95=window.waiting.p95),
+        working_seconds=TimesView(p50=window.working.p50, p95=window.working.p95),
+        failures=dict(window.failures),
+    )
+
+
 async def scrape(request: Request) -> Response:
     """Metrics in Prometheus' text format. While Redis is unavailable, the metrics of jobs are missing."""
     health = health_of(request)
@@ -84,6 +144,11 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         workers=tally.workers,
         attempts={name.removeprefix(prefix): count for name, count in tally.totals.items() if name.startswith(prefix)},
         busy_seconds=tally.totals.get("busy_ms", 0) / 1000,
+        failures={
+            name.removeprefix(FAILED_WITH): count
+            for name, count in tally.totals.items()
+            if name.startswith(FAILED_WITH)
+        },
         waits=durations(tally.totals, "wait"),
         attempt_times=durations(tally.totals, "attempt"),
     )

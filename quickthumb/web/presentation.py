@@ -58,6 +58,8 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     },
     "results": {},
     "error": None,
+    "tags": [],
+    "context": None,
     "links": {"self": Urls().job(_EXAMPLE_ID), "original": Urls().original(_EXAMPLE_ID)},
 }
 _EXAMPLE_JOB: dict[str, Any] = {
@@ -106,6 +108,8 @@ class JobView(BaseModel):
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
+    tags: list[str] = Field(description="The words that the job was tagged with.")
+    context: dict[str, Any] | None = Field(description="The client's own object.")
     links: Links
 
 
@@ -147,6 +151,8 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "source": job.source,
         "results": {result.name: _present_result(job, result, urls) for result in job.results},
         "error": job.error,
+        "tags": job.order.get("tag", ()),
+        "context": job.order.get("context"),
         "links": {"self": urls.job(job.id), "original": urls.original(job.id)},
     }
 

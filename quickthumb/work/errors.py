@@ -1,5 +1,7 @@
 """Why an attempt may end without a verdict from its handler's `run`."""
 
+from typing import ClassVar
+
 from quickthumb.model.errors import QuickThumbError
 
 
@@ -7,6 +9,7 @@ class TooManyAttempts(QuickThumbError):
     """Each of `MAX_ATTEMPTS` attempts ended unexpectedly. The workers' logs say why."""
 
     code, status, title = "too_many_attempts", 500, "Too many failed attempts"
+    retry_may_help: ClassVar[bool] = True
 
 
 class GaveUp(QuickThumbError):
@@ -14,6 +17,7 @@ class GaveUp(QuickThumbError):
     `GIVE_UP_SECONDS`. The detail names the last trouble. Once it is over, retry the job."""
 
     code, status, title = "gave_up", 500, "Gave up waiting for trouble to pass"
+    retry_may_help: ClassVar[bool] = True
 
 
 class RecordMissing(QuickThumbError):

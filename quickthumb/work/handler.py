@@ -126,4 +126,5 @@ def failed_in_redis(error: QuickThumbError) -> Failed:
 
 def failure_of(error: QuickThumbError) -> Failure:
     """The error in the form that records keep."""
-    return Failure(code=error.code, title=error.title, detail=error.detail)
+    retryable = error.retry_may_help or not error.permanent
+    return Failure(code=error.code, title=error.title, detail=error.detail, retryable=retryable)

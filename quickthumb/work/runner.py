@@ -165,6 +165,7 @@ class Runner:
             troubled=is_trouble,
             found_large=_waits_its_turn(verdict),
             delay_seconds=seconds,
+            failed_with=verdict.error.code if isinstance(verdict, Failed) else "",
         )
         if not settled:
             raise LeaseLost

@@ -41,6 +41,7 @@ ALLOWED: Mapping[str, Scope | None] = {
     "downloadResult": Scope.RESULTS_READ,
     "downloadOriginal": Scope.RESULTS_READ,
     "getMetrics": Scope.ADMIN,
+    "getStats": Scope.ADMIN,
     "getHealth": None,
     "getReadiness": None,
     "getOpenApi": None,

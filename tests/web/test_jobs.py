@@ -1,3 +1,5 @@
+import base64
+import json
 import time
 from typing import Any
 
@@ -34,10 +36,37 @@ async def test_a_failed_job_tells_why(client: httpx.AsyncClient) -> None:
     assert job["results"] == {}
     assert job["error"]["code"]
     assert job["error"]["detail"].endswith(".")
+    assert job["error"]["retryable"] is False
     answer = await client.get(f"{job['links']['self']}/results/thumbnail")
     assert refusal(answer) == Refusal(404, "job_failed")
     assert answer.json()["error"] == job["error"]
     assert job["error"]["detail"] in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
+async def test_a_job_keeps_what_the_client_says_of_it(client: httpx.AsyncClient, form: bool) -> None:
+    tags, context = ["catalog/2026", "a:b@c.d"], {"order": 17, "name": "</script>\u2028🐱", "deep": [[{}]]}
+    if form:
+        parts = {"tag": tags, "context": json.dumps(context)}
+        answer = await client.post("/images/", data=parts, files={"image": ("cat.jpg", picture())})
+    else:
+        body = {"data": base64.b64encode(picture()).decode(), "tag": tags, "context": context}
+        answer = await client.post("/images/", json=body)
+    job = (await client.get(answer.headers["location"], params={"wait": 30})).json()
+    assert (job["status"], job["tags"], job["context"]) == ("DONE", tags, context)
+    listed = (await client.get("/jobs", params={"limit": 1})).json()["jobs"][0]
+    assert (listed["tags"], listed["context"]) == (tags, context)
+
+
+async def test_numbers_for_operators(client: httpx.AsyncClient) -> None:
+    await done(client)
+    numbers = (await client.get("/stats")).json()
+    assert numbers["jobs"]["DONE"] >= 1
+    assert numbers["workers"] == 1
+    for window in (numbers["hour"], numbers["day"], numbers["week"]):
+        assert window["done"] + window["failed"] == pytest.approx(
+            window["jobs_per_second"] * window["seconds"], rel=0.1, abs=0.1
+        )
 
 
 async def test_a_job_that_has_not_ended_says_when_to_ask_again(waiting: httpx.AsyncClient) -> None:

@@ -1,12 +1,12 @@
 -- Settles an attempt: its item ends and leaves the queue, or waits and is due again after `delay_ms`. Only the holder
 -- of the running attempt's token can do so. `forgiven` is 1 when the attempt is not a strike against the item, and
 -- `troubled` is 1 when it counts as trouble that the item is not to blame for. With `found_large` as 1, an item that
--- waits is known to be large from now on.
+-- waits is known to be large from now on. `failed_with` is the code of the error of an item that FAILED, else ''.
 -- Returns 1 when the attempt was settled, 0 when its lease is lost.
 -- USES: now, move, enqueue, dequeue, observe
 -- KEYS: record, lease, index, call, queue, large, tries, wake, totals, events
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
--- ARGV: totals_prefix
+-- ARGV: totals_prefix, failed_with
 -- ARGV*: fields
 local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
 if holder ~= token or not allowed(status, target) then return 0 end
@@ -20,6 +20,7 @@ end
 redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
 redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
 observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))
+if failed_with ~= '' then redis.call('HINCRBY', totals, totals_prefix .. 'failed:' .. failed_with, 1) end
 if redis.call('GET', lease) == token then redis.call('DEL', lease) end
 if target ~= WAITING then
   redis.call('EXPIRE', record, retention_seconds)
