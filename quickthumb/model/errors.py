@@ -83,7 +83,7 @@ class InvalidParameter(QuickThumbError):
 
 
 class TooManyPixels(QuickThumbError):
-    """The image has more pixels than `MAX_PIXELS`, or than the API key or upload policy allows. Send a smaller one."""
+    """The image has more pixels than `MAX_PIXELS`. An API key or upload policy may allow fewer. Send a smaller one."""
 
     code, status, title = "too_many_pixels", 422, "The image has too many pixels"
 

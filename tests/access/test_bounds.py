@@ -71,7 +71,7 @@ async def bounded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bou
     store = KeyStore(storage)
     keys = {name: (await store.create(SHOP, Scope, bounds=bounds))[0] for name, bounds in BOUNDS.items()}
     keys |= {tenant: (await store.create(tenant, Scope))[0] for tenant in (GALLERY, PLAIN)}
-    settings = {"tenants": json.dumps(TENANTS), "max_upload_bytes": SETTING_BYTES}
+    settings: dict[str, Any] = {"tenants": json.dumps(TENANTS), "max_upload_bytes": SETTING_BYTES}
     async with RedisServer(folder) as redis, running_web(folder, redis.url, **settings) as web:
         yield Bounded(web, keys, storage)
 

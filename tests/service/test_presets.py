@@ -98,17 +98,24 @@ def test_no_more_than_the_allowed_may_be_asked_for(given: tuple[tuple[str, objec
         within(given, ALLOWED)
 
 
-def test_what_is_allowed_stays_as_it_was_given() -> None:
-    for given in ((("preset", "icon"),), (("preset", ["icon", "card"]),), (("preset", "icon"), ("webhook", "x"))):
-        assert within(given, ALLOWED) == given
-    # Left to the parser, which says what is wrong with them.
-    for given in ((("preset", [5, {}, []]),), (("preset", {"icon": 1}), ("widht", 5))):
-        assert within(given, ALLOWED) == given
+@pytest.mark.parametrize(
+    "given",
+    [
+        (("preset", "icon"),),
+        (("preset", ["icon", "card"]),),
+        (("preset", "icon"), ("webhook", "x")),
+        # Left to the parser, which says what is wrong with them.
+        (("preset", [5, {}, []]),),
+        (("preset", {"icon": 1}), ("widht", 5)),
+    ],
+)
+def test_what_is_allowed_stays_as_it_was_given(given: tuple[tuple[str, object], ...]) -> None:
+    assert within(given, ALLOWED) == given
 
 
-def test_without_a_name_the_first_is_meant() -> None:
-    for given in ((), (("width", ""),), (("preset", None),), (("priority", "high"),)):
-        assert within(given, ALLOWED) == (*given, ("preset", "card"))
+@pytest.mark.parametrize("given", [(), (("width", ""),), (("preset", None),), (("priority", "high"),)])
+def test_without_a_name_the_first_is_meant(given: tuple[tuple[str, object], ...]) -> None:
+    assert within(given, ALLOWED) == (*given, ("preset", "card"))
 
 
 def test_if_none_exists_nothing_may_be_asked_for() -> None:
