@@ -89,7 +89,8 @@ def build(config: Config) -> Starlette:
         log_requests=config.logs.requests,
         lifespan=lifespan,
         root_path=config.web.root_path,
-        # The first key may be made at any time, so it does not count here that one is needed.
+        # That requests need a key does not count here. It is so only from the first key on, COMPAT_TENANT lets some in
+        # without one, and a proxy may add the key for its users: then rebinding would be a danger all the same.
         hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
         trusted_proxies=config.web.trusted_proxies,
         cors_origins=config.web.cors_origins,

@@ -20,7 +20,7 @@ from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
-from quickthumb.service.presets import read_presets
+from quickthumb.service.presets import TenantPresets, read_tenant_presets
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
@@ -52,6 +52,11 @@ def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuar
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
 
 
+def presets_of(config: Config) -> TenantPresets:
+    """The presets of all tenants. Raises ConfigError if one is not valid."""
+    return read_tenant_presets(config.presets, config.tenants, config.imaging.max_outputs)
+
+
 def image_service(
     config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown | None = None
 ) -> ImageService:
@@ -63,7 +68,7 @@ def image_service(
     submission = Submission(
         sources,
         acceptance,
-        read_presets(config.presets, config.imaging.max_outputs),
+        presets_of(config),
         limits=config.imaging,
         budget_bytes=config.sandbox.decode_budget_bytes,
     )

@@ -35,11 +35,10 @@ from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer, most_jobs_at_once
 from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
-from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import mailer, private_process, repairer
+from quickthumb.wiring import mailer, presets_of, private_process, repairer
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
@@ -189,7 +188,7 @@ async def stop(context: dict[str, Any]) -> None:
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
     logs.configure(config.logs.format)
-    read_presets(config.presets, config.imaging.max_outputs)  # only to report invalid presets before anything starts
+    presets_of(config)  # only to report invalid presets before anything starts
     keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()
     max_jobs = most_jobs_at_once(threads)

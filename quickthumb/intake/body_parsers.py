@@ -62,7 +62,7 @@ def refuse_declared_length(content_length: int | None, content_type: str | None,
     """
     parser_type, _ = choose_body_parser(content_type)
     if content_length is not None and content_length > parser_type.max_body_bytes(limits):
-        raise image_too_large(limits.max_upload_bytes)
+        raise image_too_large(limits.max_upload_bytes, limits.set_by)
 
 
 def brings_fields(content_type: str | None) -> bool:

@@ -56,7 +56,8 @@ async def receive(
     """
     parser_type, parameters = choose_body_parser(content_type)
     parser = parser_type(parameters, limits)
-    image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes, make_watch=make_watch)
+    most, set_by = limits.max_upload_bytes, limits.set_by
+    image = ImageStream(inspect, open_sink, max_bytes=most, set_by=set_by, make_watch=make_watch)
     receiver = _Receiver(image)
     max_body_bytes = parser_type.max_body_bytes(limits)
     received_bytes = 0
@@ -65,7 +66,7 @@ async def receive(
         async for chunk in chunks:
             received_bytes += len(chunk)
             if received_bytes > max_body_bytes:
-                raise image_too_large(limits.max_upload_bytes)
+                raise image_too_large(most, set_by)
             for piece in _cut(chunk):
                 await receiver.take(parser.feed(piece))
     await receiver.take(parser.close())

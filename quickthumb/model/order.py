@@ -179,7 +179,7 @@ def _split(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any],
     own: dict[str, Any] = {}
     for field in known:
         if field.repeatable:
-            values = _flat(value for name, value in pairs if name == field.name)
+            values = flat(value for name, value in pairs if name == field.name)
             own |= {field.name: values} if values else {}
         elif (value := parameters.pop(field.name, None)) is not None:
             own[field.name] = _decoded(value) if field.json_text else value
@@ -200,7 +200,7 @@ def _once_each(pairs: Fields) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _flat(values: Iterable[Any]) -> list[Any]:
+def flat(values: Iterable[Any]) -> list[Any]:
     """The values of a repeatable field. A JSON body holds several values in one list."""
     return [item for value in values if value is not None for item in (value if isinstance(value, list) else [value])]
 

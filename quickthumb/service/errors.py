@@ -97,6 +97,13 @@ class KeyRequired(QuickThumbError):
     code, status, title = "key_required", 401, "An API key is required"
 
 
+class PresetNotAllowed(QuickThumbError):
+    """The API key or upload policy allows certain presets only, which `detail` names, and no outputs or parameters of
+    your own. Name one of them as `preset`, or none to get the first. `GET /presets` shows them."""
+
+    code, status, title = "preset_not_allowed", 403, "This preset is not allowed"
+
+
 class InvalidKey(QuickThumbError):
     """There is no such API key, or it has expired or was revoked."""
 
@@ -135,6 +142,7 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     TooManyFrames,
     TooManyParts,
     OrderTooLarge,
+    PresetNotAllowed,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

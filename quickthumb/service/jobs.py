@@ -5,6 +5,7 @@ import asyncio
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
+from quickthumb.model.order import Presets
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
@@ -43,7 +44,10 @@ class ImageService:
         self._shutdown = shutdown or Shutdown()
         self._waits = waits or Waits()
         self._originals = originals or Originals(storage, keeps_location=False)
-        self.presets = submission.presets
+
+    def presets(self, caller: Caller) -> Presets:
+        """The presets that the caller may use, by their names."""
+        return self._submission.presets.allowed(caller)
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. `Submission.submit` documents the promise and the errors."""

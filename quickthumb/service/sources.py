@@ -9,10 +9,14 @@ from functools import partial
 from quickthumb import intake
 from quickthumb.imaging.formats.watch import Watch
 from quickthumb.imaging.header import Header, make_watch, read_header, read_header_of_file, require_readable
+from quickthumb.model.allowance import NO_BOUNDS, Bounds
 from quickthumb.model.errors import TooManyPixels
 from quickthumb.model.limits import Limits
 from quickthumb.model.source import Source
 from quickthumb.storage import Arrival, Storage
+
+# Who has set the bounds of a caller, as refusals name it.
+BOUNDS_SET_BY = "the API key or upload policy"
 
 # Inspects an image's header, and raises an error to refuse the image.
 CheckHeader = Callable[[Header], None]
@@ -36,20 +40,32 @@ class TakenIn:
 
 
 class SourceIntake:
-    """Takes in sources, within the limits of this deployment."""
+    """Takes in sources, within the limits of this deployment and the bounds of the caller."""
 
     def __init__(self, storage: Storage, intake_limits: intake.IntakeLimits, limits: Limits) -> None:
         self._storage = storage
         self._intake_limits = intake_limits
         self._limits = limits
 
-    def refuse_early(self, content_type: str, content_length: int | None) -> None:
+    def refuse_early(self, content_type: str, content_length: int | None, bounds: Bounds = NO_BOUNDS) -> None:
         """Refuses a request by its head alone. Raises UnsupportedMediaType or TooManyBytes."""
-        intake.refuse_declared_length(content_length, content_type, self._intake_limits)
+        intake.refuse_declared_length(content_length, content_type, self.limits_within(bounds))
+
+    def limits_within(self, bounds: Bounds) -> intake.IntakeLimits:
+        """The limits on one upload of a caller with these bounds."""
+        limits, most = self._intake_limits, bounds.max_bytes
+        if most is None or most >= limits.max_upload_bytes:
+            return limits
+        return replace(limits, max_upload_bytes=most, set_by=BOUNDS_SET_BY)
 
     @asynccontextmanager
     async def take_in(
-        self, job_id: str, body: AsyncIterator[bytes], content_type: str, check: CheckHeader = any_header
+        self,
+        job_id: str,
+        body: AsyncIterator[bytes],
+        content_type: str,
+        check: CheckHeader = any_header,
+        bounds: Bounds = NO_BOUNDS,
     ) -> AsyncIterator[TakenIn]:
         """Reads the body to its end. At the end of the block, discards the source unless `keep` was called.
 
@@ -57,6 +73,8 @@ class SourceIntake:
         they arrive. Raises what `intake.receive` and `check` raise, UnsupportedImage, BrokenImage, TooManyPixels,
         TooManyFrames and TooManyParts, and the errors of the storage.
         """
+        if bounds.max_pixels is not None:
+            check = partial(_check_pixels, bounds.max_pixels, check)
         async with AsyncExitStack() as stack:
             arrivals: list[Arrival] = []
             watches: list[Watch] = []
@@ -75,7 +93,7 @@ class SourceIntake:
                 content_type,
                 inspect=partial(self._inspect, check),
                 open_sink=open_arrival,
-                limits=self._intake_limits,
+                limits=self.limits_within(bounds),
                 make_watch=begin_watch,
             )
             header = _as_watched(received.header or await self._header_of(arrivals[0], check), watches)
@@ -112,6 +130,14 @@ class SourceIntake:
             )
         check(header)
         return header
+
+
+def _check_pixels(most: int, check: CheckHeader, header: Header) -> None:
+    if header.width * header.height > most:
+        raise TooManyPixels(
+            f"The image has {header.width} × {header.height} pixels; {BOUNDS_SET_BY} allows at most {most}."
+        )
+    check(header)
 
 
 def _as_watched(header: Header, watches: list[Watch]) -> Header:

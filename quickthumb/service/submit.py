@@ -10,13 +10,16 @@ from quickthumb.imaging.cost import Cost, check_cost, check_memory, estimate_cos
 from quickthumb.imaging.header import Header
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
+from quickthumb.model.allowance import Bounds
 from quickthumb.model.caller import Caller
+from quickthumb.model.errors import OrderTooLarge
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
-from quickthumb.model.order import Order, Presets
+from quickthumb.model.order import Order
 from quickthumb.model.output import Output
 from quickthumb.service.accept import Acceptance
-from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
+from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
+from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, any_header
 
 # Fields of more characters than this are not remembered.
 MOST_REMEMBERED = 256
@@ -40,7 +43,8 @@ class Upload:
 
 
 class Submission:
-    """The verb that submits an image, within `limits` and the memory that a worker may take for one image.
+    """The verb that submits an image, within `limits`, the bounds of the caller and the memory that a worker may take
+    for one image.
 
     `order` is the class of the orders that clients may give.
     """
@@ -49,7 +53,7 @@ class Submission:
         self,
         sources: SourceIntake,
         acceptance: Acceptance,
-        presets: Presets,
+        presets: TenantPresets,
         order: type[Order] = Order,
         *,
         limits: Limits,
@@ -61,7 +65,8 @@ class Submission:
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
-        # Most uploads ask for what others have asked for already.
+        # Most uploads ask for what others have asked for already. What the meaning of a request's fields depends on is
+        # part of the key: the tenant, and the presets of the caller's bounds.
         self._known_order = lru_cache(maxsize=256)(self._parse)
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
@@ -70,44 +75,67 @@ class Submission:
         If an earlier request with the same Idempotency-Key made a job, returns that job and makes no other. Calls
         `check` as soon as the image's header has arrived.
 
-        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise, and OrderTooLarge; then nothing is left
-        behind. If the body brings no fields, an order that is too large is refused as soon as the header has arrived.
+        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise, OrderTooLarge and PresetNotAllowed; then
+        nothing is left behind. If the body brings no fields, an order that is too large is refused as soon as the
+        header has arrived.
         """
-        self._sources.refuse_early(upload.content_type, upload.content_length)
-        known = None if intake.brings_fields(upload.content_type) else self._order(upload, ())
+        bounds = caller.bounds
+        self._sources.refuse_early(upload.content_type, upload.content_length, bounds)
+        known = None if intake.brings_fields(upload.content_type) else self._order(caller, upload, ())
         if known is not None:
-            check = partial(self._check_early, known, check)
+            check = partial(self._check_early, known, bounds, check)
         async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
             job_id = new_id()
-            async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
+            async with self._sources.take_in(job_id, upload.body, upload.content_type, check, bounds) as taken:
                 source = taken.source
                 if source.filename is None and upload.filename is not None:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
-                order = known or self._order(upload, fields)
-                is_large = self._check(order, taken.header)
+                order = known or self._order(caller, upload, fields)
+                is_large = self._check(order, bounds, taken.header)
                 return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
 
-    def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
+    def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
-            return self._order_kind(outputs=self.presets[upload.preset])
+            return self._order_kind(outputs=self._fixed(caller, upload.preset))
         given = (*upload.parameters, *((field.name, field.value) for field in fields))
-        return self._known_order(given) if _is_short_text(given) else self._parse(given)
+        tenant = caller.tenant if caller.tenant in self.presets.own else None
+        parse = self._known_order if _is_short_text(given) else self._parse
+        return parse(given, tenant, caller.bounds.presets)
 
-    def _parse(self, given: tuple[tuple[str, Any], ...]) -> Order:
-        return self._order_kind.parse(given, self.presets, self._limits.max_outputs)
+    def _fixed(self, caller: Caller, preset: str) -> tuple[Output, ...]:
+        allowed = self.presets.allowed(caller)
+        if preset not in allowed:
+            raise not_allowed(f"This endpoint uses the preset {preset}", allowed)
+        return allowed[preset]
 
-    def _check_early(self, order: Order, check: CheckHeader, header: Header) -> None:
+    def _parse(self, given: Fields, tenant: str | None, names: tuple[str, ...] | None) -> Order:
+        """The order in these fields for a tenant that has presets of its own, or any other: None. With `names`, only
+        these presets may be used."""
+        presets = self.presets.of(tenant, names)
+        if names is not None:
+            given = within(given, presets)
+        return self._order_kind.parse(given, presets, self._limits.max_outputs)
+
+    def _check_early(self, order: Order, bounds: Bounds, check: CheckHeader, header: Header) -> None:
         check(header)
-        self._check(order, header)
+        self._check(order, bounds, header)
 
-    def _check(self, order: Order, header: Header) -> bool:
+    def _check(self, order: Order, bounds: Bounds, header: Header) -> bool:
         """Whether the order makes a large job, as far as the header tells. Raises OrderTooLarge if it asks for more
-        than one job may take."""
+        than one job may take, or than the bounds allow."""
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
+        if bounds.max_outputs is not None and cost.outputs > bounds.max_outputs:
+            raise _too_large(f"The job has {cost.outputs} outputs", bounds.max_outputs)
+        if bounds.max_output_pixels is not None and cost.pixels > bounds.max_output_pixels:
+            raise _too_large(f"The outputs have {cost.pixels} pixels together", bounds.max_output_pixels)
         return cost.is_large(needed_bytes)
+
+
+def _too_large(what: str, most: int) -> OrderTooLarge:
+    return OrderTooLarge(f"{what}; {BOUNDS_SET_BY} allows at most {most}.")
 
 
 def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:

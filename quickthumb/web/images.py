@@ -76,8 +76,9 @@ async def _waited(request: Request, job: Job, seconds: float) -> tuple[Job, bool
 
 
 async def presets(request: Request) -> Response:
-    """Lists every preset that `preset=` accepts: the built-in ones and those of the deployment's settings."""
-    known = service_of(request).presets
+    """Lists every preset that `preset=` accepts: the built-in ones, those of the deployment's settings and those of the
+    caller's tenant, or only those that the API key allows."""
+    known = service_of(request).presets(caller_of(request))
     view = PresetsView(presets={name: [written_output(output) for output in known[name]] for name in known})
     return json_answer(view, headers={"Cache-Control": "no-cache"})
 

@@ -39,7 +39,7 @@ from quickthumb.service.accept import Acceptance
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
-from quickthumb.service.presets import read_presets
+from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.storage import FileStorage, Kept, Storage
@@ -55,7 +55,7 @@ INTAKE_LIMITS = IntakeLimits(
 )
 LIMITS = Limits(max_pixels=1_000_000, max_output_pixels=5_000_000)
 BUDGET_BYTES = 8 * 1024 * 1024
-PRESETS = read_presets(BUILT_IN_PRESETS)
+PRESETS = TenantPresets(read_presets(BUILT_IN_PRESETS))
 
 
 def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:

@@ -29,7 +29,7 @@ from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.service.presets import read_presets
+from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.storage import FileStorage
@@ -67,7 +67,12 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     sources = SourceIntake(storage, limits, Limits(max_pixels=1_000_000))
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=9)
     submission = Submission(
-        sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended, limits=Limits(), budget_bytes=10**9
+        sources,
+        acceptance,
+        TenantPresets(read_presets(BUILT_IN_PRESETS)),
+        Extended,
+        limits=Limits(),
+        budget_bytes=10**9,
     )
     watch = JobWatch(client)
 

@@ -172,6 +172,8 @@ class IntakeLimits:
     total_seconds: Annotated[float, Called("upload_total_seconds")] = Field(
         default=900.0, gt=0, description="Abort an upload that takes longer than this, in seconds."
     )
+    # What has set `max_upload_bytes`, if it is not the setting: refusals name it.
+    set_by: str | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
