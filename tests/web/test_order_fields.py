@@ -22,12 +22,14 @@ from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
@@ -66,7 +68,13 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     sources = SourceIntake(storage, limits, Limits(max_pixels=1_000_000))
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=9)
     submission = Submission(
-        sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended, limits=Limits(), budget_bytes=10**9
+        sources,
+        acceptance,
+        read_presets(BUILT_IN_PRESETS),
+        Extended,
+        limits=Limits(),
+        budget_bytes=10**9,
+        policies=PolicyUses(PolicyClaims(client), storage),
     )
     watch = JobWatch(client)
 
