@@ -22,8 +22,8 @@ from quickthumb.service.submit import Upload
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
-# Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, until when its signed URL is good, and
-# its upload policy.
+# Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, until when its signed URL is good,
+# and its upload policy.
 KEY, TENANT, SIGNED, POLICY = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed", "quickthumb.policy"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 

@@ -47,7 +47,7 @@ class PolicyClaims:
 
     async def _take(self, digest: str, token: str, most: int) -> bool:
         async with translated():
-            places, lease_ms = self._keys.policy(digest), CLAIM_SECONDS * 1000
+            places, lease_ms = self._keys.policy(digest), int(CLAIM_SECONDS * 1000)
             return bool(await self._occupy(places=places, token=token, most=most, lease_ms=lease_ms))
 
     async def _renew(self, digest: str, token: str, most: int) -> None:
