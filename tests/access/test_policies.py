@@ -17,11 +17,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from quickthumb.http.endpoints import Endpoint
 from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import Signer
 from quickthumb.model.caller import Scope
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
+from tests.access.test_matrix import GUARDED, UNKNOWN_ID, names
 from tests.access.test_signed_urls import FUNCTIONS, NEW, OLD, OTHER, printed
 from tests.conftest import CHECKOUT, http_client, picture, running_service
 
@@ -124,14 +126,23 @@ async def test_the_answer_to_an_upload_that_waits_has_signed_results(client: htt
     assert (await client.get(done.json()["results"]["thumbnail"]["url"])).status_code == HTTPStatus.OK
 
 
-async def test_it_opens_nothing_else(client: httpx.AsyncClient) -> None:
-    for method, path in (("GET", "/jobs"), ("GET", "/presets"), ("DELETE", "/jobs"), ("GET", "/metrics")):
-        answer = await client.request(method, path, headers={HEADER: policy()})
+@pytest.mark.parametrize("endpoint", [one for one in GUARDED if not one.takes_policy], ids=names)
+async def test_it_opens_no_other_endpoint(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    path = endpoint.path.format(job_id=UNKNOWN_ID, task_id=UNKNOWN_ID, name="thumbnail", email="ada@example.com")
+    for text in (policy(), policy(OTHER)):
+        answer = await client.request(endpoint.method, path, headers={HEADER: text})
         assert code_of(answer) == (HTTPStatus.UNAUTHORIZED, "key_required")
+        answer = await client.request(endpoint.method, path, data={"policy": text}, files=IMAGE)
+        assert code_of(answer) == (HTTPStatus.UNAUTHORIZED, "key_required")
+
+
+def test_one_endpoint_takes_policies() -> None:
+    assert [one.operation_id for one in GUARDED if one.takes_policy] == ["createImage"]
+
+
+async def test_it_is_not_taken_from_the_query(client: httpx.AsyncClient) -> None:
     answer = await client.post("/images/", params={"policy": policy()}, files=IMAGE)
     assert code_of(answer) == (HTTPStatus.UNAUTHORIZED, "key_required")
-    answer = await by_header(client, policy(), params={"sign": 60})
-    assert answer.status_code == HTTPStatus.ACCEPTED
 
 
 NOW = int(time.time())

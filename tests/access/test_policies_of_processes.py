@@ -133,3 +133,29 @@ async def test_a_policy_in_a_form_is_refused_before_the_image(pair: tuple[WebPro
         await link.send(b"--b\r\n")
         assert code_of(await link.answer()) == (HTTPStatus.FORBIDDEN, "invalid_policy")
     assert pair[0].kept() == before
+
+
+async def test_below_a_prefix_a_policy_is_the_same_and_the_links_are_good(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    async with (
+        running_web(tmp_path, redis_server.url, url_secrets=NEW, root_path="/thumbs") as web,
+        http_client(web.address) as client,
+    ):
+        for prefix in ("/thumbs", ""):  # as a proxy passes it on that keeps the prefix, or strips it
+            accepted = await client.post(f"{prefix}/images/", data={"policy": policy()}, files=IMAGE)
+            link = accepted.json()["links"]["self"]
+            assert link.startswith("/thumbs/jobs/")
+            assert (await client.get(link)).status_code == HTTPStatus.OK
+            assert (await client.get(link.removeprefix("/thumbs"))).status_code == HTTPStatus.OK
+
+
+async def test_a_service_that_is_open_takes_policies_too(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with (
+        running_web(tmp_path, redis_server.url, url_secrets=NEW) as web,
+        http_client(web.address) as client,
+    ):
+        assert (await client.post("/images/", data={"width": "9"}, files=IMAGE)).status_code == HTTPStatus.ACCEPTED
+        text = policy()
+        assert (await client.post("/images/", data={"policy": text}, files=IMAGE)).status_code == HTTPStatus.ACCEPTED
+        assert code_of(await client.post("/images/", data={"policy": text}, files=IMAGE)) == USED

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.config import Config
 from quickthumb.model.job import new_id
 from quickthumb.model.policy import Terms, UploadPolicy
 from quickthumb.queue.errors import PolicyInUse
@@ -18,6 +19,7 @@ from quickthumb.service.errors import PolicyUsed
 from quickthumb.service.policies import CLOCKS_DIFFER_SECONDS, PolicyUses
 from quickthumb.storage import FileStorage
 from quickthumb.storage.errors import DiskFull
+from quickthumb.wiring import repairer
 from tests.storage import jobs
 
 
@@ -132,5 +134,12 @@ async def test_the_sweep_forgets_the_uses_of_policies_that_have_expired(uses: Po
     assert len([*(folder / "policies").iterdir()]) <= 2
 
 
-async def test_the_sweep_needs_no_policies(uses: PolicyUses) -> None:
-    await uses.sweep()
+async def test_the_sweep_of_a_worker_needs_no_policies_and_forgets_their_uses(
+    uses: PolicyUses, storage: FileStorage, folder: Path, redis: Redis
+) -> None:
+    sweeper = repairer(Config.of(data_dir=folder), redis, storage)
+    await sweeper.sweep()
+    await use(uses, policy(expires=-3 * 3600 - CLOCKS_DIFFER_SECONDS))
+    await sweeper.sweep()
+    assert marks(folder) == []
+    assert not [*(folder / "policies").iterdir()]
