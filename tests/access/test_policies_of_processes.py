@@ -14,7 +14,8 @@ from quickthumb.model.caller import Scope
 from quickthumb.queue.keys import KEYS
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
-from tests.access.test_policies import IMAGE, NEW, code_of, policy
+from tests.access.test_policies import IMAGE, code_of, policy
+from tests.access.test_signed_urls import NEW
 from tests.conftest import http_client, picture
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until

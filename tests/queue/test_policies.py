@@ -44,7 +44,7 @@ async def test_a_claim_is_renewed_while_it_is_held(
 
         async def lasts_longer() -> bool:
             ((_, ends),) = await redis.zrange(KEYS.policy(DIGEST), 0, -1, withscores=True)
-            return float(ends) > first + 300
+            return bool(float(ends) > first + 300)
 
         await wait_until(lasts_longer, 5)
         with pytest.raises(PolicyInUse):
