@@ -12,6 +12,7 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
@@ -20,6 +21,7 @@ from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
+from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_tenant_presets
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
@@ -71,6 +73,7 @@ def image_service(
         presets_of(config),
         limits=config.imaging,
         budget_bytes=config.sandbox.decode_budget_bytes,
+        policies=PolicyUses(PolicyClaims(redis, keys), storage),
     )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
@@ -98,4 +101,9 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
         JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages),
         EmailLedger(EmailStore(redis, keys), storage),
     )
-    return Repairer(RepairLead(redis, keys), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)
+    return Repairer(
+        RepairLead(redis, keys),
+        ledgers,
+        sweep_interval_seconds=config.retention.sweep_seconds,
+        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep],
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 import quickthumb
 from quickthumb.config import SETTINGS
 from quickthumb.model.errors import catalogue
+from quickthumb.model.policy import Terms
 from quickthumb.queue import keys
 
 CHECKOUT = Path(__file__).parent.parent
@@ -56,6 +57,15 @@ def redis_keys() -> str:
     return text
 
 
+def policy() -> str:
+    """A row for every member of a policy: default and meaning."""
+    rows = ["| member | default | meaning |", "|---|---|---|"]
+    for name, field in Terms.model_fields.items():
+        default = "needed" if field.is_required() else "none" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
 LANGUAGES = {
     ".py": "python",
     ".js": "javascript",
@@ -85,6 +95,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("README.md", settings),
     "errors": ("docs/http.md", errors),
     "keys": ("docs/design.md", redis_keys),
+    "policy": ("docs/browsers.md", policy),
     **{path: (page, partial(example, path)) for path, page in _shown_examples().items()},
 }
 

@@ -15,3 +15,10 @@ class RequestInProgress(QuickThumbError):
 
     code, status, title = "request_in_progress", 409, "The same request is still being received"
     retry_after_seconds = 1
+
+
+class PolicyInUse(QuickThumbError):
+    """Uploads with this policy are under way, as many as it allows. If one of them fails, its use is free again."""
+
+    code, status, title, permanent = "policy_in_use", 409, "The upload policy is being used", False
+    retry_after_seconds = 1

@@ -19,6 +19,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
 | `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
+| `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
@@ -48,7 +49,8 @@ PROBE_SECONDS = 60
 REPAIR_LEAD_SECONDS = 30
 RATE_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY_SECONDS
-# The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
+# The claims on an Idempotency-Key and on a policy are renewed while the upload arrives; after its web process dies,
+# they last this long.
 CLAIM_SECONDS = 30
 
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
@@ -156,6 +158,10 @@ class Keys:
     def idempotency(self, key: str) -> str:
         """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
         return f"{self.prefix}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def policy(self, digest: str) -> str:
+        """The uploads under way with the policy of this digest."""
+        return f"{self.prefix}:policy:{digest}"
 
     def email_rate(self, mailbox: str | None = None) -> str:
         """The emails that count for the rate in all, or for that of one mailbox, whose name is hashed."""

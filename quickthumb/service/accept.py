@@ -109,6 +109,11 @@ class Admission:
         self._key = key
         self._used = used
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the Idempotency-Key was used before, so that no further job will be made."""
+        return self._used is not None
+
     async def accept(self, job_id: str, source: Source, order: Order, keep: Keep, *, is_large: bool = False) -> Job:
         """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
         of that is done when this returns.

@@ -120,6 +120,12 @@ class InsufficientScope(QuickThumbError):
         self.scope = scope
 
 
+class PolicyUsed(QuickThumbError):
+    """As many images as the upload policy allows (`max_uses`) were uploaded with it. Ask your backend for a new one."""
+
+    code, status, title = "policy_used", 403, "The upload policy is used up"
+
+
 class KeysUnknown(QuickThumbError):
     """The service has just started and has not been able to read its API keys from the storage. Try again later."""
 

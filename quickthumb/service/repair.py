@@ -88,8 +88,17 @@ class RepairReport:
 class Repairer:
     """Repairs and sweeps items of every kind. Each method may run in several processes at the same time."""
 
-    def __init__(self, lead: RepairLead, ledgers: Sequence[Ledger], *, sweep_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        lead: RepairLead,
+        ledgers: Sequence[Ledger],
+        *,
+        sweep_interval_seconds: float,
+        other_sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """`other_sweeps` remove what expires in the storage besides the items of the ledgers."""
         self._lead = lead
+        self._other_sweeps = other_sweeps
         self._ledgers = ledgers
         self._walks = [Walk(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
@@ -164,6 +173,8 @@ class Repairer:
                 await _repair(ledger, batch, report)
             if report.queued:
                 log.warning("queued %d items that were stored but unknown to Redis", report.queued)
+        for sweep in self._other_sweeps:
+            await sweep()
 
 
 async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport) -> None:

@@ -17,7 +17,9 @@ from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order
 from quickthumb.model.output import Output
+from quickthumb.model.policy import UploadPolicy
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
 from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, any_header
 
@@ -30,7 +32,7 @@ class Upload:
     """A request's body as it arrives, and what came with it in the head and the query of the request.
 
     `filename` is the image's name, unless the body has one. With `preset`, the endpoint decides which outputs to make,
-    and all fields of the request are ignored.
+    and all fields of the request are ignored. With `policy`, the upload is one use of that.
     """
 
     body: AsyncIterator[bytes]
@@ -40,6 +42,7 @@ class Upload:
     idempotency_key: str | None = None
     filename: str | None = None
     preset: str | None = None
+    policy: UploadPolicy | None = None
 
 
 class Submission:
@@ -58,6 +61,7 @@ class Submission:
         *,
         limits: Limits,
         budget_bytes: int,
+        policies: PolicyUses,
     ) -> None:
         self.presets = presets
         self._sources = sources
@@ -65,6 +69,7 @@ class Submission:
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
+        self._policies = policies
         # Most uploads ask for what others have asked for already. What the meaning of a request's fields depends on is
         # part of the key: the tenant, and the presets of the caller's bounds.
         self._known_order = lru_cache(maxsize=256)(self._parse)
@@ -75,16 +80,19 @@ class Submission:
         If an earlier request with the same Idempotency-Key made a job, returns that job and makes no other. Calls
         `check` as soon as the image's header has arrived.
 
-        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise, OrderTooLarge and PresetNotAllowed; then
-        nothing is left behind. If the body brings no fields, an order that is too large is refused as soon as the
-        header has arrived.
+        Raises what `SourceIntake`, `Order.parse`, `Acceptance` and `PolicyUses` raise, OrderTooLarge and
+        PresetNotAllowed; then nothing is left behind. If the body brings no fields, an order that is too large is
+        refused as soon as the header has arrived.
         """
         bounds = caller.bounds
         self._sources.refuse_early(upload.content_type, upload.content_length, bounds)
         known = None if intake.brings_fields(upload.content_type) else self._order(caller, upload, ())
         if known is not None:
             check = partial(self._check_early, known, bounds, check)
-        async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
+        async with (
+            self._acceptance.admit(caller, upload.idempotency_key) as admission,
+            self._policies.begun(upload.policy, is_repeat=admission.is_repeat) as counted,
+        ):
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check, bounds) as taken:
                 source = taken.source
@@ -93,12 +101,14 @@ class Submission:
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(caller, upload, fields)
                 is_large = self._check(order, bounds, taken.header)
-                return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
+                return await admission.accept(job_id, source, order, counted(job_id, taken.keep), is_large=is_large)
 
     def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
             return self._order_kind(outputs=self._fixed(caller, upload.preset))
         given = (*upload.parameters, *((field.name, field.value) for field in fields))
+        if upload.policy is not None:
+            given = upload.policy.applied(given)
         tenant = caller.tenant if caller.tenant in self.presets.own else None
         parse = self._known_order if _is_short_text(given) else self._parse
         return parse(given, tenant, caller.bounds.presets)

@@ -10,6 +10,7 @@
     processed/.making/5f0c….token/   the workspace of one attempt
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
+    policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
 folder to its place makes everything in it appear at once. The first three digits of the id spread the jobs over 4,096
@@ -22,6 +23,7 @@ STORE = "store.json"
 UPLOADS = "uploads"
 PROCESSED = "processed"
 MAIL = "mail"
+POLICIES = "policies"
 ARRIVING = ".arriving"
 REMOVED = ".removed"
 MAKING = ".making"
@@ -33,7 +35,9 @@ SHARD_DIGITS = 3
 SHARD_NAME = re.compile(r"[0-9a-f]{3}")
 JOB_NAME = re.compile(r"[0-9a-f]{32}")
 # What `objects.create` writes beside a file before the file gets its name.
-BEING_WRITTEN = re.compile(r"\.[a-z.]+\.[0-9a-f]{16}")
+BEING_WRITTEN = re.compile(r"\.[a-z0-9.]+\.[0-9a-f]{16}")
+HOUR_NAME = re.compile(r"[0-9]+")
+_HOUR_SECONDS = 3600
 
 
 def upload_folder(job_id: str) -> str:
@@ -79,6 +83,16 @@ def mail_record(mail_id: str) -> str:
 def mail_outcome(mail_id: str) -> str:
     """The key of an email's outcome."""
     return f"{_folder(MAIL, mail_id)}/{OUTCOME}"
+
+
+def policy_use(digest: str, expires: int, number: int) -> str:
+    """The key of one use of an upload policy: below the hour in which it expires, so that the sweep reads none."""
+    return f"{POLICIES}/{expires // _HOUR_SECONDS}/{digest}.{number}.json"
+
+
+def policy_uses_expire_before(key: str) -> int:
+    """A moment, in seconds since 1970, by which the policy of this use has expired."""
+    return (int(key.split("/")[1]) + 1) * _HOUR_SECONDS
 
 
 def _folder(area: str, name: str) -> str:

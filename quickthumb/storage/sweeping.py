@@ -15,9 +15,11 @@ from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
     BEING_WRITTEN,
+    HOUR_NAME,
     JOB_NAME,
     MAIL,
     MAKING,
+    POLICIES,
     PROCESSED,
     REMOVED,
     SHARD_DIGITS,
@@ -73,7 +75,12 @@ def sweep(root: Path, ages: RetentionAges, after: str) -> tuple[SweepReport, str
     reached = sweeper.sweep_shards(after)
     for area in (root / UPLOADS / ARRIVING, root / PROCESSED / MAKING):
         sweeper.sweep_unfinished(area)
-    for folder in (root, *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch))):
+    hours = _children(root / POLICIES, HOUR_NAME.fullmatch)
+    for folder in (
+        root,
+        *hours,
+        *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch)),
+    ):
         sweeper.sweep_half_written(folder)
     return SweepReport(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended)), reached
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quickthumb.http.endpoints import Endpoint, Handler
+from quickthumb.http.policies import PolicyCheck
 from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
@@ -69,6 +70,7 @@ def application(
     metrics = WebMetrics()
     admits = Origins(cors_origins).admits
     signer = Signer(url_secrets)
+    policies = PolicyCheck(signer)
 
     def guards(endpoint: Endpoint) -> Iterator[Middleware]:
         if endpoint.changes:
@@ -82,6 +84,7 @@ def application(
                 open_access=open_access,
                 keyless=keyless,
                 signer=signer if endpoint.signable else None,
+                policies=policies if endpoint.takes_policy else None,
             )
 
     endpoints = [*ENDPOINTS, *older]

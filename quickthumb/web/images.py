@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import Parameter, json_answer
-from quickthumb.http.requests import caller_of, filename_in, metrics_of, service_of, upload_from
+from quickthumb.http.requests import caller_of, filename_in, metrics_of, policy_of, service_of, upload_from
 from quickthumb.intake.headers import clean_filename
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, QuickThumbError
 from quickthumb.model.job import Job
 from quickthumb.model.order import Order, OrderField, order_fields, written_output
 from quickthumb.model.output import Output
+from quickthumb.model.policy import FIELD
 from quickthumb.web.jobs import urls_asked, wait_asked
 from quickthumb.web.presentation import present, present_accepted
 from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
@@ -42,14 +43,20 @@ async def submit(request: Request) -> Response:
 
     With `?wait=` or `Prefer: wait=`, answers 200 if the job ends in that time. If too many requests wait already,
     answers 202 at once.
+
+    In place of a key, a policy that your backend has signed lets a browser upload: in the header `Upload-Policy`, or in
+    the field `policy`, before the image. The response then has signed URLs.
     """
     wait_seconds, preferred = wait_asked(request)
     urls = urls_asked(request)
     given = request.query_params.multi_items()
+    policy = policy_of(request)
     upload = upload_from(
         request,
         [(name, value) for name, value in given if name not in (FILENAME, "wait", "sign")],
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=_idempotency_key(request)
+        if policy is None
+        else policy.idempotency_key(_idempotency_key(request)),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
     job = await service_of(request).submit(caller_of(request), upload)
@@ -108,6 +115,10 @@ _DATA = {
     "contentEncoding": "base64",
     "description": "The image in base64; a data: URL is accepted, too.",
 }
+_POLICY = {
+    "type": "string",
+    "description": "A signed upload policy, in place of an API key. It must come before the image.",
+}
 _FILENAME = {"type": "string", "description": "The image's file name, for display and downloads."}
 # A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -119,7 +130,7 @@ _FLAT = {name: sent_as_text(schema) for name, schema in _OUTPUT.items()}
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
     """The request body of an upload, for OpenAPI: an image together with an order."""
     fields = order_fields(order, REFERENCE)
-    form = {"image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
+    form = {FIELD: _POLICY, "image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
     body = {"data": _DATA, "filename": _FILENAME, **_PARAMETERS, **{field.name: _in_json(field) for field in fields}}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}

@@ -1,13 +1,14 @@
 """Every route of the native API, on one screen. OpenAPI derives from the same list."""
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.errors import InvalidSignature, RangeNotSatisfiable
+from quickthumb.http.errors import InvalidPolicy, InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
+from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
 from quickthumb.model.job import Status
-from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
+from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
 from quickthumb.service.errors import (
     UPLOAD,
@@ -15,6 +16,7 @@ from quickthumb.service.errors import (
     KeyReused,
     NotReady,
     OriginalWithheld,
+    PolicyUsed,
     UnknownJob,
     UnknownResult,
     WrongState,
@@ -36,6 +38,9 @@ IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",
                             "Text of your choice that is unique to this upload. A retry with the same key within a day "
                             "returns the job of the first request.",
                             {"type": "string", "maxLength": images.LONGEST_KEY})
+POLICY = Parameter(HEADER, "header",
+                   "A policy that your backend has signed, in place of an API key: `base64url(JSON).signature`.",
+                   {"type": "string"})
 FILENAME = Parameter(images.FILENAME, "query", "The image's file name, if the body does not have it.",
                      {"type": "string"})
 DISPOSITION = Parameter("Content-Disposition", "header", "Its `filename` has the same effect as `?filename=`.",
@@ -69,7 +74,7 @@ WAITED = Answer(200, "The job has ended in the time that the client was ready to
                 headers=(("Location", "The job's URL."),))
 ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJobView,
                   headers=(("Location", "The job's URL."),))
-UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
+UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, InvalidPolicy, PolicyUsed, PolicyInUse)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
@@ -79,8 +84,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
              (WAITED, ACCEPTED), UPLOAD_ERRORS,
-             (IDEMPOTENCY_KEY, WAIT, PREFER, SIGN, *images.upload_parameters(), FILENAME, DISPOSITION),
-             images.upload_body(), scope=Scope.IMAGES_WRITE),
+             (IDEMPOTENCY_KEY, POLICY, WAIT, PREFER, SIGN, *images.upload_parameters(), FILENAME, DISPOSITION),
+             images.upload_body(), scope=Scope.IMAGES_WRITE, takes_policy=True),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
@@ -93,8 +98,8 @@ ENDPOINTS = [
     Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs", "cancelJobs",
              BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
-             (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
-             (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ),
+             (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter, InvalidSignature),
+             (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ, signable=True),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),

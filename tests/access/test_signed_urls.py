@@ -171,13 +171,13 @@ async def test_a_signed_url_opens_nothing_else(client: httpx.AsyncClient, signin
     query = signing.job["results"]["thumbnail"]["url"].partition("?")[2]
     for method, path in (
         ("GET", "/jobs"),
-        ("GET", f"/jobs/{signing.job['id']}"),
         ("DELETE", f"/jobs/{signing.job['id']}"),
     ):
         answer = await client.request(method, f"{path}?{query}")
         assert answer.status_code == HTTPStatus.UNAUTHORIZED
-    answer = await client.get(f"/jobs/{signing.job['id']}/original?{query}")
-    assert answer.status_code == HTTPStatus.FORBIDDEN
+    for path in ("", "/original"):
+        answer = await client.get(f"/jobs/{signing.job['id']}{path}?{query}")
+        assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
 async def test_who_may_not_download_cannot_sign(client: httpx.AsyncClient, signing: Signing) -> None:

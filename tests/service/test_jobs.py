@@ -34,11 +34,13 @@ from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
+from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
@@ -61,7 +63,8 @@ PRESETS = TenantPresets(read_presets(BUILT_IN_PRESETS))
 def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
     sources = SourceIntake(storage, INTAKE_LIMITS, LIMITS)
-    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES)
+    policies = PolicyUses(PolicyClaims(client), storage)
+    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES, policies=policies)
     return ImageService(store, storage, watch, submission)
 
 

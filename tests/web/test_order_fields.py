@@ -23,12 +23,14 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.history import History
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
@@ -73,6 +75,7 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
         Extended,
         limits=Limits(),
         budget_bytes=10**9,
+        policies=PolicyUses(PolicyClaims(client), storage),
     )
     watch = JobWatch(client)
 

@@ -84,8 +84,8 @@ class WebSettings:
 
     url_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
         default=None,
-        description="Secrets with which URLs of results and originals are signed, of at least 32 characters each. Give "
-        "two, comma-separated, while you replace one: the first signs, and both are accepted.",
+        description="Secrets with which URLs and upload policies are signed, of at least 32 characters each. Give two, "
+        "comma-separated, while you replace one: the first signs, and both are accepted.",
     )
 
     @property

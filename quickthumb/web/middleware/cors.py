@@ -26,6 +26,7 @@ SENT = (
     "If-Range",
     "Prefer",
     "Range",
+    "Upload-Policy",
     "X-Request-ID",
     "X-Requested-With",
 )
