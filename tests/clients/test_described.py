@@ -18,8 +18,7 @@ import httpx
 import pytest
 
 from quickthumb.model.caller import Scope
-from quickthumb.service.keys import KeyStore
-from quickthumb.storage import FileStorage
+from tests.access.test_doors import key_for
 from tests.conftest import NO_CERTIFICATES, picture, running_service
 
 CHECKS = (
@@ -78,18 +77,10 @@ class Described:
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     folder = tmp_path_factory.mktemp("described")
-    key = asyncio.run(_new_key(folder / "data"))
+    key = asyncio.run(key_for(folder, Scope.ADMIN))
     limits = {"max_wait_seconds": 1, "email_max_queued": 100_000, "email_allowed": "*@example.com"}
     with running_service(folder, **limits, url_secrets="described-" * 4) as url:
         yield Described(url, key)
-
-
-async def _new_key(data: Path) -> str:
-    data.mkdir()
-    storage = FileStorage(data)
-    await storage.identity()
-    text, _ = await KeyStore(storage).create("shop", [Scope.ADMIN])
-    return text
 
 
 def run(folder: Path, url: str, *words: str) -> str:
