@@ -78,8 +78,13 @@ class Described:
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     folder = tmp_path_factory.mktemp("described")
     key = asyncio.run(key_for(folder, Scope.ADMIN))
-    limits = {"max_wait_seconds": 1, "email_max_queued": 100_000, "email_allowed": "*@example.com"}
-    with running_service(folder, **limits, url_secrets="described-" * 4) as url:
+    with running_service(
+        folder,
+        max_wait_seconds=1,
+        email_max_queued=100_000,
+        email_allowed="*@example.com",
+        url_secrets="described-" * 4,
+    ) as url:
         yield Described(url, key)
 
 
