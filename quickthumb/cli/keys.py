@@ -81,7 +81,8 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
     storage = FileStorage(config.storage.data_dir)
     try:
         with private_process(config):
-            await storage.identity()  # the folder may be new
+            if arguments.action is _create or await storage.find_identity():
+                await storage.identity()  # the folder may be new
             await arguments.action(KeyStore(storage), arguments)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
@@ -105,6 +106,8 @@ async def _list(store: KeyStore, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([key.model_dump(mode="json", exclude={"digest"}) for key in keys], indent=2))
         return
+    if not keys:
+        print("The data folder (DATA_DIR) has no API keys.", file=sys.stderr)
     for key in keys:
         scopes = ",".join(sorted(key.scopes))
         columns = [key.id, key.tenant, scopes, _life(key), *allowances.told(key.bounds, key.quotas), key.note]

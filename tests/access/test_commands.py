@@ -62,6 +62,15 @@ def test_a_key_is_shown_once_and_kept_hashed(run: Run, data: Path) -> None:
     assert "digest" not in shown
 
 
+def test_a_folder_that_is_misspelt_is_not_made(run: Run, data: Path) -> None:
+    for words in (["list"], ["list", "--json"], ["revoke", "000000000000"], ["rotate", "000000000000"]):
+        ended = run("keys", *words)
+        assert "Traceback" not in ended.stderr
+        assert ended.stdout in ("", "[]\n")
+        assert not data.exists()
+    assert run("keys", "list").stderr == "The data folder (DATA_DIR) has no API keys.\n"
+
+
 def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     old = id_in(made(run, "--scope", "admin"))
     new = id_in(run("keys", "rotate", str(old), "--overlap", "2h").stdout.strip())

@@ -22,8 +22,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from quickthumb.model.caller import Scope
 from quickthumb.queue.keys import KEYS
 from quickthumb.storage.layout import PROCESSED, SHARD_DIGITS, UPLOADS
+from tests.access.test_doors import key_for
 from tests.conftest import http_client, picture, running_service
 from tests.costs import sitecustomize as counting
 from tests.imaging.pictures import noise
@@ -42,6 +44,8 @@ COSTS = {
     "round trips": 4,
     "commands": 54,
 }
+# What one `GET /jobs/{id}` costs, with a key or without.
+LOOK = {"web syncs": 0, "web hops": 0, "round trips": 1, "commands": 1}
 # How many times the web process may hold the bytes of an upload at once, and the size of the one that shows it.
 HELD_TIMES = 1.5
 LARGE_SIDE = 900
@@ -92,8 +96,10 @@ class Service:
 
 
 @asynccontextmanager
-async def counted_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """The service, whose processes write down their counts."""
+async def counted_service(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, key: str | None = None
+) -> AsyncIterator[Service]:
+    """The service, whose processes write down their counts. Its client sends the key, if there is one."""
     counts = folder / "counts"
     counts.mkdir()
     monkeypatch.setenv(counting.FOLDER, str(counts))
@@ -105,6 +111,8 @@ async def counted_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Asyn
             events = redis.pubsub(ignore_subscribe_messages=True)
             await events.subscribe(KEYS.events)
             async with http_client(address) as web:
+                if key is not None:
+                    web.headers["Authorization"] = f"Bearer {key}"
                 yield Service(web, events, redis, files)
             await events.aclose()
 
@@ -134,6 +142,23 @@ async def test_a_job_costs_what_is_written_here(tmp_path: Path, monkeypatch: pyt
             costs.append(Counter({name: after[name] - before[name] for name in after}))
             before = after
     assert {name: min(cost[name] for cost in costs) for name in COSTS} == COSTS
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["without a key", "with a key"])
+async def test_a_look_at_a_job_costs_the_same_with_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    key = await key_for(tmp_path / "service", Scope.ADMIN) if has_key else None
+    async with counted_service(tmp_path, monkeypatch, key) as service:
+        await service.one_job(picture())
+        (job,) = (await service.web.get("/jobs")).json()["jobs"]
+        costs: list[Counter[str]] = []
+        for _ in range(JOBS):
+            before = await service.counts()
+            assert (await service.web.get(f"/jobs/{job['id']}")).status_code == 200
+            after = await service.counts()
+            costs.append(Counter({name: after[name] - before[name] for name in LOOK}))
+    assert {name: min(cost[name] for cost in costs) for name in LOOK} == LOOK
 
 
 async def test_an_upload_is_held_in_memory_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
