@@ -41,7 +41,7 @@ def signed(text: str, secret: str = NEW) -> str:
 
 
 def policy(secret: str = NEW, **terms: Any) -> str:
-    written = {"expires": int(time.time()) + 60, "tenant": "shop", "id": secrets.token_hex(8), **terms}
+    written = {"expires": int(time.time()) + 600, "tenant": "shop", "id": secrets.token_hex(8), **terms}
     return signed(code(json.dumps(written).encode()), secret)
 
 
@@ -322,7 +322,7 @@ async def test_a_key_of_the_browsers_own_is_not_one_of_the_tenant(
 
 
 async def test_the_identity_of_a_policy_is_its_text(client: httpx.AsyncClient) -> None:
-    same: dict[str, Any] = {"expires": int(time.time()) + 60, "id": "1"}
+    same: dict[str, Any] = {"expires": int(time.time()) + 600, "id": "1"}
     assert (await by_header(client, policy(**same))).status_code == HTTPStatus.ACCEPTED
     assert code_of(await by_header(client, policy(OLD, **same))) == (HTTPStatus.FORBIDDEN, "policy_used")
     assert (await by_header(client, policy(**{**same, "id": "2"}))).status_code == HTTPStatus.ACCEPTED
@@ -334,7 +334,7 @@ async def test_a_backend_signs_one_in_three_lines(client: httpx.AsyncClient, nam
     if shutil.which(program) is None:
         pytest.skip(f"needs {program}")
     file = CHECKOUT / "examples" / "signing" / name
-    terms = json.dumps({"expires": int(time.time()) + 60, "tenant": "shop", "id": f"naïve {sys.platform} {name}"})
+    terms = json.dumps({"expires": int(time.time()) + 600, "tenant": "shop", "id": f"naïve {sys.platform} {name}"})
     for secret, status in ((OTHER, HTTPStatus.FORBIDDEN), (NEW, HTTPStatus.ACCEPTED), (OLD, HTTPStatus.FORBIDDEN)):
         text = printed([program, *words, str(file), terms, secret], tmp_path)
         assert (await by_field(client, text)).status_code == status
