@@ -110,6 +110,7 @@ class Attempts:
                 found_large=int(found_large),
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
+                source_seconds=attempt.kind.source_seconds,
                 fields=flat(fields),
             )
         return bool(settled)
