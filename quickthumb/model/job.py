@@ -77,9 +77,9 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows. `counted_for`
-    has the quotas that count what it keeps (`Policy.counted`), again with those of addresses only in Redis. `request_id`
-    is the id of the request that it came with. `order` is the order in its stored
+    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
+    `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
+    knows. `request_id` is the id of the request that it came with. `order` is the order in its stored
     form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
     differ from their defaults.
     """

@@ -1,10 +1,10 @@
 """Quotas in the form in which they are counted: who counts against which, and how much of it is left."""
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from quickthumb.model.address import client_network
 from quickthumb.model.allowance import Quotas
 from quickthumb.model.caller import ADDRESS_CLIENT
 
@@ -18,8 +18,6 @@ WINDOW_SECONDS = {
 REQUESTS, STREAMS = "requests_per_minute", "event_streams"
 UPLOADS, UPLOAD_BYTES, OUTPUT_PIXELS = "uploads_per_hour", "upload_bytes_per_day", "output_pixels_per_hour"
 UNENDED, STORED = "unended_jobs", "stored_bytes"
-# The quotas that an upload counts against.
-OF_UPLOADS = (UPLOADS, UPLOAD_BYTES, OUTPUT_PIXELS, UNENDED, STORED)
 # Units as in the draft of RateLimit-Policy, whose default is `requests`; it has none for pixels.
 UNITS = {
     UPLOAD_BYTES: "content-bytes",
@@ -31,8 +29,6 @@ UNITS = {
 # When to try again if nobody can say when there will be room: something has to end or to be removed first.
 TRY_AGAIN_SECONDS = {UNENDED: 5, STREAMS: 5, STORED: 60}
 TENANT_SUBJECT = "tenant:"
-# What of an IPv6 address is one customer's.
-IPV6_PREFIX_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Standing:
     policy: Policy
     admitted: bool
     remaining: int
-    wait_seconds: int | None
+    wait_seconds: float | None
 
 
 def policies(quotas: Quotas, subject: str) -> Iterator[Policy]:
@@ -88,25 +84,13 @@ def policies(quotas: Quotas, subject: str) -> Iterator[Policy]:
 
 
 def subject_of(client: str) -> str:
-    """The subject for a `Caller.client`. An address is hashed; of an IPv6 one, only the network counts."""
+    """The subject for a `Caller.client`. An address is hashed; see `client_network`."""
     if not client.startswith(ADDRESS_CLIENT):
         return client
-    network = _network(client.removeprefix(ADDRESS_CLIENT))
+    network = client_network(client.removeprefix(ADDRESS_CLIENT))
     return f"{ADDRESS_CLIENT}{hashlib.sha256(network.encode()).hexdigest()}"
 
 
 def is_of_address(counted: str) -> bool:
     """Whether this subject, with or without a quota before it, stands for an address."""
     return ADDRESS_CLIENT in counted
-
-
-def _network(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address  # a server may give anything as its client
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((int(found), IPV6_PREFIX_BITS), strict=False))

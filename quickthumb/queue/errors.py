@@ -1,5 +1,6 @@
 """The errors that the queue raises."""
 
+import math
 from collections.abc import Sequence
 
 from quickthumb.model.errors import QuickThumbError
@@ -22,8 +23,8 @@ class RequestInProgress(QuickThumbError):
 
 class QuotaExceeded(QuickThumbError):
     """A quota is used up: of the API key, of its tenant or, without keys, of the address. `detail` and
-    `violated-policies` name it. Try again after the time in `Retry-After`; without one, the request alone is larger than
-    the whole quota. The settings `QUOTAS` and `TENANTS` and each key say how much is allowed."""
+    `violated-policies` name it. Try again after the time in `Retry-After`; without one, the request alone is larger
+    than the whole quota. The settings `QUOTAS` and `TENANTS` and each key say how much is allowed."""
 
     code, status, title, permanent = "quota_exceeded", 429, "A quota is used up", False
 
@@ -32,7 +33,8 @@ class QuotaExceeded(QuickThumbError):
         self.violated = tuple(standing for standing in standings if not standing.admitted)
         super().__init__(" ".join(_told(standing) for standing in self.violated))
         waits = [standing.wait_seconds for standing in self.violated]
-        self.retry_after_seconds = None if None in waits else max(1, *filter(None, waits), 1)
+        # Rounded up, so that whoever waits for so long does not come too early.
+        self.retry_after_seconds = None if None in waits else max(1, *(math.ceil(wait or 0) for wait in waits))
 
 
 def _told(standing: Standing) -> str:

@@ -19,10 +19,10 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:quota:{quota}:{subject}` | string | when a quota with a window will be full again, in µs | until then |
-| `quickthumb:quota:unended_jobs:{subject}` | sorted set | a client's jobs that have not ended | until the last one expires |
-| `quickthumb:quota:stored_bytes:{subject}` | hash | the bytes of each source and results, and their total | until the last expires |
+| `quickthumb:quota:unended_jobs:{subject}` | sorted set | jobs that have not ended | until the last expires |
+| `quickthumb:quota:stored_bytes:{subject}` | hash | bytes of each source and results | until the last expires |
 | `quickthumb:quota:stored_bytes:{subject}:ends` | sorted set | when each of these expires | until the last expires |
-| `quickthumb:quota:event_streams:{subject}` | sorted set | a client's open streams of events | `SEAT_SECONDS`, renewed |
+| `quickthumb:quota:event_streams:{subject}` | sorted set | open streams of events | `SEAT_SECONDS`, renewed |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |

@@ -28,7 +28,8 @@ class Demand:
 
 
 class QuotaStore:
-    """Every method is one round trip, and raises QueueUnavailable when Redis is unreachable or answers with an error."""
+    """The quotas that all processes share. Every method is one round trip, and raises QueueUnavailable when Redis is
+    unreachable or answers with an error."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
         self._redis = redis
@@ -89,5 +90,4 @@ def _standing(demand: Demand, admitted: int, remaining: int, wait_ms: int) -> St
             if admitted
             else refused(demand.policy, remaining)
         )
-    # Rounded up, so that whoever waits for so long does not come too early.
-    return Standing(demand.policy, bool(admitted), remaining, max(0, -(-wait_ms // 1000)))
+    return Standing(demand.policy, bool(admitted), remaining, wait_ms / 1000)

@@ -47,6 +47,10 @@ class SourceIntake:
         """Refuses a request by its head alone. Raises UnsupportedMediaType or TooManyBytes."""
         intake.refuse_declared_length(content_length, content_type, self._intake_limits)
 
+    def least_bytes(self, content_type: str, content_length: int | None) -> int:
+        """How many bytes the image of a request has at least, as its head tells. Raises UnsupportedMediaType."""
+        return intake.least_image_bytes(content_length, content_type, self._intake_limits)
+
     @asynccontextmanager
     async def take_in(
         self, job_id: str, body: AsyncIterator[bytes], content_type: str, check: CheckHeader = any_header

@@ -77,7 +77,8 @@ class Submission:
         known = None if intake.brings_fields(upload.content_type) else self._order(upload, ())
         if known is not None:
             check = partial(self._check_early, known, check)
-        async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
+        least_bytes = partial(self._sources.least_bytes, upload.content_type, upload.content_length)
+        async with self._acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission:
             job_id = new_id()
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
                 source = taken.source
@@ -85,8 +86,10 @@ class Submission:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(upload, fields)
-                is_large = self._check(order, taken.header)
-                return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
+                is_large, pixels = self._check(order, taken.header)
+                return await admission.accept(
+                    job_id, source, order, taken.keep, is_large=is_large, output_pixels=pixels
+                )
 
     def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
@@ -101,13 +104,13 @@ class Submission:
         check(header)
         self._check(order, header)
 
-    def _check(self, order: Order, header: Header) -> bool:
-        """Whether the order makes a large job, as far as the header tells. Raises OrderTooLarge if it asks for more
-        than one job may take."""
+    def _check(self, order: Order, header: Header) -> tuple[bool, int]:
+        """Whether the order makes a large job, and the pixels of its outputs, as far as the header tells. Raises
+        OrderTooLarge if it asks for more than one job may take."""
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
-        return cost.is_large(needed_bytes)
+        return cost.is_large(needed_bytes), cost.pixels
 
 
 def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:
