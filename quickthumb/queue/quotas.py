@@ -35,7 +35,7 @@ class QuotaStore:
         self._redis = redis
         self._keys = keys
         self._take = RegisteredScript(redis, "take")
-        self._occupy = RegisteredScript(redis, "occupy")
+        self._seat = RegisteredScript(redis, "seat")
 
     async def take(self, demands: Sequence[Demand], *, commit: bool = True) -> list[Standing]:
         """Takes all of the demands, or nothing if one of their quotas has too little left. Returns how each stands.
@@ -55,7 +55,7 @@ class QuotaStore:
         """Gives `holder` a seat under each of the policies for SEAT_SECONDS from now, or none: then returns a policy
         that has no seat left. A holder that has its seats keeps them for so long from now."""
         async with translated():
-            full = await self._occupy(
+            full = await self._seat(
                 places=[self._keys.quota(policy) for policy in policies],
                 id=holder,
                 seat_ms=SEAT_SECONDS * 1000,

@@ -53,7 +53,7 @@ class Limiter:
         self._default = default
         self._limits_all = default.limit_anything
         self._tenants = {tenant: quotas for tenant, quotas in tenants.items() if quotas.limit_anything}
-        self._known: dict[tuple[str, str | None], tuple[Quotas, tuple[Policy, ...]]] = {}
+        self._known: dict[tuple[str | None, str], tuple[Quotas, tuple[Policy, ...]]] = {}
 
     def limits(self, tenant: str, own: Quotas) -> bool:
         """Whether a caller of this tenant, with these quotas of its own, has any."""
@@ -92,8 +92,9 @@ class Limiter:
             yield
         except BaseException:
             returned = [Demand(demand.policy, -demand.amount) for demand in demands if demand.policy.window_seconds]
-            with contextlib.suppress(QueueUnavailable):
-                await asyncio.shield(self._store.take(returned))
+            if returned:
+                with contextlib.suppress(QueueUnavailable):
+                    await asyncio.shield(self._store.take(returned))
             raise
         _tell([_after(standing, demand) for standing, demand in zip(standings, demands, strict=True)])
 
@@ -125,15 +126,17 @@ class Limiter:
             return ()
         # All who come through a Unix socket, without a proxy that is trusted, are one client.
         client = caller.client or ADDRESS_CLIENT
-        known = self._known.get((caller.tenant, client))
+        # A signed URL stands for a tenant that nobody has looked up.
+        tenant = None if caller.is_bearer_of_url else caller.tenant
+        known = self._known.get((tenant, client))
         if known is not None and known[0] is caller.quotas:
             return known[1]
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
         own = policies(caller.quotas.or_else(self._default), subject_of(client))
-        of_tenant = policies(self._tenants.get(caller.tenant, NO_QUOTAS), f"{TENANT_SUBJECT}{caller.tenant}")
+        of_tenant = policies(self._tenants.get(tenant or "", NO_QUOTAS), f"{TENANT_SUBJECT}{tenant}")
         found = (*own, *of_tenant)
-        self._known[caller.tenant, client] = caller.quotas, found
+        self._known[tenant, client] = caller.quotas, found
         return found
 
     def _demands(self, caller: Caller, size_bytes: int, output_pixels: int) -> list[Demand]:
