@@ -188,6 +188,20 @@ async def test_jobs_that_have_not_ended(tmp_path: Path) -> None:
         assert place.startswith(b"quickthumb:quota:unended_jobs:key:")
 
 
+async def test_uploads_at_the_same_time_cannot_exceed_a_quota(tmp_path: Path) -> None:
+    async with web(tmp_path, quotas={"unended_jobs": 2, "uploads_per_hour": 4}) as (client, redis):
+        answers = await asyncio.gather(*(upload(client) for _ in range(8)))
+        assert [answer.status_code for answer in answers].count(HTTPStatus.ACCEPTED) == 2
+        assert await redis.zcard(KEYS.queue) == 2
+        for answer in answers:
+            if answer.status_code == HTTPStatus.ACCEPTED:
+                await client.delete(f"/jobs/{answer.json()['id']}")
+        # What was refused for the one quota was not taken from the other.
+        assert [(await upload(client)).status_code for _ in range(2)] == [HTTPStatus.ACCEPTED] * 2
+        kept = [path for path in (tmp_path / "data" / "uploads").rglob("source") if path.is_file()]
+        assert len(kept) == 2
+
+
 @pytest.mark.parametrize("proxies", [1, 2])
 async def test_a_forged_address_counts_for_the_real_one(tmp_path: Path, proxies: int) -> None:
     trusted = ",".join(("127.0.0.1", "10.0.0.1")[:proxies])
