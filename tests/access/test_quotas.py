@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +27,9 @@ from tests.web_process import running_web
 JPEG = {"Content-Type": "image/jpeg"}
 THUMBNAIL_PIXELS = 128 * 96
 ALL = [Scope.ADMIN]
+NO_HEADERS: Mapping[str, str] = {}
+Demands = Mapping[str, int]
+NOTHING: Demands = {}
 
 
 async def key_with(folder: Path, quotas: Quotas = NO_QUOTAS, tenant: str = "shop") -> dict[str, str]:
@@ -38,19 +42,23 @@ async def key_with(folder: Path, quotas: Quotas = NO_QUOTAS, tenant: str = "shop
 
 
 @contextlib.asynccontextmanager
-async def web(folder: Path, **settings: object) -> AsyncIterator[tuple[httpx.AsyncClient, Redis]]:
+async def web(
+    folder: Path, quotas: Demands = NOTHING, **settings: object
+) -> AsyncIterator[tuple[httpx.AsyncClient, Redis]]:
     """A client of a web process with these settings and no worker, and its Redis."""
-    written = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in settings.items()}
+    words: Any = {"quotas": json.dumps(quotas), **settings}
     async with (
         RedisServer(folder) as server,
-        running_web(folder, server.url, **written) as process,
+        running_web(folder, server.url, **words) as process,
         http_client(process.address) as client,
         Redis.from_url(server.url) as redis,
     ):
         yield client, redis
 
 
-async def upload(client: httpx.AsyncClient, image: bytes | None = None, **headers: str) -> httpx.Response:
+async def upload(
+    client: httpx.AsyncClient, headers: Mapping[str, str] = NO_HEADERS, image: bytes | None = None
+) -> httpx.Response:
     return await client.post("/images/", content=image or picture(), headers={**JPEG, **headers})
 
 
@@ -102,7 +110,8 @@ async def test_the_quotas_of_a_key_override_those_for_all(tmp_path: Path) -> Non
 async def test_the_quota_of_a_tenant_is_for_all_its_keys_together(tmp_path: Path) -> None:
     one, two = await key_with(tmp_path), await key_with(tmp_path)
     other = await key_with(tmp_path, tenant="other")
-    async with web(tmp_path, tenants={"shop": {"quotas": {"requests_per_minute": 3}}}) as (client, _):
+    tenants = json.dumps({"shop": {"quotas": {"requests_per_minute": 3}}})
+    async with web(tmp_path, tenants=tenants) as (client, _):
         keys = (one, two, one, two, other)
         answers = [await client.get("/jobs", headers=headers) for headers in keys]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 200]
@@ -112,21 +121,21 @@ async def test_the_quota_of_a_tenant_is_for_all_its_keys_together(tmp_path: Path
 
 async def test_uploads_are_charged_when_they_are_accepted(tmp_path: Path) -> None:
     async with web(tmp_path, quotas={"uploads_per_hour": 2}) as (client, _):
-        refused = await upload(client, b"no picture at all")
+        refused = await upload(client, image=b"no picture at all")
         assert refused.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
         key = {"Idempotency-Key": "one"}
-        first = await upload(client, **key)
+        first = await upload(client, key)
         assert first.status_code == HTTPStatus.ACCEPTED
         assert first.headers["ratelimit-policy"] == '"uploads_per_hour";q=2;w=3600'
         assert first.headers["ratelimit"].startswith('"uploads_per_hour";r=1')
-        again = await upload(client, **key)
+        again = await upload(client, key)
         assert again.json()["id"] == first.json()["id"]
         assert (await upload(client)).status_code == HTTPStatus.ACCEPTED
         last = await upload(client)
         assert_refused(last, "uploads_per_hour")
         assert 1700 < int(last.headers["retry-after"]) <= 1800
         # What was accepted before needs no quota.
-        assert (await upload(client, **key)).json()["id"] == first.json()["id"]
+        assert (await upload(client, key)).json()["id"] == first.json()["id"]
         assert (await client.get("/jobs")).status_code == HTTPStatus.OK
 
 
@@ -139,7 +148,7 @@ async def test_bytes_are_refused_before_they_are_read_if_the_head_tells(tmp_path
             assert_refused(answer, "upload_bytes_per_day")
             assert int(answer.headers["retry-after"]) > 0
         small = picture(40, 30)
-        assert (await upload(client, small)).status_code == HTTPStatus.ACCEPTED
+        assert (await upload(client, image=small)).status_code == HTTPStatus.ACCEPTED
         head = await answer_to_head(client.base_url.port or 0, 2 * len(image))
         assert head.startswith("HTTP/1.1 429 ")
         assert "retry-after" not in head.lower()
@@ -172,18 +181,18 @@ async def test_pixels_of_outputs(tmp_path: Path) -> None:
 async def test_jobs_that_have_not_ended(tmp_path: Path) -> None:
     key = await key_with(tmp_path, Quotas(unended_jobs=1))
     async with web(tmp_path) as (client, redis):
-        accepted = await upload(client, **key)
+        accepted = await upload(client, key)
         assert accepted.headers["ratelimit"] == '"unended_jobs";r=0'
         assert accepted.headers["ratelimit-policy"] == '"unended_jobs";q=1;qu="concurrent-requests"'
-        refused = await upload(client, **key)
+        refused = await upload(client, key)
         assert_refused(refused, "unended_jobs")
         assert refused.headers["retry-after"] == "5"
         job = f"/jobs/{accepted.json()['id']}"
         assert (await client.post(f"{job}/cancel", headers=key)).status_code == HTTPStatus.ACCEPTED
-        second = await upload(client, **key)
+        second = await upload(client, key)
         assert second.status_code == HTTPStatus.ACCEPTED
         assert (await client.delete(f"/jobs/{second.json()['id']}", headers=key)).status_code == HTTPStatus.NO_CONTENT
-        assert (await upload(client, **key)).status_code == HTTPStatus.ACCEPTED
+        assert (await upload(client, key)).status_code == HTTPStatus.ACCEPTED
         (place,) = await redis.keys("quickthumb:quota:unended_jobs:*")
         assert place.startswith(b"quickthumb:quota:unended_jobs:key:")
 
@@ -219,8 +228,8 @@ async def test_a_forged_address_counts_for_the_real_one(tmp_path: Path, proxies:
 
 
 async def test_while_redis_is_away_requests_are_let_through(tmp_path: Path) -> None:
-    settings = {"quotas": json.dumps({"requests_per_minute": 1})}
-    async with RedisServer(tmp_path) as server, running_web(tmp_path, server.url, **settings) as process:
+    quotas = json.dumps({"requests_per_minute": 1})
+    async with RedisServer(tmp_path) as server, running_web(tmp_path, server.url, quotas=quotas) as process:
         async with http_client(process.address) as client:
             assert [(await client.get("/presets")).status_code for _ in range(2)] == [200, 429]
         await server.stop()
@@ -249,8 +258,7 @@ async def test_stored_bytes_and_unended_jobs_with_a_worker(tmp_path: Path) -> No
 async def test_a_wiped_redis_counts_the_jobs_of_keys_again(tmp_path: Path) -> None:
     key = await key_with(tmp_path, Quotas(unended_jobs=1, stored_bytes=10**6))
     async with RedisServer(tmp_path / "redis") as server, Redis.from_url(server.url) as redis:
-        settings = {"redis_url": server.url, "housekeeping_seconds": 0.2}
-        with running_service(tmp_path, "--workers", "1", **settings) as address:
+        with running_service(tmp_path, redis_url=server.url, housekeeping_seconds=0.2) as address:
             async with http_client(address) as client:
                 first = await client.post("/images/?wait=20", content=picture(), headers={**JPEG, **key})
                 assert first.json()["status"] == "DONE"
@@ -278,11 +286,11 @@ async def test_the_client_waits_as_it_is_told(tmp_path: Path) -> None:
 async def test_a_job_of_an_address_is_found_by_a_restarted_web_process(tmp_path: Path) -> None:
     """The count is in Redis, not in a process."""
     policy = Policy(UNENDED, subject_of("address:127.0.0.1"), 1)
-    settings = {"quotas": json.dumps({"unended_jobs": 1})}
+    quotas = json.dumps({"unended_jobs": 1})
     async with RedisServer(tmp_path) as server, Redis.from_url(server.url) as redis:
-        async with running_web(tmp_path, server.url, **settings) as process, http_client(process.address) as client:
+        async with running_web(tmp_path, server.url, quotas=quotas) as process, http_client(process.address) as client:
             assert (await upload(client)).status_code == HTTPStatus.ACCEPTED
         await wait_until(lambda: not process.process.is_running())
-        async with running_web(tmp_path, server.url, **settings) as process, http_client(process.address) as client:
+        async with running_web(tmp_path, server.url, quotas=quotas) as process, http_client(process.address) as client:
             assert_refused(await upload(client), "unended_jobs")
         assert await redis.zcard(KEYS.quota(policy)) == 1

@@ -144,8 +144,8 @@ def kept(*policies: Policy, amount: int = 1) -> list[Demand]:
     return [Demand(policy, amount) for policy in policies]
 
 
-def job_counted(demands: Sequence[Demand], **changes: object) -> Job:
-    return a_job(client=MINE, counted_for=tuple(demand.policy.counted for demand in demands), **changes)
+def job_counted(demands: Sequence[Demand]) -> Job:
+    return a_job(client=MINE, counted_for=tuple(demand.policy.counted for demand in demands))
 
 
 def done(job: Job) -> Outcome:
@@ -159,7 +159,7 @@ async def unended(redis: Redis, policy: Policy) -> int:
 
 async def stored(redis: Redis, policy: Policy) -> int:
     """The total, which must be the sum of the entries."""
-    found = await redis.hgetall(KEYS.quota(policy))
+    found: dict[bytes, bytes] = await redis.hgetall(KEYS.quota(policy))  # type: ignore[misc]
     total = int(found.pop(b"total", 0))
     assert total == sum(map(int, found.values()))
     return total
