@@ -78,7 +78,8 @@ class Standing:
 
 def policies(quotas: Quotas, subject: str) -> Iterator[Policy]:
     """The quotas that are set, for one subject."""
-    for quota, most in quotas:
+    for quota in Quotas.model_fields:
+        most: int | None = getattr(quotas, quota)
         if most is not None:
             yield Policy(quota, subject, most)
 

@@ -56,10 +56,8 @@ class Limiter:
         self._known: dict[tuple[str | None, str], tuple[Quotas, tuple[Policy, ...]]] = {}
 
     def limits(self, tenant: str, own: Quotas) -> bool:
-        """Whether a caller of this tenant, with these quotas of its own, has any."""
-        if self._store is None:
-            return False
-        return self._limits_all or tenant in self._tenants or own.limit_anything
+        """Whether a caller of this tenant, with these quotas of its own, may have any. Every request asks."""
+        return self._store is not None and (self._limits_all or own is not NO_QUOTAS or tenant in self._tenants)
 
     async def count_request(self, caller: Caller) -> None:
         """Counts a request. Raises QuotaExceeded."""
