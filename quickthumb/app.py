@@ -19,7 +19,6 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.history import History
-from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
@@ -33,7 +32,7 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, mail_service, private_process, storage_guard
+from quickthumb.wiring import image_service, job_store, limiter_of, mail_service, private_process, storage_guard
 from quickthumb.work.life import Loop, background
 
 log = logging.getLogger("quickthumb.web")
@@ -49,7 +48,8 @@ def build(config: Config) -> Starlette:
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    store = job_store(config, redis)
+    limiter = limiter_of(config, redis)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
@@ -81,7 +81,7 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     app = application(
-        image_service(config, redis, storage, watch, shutdown),
+        image_service(config, redis, storage, watch, shutdown, limiter),
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys)),
         endpoints_of(config.compat),
@@ -98,6 +98,7 @@ def build(config: Config) -> Starlette:
         open_access=config.web.open_access,
         older_tenant=config.compat_tenant,
         url_secrets=config.web.listed_url_secrets,
+        limiter=limiter,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

@@ -65,6 +65,9 @@ class WebMetrics:
             registry=self._registry,
         )
         self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of accepted images.", registry=self._registry)
+        self._refusals = Counter(
+            "quickthumb_quota_refusals", "Requests refused because of a quota.", ["quota"], registry=self._registry
+        )
         # There are only so many series, and to find one by its labels costs more than to count.
         self._requests_of = lru_cache(maxsize=1024)(self._requests.labels)
         self._seconds_of = lru_cache(maxsize=1024)(self._seconds.labels)
@@ -77,6 +80,11 @@ class WebMetrics:
     def accepted(self, upload_bytes: int) -> None:
         """Counts one accepted image."""
         self._upload_bytes.inc(upload_bytes)
+
+    def refused(self, quotas: Iterable[str]) -> None:
+        """Counts one refusal for each of the quotas by name, which are few."""
+        for quota in quotas:
+            self._refusals.labels(quota).inc()
 
     def exposition(self, numbers: JobNumbers | None, storage_probe_seconds: float | None) -> bytes:
         """The text for Prometheus. `numbers` is None if Redis is unavailable; then it has no metrics of jobs.

@@ -13,6 +13,7 @@ from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
 from quickthumb.queue.policies import PolicyClaims
+from quickthumb.queue.quotas import QuotaStore
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
@@ -23,6 +24,7 @@ from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_tenant_presets
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
@@ -59,14 +61,38 @@ def presets_of(config: Config) -> TenantPresets:
     return read_tenant_presets(config.presets, config.tenants, config.imaging.max_outputs)
 
 
+def job_store(config: Config, redis: Redis) -> JobStore:
+    """The jobs in Redis."""
+    retention = config.retention
+    return JobStore(
+        redis,
+        retention_seconds=retention.job_seconds,
+        source_seconds=retention.source_seconds,
+        keys=Keys(config.redis.prefix),
+    )
+
+
+def limiter_of(config: Config, redis: Redis) -> Limiter:
+    """What applies the quotas of the settings and of keys."""
+    tenants = {tenant: settings.quotas for tenant, settings in config.tenants.items()}
+    return Limiter(QuotaStore(redis, Keys(config.redis.prefix)), config.quotas, tenants)
+
+
 def image_service(
-    config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown | None = None
+    config: Config,
+    redis: Redis,
+    storage: Storage,
+    watch: JobWatch,
+    shutdown: Shutdown | None = None,
+    limiter: Limiter | None = None,
 ) -> ImageService:
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    store = job_store(config, redis)
     sources = SourceIntake(storage, config.intake, config.imaging)
-    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
+    acceptance = Acceptance(
+        store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued, limiter=limiter
+    )
     submission = Submission(
         sources,
         acceptance,
@@ -98,7 +124,7 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     )
     keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages),
+        JobLedger(job_store(config, redis), storage, ages),
         EmailLedger(EmailStore(redis, keys), storage),
     )
     return Repairer(

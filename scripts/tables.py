@@ -12,6 +12,7 @@ from pathlib import Path
 
 import quickthumb
 from quickthumb.config import SETTINGS
+from quickthumb.model.allowance import NO_QUOTAS
 from quickthumb.model.errors import catalogue
 from quickthumb.model.policy import Terms
 from quickthumb.queue import keys
@@ -25,7 +26,7 @@ def settings() -> str:
     order = {name: place for place, name in enumerate(on_page)}
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
     for setting in sorted(SETTINGS.values(), key=lambda setting: order.get(setting.name.upper(), len(order))):
-        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, (), "") else "none"
+        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, (), "", NO_QUOTAS) else "none"
         rows.append(f"| `{setting.name.upper()}` | {default} | {setting.meaning} |")
     return "\n".join(rows)
 

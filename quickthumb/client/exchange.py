@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 # How the service, or a proxy in front of it, says that a later try may succeed.
 TEMPORARY = frozenset({429, 502, 503, 504, 507})
+# A quota is used up. Without a time to try again, the request alone is larger than the whole quota.
+QUOTA_EXCEEDED = "quota_exceeded"
 # The service is still reading an earlier try of the same upload, whose connection broke.
 IN_PROGRESS = "request_in_progress"
 
@@ -153,6 +155,8 @@ def may_pass(reply: Answer | Broken) -> bool:
     """Whether another try may succeed."""
     if isinstance(reply, Broken):
         return not reply.final
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS and reply.retry_after_seconds is None:
+        return _said(reply).get("code") != QUOTA_EXCEEDED
     return reply.status in TEMPORARY or (
         reply.status == HTTPStatus.CONFLICT and _said(reply).get("code") == IN_PROGRESS
     )

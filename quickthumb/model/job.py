@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.quota import is_of_address
 from quickthumb.model.source import Source
 
 
@@ -77,8 +78,9 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows. `request_id`
-    is the id of the request that it came with. `order` is the order in its stored
+    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
+    `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
+    knows. `request_id` is the id of the request that it came with. `order` is the order in its stored
     form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
     differ from their defaults.
     """
@@ -88,6 +90,7 @@ class Job(BaseModel):
     id: str
     tenant: str = DEFAULT_TENANT
     client: str | None = None
+    counted_for: tuple[str, ...] = ()
     request_id: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
@@ -117,6 +120,8 @@ class Job(BaseModel):
             kept["tenant"] = self.tenant
         if self.client is not None and self.client.startswith(KEY_CLIENT):
             kept["client"] = self.client
+        if counted_for := [counted for counted in self.counted_for if not is_of_address(counted)]:
+            kept["counted_for"] = counted_for
         if self.request_id is not None:
             kept["request_id"] = self.request_id
         if others:
@@ -131,6 +136,7 @@ class Job(BaseModel):
             id=kept["id"],
             tenant=kept.get("tenant", DEFAULT_TENANT),
             client=kept.get("client"),
+            counted_for=kept.get("counted_for", ()),
             request_id=kept.get("request_id"),
             created_at=kept["created_at"],
             source=kept["source"],

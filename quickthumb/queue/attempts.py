@@ -112,6 +112,7 @@ class Attempts:
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
                 failed_with=failed_with,
+                source_seconds=attempt.kind.source_seconds,
                 fields=flat(fields),
             )
         return bool(settled)

@@ -12,8 +12,10 @@ from redis.asyncio import Redis
 from quickthumb.model.job import Status
 from quickthumb.queue.codec import dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
+from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.quotas import Demand, refused
 from quickthumb.queue.script import RegisteredScript
 
 # How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
@@ -39,6 +41,7 @@ class Lost:
     status: Status
     finished_ms: int
     fields: Mapping[str, str]
+    counted_for: str = ""
 
 
 class Index:
@@ -70,11 +73,13 @@ class Index:
         most: int = 0,
         is_large: bool = False,
         use: IdempotencyRecord | None = None,
+        counted: Sequence[Demand] = (),
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
         An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
-        changes nothing.
+        changes nothing. With `counted`, counts it against these quotas; raises QuotaExceeded if one has too little
+        room.
         """
         async with translated():
             added = await self._add(
@@ -90,8 +95,12 @@ class Index:
                 is_large=int(is_large),
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
+                counted_for=" ".join(demand.policy.counted for demand in counted),
+                room=dump([_room(demand) for demand in counted]) if counted else "",
                 fields=flat(fields),
             )
+        if added < Added.FULL:
+            raise QuotaExceeded([refused(counted[Added.FULL - added - 1].policy)])
         return Added(added)
 
     async def fields(self, item_id: str) -> dict[bytes, bytes]:
@@ -116,6 +125,7 @@ class Index:
                 index_seconds=self.kind.index_seconds,
                 wake_seconds=WAKE_SECONDS,
                 items=dump([self._written(item) for item in items]),
+                source_seconds=self.kind.source_seconds,
             )
         return list(map(bool, restored))
 
@@ -124,7 +134,7 @@ class Index:
         entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
         created_ms = str(item.created_ms)
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
-        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
+        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields, item.counted_for]
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -161,6 +171,7 @@ class Index:
                     id=item_id,
                     finished_ms=finished_ms,
                     retention_seconds=self.kind.retention_seconds,
+                    source_seconds=self.kind.source_seconds,
                 )
             )
 
@@ -230,6 +241,10 @@ class Index:
             "waiting_seconds": self.kind.waiting_seconds,
             "wake_seconds": WAKE_SECONDS,
         }
+
+
+def _room(demand: Demand) -> tuple[str, int, int]:
+    return demand.policy.counted, demand.policy.most, demand.amount
 
 
 def _named(entry: bytes) -> tuple[str, int]:

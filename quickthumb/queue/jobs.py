@@ -18,6 +18,7 @@ from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
+from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
 
 # A worker whose last heartbeat is older than this counts as dead.
@@ -55,21 +56,34 @@ class JobStore:
     All raise QueueUnavailable when Redis is unreachable or answers with an error.
     """
 
-    def __init__(self, redis: Redis, *, retention_seconds: int, keys: Keys = KEYS) -> None:
-        self.kind = replace(JOB, retention_seconds=retention_seconds)
+    def __init__(
+        self, redis: Redis, *, retention_seconds: int, source_seconds: int | None = None, keys: Keys = KEYS
+    ) -> None:
+        source_seconds = retention_seconds if source_seconds is None else source_seconds
+        self.kind = replace(JOB, retention_seconds=retention_seconds, source_seconds=source_seconds)
         self.index = Index(redis, self.kind, keys)
         self._redis = redis
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
 
-    async def add(self, job: Job, use: IdempotencyRecord | None = None, *, is_large: bool = False) -> bool:
+    async def add(
+        self,
+        job: Job,
+        use: IdempotencyRecord | None = None,
+        *,
+        is_large: bool = False,
+        counted: Sequence[Demand] = (),
+    ) -> bool:
         """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record. Workers
         know of an `is_large` job before they claim it.
 
-        Adding a job again changes nothing, and returns False.
+        Adding a job again changes nothing, and returns False. Counts the job against the quotas of `counted`, which
+        are those of its `counted_for`; raises QuotaExceeded if one has too little room.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, fields_of(job), is_large=is_large, use=use) is Added.NEW
+        fields = fields_of(job)
+        added = await self.index.add(job.id, created_ms, fields, is_large=is_large, use=use, counted=counted)
+        return added is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job in its current state, or None if there is none."""
@@ -173,12 +187,13 @@ class JobStore:
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
-    created_ms = to_milliseconds(job.created_at)
+    created_ms, counted_for = to_milliseconds(job.created_at), " ".join(job.counted_for)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields_of(job))
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for)
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
-    return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), {**_fields_but_source(job), **ending})
+    fields = {**_fields_but_source(job), **ending}
+    return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), fields, counted_for)
 
 
 def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
@@ -217,8 +232,9 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     others = {name: value for name, value in job.order.items() if name != "outputs"}
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
     client = {} if job.client is None else {"client": job.client}
+    counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **client, **request, **({"order": json.dumps(others)} if others else {})}
+    return {**tenant, **client, **counted, **request, **({"order": json.dumps(others)} if others else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -243,6 +259,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         id=job_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
         client=fields[b"client"].decode() if b"client" in fields else None,
+        counted_for=tuple(fields[b"counted_for"].decode().split()) if b"counted_for" in fields else (),
         request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
         created_at=from_milliseconds(int(fields[b"created_ms"])),

@@ -20,6 +20,11 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
+| `quickthumb:quota:{quota}:{subject}` | string | when a quota with a window will be full again, in µs | until then |
+| `quickthumb:quota:unended_jobs:{subject}` | sorted set | jobs that have not ended | until the last expires |
+| `quickthumb:quota:stored_bytes:{subject}` | hash | bytes of each source and results | until the last expires |
+| `quickthumb:quota:stored_bytes:{subject}:ends` | sorted set | when each of these expires | until the last expires |
+| `quickthumb:quota:event_streams:{subject}` | sorted set | open streams of events | `SEAT_SECONDS`, renewed |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
@@ -39,6 +44,7 @@ from dataclasses import dataclass
 from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
 from quickthumb.model.job import Status
+from quickthumb.model.quota import Policy
 
 DAY_SECONDS = 86_400
 WAITING_SECONDS = 30 * DAY_SECONDS
@@ -52,6 +58,8 @@ IDEMPOTENCY_SECONDS = DAY_SECONDS
 # The claims on an Idempotency-Key and on a policy are renewed while the upload arrives; after its web process dies,
 # they last this long.
 CLAIM_SECONDS = 30
+# An open stream of events counts for so long after its web process has died.
+SEAT_SECONDS = 60
 
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
 OLD_QUEUE = default_queue_name
@@ -63,7 +71,8 @@ class Kind:
 
     `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
-    does not end, and otherwise `retention_seconds` after its end.
+    does not end, and otherwise `retention_seconds` after its end. The storage keeps a source for `source_seconds` after
+    the end of its job.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Kind:
     totals: str
     waiting_seconds: int
     retention_seconds: int
+    source_seconds: int = 7 * DAY_SECONDS
 
     @property
     def index_seconds(self) -> int:
@@ -168,6 +178,15 @@ class Keys:
         own = "" if mailbox is None else f":{hashlib.sha256(mailbox.encode()).hexdigest()}"
         return f"{self.prefix}:{EMAIL.index}:accepted{own}"
 
+    def quota(self, policy: Policy) -> str:
+        """Where a quota of a subject is counted."""
+        return f"{self.quotas}:{policy.counted}"
+
+    @property
+    def quotas(self) -> str:
+        """What the names of all quotas begin with. The scripts derive them from it."""
+        return f"{self.prefix}:quota"
+
     @staticmethod
     def call(item_id: str) -> str:
         """The Redis key of arq's entry for the item, which says which function to call."""
@@ -197,6 +216,7 @@ class Keys:
             "wake": self.wake,
             "totals": self.totals,
             "events": self.events,
+            "quotas": self.quotas,
         }
 
 

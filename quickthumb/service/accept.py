@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from quickthumb import logs
@@ -19,8 +19,10 @@ from quickthumb.model.order import Order
 from quickthumb.model.source import Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.quotas import Demand
 from quickthumb.service.capacity import Capacity
 from quickthumb.service.errors import KeyReused
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.tenancy import find_job, key_of_tenant
 from quickthumb.storage import Storage
 
@@ -33,28 +35,49 @@ FORGET_AGAIN_SECONDS = 1.0
 Keep = Callable[[bytes], Awaitable[None]]
 
 
+def any_size() -> int:
+    """The size of an image of which nothing is known yet."""
+    return 1
+
+
 class Acceptance:
     """Admits requests while the queue and the storage have room, and accepts their jobs."""
 
-    def __init__(self, store: JobStore, storage: Storage, idempotency: Idempotency, *, max_queued: int) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        storage: Storage,
+        idempotency: Idempotency,
+        *,
+        max_queued: int,
+        limiter: Limiter | None = None,
+    ) -> None:
         self._store = store
         self._storage = storage
         self._idempotency = idempotency
         self._capacity = Capacity(store, storage, max_queued=max_queued)
+        self.limiter = limiter or Limiter()
         self._forgetting: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def admit(self, caller: Caller, idempotency_key: str | None = None) -> AsyncIterator["Admission"]:
-        """Admits one request, and holds the claim on its Idempotency-Key while the block lasts.
+    async def admit(
+        self, caller: Caller, idempotency_key: str | None = None, *, least_bytes: Callable[[], int] = any_size
+    ) -> AsyncIterator["Admission"]:
+        """Admits one request, whose image has at least `least_bytes`, and holds the claim on its Idempotency-Key while
+        the block lasts.
 
-        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage and RequestInProgress.
+        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage, RequestInProgress and
+        QuotaExceeded. What was accepted before needs no quota.
         """
         async with self._capacity.checked():
             if idempotency_key is None:
+                await self.limiter.foresee_upload(caller, least_bytes)
                 yield Admission(self, caller)
                 return
             key = key_of_tenant(caller, idempotency_key)
             async with self._idempotency.claimed(key) as used:
+                if used is None:
+                    await self.limiter.foresee_upload(caller, least_bytes)
                 yield Admission(self, caller, key, used)
 
     async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
@@ -63,10 +86,12 @@ class Acceptance:
             raise KeyReused("This Idempotency-Key was already used with a different image or different parameters.")
         return await find_job(self._store, caller, used.job_id)
 
-    async def queue(self, job: Job, use: IdempotencyRecord | None, *, is_large: bool) -> None:
+    async def queue(
+        self, job: Job, use: IdempotencyRecord | None, *, is_large: bool, counted: Sequence[Demand] = ()
+    ) -> None:
         """Queues a job that the storage keeps. If that fails, removes the job from the storage and from Redis."""
         try:
-            await self._store.add(job, use, is_large=is_large)
+            await self._store.add(job, use, is_large=is_large, counted=counted)
             self._capacity.added()
         except BaseException:
             # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
@@ -114,17 +139,29 @@ class Admission:
         """Whether the Idempotency-Key was used before, so that no further job will be made."""
         return self._used is not None
 
-    async def accept(self, job_id: str, source: Source, order: Order, keep: Keep, *, is_large: bool = False) -> Job:
+    async def accept(
+        self,
+        job_id: str,
+        source: Source,
+        order: Order,
+        keep: Keep,
+        *,
+        is_large: bool = False,
+        output_pixels: int = 0,
+    ) -> Job:
         """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
-        of that is done when this returns.
+        of that is done when this returns, and counted against the caller's quotas.
 
-        If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QueueUnavailable
-        and whatever `keep` raises; then no job is left behind.
+        If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
+        QueueUnavailable and whatever `keep` raises; then no job is left behind.
         """
+        limiter = self._acceptance.limiter
+        counted = limiter.kept(self._caller, source.bytes or 0)
         job = Job(
             id=job_id,
             tenant=self._caller.tenant,
             client=self._caller.client,
+            counted_for=tuple(demand.policy.counted for demand in counted),
             request_id=self._caller.request_id,
             created_at=now(),
             source=source,
@@ -134,8 +171,9 @@ class Admission:
         if use is not None and self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, use.fingerprint)
         logs.mark(job_id=job_id)
-        await keep(job.record())
-        await self._acceptance.queue(job, use, is_large=is_large)
+        async with limiter.upload(self._caller, source.bytes or 0, output_pixels):
+            await keep(job.record())
+            await self._acceptance.queue(job, use, is_large=is_large, counted=counted)
         return job
 
 

@@ -13,7 +13,7 @@ from quickthumb.model.errors import (
     UnsupportedImage,
 )
 from quickthumb.model.job import Failure
-from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.errors import QueueUnavailable, QuotaExceeded
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
 
@@ -133,8 +133,15 @@ class KeysUnknown(QuickThumbError):
     retry_after_seconds = 2
 
 
-# The errors that a request may be refused with if it needs a key.
-KEY: tuple[type[QuickThumbError], ...] = (KeyRequired, InvalidKey, InsufficientScope, KeysUnknown, WrongStorage)
+# The errors that a request may be refused with if it needs a key, or a caller who has quotas.
+KEY: tuple[type[QuickThumbError], ...] = (
+    KeyRequired,
+    InvalidKey,
+    InsufficientScope,
+    KeysUnknown,
+    WrongStorage,
+    QuotaExceeded,
+)
 
 # The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (

@@ -58,6 +58,10 @@ class SourceIntake:
             return limits
         return replace(limits, max_upload_bytes=most, set_by=BOUNDS_SET_BY)
 
+    def least_bytes(self, content_type: str, content_length: int | None) -> int:
+        """How many bytes the image of a request has at least, as its head tells. Raises UnsupportedMediaType."""
+        return intake.least_image_bytes(content_length, content_type, self._intake_limits)
+
     @asynccontextmanager
     async def take_in(
         self,

@@ -89,8 +89,9 @@ class Submission:
         known = None if intake.brings_fields(upload.content_type) else self._order(caller, upload, ())
         if known is not None:
             check = partial(self._check_early, known, bounds, check)
+        least_bytes = partial(self._sources.least_bytes, upload.content_type, upload.content_length)
         async with (
-            self._acceptance.admit(caller, upload.idempotency_key) as admission,
+            self._acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission,
             self._policies.begun(upload.policy, is_repeat=admission.is_repeat) as counted,
         ):
             job_id = new_id()
@@ -100,8 +101,9 @@ class Submission:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(caller, upload, fields)
-                is_large = self._check(order, bounds, taken.header)
-                return await admission.accept(job_id, source, order, counted(job_id, taken.keep), is_large=is_large)
+                is_large, pixels = self._check(order, bounds, taken.header)
+                keep = counted(job_id, taken.keep)
+                return await admission.accept(job_id, source, order, keep, is_large=is_large, output_pixels=pixels)
 
     def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
@@ -131,9 +133,9 @@ class Submission:
         check(header)
         self._check(order, bounds, header)
 
-    def _check(self, order: Order, bounds: Bounds, header: Header) -> bool:
-        """Whether the order makes a large job, as far as the header tells. Raises OrderTooLarge if it asks for more
-        than one job may take, or than the bounds allow."""
+    def _check(self, order: Order, bounds: Bounds, header: Header) -> tuple[bool, int]:
+        """Whether the order makes a large job, and the pixels of its outputs, as far as the header tells. Raises
+        OrderTooLarge if it asks for more than one job may take, or than the bounds allow."""
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
@@ -141,7 +143,7 @@ class Submission:
             raise _too_large(f"The job has {cost.outputs} outputs", bounds.max_outputs)
         if bounds.max_output_pixels is not None and cost.pixels > bounds.max_output_pixels:
             raise _too_large(f"The outputs have {cost.pixels} pixels together", bounds.max_output_pixels)
-        return cost.is_large(needed_bytes)
+        return cost.is_large(needed_bytes), cost.pixels
 
 
 def _too_large(what: str, most: int) -> OrderTooLarge:

@@ -20,6 +20,7 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
+from quickthumb.service.quotas import Limiter
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.cors import Cors, Origins
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
@@ -27,6 +28,7 @@ from quickthumb.web.middleware.keys import KeyCheck
 from quickthumb.web.middleware.lingering import LingeringClose
 from quickthumb.web.middleware.origins import OriginCheck
 from quickthumb.web.middleware.proxies import TrustedProxies
+from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
@@ -59,13 +61,14 @@ def application(
     open_access: bool = False,
     older_tenant: str | None = None,
     url_secrets: Sequence[str] = (),
+    limiter: Limiter | None = None,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
     `log_requests`, `trusted_proxies`, `cors_origins` and `open_access` are the settings. The application answers only
     to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one. URLs are signed
-    with the first of the `url_secrets`.
+    with the first of the `url_secrets`. The `limiter` applies quotas.
     """
     metrics = WebMetrics()
     admits = Origins(cors_origins).admits
@@ -86,6 +89,8 @@ def application(
                 signer=signer if endpoint.signable else None,
                 policies=policies if endpoint.takes_policy else None,
             )
+            if limiter is not None:
+                yield Middleware(QuotaCheck, limiter)
 
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
@@ -111,6 +116,7 @@ def application(
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer
+    app.state.limiter = limiter or Limiter()
     app.state.max_wait_seconds = max_wait_seconds
     app.state.openapi = describe(endpoints)
     return app

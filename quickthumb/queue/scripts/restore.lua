@@ -1,17 +1,19 @@
 -- Restores items that Redis has lost: queues those that have not ended, by age, and keeps those that have for the rest
--- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, fields], all of them
--- text, where `entry` is empty for an item that has ended.
+-- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, fields, counted_for], all
+-- of them text, where `entry` is empty for an item that has ended, and `counted_for` if no quota counts it.
 -- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It publishes nothing.
 -- Returns for each item 1 when it was restored, 0 when Redis knows it already or its retention time is over.
--- USES: now, move, enqueue
--- KEYS: index, queue, wake
+-- USES: now, move, enqueue, counted
+-- KEYS: index, queue, wake, quotas
 -- ARGV: record_prefix, call_prefix, waiting_seconds, retention_seconds, index_seconds, wake_seconds, items
+-- ARGV: source_seconds
 local now, restored, filled = now_ms(), {}, {}
 for number, item in ipairs(cjson.decode(items)) do
-  local id, created_ms, status, finished_ms, entry, fields = unpack(item)
-  local record, left_seconds = record_prefix .. id, tonumber(waiting_seconds)
+  local id, created_ms, status, finished_ms, entry, fields, counted_for = unpack(item)
+  local record, left_seconds, source_left = record_prefix .. id, tonumber(waiting_seconds), tonumber(waiting_seconds)
   if entry == '' then
-    left_seconds = retention_seconds - math.max(0, math.floor((now - finished_ms) / 1000))
+    local ago_seconds = math.max(0, math.floor((now - finished_ms) / 1000))
+    left_seconds, source_left = retention_seconds - ago_seconds, source_seconds - ago_seconds
   end
   if left_seconds <= 0 or redis.call('EXISTS', record) == 1 then
     restored[number] = 0
@@ -24,6 +26,7 @@ for number, item in ipairs(cjson.decode(items)) do
       redis.call('SET', call_prefix .. id, entry, 'EX', waiting_seconds)
       redis.call('ZADD', queue, math.min(created_ms, now), id)
     end
+    recount(quotas, counted_for, record, id, status, left_seconds, source_left)
     filled[status], restored[number] = true, 1
   end
 end

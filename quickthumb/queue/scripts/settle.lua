@@ -3,12 +3,13 @@
 -- `troubled` is 1 when it counts as trouble that the item is not to blame for. With `found_large` as 1, an item that
 -- waits is known to be large from now on. `failed_with` is the code of the error of an item that FAILED, else ''.
 -- Returns 1 when the attempt was settled, 0 when its lease is lost.
--- USES: now, move, enqueue, dequeue, observe
--- KEYS: record, lease, index, call, queue, large, tries, wake, totals, events
+-- USES: now, move, enqueue, dequeue, observe, counted
+-- KEYS: record, lease, index, call, queue, large, tries, wake, totals, events, quotas
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
--- ARGV: totals_prefix, failed_with
+-- ARGV: totals_prefix, failed_with, source_seconds
 -- ARGV*: fields
-local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
+local status, created_ms, holder, counted_for =
+  unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token', 'counted_for'))
 if holder ~= token or not allowed(status, target) then return 0 end
 redis.call('HSET', record, 'status', target, unpack(fields))
 redis.call('HDEL', record, 'token')
@@ -25,6 +26,7 @@ if redis.call('GET', lease) == token then redis.call('DEL', lease) end
 if target ~= WAITING then
   redis.call('EXPIRE', record, retention_seconds)
   dequeue(queue, call, tries, large, id)
+  recount(quotas, counted_for, record, id, target, retention_seconds, source_seconds)
 elseif tonumber(delay_ms) > 0 then
   redis.call('ZADD', queue, now_ms() + delay_ms, id)
 else
