@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
+from quickthumb.outbound import Guard, OutboundClient
+from quickthumb.outbound.allowed import AllowedUrls
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
@@ -47,6 +49,16 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
+def outbound_client(config: Config) -> OutboundClient:
+    """The client for requests to other servers, which stays out of the own network."""
+    return OutboundClient(Guard(config.outbound.openings))
+
+
+def allowed_urls(config: Config) -> AllowedUrls:
+    """The URLs from which images may be fetched."""
+    return AllowedUrls(config.outbound.url_patterns)
+
+
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
@@ -58,7 +70,7 @@ def image_service(
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
     store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
-    sources = SourceIntake(storage, config.intake, config.imaging)
+    sources = SourceIntake(storage, config.intake, config.imaging, allowed_urls(config))
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
     submission = Submission(
         sources,

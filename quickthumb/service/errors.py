@@ -13,6 +13,7 @@ from quickthumb.model.errors import (
     UnsupportedImage,
 )
 from quickthumb.model.job import Failure
+from quickthumb.outbound.allowed import UrlNotAllowed
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
@@ -135,6 +136,7 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     TooManyFrames,
     TooManyParts,
     OrderTooLarge,
+    UrlNotAllowed,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

@@ -1,4 +1,4 @@
-"""Submitting an image: takes in its source, and accepts its order."""
+"""Submitting an image: takes in its source, or the URL of it, and accepts its order."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order, Presets
 from quickthumb.model.output import Output
+from quickthumb.model.source import Fetch
 from quickthumb.service.accept import Acceptance
-from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
+from quickthumb.service.sources import CheckHeader, SourceIntake, ToFetch, any_header
 
 # Fields of more characters than this are not remembered.
 MOST_REMEMBERED = 256
@@ -85,6 +86,10 @@ class Submission:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(upload, fields)
+                if isinstance(taken, ToFetch):
+                    source = source.model_copy(update={"filename": source.filename or taken.url_name})
+                    fetch = Fetch(url=taken.url, bounds=caller.bounds)
+                    return await admission.accept(job_id, source, order, taken.keep, fetch=fetch)
                 is_large = self._check(order, taken.header)
                 return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
 

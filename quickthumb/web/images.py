@@ -107,6 +107,12 @@ _DATA = {
     "contentEncoding": "base64",
     "description": "The image in base64; a data: URL is accepted, too.",
 }
+_URL = {
+    "type": "string",
+    "format": "uri",
+    "description": "Where a worker is to fetch the image from, in place of the image. The setting `URL_ALLOWED` says "
+    "which URLs may be given; by default, none.",
+}
 _FILENAME = {"type": "string", "description": "The image's file name, for display and downloads."}
 # A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -116,10 +122,11 @@ _FLAT = {name: sent_as_text(schema) for name, schema in _OUTPUT.items()}
 
 
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
-    """The request body of an upload, for OpenAPI: an image together with an order."""
+    """The request body of an upload, for OpenAPI: an image, or its URL, together with an order."""
     fields = order_fields(order, REFERENCE)
-    form = {"image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
-    body = {"data": _DATA, "filename": _FILENAME, **_PARAMETERS, **{field.name: _in_json(field) for field in fields}}
+    form = {"image": _PICTURE, "url": _URL, **_FLAT, **{field.name: _in_form(field) for field in fields}}
+    json_fields = {field.name: _in_json(field) for field in fields}
+    body = {"data": _DATA, "url": _URL, "filename": _FILENAME, **_PARAMETERS, **json_fields}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
