@@ -132,9 +132,9 @@ def upload_body(order: type[Order] = Order) -> dict[str, Any]:
     return {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": _object(form, ["image"]), "encoding": encoding},
+            "multipart/form-data": {"schema": _object(form, "`image` or `url`."), "encoding": encoding},
             "application/json": {
-                "schema": _object(body, ["data"]),
+                "schema": _object(body, "`data` or `url`."),
                 "example": {"data": _PIXEL, "filename": "pixel.png", "width": 64},
             },
             "application/octet-stream": {"schema": _PICTURE},
@@ -184,5 +184,6 @@ def _in_json(field: OrderField) -> dict[str, Any]:
     return schema
 
 
-def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": dict(properties), "required": required}
+def _object(properties: Mapping[str, Any], needed: str) -> dict[str, Any]:
+    # Which one of two is needed could be said by `oneOf`; the generators of clients would make two bodies of that.
+    return {"type": "object", "description": f"It must have {needed}", "properties": dict(properties)}
