@@ -143,7 +143,7 @@ class RenderHandler:
 
     async def _sourced(self, attempt: Attempt, job: Job, kept: Kept) -> tuple[Job, Blob]:
         """The job with what is known of its source, and the source, which is fetched if it is not here yet."""
-        source, facts = kept.source, job.source
+        source = kept.source
         if job.fetch is not None and self._fetcher is not None:
             if source is None:
                 facts = await self._fetcher.fetch(attempt, job, job.fetch)
@@ -152,9 +152,10 @@ class RenderHandler:
                 # An earlier attempt has kept it.
                 with translated():
                     facts = await self._fetcher.identify(job, source)
+            job = job.model_copy(update={"source": facts})
         if source is None:
             raise SourceMissing("The source image of the job is no longer stored.")
-        return job.model_copy(update={"source": facts}), source
+        return job, source
 
     async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> Outcome:
         """Puts the results in place, with the outcome. Returns the stored outcome. Raises LeaseLost.

@@ -38,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[str
         yield address
 
 
-def settings_for(port: int) -> dict[str, object]:
+def settings_for(port: int) -> dict[str, Any]:
     # The last pattern lets anything through on the usual ports, so that the guard alone is left to refuse.
     patterns = f"http://127.0.0.1:{port}/*, http://*/*"
     return {"outbound_allowed": f"127.0.0.1:{port}", "url_allowed": patterns}
