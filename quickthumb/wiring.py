@@ -93,7 +93,9 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
-    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
+    sandbox = config.sandbox
+    arriving = max(config.intake.total_seconds, config.outbound.url_seconds)
+    longest = max(arriving, sandbox.job_timeout_seconds, sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,

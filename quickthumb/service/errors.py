@@ -48,7 +48,8 @@ class NotReady(QuickThumbError):
 
 
 class WrongState(QuickThumbError):
-    """Only a job that has not ended can be cancelled, and only a FAILED job with a source can be retried."""
+    """Only a job that has not ended can be cancelled, and only a FAILED job with a source, or with the URL of
+    one, can be retried."""
 
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
 

@@ -11,6 +11,7 @@ from quickthumb.imaging.header import Header
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.caller import Caller
+from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order, Presets
@@ -87,6 +88,8 @@ class Submission:
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(upload, fields)
                 if isinstance(taken, ToFetch):
+                    if upload.preset is not None:  # an older API, which knows nothing of URLs
+                        raise MalformedRequest("The request has no image.", field="image")
                     source = source.model_copy(update={"filename": source.filename or taken.url_name})
                     fetch = Fetch(url=taken.url, bounds=caller.bounds)
                     return await admission.accept(job_id, source, order, taken.keep, fetch=fetch)

@@ -147,6 +147,11 @@ async def test_forms_that_are_refused(web: httpx.AsyncClient) -> None:
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
 
 
+async def test_the_older_apis_know_nothing_of_urls(web: httpx.AsyncClient, port: int) -> None:
+    refused = await web.post("/tasks", json={"url": f"http://127.0.0.1:{port}/a.jpg"})
+    assert refused.status_code == 400, refused.text
+
+
 @pytest.mark.parametrize(
     "url",
     [
