@@ -14,15 +14,21 @@ from quickthumb.model.opening import Opening, UrlPattern
 from quickthumb.model.source import Fetch, Source
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
-from quickthumb.queue.attempts import Attempt
+from quickthumb.queue.attempts import Attempt, Attempts
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB
 from quickthumb.storage import FileStorage
 from quickthumb.storage.layout import record_key
 from quickthumb.work import fetch as fetching
 from quickthumb.work.fetch import Fetcher, FetchFailed, FetchLater, FetchLimits
+from quickthumb.work.handler import Done, Failed, Snooze
+from quickthumb.work.render import RenderHandler
+from quickthumb.work.runner import Runner
 from tests.conftest import picture
 from tests.outbound.origin import Origin, answer, origin
+from tests.redis_fixtures import claimed
 from tests.storage.jobs import content
+from tests.work.test_runner import draw
 
 IMAGE = picture()
 
@@ -130,3 +136,43 @@ async def test_a_record_without_a_url_is_as_it_was(storage: FileStorage, server:
     job, _ = await a_job(storage, server)
     assert b"fetch" not in job.model_copy(update={"fetch": None}).record()
     assert b"bounds" not in job.record()
+
+
+async def test_what_an_earlier_attempt_kept_is_not_fetched_again(
+    store: JobStore, attempts: Attempts, storage: FileStorage, fetcher: Fetcher, server: Origin
+) -> None:
+    job, _ = await a_job(storage, server)
+    await store.add(job)
+    async with storage.supply(job.id, "a worker that died") as arrival:
+        await arrival.write(IMAGE)
+        await arrival.keep(b"")
+    handler = RenderHandler(store, attempts, storage, draw, draw, lease_seconds=5, max_attempts=3, fetcher=fetcher)
+    verdict = await Runner(attempts, lease_seconds=5).run(handler, await claimed(attempts, job.id))
+    assert isinstance(verdict, Done)
+    done = await store.get(job.id)
+    assert done is not None
+    assert (done.source.bytes, done.source.sha256) == (len(IMAGE), hashlib.sha256(IMAGE).hexdigest())
+    assert not server.requests
+
+
+async def test_a_failure_that_may_pass_is_no_strike(
+    store: JobStore, attempts: Attempts, storage: FileStorage, fetcher: Fetcher, server: Origin
+) -> None:
+    server.replies["/busy"] = answer(b"", "503 Service Unavailable")
+    job, _ = await a_job(storage, server, "/busy")
+    await store.add(job)
+    handler = RenderHandler(store, attempts, storage, draw, draw, lease_seconds=5, max_attempts=1, fetcher=fetcher)
+    runner = Runner(attempts, lease_seconds=5)
+    for _ in range(2):
+        verdict = await runner.run(handler, await claimed(attempts, job.id))
+        assert isinstance(verdict, Snooze)
+        assert verdict.blameless
+    verdict = await runner.run(handler, await claimed(attempts, job.id))
+    assert isinstance(verdict, Failed)
+    assert verdict.error.detail == "127.0.0.1 answered 503 Service Unavailable."
+    # A retry begins to count anew.
+    failed = await storage.look_up(job.id)
+    assert failed.outcome is not None
+    await storage.reopen(job.id, failed.outcome)
+    await store.reopen(job)
+    assert isinstance(await runner.run(handler, await claimed(attempts, job.id)), Snooze)
