@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
+from quickthumb.outbound import Guard, OutboundClient
+from quickthumb.outbound.allowed import AllowedUrls
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
@@ -51,6 +53,16 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
+def outbound_client(config: Config) -> OutboundClient:
+    """The client for requests to other servers, which stays out of the own network."""
+    return OutboundClient(Guard(config.outbound.openings))
+
+
+def allowed_urls(config: Config) -> AllowedUrls:
+    """The URLs from which images may be fetched."""
+    return AllowedUrls(config.outbound.url_patterns)
+
+
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
@@ -89,7 +101,7 @@ def image_service(
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
     store = job_store(config, redis)
-    sources = SourceIntake(storage, config.intake, config.imaging)
+    sources = SourceIntake(storage, config.intake, config.imaging, allowed_urls(config))
     acceptance = Acceptance(
         store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued, limiter=limiter
     )
@@ -115,7 +127,9 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
-    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
+    sandbox = config.sandbox
+    arriving = max(config.intake.total_seconds, config.outbound.url_seconds)
+    longest = max(arriving, sandbox.job_timeout_seconds, sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,

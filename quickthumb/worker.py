@@ -38,7 +38,8 @@ from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import job_store, mailer, presets_of, private_process, repairer
+from quickthumb.wiring import allowed_urls, job_store, mailer, outbound_client, presets_of, private_process, repairer
+from quickthumb.work.fetch import FETCHES_AT_ONCE, Fetcher, FetchLimits
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
@@ -167,7 +168,19 @@ def _parts(
         email_attempts=config.email.attempts,
         spare_bytes=config.storage.min_free_bytes,
         removes_source=config.retention.source_seconds == 0,
+        fetcher=_fetcher(config, storage),
     )
+
+
+def _fetcher(config: Config, storage: Storage) -> Fetcher:
+    limits = FetchLimits(
+        imaging=config.imaging,
+        max_bytes=config.intake.max_upload_bytes,
+        budget_bytes=config.sandbox.decode_budget_bytes,
+        attempts=config.outbound.url_attempts,
+        seconds=config.outbound.url_seconds,
+    )
+    return Fetcher(outbound_client(config), storage, allowed_urls(config), limits)
 
 
 def confined_formats(config: Config) -> frozenset[str]:
@@ -191,7 +204,7 @@ def settings(config: Config) -> type:
     presets_of(config)  # only to report invalid presets before anything starts
     keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()
-    max_jobs = most_jobs_at_once(threads)
+    max_jobs = most_jobs_at_once(threads) + (FETCHES_AT_ONCE if config.outbound.url_allowed else 0)
 
     async def on_startup(context: dict[str, Any]) -> None:
         await start(context, config)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
 from quickthumb.model.quota import is_of_address
-from quickthumb.model.source import Source
+from quickthumb.model.source import Fetch, Source
 
 
 class Status(StrEnum):
@@ -80,9 +80,9 @@ class Job(BaseModel):
 
     `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
     `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
-    knows. `request_id` is the id of the request that it came with. `order` is the order in its stored
-    form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
-    differ from their defaults.
+    knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
+    only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
+    it always has `outputs`, and other fields only where they differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,6 +98,7 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     attempts: int = 0
     source: Source
+    fetch: Fetch | None = None
     order: dict[str, Any]
     results: tuple[Result, ...] = ()
     error: Failure | None = None
@@ -124,6 +125,8 @@ class Job(BaseModel):
             kept["counted_for"] = counted_for
         if self.request_id is not None:
             kept["request_id"] = self.request_id
+        if self.fetch is not None:
+            kept["fetch"] = self.fetch.model_dump(mode="json", exclude_defaults=True)
         if others:
             kept["order"] = others
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
@@ -140,6 +143,7 @@ class Job(BaseModel):
             request_id=kept.get("request_id"),
             created_at=kept["created_at"],
             source=kept["source"],
+            fetch=kept.get("fetch"),
             order={"outputs": kept["outputs"], **kept.get("order", {})},
         )
 

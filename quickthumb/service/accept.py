@@ -16,7 +16,7 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, now
 from quickthumb.model.order import Order
-from quickthumb.model.source import Source
+from quickthumb.model.source import Fetch, Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.quotas import Demand
@@ -148,9 +148,11 @@ class Admission:
         *,
         is_large: bool = False,
         output_pixels: int = 0,
+        fetch: Fetch | None = None,
     ) -> Job:
         """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
-        of that is done when this returns, and counted against the caller's quotas.
+        of that is done when this returns, and counted against the caller's quotas. With `fetch`, a worker fetches the
+        source.
 
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
         QueueUnavailable and whatever `keep` raises; then no job is left behind.
@@ -165,6 +167,7 @@ class Admission:
             request_id=self._caller.request_id,
             created_at=now(),
             source=source,
+            fetch=fetch,
             order=order.written(),
         )
         use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job))
@@ -178,10 +181,11 @@ class Admission:
 
 
 def _fingerprint(job: Job) -> str:
-    """A digest of what makes two requests the same: the image's bytes, its filename and the order.
+    """A digest of what makes two requests the same: the image's bytes or its URL, its filename and the order.
 
     For an order that has only outputs, it is the same as in the first release, whose fingerprints are still in Redis.
     """
     others = {name: value for name, value in job.order.items() if name != "outputs"}
-    told = [job.source.sha256, job.source.filename, job.order["outputs"], *([others] if others else [])]
+    image = job.source.sha256 if job.fetch is None else job.fetch.url
+    told = [image, job.source.filename, job.order["outputs"], *([others] if others else [])]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from quickthumb.model.errors import (
     UnsupportedImage,
 )
 from quickthumb.model.job import Failure
+from quickthumb.outbound.allowed import UrlNotAllowed
 from quickthumb.queue.errors import QueueUnavailable, QuotaExceeded
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
@@ -47,7 +48,8 @@ class NotReady(QuickThumbError):
 
 
 class WrongState(QuickThumbError):
-    """Only a job that has not ended can be cancelled, and only a FAILED job with a source can be retried."""
+    """Only a job that has not ended can be cancelled, and only a FAILED job with a source, or with the URL of
+    one, can be retried."""
 
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
 
@@ -156,6 +158,7 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     TooManyParts,
     OrderTooLarge,
     PresetNotAllowed,
+    UrlNotAllowed,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

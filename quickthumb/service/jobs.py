@@ -6,6 +6,7 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.model.order import Presets
+from quickthumb.model.source import SourceState
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
@@ -16,7 +17,7 @@ from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
 from quickthumb.service.waits import Waits
-from quickthumb.storage import Storage
+from quickthumb.storage import Kept, Storage
 
 # A waiting request reads its job again after this long, even if no change was announced.
 LOOK_AGAIN_SECONDS = 1.0
@@ -113,10 +114,13 @@ class ImageService:
     async def original(self, caller: Caller, job_id: str) -> tuple[Job, Download]:
         """A job, with the file of its source, without location unless the setting says so.
 
-        Raises UnknownJob, SourceMissing if the source is no longer stored, and OriginalWithheld.
+        Raises UnknownJob, SourceMissing if the source is no longer stored, NotReady while it has yet to be fetched, and
+        OriginalWithheld.
         """
         job = await self.find(caller, job_id)
         blob = await self._storage.source(job_id)
+        if blob is None and not job.status.ended and job.source.state is SourceState.EXPECTED:
+            raise NotReady("The image has not been fetched yet.")
         if blob is None:
             raise SourceMissing("The source image of this job is no longer stored.")
         return job, await self._originals.download(blob)
@@ -149,7 +153,7 @@ class ImageService:
         if job.status is not Status.FAILED:
             raise WrongState(f"Only a FAILED job can be retried; this job is {job.status}.")
         kept = await self._storage.look_up(job_id)
-        if kept.source is None:
+        if kept.source is None and not _can_be_fetched(kept):
             raise WrongState("The job cannot be retried, because its source image is no longer stored.")
         # Without an outcome, another retry came first, or died before it told Redis.
         if kept.outcome is not None:
@@ -179,6 +183,10 @@ class ImageService:
         """The job according to its record in the storage, for a job that Redis does not know; None without a record."""
         record = (await self._storage.look_up(job_id)).record
         return None if record is None else Job.from_record(record)
+
+
+def _can_be_fetched(kept: Kept) -> bool:
+    return kept.record is not None and Job.from_record(kept.record).fetch is not None
 
 
 async def _any_of(changed: asyncio.Event, seconds: float) -> None:

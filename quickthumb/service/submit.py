@@ -1,4 +1,4 @@
-"""Submitting an image: takes in its source, and accepts its order."""
+"""Submitting an image: takes in its source, or the URL of it, and accepts its order."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.allowance import Bounds
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import OrderTooLarge
+from quickthumb.model.errors import MalformedRequest, OrderTooLarge
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order
 from quickthumb.model.output import Output
 from quickthumb.model.policy import UploadPolicy
+from quickthumb.model.source import Fetch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
-from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, any_header
+from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, ToFetch, any_header
 
 # Fields of more characters than this are not remembered.
 MOST_REMEMBERED = 256
@@ -101,8 +102,15 @@ class Submission:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
                 order = known or self._order(caller, upload, fields)
-                is_large, pixels = self._check(order, bounds, taken.header)
                 keep = counted(job_id, taken.keep)
+                if isinstance(taken, ToFetch):
+                    if upload.preset is not None:  # an older API, which knows nothing of URLs
+                        raise MalformedRequest("The request has no image.", field="image")
+                    self._check_outputs(len(order.outputs), bounds)
+                    source = source.model_copy(update={"filename": source.filename or taken.url_name})
+                    fetch = Fetch(url=taken.url, bounds=bounds)
+                    return await admission.accept(job_id, source, order, keep, fetch=fetch)
+                is_large, pixels = self._check(order, bounds, taken.header)
                 return await admission.accept(job_id, source, order, keep, is_large=is_large, output_pixels=pixels)
 
     def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
@@ -139,11 +147,15 @@ class Submission:
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
-        if bounds.max_outputs is not None and cost.outputs > bounds.max_outputs:
-            raise _too_large(f"The job has {cost.outputs} outputs", bounds.max_outputs)
+        self._check_outputs(cost.outputs, bounds)
         if bounds.max_output_pixels is not None and cost.pixels > bounds.max_output_pixels:
             raise _too_large(f"The outputs have {cost.pixels} pixels together", bounds.max_output_pixels)
         return cost.is_large(needed_bytes), cost.pixels
+
+    @staticmethod
+    def _check_outputs(count: int, bounds: Bounds) -> None:
+        if bounds.max_outputs is not None and count > bounds.max_outputs:
+            raise _too_large(f"The job has {count} outputs", bounds.max_outputs)
 
 
 def _too_large(what: str, most: int) -> OrderTooLarge:

@@ -165,6 +165,13 @@ class Storage(Protocol):
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
         """Receives a new source. If the block ends without `Arrival.keep`, the upload is discarded."""
 
+    def supply(self, job_id: str, token: str) -> AbstractAsyncContextManager[Arrival]:
+        """Receives the source of a job whose record was stored without one, for one attempt.
+
+        `Arrival.keep` stores the source alone, whatever it is given. It raises StorageUnavailable if the job has a
+        source already, which stays, or is gone. If the block ends without `keep`, what has arrived is discarded.
+        """
+
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         """Makes the source of `job_id` the source of a new job too, and stores the new job's record with it.
 

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
-from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
+from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, LateSource, Memory, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
     create,
@@ -150,6 +150,16 @@ class FileStorage:
     @asynccontextmanager
     async def receive(self, job_id: str) -> AsyncIterator[FileArrival]:
         arrival = FileArrival(self._new_job(job_id), self._memory)
+        try:
+            yield arrival
+        finally:
+            await arrival.close()
+
+    @asynccontextmanager
+    async def supply(self, job_id: str, token: str) -> AsyncIterator[FileArrival]:
+        place = self._folder / upload_folder(job_id)
+        late = LateSource(self._arriving / f"{job_id}.{token}", place, self._store, self._room)
+        arrival = FileArrival(late, self._memory)
         try:
             yield arrival
         finally:

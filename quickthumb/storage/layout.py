@@ -4,6 +4,7 @@
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
     uploads/.arriving/5f0c…/         a source that is still arriving
+    uploads/.arriving/5f0c….token/   a source that one attempt fetches
     uploads/.removed/5f0c…           the tombstone of a job that was removed
     processed/5f0/5f0c…/thumbnail.jpg
     processed/5f0/5f0c…/outcome.json how the job ended

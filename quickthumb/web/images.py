@@ -119,6 +119,12 @@ _POLICY = {
     "type": "string",
     "description": "A signed upload policy, in place of an API key. It must come before the image.",
 }
+_URL = {
+    "type": "string",
+    "format": "uri",
+    "description": "Where a worker is to fetch the image from, in place of the image. The setting `URL_ALLOWED` says "
+    "which URLs may be given; by default, none.",
+}
 _FILENAME = {"type": "string", "description": "The image's file name, for display and downloads."}
 # A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -128,18 +134,25 @@ _FLAT = {name: sent_as_text(schema) for name, schema in _OUTPUT.items()}
 
 
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
-    """The request body of an upload, for OpenAPI: an image together with an order."""
+    """The request body of an upload, for OpenAPI: an image, or its URL, together with an order."""
     fields = order_fields(order, REFERENCE)
-    form = {FIELD: _POLICY, "image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
-    body = {"data": _DATA, "filename": _FILENAME, **_PARAMETERS, **{field.name: _in_json(field) for field in fields}}
+    form = {
+        FIELD: _POLICY,
+        "image": _PICTURE,
+        "url": _URL,
+        **_FLAT,
+        **{field.name: _in_form(field) for field in fields},
+    }
+    json_fields = {field.name: _in_json(field) for field in fields}
+    body = {"data": _DATA, "url": _URL, "filename": _FILENAME, **_PARAMETERS, **json_fields}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": _object(form, ["image"]), "encoding": encoding},
+            "multipart/form-data": {"schema": _object(form, "`image` or `url`."), "encoding": encoding},
             "application/json": {
-                "schema": _object(body, ["data"]),
+                "schema": _object(body, "`data` or `url`."),
                 "example": {"data": _PIXEL, "filename": "pixel.png", "width": 64},
             },
             "application/octet-stream": {"schema": _PICTURE},
@@ -189,5 +202,6 @@ def _in_json(field: OrderField) -> dict[str, Any]:
     return schema
 
 
-def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": dict(properties), "required": required}
+def _object(properties: Mapping[str, Any], needed: str) -> dict[str, Any]:
+    # Which one of two is needed could be said by `oneOf`; the generators of clients would make two bodies of that.
+    return {"type": "object", "description": f"It must have {needed}", "properties": dict(properties)}

@@ -18,6 +18,7 @@ from quickthumb.queue.pool import WakingPool
 from quickthumb.storage import Storage
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
+from quickthumb.work.fetch import Fetcher
 from quickthumb.work.handler import Handler
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
@@ -47,6 +48,7 @@ class Parts:
     email_attempts: int
     spare_bytes: int
     removes_source: bool
+    fetcher: Fetcher
 
 
 def _render(parts: Parts) -> Handler:
@@ -61,6 +63,7 @@ def _render(parts: Parts) -> Handler:
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
+        fetcher=parts.fetcher,
     )
 
 

@@ -14,10 +14,11 @@ from quickthumb.model.output import Output
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
-from quickthumb.storage import Kept, Storage, Work
+from quickthumb.storage import Blob, Kept, Storage, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
+from quickthumb.work.fetch import Fetcher, FetchLater
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
 
 # What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
@@ -39,7 +40,8 @@ class RenderHandler:
     """Renders jobs with `render`; those that already have a strike, or whose source is in one of the
     `confined_formats`, with `confined`, in the safety of the sandbox.
 
-    Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
+    A source that is not here yet is fetched first, by `fetcher`. Results leave at least `spare_bytes` of the disk free.
+    With `removes_source`, a job's source goes when the job ends.
     """
 
     at_once: int | None = None
@@ -61,6 +63,7 @@ class RenderHandler:
         confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
         removes_source: bool = False,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.kind = jobs.kind
         self.max_attempts = max_attempts
@@ -73,6 +76,7 @@ class RenderHandler:
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
         self._removes_source = removes_source
+        self._fetcher = fetcher
 
     async def run(self, attempt: Attempt) -> Verdict:
         async with self._storage.work_on(attempt.id, attempt.token) as work:
@@ -83,6 +87,8 @@ class RenderHandler:
                 return await self._ended(job, _stored(work.kept))
             try:
                 return await self._ended(job, await self._rendered(attempt, job, work.kept, work.folder))
+            except FetchLater as later:
+                return Snooze(blameless=True, seconds=later.seconds, fields=later.fields)
             except JobTimedOut as error:
                 # Other jobs may have slowed down the first attempt. In the sandbox, only the picture is to blame.
                 if attempt.strike > 1:
@@ -122,9 +128,7 @@ class RenderHandler:
     async def _rendered(self, attempt: Attempt, job: Job, kept: Kept, folder: Path) -> Outcome:
         """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
         cancellation may have stored first."""
-        source = kept.source
-        if source is None:
-            raise SourceMissing("The source image of the job is no longer stored.")
+        job, source = await self._sourced(attempt, job, kept)
         if needed_bytes := int(attempt.fields.get(NEEDED_BYTES.encode(), 0)):
             # Rendering once more would only show again that there is too little room.
             await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
@@ -136,6 +140,22 @@ class RenderHandler:
             async with self._storage.local(source) as path:
                 rendering = await render(path, outputs, folder)
         return await self._conclude(attempt, folder, _done(job, rendering))
+
+    async def _sourced(self, attempt: Attempt, job: Job, kept: Kept) -> tuple[Job, Blob]:
+        """The job with what is known of its source, and the source, which is fetched if it is not here yet."""
+        source = kept.source
+        if job.fetch is not None and self._fetcher is not None:
+            if source is None:
+                facts = await self._fetcher.fetch(attempt, job, job.fetch)
+                source = await self._storage.source(job.id)
+            else:
+                # An earlier attempt has kept it.
+                with translated():
+                    facts = await self._fetcher.identify(job, source)
+            job = job.model_copy(update={"source": facts})
+        if source is None:
+            raise SourceMissing("The source image of the job is no longer stored.")
+        return job, source
 
     async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> Outcome:
         """Puts the results in place, with the outcome. Returns the stored outcome. Raises LeaseLost.

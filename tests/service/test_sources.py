@@ -18,7 +18,7 @@ from quickthumb.model.errors import TooManyPixels
 from quickthumb.model.job import new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
-from quickthumb.service.sources import SourceIntake
+from quickthumb.service.sources import SourceIntake, TakenIn
 from quickthumb.storage import FileStorage
 from tests.imaging.iso_files import COLOR, SIZE, clap, hevc, imir, irot, iso_file
 
@@ -132,6 +132,7 @@ async def test_the_size_is_the_upright_one_however_the_bytes_arrive(
     for piece_bytes in (37, 4096, 1 << 20) if len(data) < 1 << 16 else (50_000, 1 << 20):
         body = in_pieces(data, piece_bytes)
         async with sources.take_in(new_id(), body, "application/octet-stream") as taken:
+            assert isinstance(taken, TakenIn)
             told = (taken.source.width, taken.source.height)
             assert told == taken.header.upright == (facts.width, facts.height), piece_bytes
     if way not in ("gif", "apng-late"):

@@ -63,6 +63,56 @@ class StorageContract(BlobContract, SharingContract):
             await arrival.keep(b"record")
             assert (await storage.look_up(job_id)).record == b"record"
 
+    async def test_a_source_that_comes_later(self, storage: Storage) -> None:
+        job_id = new_id()
+        assert await storage.put(record_key(job_id), b"record")
+        kept = await storage.look_up(job_id)
+        assert (kept.record, kept.source, kept.outcome) == (b"record", None, None)
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source")
+            async with arrival.written() as path:
+                assert path.read_bytes() == b"source"
+            assert await storage.source(job_id) is None
+            await arrival.keep(b"ignored")
+        kept = await storage.look_up(job_id)
+        assert (kept.record, await content(storage, kept.source)) == (b"record", b"source")
+        await storage.remove(job_id)
+        assert await storage.was_removed(job_id)
+        assert await storage.look_up(job_id) == Kept(None, None, None)
+
+    async def test_a_later_source_that_is_not_kept_is_gone(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        await storage.put(record_key(job_id), b"record")
+        before = left()
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source" * 1_000_000)
+        assert await storage.source(job_id) is None
+        assert left() == before
+
+    async def test_the_first_of_two_later_sources_stays(self, storage: Storage, left: Left) -> None:
+        job_id, empty = new_id(), left()
+        await storage.put(record_key(job_id), b"record")
+        async with storage.supply(job_id, "one") as first, storage.supply(job_id, "two") as second:
+            await first.write(b"first")
+            await second.write(b"second")
+            await first.keep(b"")
+            with pytest.raises(StorageUnavailable):
+                await second.keep(b"")
+        assert await content(storage, await storage.source(job_id)) == b"first"
+        await storage.remove(job_id)
+        assert left() == empty
+
+    async def test_a_later_source_of_a_job_that_was_removed(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        await storage.put(record_key(job_id), b"record")
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source")
+            await storage.remove(job_id)
+            with pytest.raises(StorageUnavailable):
+                await arrival.keep(b"")
+        assert await storage.look_up(job_id) == Kept(None, None, None)
+        assert left() == []
+
     async def test_what_was_not_kept_is_gone(self, storage: Storage, left: Left) -> None:
         job_id = new_id()
         async with storage.receive(job_id) as arrival:

@@ -74,6 +74,13 @@ class MemoryArrival:
         self._storage.place_job(self._job_id, Entry(bytes(self._data)), record)
 
 
+class LateMemoryArrival(MemoryArrival):
+    """The source of a job that is stored already."""
+
+    async def keep(self, record: bytes) -> None:
+        self._storage.add_source(self._job_id, Entry(bytes(self._data)))
+
+
 class MemoryStorage:
     """`entries` holds every stored object, by key; `arriving` and `making` list unfinished uploads and workspaces.
 
@@ -115,6 +122,14 @@ class MemoryStorage:
             with translated():
                 raise OSError(errno.ENOTEMPTY, "the job exists")
         self.entries |= {source_key(job_id): source, record_key(job_id): Entry(record)}
+
+    def add_source(self, job_id: str, source: Entry) -> None:
+        """Stores the source of a job that has none."""
+        self.take_write()
+        if record_key(job_id) not in self.entries or source_key(job_id) in self.entries:
+            with translated():
+                raise OSError(errno.EEXIST, "the job has a source, or is gone")
+        self.entries[source_key(job_id)] = source
 
     async def put(self, key: str, data: bytes) -> bool:
         self.take_write()
@@ -166,6 +181,14 @@ class MemoryStorage:
         self.arriving.append(job_id)
         try:
             yield MemoryArrival(self, job_id)
+        finally:
+            self.arriving.remove(job_id)
+
+    @asynccontextmanager
+    async def supply(self, job_id: str, token: str) -> AsyncIterator[MemoryArrival]:
+        self.arriving.append(job_id)
+        try:
+            yield LateMemoryArrival(self, job_id)
         finally:
             self.arriving.remove(job_id)
 

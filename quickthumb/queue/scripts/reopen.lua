@@ -8,7 +8,7 @@ local status, created_ms, strikes, counted_for =
   unpack(redis.call('HMGET', record, 'status', 'created_ms', 'strikes', 'counted_for'))
 if status ~= FAILED or not allowed(status, WAITING) then return 0 end
 redis.call('HSET', record, 'status', WAITING, 'strikes', tonumber(strikes or 0) > 1 and 1 or 0)
-redis.call('HDEL', record, 'error', 'results', 'finished_ms', 'troubles', 'troubled_ms')
+redis.call('HDEL', record, 'error', 'results', 'finished_ms', 'troubles', 'troubled_ms', 'fetches')
 redis.call('EXPIRE', record, waiting_seconds)
 enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
 recount(quotas, counted_for, record, id, WAITING, waiting_seconds, waiting_seconds)
