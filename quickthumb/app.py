@@ -18,7 +18,6 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
-from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
@@ -32,7 +31,7 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, mail_service, private_process, storage_guard
+from quickthumb.wiring import image_service, job_store, mail_service, private_process, storage_guard
 from quickthumb.work.life import Loop, background
 
 log = logging.getLogger("quickthumb.web")
@@ -48,7 +47,7 @@ def build(config: Config) -> Starlette:
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    store = job_store(config, redis)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)

@@ -47,6 +47,17 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
+def job_store(config: Config, redis: Redis) -> JobStore:
+    """The jobs in Redis, which forgets them after the configured times."""
+    policy = config.retention_policy
+    return JobStore(
+        redis,
+        retention_seconds=policy.general.job_seconds,
+        tenants_seconds={tenant: each.job_seconds for tenant, each in policy.tenants.items()},
+        keys=Keys(config.redis.prefix),
+    )
+
+
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
@@ -57,7 +68,7 @@ def image_service(
 ) -> ImageService:
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    store = job_store(config, redis)
     sources = SourceIntake(storage, config.intake, config.imaging)
     acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
     submission = Submission(
@@ -82,15 +93,17 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
+    policy = config.retention_policy
     ages = RetentionAges(
-        ended_seconds=config.retention.job_seconds,
-        source_seconds=config.retention.source_seconds,
+        ended_seconds=policy.general.job_seconds,
+        source_seconds=policy.general.source_seconds,
         unended_seconds=WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
+        tenants=policy.tenants,
     )
     keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages),
+        JobLedger(job_store(config, redis), storage, ages),
         EmailLedger(EmailStore(redis, keys), storage),
     )
     return Repairer(RepairLead(redis, keys), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)

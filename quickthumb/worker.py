@@ -38,7 +38,7 @@ from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import mailer, private_process, repairer
+from quickthumb.wiring import job_store, mailer, private_process, repairer
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
@@ -77,7 +77,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     guard = await _guarded(storage, StorageMark(pool, keys), pool, main)
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
-    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
+    jobs = job_store(config, pool)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     handlers = context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
@@ -159,7 +159,7 @@ def _parts(
         max_attempts=config.queue.max_attempts,
         email_attempts=config.email.attempts,
         spare_bytes=config.storage.min_free_bytes,
-        removes_source=config.retention.source_seconds == 0,
+        retention=config.retention_policy,
     )
 
 

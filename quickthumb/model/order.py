@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import MAX_OUTPUTS
 from quickthumb.model.output import Output, parse_output, refusal, unknown_parameter
+from quickthumb.model.retention import Keep
 
 # The preset to use when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
@@ -43,6 +44,11 @@ class Order(BaseModel):
     outputs: tuple[Output, ...] = Field(
         min_length=1,
         description="Several outputs at once, as a JSON list of objects; each holds the parameters of one output.",
+    )
+    keep: Keep | None = Field(
+        None,
+        description="How long to keep the job and its results after its end, whatever the settings say: `forever`, or "
+        "a length of time from `1m` to `3650d`, such as `12h` or `30d`.",
     )
 
     @classmethod

@@ -9,11 +9,12 @@ from enum import IntEnum
 
 from redis.asyncio import Redis
 
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Status
-from quickthumb.queue.codec import dump, entry_for, flat
+from quickthumb.queue.codec import KEPT_SECONDS, LIST, dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.idempotency import IdempotencyRecord
-from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, JOB, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
 # How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
@@ -59,6 +60,7 @@ class Index:
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
         self._statuses = RegisteredScript(redis, "statuses")
+        self._trim = RegisteredScript(redis, "trim")
         self._find_missing = RegisteredScript(redis, "missing")
 
     async def add(
@@ -84,12 +86,13 @@ class Index:
                 created_ms=created_ms,
                 entry=entry_for(self.kind, item_id, created_ms),
                 waiting_seconds=self.kind.waiting_seconds,
-                index_seconds=self.kind.index_seconds,
+                index_seconds=self.kind.waiting_seconds + self._kept_seconds(fields),
                 wake_seconds=WAKE_SECONDS,
                 most=most,
                 is_large=int(is_large),
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
+                tenant=fields.get(LIST, ""),
                 fields=flat(fields),
             )
         return Added(added)
@@ -112,8 +115,6 @@ class Index:
                 record_prefix=self._keys.record(self.kind, ""),
                 call_prefix=self._keys.call(""),
                 waiting_seconds=self.kind.waiting_seconds,
-                retention_seconds=self.kind.retention_seconds,
-                index_seconds=self.kind.index_seconds,
                 wake_seconds=WAKE_SECONDS,
                 items=dump([self._written(item) for item in items]),
             )
@@ -124,7 +125,12 @@ class Index:
         entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
         created_ms = str(item.created_ms)
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
-        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
+        kept_seconds, tenant = str(self._kept_seconds(item.fields)), item.fields.get(LIST, "")
+        return [item.id, created_ms, item.status, str(item.finished_ms), entry, kept_seconds, tenant, fields]
+
+    def _kept_seconds(self, fields: Mapping[str, str]) -> int:
+        """How long an item with these fields lives after its end."""
+        return int(fields.get(KEPT_SECONDS, 0)) or self.kind.kept_seconds(fields.get(LIST))
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -151,16 +157,16 @@ class Index:
                 )
             )
 
-    async def cancel(self, item_id: str, finished_ms: int) -> bool:
-        """Cancels an item that has not ended, and takes it out of the queue. Returns False when it has ended or is
-        unknown."""
+    async def cancel(self, item_id: str, finished_ms: int, *, tenant: str | None = None) -> bool:
+        """Cancels an item that has not ended, and takes it out of the queue. It then lives for the retention time of
+        `tenant`, unless its record says how long it is to be kept. Returns False when it has ended or is unknown."""
         async with translated():
             return bool(
                 await self._cancel(
                     self._keys.places(self.kind, item_id),
                     id=item_id,
                     finished_ms=finished_ms,
-                    retention_seconds=self.kind.retention_seconds,
+                    retention_seconds=self.kind.kept_seconds(tenant),
                 )
             )
 
@@ -222,6 +228,35 @@ class Index:
             yield last, [_named(entry) for entry in entries]
             if not last:
                 break
+
+    async def tenants(self) -> list[str]:
+        """The tenants that have indexes of their own. Only jobs have any."""
+        if self.kind.name != JOB.name:
+            return []
+        async with translated():
+            return [tenant.decode() for tenant in await self._redis.zrange(self._keys.tenants, 0, -1)]
+
+    async def trim(self, tenant: str, last: bytes, *, most: int) -> bytes:
+        """Looks at up to `most` items in the indexes of a tenant (`default`: in those of all), from the entry after
+        `last` on (b"": from the oldest one on), for entries of items that have expired, and drops them.
+
+        One round trip for each batch. Returns the last entry that it looked at, or b"" at the end: at the first item
+        that is too young to have expired by itself.
+        """
+        for _ in range(0, most, BATCH):
+            async with translated():
+                last, _ = await self._trim(
+                    index=self._keys.index(self.kind, tenant=tenant),
+                    tenants=self._keys.tenants,
+                    record_prefix=self._keys.record(self.kind, ""),
+                    last=last,
+                    most=BATCH,
+                    oldest_seconds=self.kind.surely_alive_seconds,
+                    tenant="" if tenant == DEFAULT_TENANT else tenant,
+                )
+            if not last:
+                break
+        return last
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.jobs import JobStore, Tally
+from quickthumb.queue.jobs import JobStore, Tally, TenantTally
 from quickthumb.storage import Storage
 
 
 class Health:
-    """Readiness and numbers for operators. The answers are the same for every caller, so these verbs take none."""
+    """Readiness and numbers for operators. Who may see which of them, the doors decide: these verbs take no caller."""
 
     def __init__(self, store: JobStore, storage: Storage) -> None:
         self._store = store
@@ -26,6 +26,10 @@ class Health:
     async def tally(self) -> Tally:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
+
+    async def tenants_tallies(self, tenants: Sequence[str]) -> dict[str, TenantTally]:
+        """The numbers of each of these tenants, which are not `default`. Raises QueueUnavailable."""
+        return dict(zip(tenants, await self._store.tenants_tallies(tenants), strict=True)) if tenants else {}
 
     async def probe_storage(self) -> float | None:
         """How many seconds a small write to the storage takes; None if the storage is not usable."""

@@ -19,7 +19,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.queue.walk import Walk
+from quickthumb.queue.walk import Trimming, Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 
@@ -92,6 +92,7 @@ class Repairer:
         self._lead = lead
         self._ledgers = ledgers
         self._walks = [Walk(ledger.index) for ledger in ledgers]
+        self._trimmings = [Trimming(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
         self._has_adopted = False
@@ -155,6 +156,8 @@ class Repairer:
 
     async def sweep(self) -> None:
         """Removes expired items, and queues items that have not ended and that Redis does not know."""
+        for trimming in self._trimmings:
+            await trimming.trim()
         for ledger in self._ledgers:
             unended = await ledger.sweep()
             # A web process may have died after it stored an item and before it queued it. Its client got no answer, but

@@ -1,10 +1,10 @@
 -- Adds a new item and queues it, both or neither. With `idempotency`, also stores `used_for` under that key.
--- With `is_large` as 1, it is known to be large. The item is due at once, even if its creation time is in the future.
+-- With `is_large` as 1, it is known to be large. It is in the lists of `tenant`, unless that is ''. The item is due at once, even if its creation time is in the future.
 -- Returns 1 when it was added, 0 when it was already known, -1 when `most` items have not ended yet (0: no limit).
 -- USES: now, move, list, enqueue
--- KEYS: record, index, call, queue, large, wake, events
+-- KEYS: record, index, call, queue, large, wake, events, tenants
 -- KEYS?: idempotency
--- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds
+-- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds, tenant
 -- ARGV*: fields
 if redis.call('EXISTS', record) == 1 then return 0 end
 if tonumber(most) > 0 then
@@ -15,7 +15,8 @@ redis.call('HSET', record, 'created_ms', created_ms, 'status', WAITING, unpack(f
 redis.call('EXPIRE', record, waiting_seconds)
 if is_large == '1' then redis.call('SADD', large, id) end
 enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_seconds, wake_seconds)
-list(index, id, created_ms, index_seconds)
+local of = tenant ~= '' and tenant or nil
+list(index, id, created_ms, index_seconds, of, tenants)
 if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end
-move(index, events, id, created_ms, nil, WAITING)
+move(index, events, id, created_ms, nil, WAITING, of)
 return 1
