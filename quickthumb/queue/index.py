@@ -71,12 +71,13 @@ class Index:
         *,
         most: int = 0,
         is_large: bool = False,
+        size_bytes: int = 0,
         use: IdempotencyRecord | None = None,
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
-        changes nothing.
+        An `is_large` one is known to be large. The `size_bytes` count in the totals of its tenant. With `use`, also
+        stores that idempotency record. Adding an item again changes nothing.
         """
         async with translated():
             added = await self._add(
@@ -93,6 +94,7 @@ class Index:
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
                 tenant=fields.get(LIST, ""),
+                size_bytes=size_bytes,
                 fields=flat(fields),
             )
         return Added(added)

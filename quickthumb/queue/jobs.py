@@ -51,11 +51,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class TenantTally:
-    """The numbers for the metrics of one tenant: its jobs by status, and the age of its oldest WAITING job (0 if there
-    is none)."""
+    """The numbers for the metrics of one tenant: its jobs by status, the age of its oldest WAITING job (0 if there is
+    none), and its totals."""
 
     statuses: dict[Status, int]
     oldest_waiting_seconds: float
+    totals: dict[str, int]
 
 
 class JobStore:
@@ -88,7 +89,11 @@ class JobStore:
         Adding a job again changes nothing, and returns False.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, fields_of(job), is_large=is_large, use=use) is Added.NEW
+        size_bytes = job.source.bytes or 0
+        added = await self.index.add(
+            job.id, created_ms, fields_of(job), is_large=is_large, size_bytes=size_bytes, use=use
+        )
+        return added is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job in its current state, or None if there is none."""
@@ -187,7 +192,7 @@ class JobStore:
             queued=queued,
             oldest_waiting_seconds=_age(moment, oldest),
             workers=_live(moment, workers),
-            totals={name.decode(): int(value) for name, value in totals.items()},
+            totals=_numbers(totals),
         )
 
     async def tenants_tallies(self, tenants: Sequence[str]) -> list[TenantTally]:
@@ -196,18 +201,25 @@ class JobStore:
             pipeline.time()
             for tenant in tenants:
                 self._count(pipeline, tenant)
+                pipeline.hgetall(self._keys.totals_of(tenant))
             moment, *answers = await pipeline.execute()
-        tallies = []
-        for start in range(0, len(answers), len(Status) + 1):
-            *counts, oldest = answers[start : start + len(Status) + 1]
-            tallies.append(TenantTally(dict(zip(Status, counts, strict=True)), _age(moment, oldest)))
-        return tallies
+        each = len(Status) + 2
+        return [_tenant_tally(moment, answers[start : start + each]) for start in range(0, len(answers), each)]
 
     def _count(self, pipeline: Any, tenant: str) -> None:
         """Asks for the number of jobs with each status, and for the oldest WAITING one."""
         for status in Status:
             pipeline.zcard(self._keys.index(self.kind, status, tenant))
         pipeline.zrange(self._keys.index(self.kind, Status.WAITING, tenant), 0, 0)
+
+
+def _tenant_tally(moment: tuple[int, int], answers: Sequence[Any]) -> TenantTally:
+    *counts, oldest, totals = answers
+    return TenantTally(dict(zip(Status, counts, strict=True)), _age(moment, oldest), _numbers(totals))
+
+
+def _numbers(totals: Mapping[bytes, bytes]) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in totals.items()}
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:

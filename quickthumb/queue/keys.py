@@ -20,6 +20,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
+| `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
@@ -148,6 +149,10 @@ class Keys:
     @property
     def totals(self) -> str:
         return f"{self.prefix}:totals"
+
+    def totals_of(self, tenant: str) -> str:
+        """The counters of another tenant than `default`. The scripts derive this name from `totals`."""
+        return f"{self.totals}:of:{tenant}"
 
     @property
     def rebuilt(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 
+from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.jobs import JobStore, Tally, TenantTally
 from quickthumb.storage import Storage
@@ -12,9 +13,11 @@ from quickthumb.storage import Storage
 class Health:
     """Readiness and numbers for operators. Who may see which of them, the doors decide: these verbs take no caller."""
 
-    def __init__(self, store: JobStore, storage: Storage) -> None:
+    def __init__(self, store: JobStore, storage: Storage, tenants: Sequence[str] = ()) -> None:
+        """`tenants` are those that the settings name."""
         self._store = store
         self._storage = storage
+        self._named = [tenant for tenant in tenants if tenant != DEFAULT_TENANT]
 
     async def readiness(self) -> dict[str, str]:
         """Everything that is needed to accept and run jobs, each with "ok" or a sentence that says what is wrong."""
@@ -27,8 +30,10 @@ class Health:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
 
-    async def tenants_tallies(self, tenants: Sequence[str]) -> dict[str, TenantTally]:
-        """The numbers of each of these tenants, which are not `default`. Raises QueueUnavailable."""
+    async def tenants_tallies(self, caller: Caller) -> dict[str, TenantTally]:
+        """The numbers of single tenants that the caller may see: of its own tenant; for one of the default tenant, of
+        all that the settings name. So they are never too many for a page. Raises QueueUnavailable."""
+        tenants = self._named if caller.runs_deployment else [caller.tenant]
         return dict(zip(tenants, await self._store.tenants_tallies(tenants), strict=True)) if tenants else {}
 
     async def probe_storage(self) -> float | None:

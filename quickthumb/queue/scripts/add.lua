@@ -1,10 +1,12 @@
 -- Adds a new item and queues it, both or neither. With `idempotency`, also stores `used_for` under that key.
--- With `is_large` as 1, it is known to be large. It is in the lists of `tenant`, unless that is ''. The item is due at once, even if its creation time is in the future.
+-- With `is_large` as 1, it is known to be large. It is in the lists of `tenant`, and in its totals with `size_bytes`,
+-- unless that is ''. The item is due at once, even if its creation time is in the future.
 -- Returns 1 when it was added, 0 when it was already known, -1 when `most` items have not ended yet (0: no limit).
 -- USES: now, move, list, enqueue
--- KEYS: record, index, call, queue, large, wake, events, tenants
+-- KEYS: record, index, call, queue, large, wake, events, tenants, totals
 -- KEYS?: idempotency
--- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds, tenant
+-- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds
+-- ARGV: tenant, size_bytes
 -- ARGV*: fields
 if redis.call('EXISTS', record) == 1 then return 0 end
 if tonumber(most) > 0 then
@@ -18,5 +20,6 @@ enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_se
 local of = tenant ~= '' and tenant or nil
 list(index, id, created_ms, index_seconds, of, tenants)
 if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end
+if of then count_for(of, totals, {accepted = 1, accepted_bytes = size_bytes}) end
 move(index, events, id, created_ms, nil, WAITING, of)
 return 1

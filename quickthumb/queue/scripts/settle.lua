@@ -21,6 +21,7 @@ if troubled == '1' then
 end
 redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
 redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
+if tenant then count_for(tenant, totals, {['attempts:' .. target] = 1}) end
 observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))
 if redis.call('GET', lease) == token then redis.call('DEL', lease) end
 if target ~= WAITING then

@@ -9,6 +9,11 @@ local function lists_of(index, tenant)
   return tenant and {index, index .. ':of:' .. tenant} or {index}
 end
 
+-- Adds numbers, by their names, to the totals of a tenant that has lists of its own.
+local function count_for(tenant, totals, numbers)
+  for name, number in pairs(numbers) do redis.call('HINCRBY', totals .. ':of:' .. tenant, name, number) end
+end
+
 -- Whether an item may change from one status to another. MOVES lists every allowed change.
 local function allowed(old, new)
   return MOVES[old] ~= nil and MOVES[old][new] == true
