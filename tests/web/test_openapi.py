@@ -109,13 +109,14 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
     for media_type, image in (("multipart/form-data", "image"), ("application/json", "data")):
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
-        assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
-    wait, sign, flat, preset, filename = (
+        assert parameters | {image, "outputs", "preset", "keep"} <= schema["properties"].keys()
+    wait, sign, flat, preset, keep, filename = (
         parameter for parameter in operation["parameters"] if parameter["in"] == "query"
     )
     assert (wait["name"], sign["name"]) == ("wait", "sign")
     assert flat["schema"]["properties"].keys() == parameters
     assert preset["schema"]["type"] == "array"
+    assert keep["schema"]["pattern"].startswith("^(forever|")
     assert filename["name"] == "filename"
     assert "null" not in str(content["multipart/form-data"])
 
