@@ -3,18 +3,18 @@
 Each change is one script, which keeps the three consistent.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
-from quickthumb.model.job import Status
+from quickthumb.model.job import ENDED, Status
 from quickthumb.queue.codec import KEPT_SECONDS, LIST, dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.idempotency import IdempotencyRecord
-from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, JOB, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, JOB, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind, in_redis
 from quickthumb.queue.script import RegisteredScript
 
 # How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
@@ -61,6 +61,7 @@ class Index:
         self._adopt = RegisteredScript(redis, "adopt")
         self._statuses = RegisteredScript(redis, "statuses")
         self._trim = RegisteredScript(redis, "trim")
+        self._retain = RegisteredScript(redis, "retain")
         self._find_missing = RegisteredScript(redis, "missing")
 
     async def add(
@@ -259,6 +260,32 @@ class Index:
             if not last:
                 break
         return last
+
+    async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
+        """Has the records of all items that have ended expire by the retention times of the kind, which may not be
+        those that counted when they ended.
+
+        One round trip for each batch, after which it calls `between`.
+        """
+        # The default tenant's items do not name it.
+        times = {"": self.kind.kept_seconds(), **{of: in_redis(seconds) for of, seconds in self.kind.tenants_seconds}}
+        for status in sorted(ENDED):
+            last = b""
+            while True:
+                async with translated():
+                    last = await self._retain(
+                        index=self._keys.index(self.kind),
+                        record_prefix=self._keys.record(self.kind, ""),
+                        status=status,
+                        last=last,
+                        most=BATCH,
+                        waiting_seconds=self.kind.waiting_seconds,
+                        retention_seconds=in_redis(self.kind.retention_seconds),
+                        tenants_seconds=dump(times),
+                    )
+                if not last:
+                    break
+                await between()
 
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {

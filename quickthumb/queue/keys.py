@@ -23,6 +23,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
+| `quickthumb:retention` | string | the retention times by which ended items expire | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
@@ -87,6 +88,12 @@ class Kind:
     def kept_seconds(self, tenant: str | None = None) -> int:
         """How long Redis keeps an item of this tenant after its end."""
         return in_redis(dict(self.tenants_seconds).get(tenant or DEFAULT_TENANT, self.retention_seconds))
+
+    @property
+    def retention(self) -> str:
+        """All its retention times as text, to tell whether they have changed."""
+        times = (("", self.retention_seconds), *sorted(self.tenants_seconds))
+        return f"{self.name} " + ",".join(f"{tenant}={in_redis(seconds)}" for tenant, seconds in times)
 
     @property
     def surely_alive_seconds(self) -> int:
@@ -157,6 +164,10 @@ class Keys:
     @property
     def rebuilt(self) -> str:
         return f"{self.prefix}:rebuilt"
+
+    @property
+    def retention(self) -> str:
+        return f"{self.prefix}:retention"
 
     @property
     def repair_lead(self) -> str:

@@ -113,6 +113,7 @@ class Repairer:
             await self._lead.mark_rebuilt(run_id, token)
             if report.queued or report.restored:
                 log.warning("Redis had lost data; rebuilt it from the storage: %s", report.told())
+        await self.retain(lambda: self._lead.leads(worker))
         await self.reconcile()
         if self._swept_at is None or time.monotonic() - self._swept_at > self._sweep_interval_seconds:
             self._swept_at = time.monotonic()
@@ -139,6 +140,19 @@ class Repairer:
                 if between is not None:
                     await between()
         return report
+
+    async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
+        """If the retention times have changed, has Redis forget what has ended by the new ones: a job that is to be
+        kept for longer would be lost to its clients otherwise.
+
+        Calls `between` after each batch, so that the caller can show that it is still alive.
+        """
+        told = "; ".join(ledger.index.kind.retention for ledger in self._ledgers)
+        if await self._lead.retention() == told:
+            return
+        for ledger in self._ledgers:
+            await ledger.index.retain(between)
+        await self._lead.mark_retention(told)
 
     async def reconcile(self) -> int:
         """Queues items that have not ended but are missing in arq's queue. Returns how many it queued.

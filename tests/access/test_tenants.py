@@ -149,7 +149,7 @@ async def test_a_job_s_own_time_goes_before_the_tenant_s_and_that_before_the_set
         ("zoo", "30d"): 30 * DAY,
     }
     async with RedisServer(tmp_path / "redis") as redis:
-        settings: dict[str, object] = {
+        settings: dict[str, Any] = {
             "redis_url": redis.url,
             "retention_seconds": "2d",
             "tenants": named,

@@ -92,3 +92,50 @@ async def test_a_job_that_was_kept_long_enough_is_not_restored(store: JobStore) 
     jobs = [a_job(age_seconds=9 * DAY, order=order(keep)) for keep in ("7d", "9d", "forever", None)]
     lost = [(job, Outcome(status=Status.DONE, finished_at=ended_at, source=job.source)) for job in jobs]
     assert await store.restore(lost) == [False, True, True, False]
+
+
+async def test_times_that_have_changed_count_for_jobs_that_have_ended(
+    client: Redis, attempts: Attempts, redis: Redis
+) -> None:
+    before = JobStore(client, retention_seconds=7 * DAY)
+    after = JobStore(client, retention_seconds=math.inf, tenants_seconds={"bob": 60.0, "default": 30.0 * DAY})
+    jobs = {
+        "default": a_job(),
+        "ada": a_job(tenant="ada"),
+        "bob": a_job(tenant="bob"),
+        "kept": a_job(tenant="bob", order=order("1h")),
+    }
+    for job in jobs.values():
+        await end(before, attempts, job, "settled")
+    waiting = a_job(tenant="ada")
+    await before.add(waiting)
+    batches = []
+
+    async def between() -> None:
+        batches.append(1)
+
+    await after.index.retain(between)
+    times = {"default": 30 * DAY, "ada": FOREVER_SECONDS, "bob": 60, "kept": 3_600}
+    for name, job in jobs.items():
+        assert times[name] - 5 < await redis.ttl(KEYS.record(JOB, job.id)) <= times[name]
+    assert await redis.ttl(KEYS.record(JOB, waiting.id)) <= WAITING_SECONDS
+    for index in (KEYS.index(JOB), KEYS.index(JOB, Status.DONE, "ada"), KEYS.index(JOB, tenant="ada")):
+        assert await redis.ttl(index) > FOREVER_SECONDS
+    assert batches == []
+
+
+async def test_a_great_many_ended_jobs_are_gone_through_in_batches(
+    client: Redis, store: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quickthumb.queue.index.BATCH", 2)
+    jobs = [a_job() for _ in range(5)]
+    await store.restore([(job, Outcome(status=Status.DONE, finished_at=now(), source=job.source)) for job in jobs])
+    batches = []
+
+    async def between() -> None:
+        batches.append(1)
+
+    await JobStore(client, retention_seconds=60 * DAY).index.retain(between)
+    assert len(batches) == 2
+    for job in jobs:
+        assert await redis.ttl(KEYS.record(JOB, job.id)) > 59 * DAY
