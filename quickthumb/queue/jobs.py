@@ -20,9 +20,7 @@ from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import FOREVER_SECONDS, JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys, Kind, in_redis
 from quickthumb.queue.script import RegisteredScript
-
-# A worker whose last heartbeat is older than this counts as dead.
-WORKER_SILENCE_SECONDS = 10.0
+from quickthumb.queue.tally import Tally, TenantTally, age, live, numbers, tenant_tally
 
 NO_TENANTS: Mapping[str, float] = {}
 
@@ -35,28 +33,6 @@ class Page:
 
     jobs: tuple[Job, ...]
     cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, and totals that only ever grow (`totals` describes them)."""
-
-    statuses: dict[Status, int]
-    queued: int
-    oldest_waiting_seconds: float
-    workers: int
-    totals: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TenantTally:
-    """The numbers for the metrics of one tenant: its jobs by status, the age of its oldest WAITING job (0 if there is
-    none), and its totals."""
-
-    statuses: dict[Status, int]
-    oldest_waiting_seconds: float
-    totals: dict[str, int]
 
 
 class JobStore:
@@ -175,7 +151,7 @@ class JobStore:
             pipeline.time()
             pipeline.zrange(workers, 0, -1, withscores=True)
             moment, found = await pipeline.execute()
-        return _live(moment, found)
+        return live(moment, found)
 
     async def tally(self) -> Tally:
         """The numbers for the metrics of the whole deployment."""
@@ -190,9 +166,9 @@ class JobStore:
         return Tally(
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
-            oldest_waiting_seconds=_age(moment, oldest),
-            workers=_live(moment, workers),
-            totals=_numbers(totals),
+            oldest_waiting_seconds=age(moment, oldest),
+            workers=live(moment, workers),
+            totals=numbers(totals),
         )
 
     async def tenants_tallies(self, tenants: Sequence[str]) -> list[TenantTally]:
@@ -204,22 +180,13 @@ class JobStore:
                 pipeline.hgetall(self._keys.totals_of(tenant))
             moment, *answers = await pipeline.execute()
         each = len(Status) + 2
-        return [_tenant_tally(moment, answers[start : start + each]) for start in range(0, len(answers), each)]
+        return [tenant_tally(moment, answers[start : start + each]) for start in range(0, len(answers), each)]
 
     def _count(self, pipeline: Any, tenant: str) -> None:
         """Asks for the number of jobs with each status, and for the oldest WAITING one."""
         for status in Status:
             pipeline.zcard(self._keys.index(self.kind, status, tenant))
         pipeline.zrange(self._keys.index(self.kind, Status.WAITING, tenant), 0, 0)
-
-
-def _tenant_tally(moment: tuple[int, int], answers: Sequence[Any]) -> TenantTally:
-    *counts, oldest, totals = answers
-    return TenantTally(dict(zip(Status, counts, strict=True)), _age(moment, oldest), _numbers(totals))
-
-
-def _numbers(totals: Mapping[bytes, bytes]) -> dict[str, int]:
-    return {name.decode(): int(value) for name, value in totals.items()}
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
@@ -229,22 +196,6 @@ def _lost(job: Job, outcome: Outcome | None) -> Lost:
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
     return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), {**_fields_but_source(job), **ending})
-
-
-def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
-    """How long ago, at `moment`, the job of the first of these entries of an index was accepted; 0 without entries."""
-    if not entries:
-        return 0.0
-    seconds, microseconds = moment
-    created_ms, _, _ = entries[0].partition(b":")
-    return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
-
-
-def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
-    """How many of the workers count as alive at `moment`, the seconds and microseconds of Redis' clock."""
-    seconds, microseconds = moment
-    since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
-    return sum(seen >= since for _, seen in workers)
 
 
 def fields_of(job: Job) -> dict[str, str]:

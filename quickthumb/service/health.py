@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Sequence
 
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.jobs import JobStore, Tally, TenantTally
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.tally import Tally, TenantTally
 from quickthumb.storage import Storage
 
 

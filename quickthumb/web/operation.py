@@ -23,7 +23,7 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import NotServing
 from quickthumb.queue.errors import QueueUnavailable
-from quickthumb.queue.jobs import TenantTally
+from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
 from quickthumb.web.error_page import error_page
