@@ -83,7 +83,7 @@ def build(config: Config) -> Starlette:
     app = application(
         image_service(config, redis, storage, watch, shutdown, limiter),
         mail_service(config, redis, storage),
-        Health(store, storage, History(redis, keys)),
+        Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,

@@ -74,12 +74,14 @@ def presets_of(config: Config) -> TenantPresets:
 
 
 def job_store(config: Config, redis: Redis) -> JobStore:
-    """The jobs in Redis."""
-    retention = config.retention
+    """The jobs in Redis, which forgets them after the configured times."""
+    policy = config.retention_policy
     return JobStore(
         redis,
-        retention_seconds=retention.job_seconds,
-        source_seconds=retention.source_seconds,
+        retention_seconds=policy.general.job_seconds,
+        source_seconds=policy.general.source_seconds,
+        tenants_seconds={tenant: each.job_seconds for tenant, each in policy.tenants.items()},
+        tenants_source_seconds={tenant: each.source_seconds for tenant, each in policy.tenants.items()},
         keys=Keys(config.redis.prefix),
     )
 
@@ -127,14 +129,15 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
 
 def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
-    sandbox = config.sandbox
+    sandbox, policy = config.sandbox, config.retention_policy
     arriving = max(config.intake.total_seconds, config.outbound.url_seconds)
     longest = max(arriving, sandbox.job_timeout_seconds, sandbox.quarantine_seconds)
     ages = RetentionAges(
-        ended_seconds=config.retention.job_seconds,
-        source_seconds=config.retention.source_seconds,
+        ended_seconds=policy.general.job_seconds,
+        source_seconds=policy.general.source_seconds,
         unended_seconds=WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
+        tenants=policy.tenants,
     )
     keys = Keys(config.redis.prefix)
     ledgers = (

@@ -167,7 +167,7 @@ def _parts(
         max_attempts=config.queue.max_attempts,
         email_attempts=config.email.attempts,
         spare_bytes=config.storage.min_free_bytes,
-        removes_source=config.retention.source_seconds == 0,
+        retention=config.retention_policy,
         fetcher=_fetcher(config, storage),
     )
 

@@ -21,7 +21,7 @@ from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.service.guard import REMEDY
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import presets_of
+from quickthumb.wiring import job_store, presets_of
 
 OLDEST_REDIS = (6, 2)
 # Jobs run by Redis' clock; with more difference than this, the times that clients see look wrong.
@@ -67,7 +67,7 @@ async def _redis(config: Config) -> list[Finding]:
     keys = Keys(config.redis.prefix)
     try:
         facts = await inspect(redis, keys)
-        store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+        store = job_store(config, redis)
         workers = await _guarded("workers", lambda: _workers(store))
     except (RedisError, OSError) as error:
         told = f"Cannot use Redis at {outage.place}: {_reason(error)}; start it, or correct REDIS_URL."

@@ -79,6 +79,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
     attempts: int
     source: Source
     results: Mapping[str, Result]
@@ -130,6 +131,8 @@ def _job(shown: Mapping[str, Any]) -> Job:
         created_at=datetime.fromisoformat(shown["created_at"]),
         started_at=_moment(shown["started_at"]),
         finished_at=_moment(shown["finished_at"]),
+        # A service of an earlier release does not tell.
+        expires_at=_moment(shown.get("expires_at")),
         attempts=int(shown["attempts"]),
         source=_source(shown["source"]),
         results={name: _result(shown["id"], name, made) for name, made in shown["results"].items()},

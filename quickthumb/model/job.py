@@ -82,7 +82,8 @@ class Job(BaseModel):
     `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
     knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
     only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
-    it always has `outputs`, and other fields only where they differ from their defaults.
+    it always has `outputs`, and other fields only where they differ from their defaults. `expires_at` is when the job's
+    retention time is over: None while the job has not ended, and if it is kept forever.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,6 +97,7 @@ class Job(BaseModel):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     attempts: int = 0
     source: Source
     fetch: Fetch | None = None
@@ -107,6 +109,12 @@ class Job(BaseModel):
     def outputs(self) -> tuple[dict[str, Any], ...]:
         """The requested outputs, each as its name and the parameters that differ from their defaults."""
         return tuple(self.order["outputs"])
+
+    @property
+    def keep(self) -> str | None:
+        """How long the client wants the job to be kept: `forever` or a length of time. None: as the settings say."""
+        keep: str | None = self.order.get("keep")
+        return keep
 
     def record(self) -> bytes:
         """The JSON that the storage keeps from the job's acceptance on: only the request, no status or results.
@@ -146,6 +154,15 @@ class Job(BaseModel):
             fetch=kept.get("fetch"),
             order={"outputs": kept["outputs"], **kept.get("order", {})},
         )
+
+
+def tenant_in(record: bytes) -> str | None:
+    """The tenant of the job with this record; None if the record cannot be read. Reads nothing else of it."""
+    try:
+        kept = json.loads(record)
+        return str(kept.get("tenant", DEFAULT_TENANT))
+    except (ValueError, AttributeError):
+        return None
 
 
 class Outcome(BaseModel):

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import MAX_OUTPUTS
 from quickthumb.model.output import Output, parse_output, refusal, unknown_parameter
+from quickthumb.model.retention import Keep
 
 # The preset to use when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
@@ -84,6 +85,11 @@ class Order(BaseModel):
     context: Context | None = Field(
         None,
         description=f"A JSON object of your own, of up to {LARGEST_CONTEXT_BYTES} bytes, that the job keeps and shows.",
+    )
+    keep: Keep | None = Field(
+        None,
+        description="How long to keep the job and its results after its end, whatever the settings say: `forever`, or "
+        "a length of time from `1m` to `3650d`, such as `12h` or `30d`.",
     )
 
     @classmethod

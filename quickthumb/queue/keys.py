@@ -5,9 +5,12 @@ no prefix: ids are random, so no two deployments or applications have the same.
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
-| `quickthumb:jobs` | sorted set | all jobs by age | trimmed about once a minute; expires with its newest job |
+| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; after its end, as long as it is kept |
+| `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each sweep; expires with its last job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
+| `quickthumb:jobs:of:{tenant}` | sorted set | the jobs of another tenant than `default` | like `quickthumb:jobs` |
+| `quickthumb:jobs:of:{tenant}:{status}` | sorted set | those with one status by age | like `quickthumb:jobs` |
+| `quickthumb:tenants` | sorted set | the tenants that have such an index | forever: one is removed after its last job |
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
@@ -17,6 +20,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
+| `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
 | `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
@@ -26,6 +30,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:quota:stored_bytes:{subject}:ends` | sorted set | when each of these expires | until the last expires |
 | `quickthumb:quota:event_streams:{subject}` | sorted set | open streams of events | `SEAT_SECONDS`, renewed |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
+| `quickthumb:retention` | string | the retention times by which ended items expire | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
@@ -36,17 +41,24 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | the count of tries of an older release's arq | a day (arq) |
+
+A job that is kept forever lives in Redis forever, which is written as `FOREVER_SECONDS`, and so do the indexes with it.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Status
 from quickthumb.model.quota import Policy
+from quickthumb.model.retention import LONGEST_SECONDS
 
 DAY_SECONDS = 86_400
+# What is kept forever expires after so long: every key has a time to live, which can be compared with others.
+FOREVER_SECONDS = LONGEST_SECONDS
 WAITING_SECONDS = 30 * DAY_SECONDS
 EMAIL_SECONDS = DAY_SECONDS
 WAKE_SECONDS = 60
@@ -71,8 +83,9 @@ class Kind:
 
     `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
-    does not end, and otherwise `retention_seconds` after its end. The storage keeps a source for `source_seconds` after
-    the end of its job.
+    does not end, and otherwise `retention_seconds` after its end (math.inf: never), or after what `tenants_seconds` has
+    for its tenant. The storage keeps a source for `source_seconds` after the end of its job, or for what
+    `tenants_source_seconds` has.
     """
 
     name: str
@@ -81,13 +94,35 @@ class Kind:
     index: str
     totals: str
     waiting_seconds: int
-    retention_seconds: int
-    source_seconds: int = 7 * DAY_SECONDS
+    retention_seconds: float
+    source_seconds: float = 7 * DAY_SECONDS
+    tenants_seconds: tuple[tuple[str, float], ...] = ()
+    tenants_source_seconds: tuple[tuple[str, float], ...] = ()
+
+    def kept_seconds(self, tenant: str | None = None) -> int:
+        """How long Redis keeps an item of this tenant after its end."""
+        return in_redis(dict(self.tenants_seconds).get(tenant or DEFAULT_TENANT, self.retention_seconds))
+
+    def kept_source_seconds(self, tenant: str | None = None) -> int:
+        """How long the storage keeps the source of a job of this tenant after its end."""
+        return in_redis(dict(self.tenants_source_seconds).get(tenant or DEFAULT_TENANT, self.source_seconds))
 
     @property
-    def index_seconds(self) -> int:
-        """The longest time that an item can live; its index entries are dropped after that."""
-        return self.waiting_seconds + self.retention_seconds
+    def retention(self) -> str:
+        """All its retention times as text, to tell whether they have changed."""
+        times = (("", self.retention_seconds), *sorted(self.tenants_seconds))
+        return f"{self.name} " + ",".join(f"{tenant}={in_redis(seconds)}" for tenant, seconds in times)
+
+    @property
+    def surely_alive_seconds(self) -> int:
+        """An item that was added less than this ago has hardly expired. Only one that says itself how long it is to be
+        kept may have."""
+        return self.waiting_seconds + in_redis(min((self.retention_seconds, *dict(self.tenants_seconds).values())))
+
+
+def in_redis(seconds: float) -> int:
+    """A length of time, which may be infinite, as the time to live of a key."""
+    return math.ceil(min(seconds, FOREVER_SECONDS))
 
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
@@ -133,6 +168,10 @@ class Keys:
         return f"{self.prefix}:storage"
 
     @property
+    def tenants(self) -> str:
+        return f"{self.prefix}:tenants"
+
+    @property
     def totals(self) -> str:
         return f"{self.prefix}:totals"
 
@@ -140,9 +179,17 @@ class Keys:
         """The snapshots of the totals over a span of time."""
         return f"{self.prefix}:history:{span}"
 
+    def totals_of(self, tenant: str) -> str:
+        """The counters of another tenant than `default`. The scripts derive this name from `totals`."""
+        return f"{self.totals}:of:{tenant}"
+
     @property
     def rebuilt(self) -> str:
         return f"{self.prefix}:rebuilt"
+
+    @property
+    def retention(self) -> str:
+        return f"{self.prefix}:retention"
 
     @property
     def repair_lead(self) -> str:
@@ -160,10 +207,11 @@ class Keys:
     def record(self, kind: Kind, item_id: str) -> str:
         return f"{self.prefix}:{kind.record}:{item_id}"
 
-    def index(self, kind: Kind, status: Status | None = None) -> str:
-        """The index of all items of a kind, or of those with one status. The scripts derive the second name from the
-        first."""
-        return f"{self.prefix}:{kind.index}" + (f":{status}" if status else "")
+    def index(self, kind: Kind, status: Status | None = None, tenant: str = DEFAULT_TENANT) -> str:
+        """The index of all items of a kind, or of those with one status. `default` stands for all tenants; every other
+        one has indexes of its own. The scripts derive the other names from the first."""
+        of = "" if tenant == DEFAULT_TENANT else f":of:{tenant}"
+        return f"{self.prefix}:{kind.index}{of}" + (f":{status}" if status else "")
 
     def idempotency(self, key: str) -> str:
         """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
@@ -215,6 +263,7 @@ class Keys:
             "large": self.large,
             "wake": self.wake,
             "totals": self.totals,
+            "tenants": self.tenants,
             "events": self.events,
             "quotas": self.quotas,
         }

@@ -128,6 +128,12 @@ class PolicyUsed(QuickThumbError):
     code, status, title = "policy_used", 403, "The upload policy is used up"
 
 
+class NotForTenants(QuickThumbError):
+    """The answer is about the whole service, so it is only for `admin` keys of the tenant `default`, the operator's."""
+
+    code, status, title = "not_for_tenants", 403, "This is only for whoever runs the service"
+
+
 class KeysUnknown(QuickThumbError):
     """The service has just started and has not been able to read its API keys from the storage. Try again later."""
 

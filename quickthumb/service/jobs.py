@@ -21,7 +21,8 @@ from quickthumb.storage import Kept, Storage
 
 # A waiting request reads its job again after this long, even if no change was announced.
 LOOK_AGAIN_SECONDS = 1.0
-# A page skips other tenants' jobs, but stops after this many; it may then be shorter than the limit.
+# A page of the default tenant skips other tenants' jobs, but stops after this many; then it may be shorter than the
+# limit.
 PASSED_OVER = 1000
 
 
@@ -81,11 +82,14 @@ class ImageService:
             return await self.find(caller, job_id), False
 
     async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """The caller's jobs after `cursor`, newest first, at most `limit`."""
+        """The caller's jobs after `cursor`, newest first, at most `limit`.
+
+        The default tenant's are listed together with those of all other tenants, which have lists of their own as well.
+        """
         own: list[Job] = []
         passed_over = 0
         while True:
-            page = await self._store.page(status=status, limit=limit - len(own), cursor=cursor)
+            page = await self._store.page(status=status, limit=limit - len(own), cursor=cursor, tenant=caller.tenant)
             found = [job for job in page.jobs if owns(caller, job)]
             own += found
             passed_over += len(page.jobs) - len(found)
@@ -138,10 +142,10 @@ class ImageService:
         outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
         async with self._storage.workspace(job_id, new_id()) as folder:
             written = outcome.model_dump_json().encode()
-            standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written))
+            standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written, keep=job.keep))
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is already {standing.status}.")
-        await self._store.cancel(job_id, standing.finished_at)
+        await self._store.cancel(job_id, standing.finished_at, tenant=job.tenant)
         if await self._storage.was_removed(job_id):
             # The job was removed in the meantime, so the outcome that was just written must be removed, too.
             await self._storage.remove(job_id)

@@ -19,7 +19,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.queue.walk import Walk
+from quickthumb.queue.walk import Trimming, Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 
@@ -101,6 +101,7 @@ class Repairer:
         self._other_sweeps = other_sweeps
         self._ledgers = ledgers
         self._walks = [Walk(ledger.index) for ledger in ledgers]
+        self._trimmings = [Trimming(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
         self._has_adopted = False
@@ -121,6 +122,7 @@ class Repairer:
             await self._lead.mark_rebuilt(run_id, token)
             if report.queued or report.restored:
                 log.warning("Redis had lost data; rebuilt it from the storage: %s", report.told())
+        await self.retain(lambda: self._lead.leads(worker))
         await self.reconcile()
         if self._swept_at is None or time.monotonic() - self._swept_at > self._sweep_interval_seconds:
             self._swept_at = time.monotonic()
@@ -148,6 +150,19 @@ class Repairer:
                     await between()
         return report
 
+    async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
+        """If the retention times have changed, has Redis forget what has ended by the new ones: a job that is to be
+        kept for longer would be lost to its clients otherwise.
+
+        Calls `between` after each batch, so that the caller can show that it is still alive.
+        """
+        told = "; ".join(ledger.index.kind.retention for ledger in self._ledgers)
+        if await self._lead.retention() == told:
+            return
+        for ledger in self._ledgers:
+            await ledger.index.retain(between)
+        await self._lead.mark_retention(told)
+
     async def reconcile(self) -> int:
         """Queues items that have not ended but are missing in arq's queue. Returns how many it queued.
 
@@ -164,6 +179,8 @@ class Repairer:
 
     async def sweep(self) -> None:
         """Removes expired items, and queues items that have not ended and that Redis does not know."""
+        for trimming in self._trimmings:
+            await trimming.trim()
         for ledger in self._ledgers:
             unended = await ledger.sweep()
             # A web process may have died after it stored an item and before it queued it. Its client got no answer, but

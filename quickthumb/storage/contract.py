@@ -10,12 +10,15 @@ something is missing there.
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from quickthumb.model.job import tenant_in
+from quickthumb.model.retention import Retention
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -64,13 +67,30 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class RetentionAges:
-    """Retention times in seconds: of a job and of its source, both counted from the job's end; of a job that never
-    ends, counted from its acceptance; and of uploads and workspaces that were never finished."""
+    """Retention times in seconds: of a job and of its source, both counted from the job's end (math.inf: forever); of a
+    job that never ends, counted from its acceptance; and of uploads and workspaces that were never finished.
+
+    `tenants` has the first two for the tenants whose jobs are kept for other times.
+    """
 
     ended_seconds: float
     source_seconds: float
     unended_seconds: float
     unfinished_seconds: float
+    tenants: Mapping[str, Retention] = field(default_factory=dict)
+
+    @property
+    def general(self) -> Retention:
+        return Retention(self.ended_seconds, self.source_seconds)
+
+    def of(self, record: bytes) -> Retention:
+        """The retention of a job with this record, unless the job was concluded with a `keep` of its own. A job whose
+        tenant cannot be told is kept for as long as any."""
+        tenant = tenant_in(record)
+        if tenant is not None:
+            return self.tenants.get(tenant, self.general)
+        every = (self.general, *self.tenants.values())
+        return Retention(max(each.job_seconds for each in every), max(each.source_seconds for each in every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +219,12 @@ class Storage(Protocol):
     def work_on(self, job_id: str, token: str) -> AbstractAsyncContextManager[Work]:
         """Does what `look_up` does and, if there is work to do, what `workspace` does, in one call."""
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+    async def conclude(
+        self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = (), *, keep: str | None = None
+    ) -> bytes:
         """Stores `results`, the names of all files in the workspace, as the job's results together with the outcome,
-        all or nothing. The workspace is used up, unless this fails.
+        all or nothing. The workspace is used up, unless this fails. With `keep`, which is `forever` or a length of time
+        that `model.retention` can read, `expire` keeps the job for that long.
 
         A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
         that is stored now. Once this returns, that outcome survives a crash of the machine.
@@ -232,10 +255,12 @@ class Storage(Protocol):
         """The ids of all jobs whose record is stored, in batches of at most BATCH."""
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        """Removes what has outlived its retention time, and nothing else. A tombstone lives `unended_seconds`: no item
-        that has not ended lives longer in Redis.
+        """Removes what has outlived its retention time, and nothing else: a job's own, which `conclude` was given, else
+        its tenant's, else the general one. A source never outlives its job. A tombstone lives `unended_seconds`: no
+        item that has not ended lives longer in Redis.
 
-        Of very many jobs, each call looks only at the next part.
+        Of very many jobs, each call looks only at the next part. It reads no record unless the tenants' times differ
+        and the job's age lies between them.
         """
 
     async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:

@@ -8,6 +8,7 @@
     uploads/.removed/5f0c…           the tombstone of a job that was removed
     processed/5f0/5f0c…/thumbnail.jpg
     processed/5f0/5f0c…/outcome.json how the job ended
+    processed/5f0/5f0c…/keep         how long to keep the job after its end, if its order says so: `forever` or `30d`
     processed/.making/5f0c….token/   the workspace of one attempt
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
@@ -31,6 +32,7 @@ MAKING = ".making"
 SOURCE = "source"
 RECORD = "job.json"
 OUTCOME = "outcome.json"
+KEEP = "keep"
 
 SHARD_DIGITS = 3
 SHARD_NAME = re.compile(r"[0-9a-f]{3}")
@@ -64,6 +66,11 @@ def record_key(job_id: str) -> str:
 def outcome_key(job_id: str) -> str:
     """The key of a job's outcome."""
     return f"{result_folder(job_id)}/{OUTCOME}"
+
+
+def keep_key(job_id: str) -> str:
+    """The key of what says how long a job is to be kept after its end."""
+    return f"{result_folder(job_id)}/{KEEP}"
 
 
 def tombstone_key(job_id: str) -> str:

@@ -47,6 +47,7 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "created_at": "2026-01-31T12:00:00.000Z",
     "started_at": None,
     "finished_at": None,
+    "expires_at": None,
     "attempts": 0,
     "source": {
         "filename": "cat.jpg",
@@ -67,6 +68,7 @@ _EXAMPLE_JOB: dict[str, Any] = {
     "status": "DONE",
     "started_at": "2026-01-31T12:00:00.004Z",
     "finished_at": "2026-01-31T12:00:00.061Z",
+    "expires_at": "2026-02-07T12:00:00.061Z",
     "attempts": 1,
     "source": {
         **_EXAMPLE_ACCEPTED["source"],
@@ -104,6 +106,9 @@ class JobView(BaseModel):
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
+    expires_at: Moment | None = Field(
+        description="When the job and its results may be removed. Null if it has not ended, or is kept forever."
+    )
     attempts: int = Field(description="How many attempts have been started.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
@@ -147,6 +152,7 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "created_at": _zulu(job.created_at),
         "started_at": _zulu(job.started_at) if job.started_at else None,
         "finished_at": _zulu(job.finished_at) if job.finished_at else None,
+        "expires_at": _zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
         "source": job.source,
         "results": {result.name: _present_result(job, result, urls) for result in job.results},

@@ -14,6 +14,7 @@ from quickthumb.service.errors import (
     UPLOAD,
     JobFailed,
     KeyReused,
+    NotForTenants,
     NotReady,
     OriginalWithheld,
     PolicyUsed,
@@ -122,8 +123,8 @@ ENDPOINTS = [
     Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus", "getMetrics",
              (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),), scope=Scope.ADMIN),
     Endpoint("GET", "/stats", operation.stats, "Operation", "Get numbers of the queue and the jobs", "getStats",
-             (Answer(200, "Now, and in the last hour, day and week.", operation.StatsView),), (QueueUnavailable,),
-             scope=Scope.ADMIN),
+             (Answer(200, "Now, and in the last hour, day and week.", operation.StatsView),),
+             (NotForTenants, QueueUnavailable), scope=Scope.ADMIN),
     Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document", "getOpenApi",
              (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quickthumb import logs
+from quickthumb.model.retention import RetentionPolicy
 from quickthumb.notify.mailer import Mailer
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
@@ -47,7 +48,7 @@ class Parts:
     max_attempts: int
     email_attempts: int
     spare_bytes: int
-    removes_source: bool
+    retention: RetentionPolicy
     fetcher: Fetcher
 
 
@@ -62,7 +63,7 @@ def _render(parts: Parts) -> Handler:
         max_attempts=parts.max_attempts,
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
-        removes_source=parts.removes_source,
+        retention=parts.retention,
         fetcher=parts.fetcher,
     )
 

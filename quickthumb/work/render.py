@@ -1,6 +1,7 @@
 """The handler that renders jobs: it makes the ordered outputs from a source."""
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, now
 from quickthumb.model.output import Output
+from quickthumb.model.retention import Retention, RetentionPolicy
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore, ending_of
 from quickthumb.sandbox.errors import JobTimedOut
@@ -24,6 +26,8 @@ from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, fa
 # What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
 FACTS = tuple(field.name for field in fields(Facts))
 RECEIPT = tuple(field.name for field in fields(Made))
+
+KEEPS_SOURCES = RetentionPolicy(Retention(math.inf, math.inf))
 
 # The field of a job's hash that says how many bytes its results need, once they did not fit on the disk.
 NEEDED_BYTES = "needed_bytes"
@@ -41,7 +45,7 @@ class RenderHandler:
     `confined_formats`, with `confined`, in the safety of the sandbox.
 
     A source that is not here yet is fetched first, by `fetcher`. Results leave at least `spare_bytes` of the disk free.
-    With `removes_source`, a job's source goes when the job ends.
+    If `retention` keeps a source for 0 seconds, it goes when its job ends.
     """
 
     at_once: int | None = None
@@ -62,7 +66,7 @@ class RenderHandler:
         max_attempts: int,
         confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
-        removes_source: bool = False,
+        retention: RetentionPolicy = KEEPS_SOURCES,
         fetcher: Fetcher | None = None,
     ) -> None:
         self.kind = jobs.kind
@@ -75,7 +79,7 @@ class RenderHandler:
         self._confined_formats = confined_formats
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
-        self._removes_source = removes_source
+        self._retention = retention
         self._fetcher = fetcher
 
     async def run(self, attempt: Attempt) -> Verdict:
@@ -108,7 +112,7 @@ class RenderHandler:
             if work.folder is None:
                 return await self._ended(job, _stored(work.kept))
             outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure_of(error))
-            return await self._ended(job, await self._conclude(attempt, work.folder, outcome))
+            return await self._ended(job, await self._conclude(attempt, work.folder, outcome, job.keep))
 
     async def abandoned(self, attempt: Attempt) -> None:
         # If the job was removed while its results were put in place, remove the results, too. A job that was lost only
@@ -139,7 +143,7 @@ class RenderHandler:
         with _machine_errors_translated(folder):
             async with self._storage.local(source) as path:
                 rendering = await render(path, outputs, folder)
-        return await self._conclude(attempt, folder, _done(job, rendering))
+        return await self._conclude(attempt, folder, _done(job, rendering), job.keep)
 
     async def _sourced(self, attempt: Attempt, job: Job, kept: Kept) -> tuple[Job, Blob]:
         """The job with what is known of its source, and the source, which is fetched if it is not here yet."""
@@ -157,7 +161,7 @@ class RenderHandler:
             raise SourceMissing("The source image of the job is no longer stored.")
         return job, source
 
-    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome) -> Outcome:
+    async def _conclude(self, attempt: Attempt, folder: Path, outcome: Outcome, keep: str | None) -> Outcome:
         """Puts the results in place, with the outcome. Returns the stored outcome. Raises LeaseLost.
 
         A lease that was confirmed just now has not lapsed, so nobody else makes an attempt. The job may have been
@@ -168,12 +172,12 @@ class RenderHandler:
             raise LeaseLost
         written = outcome.model_dump_json().encode()
         results = [result.filename for result in outcome.results]
-        standing = await self._storage.conclude(attempt.id, folder, written, results)
+        standing = await self._storage.conclude(attempt.id, folder, written, results, keep=keep)
         return outcome if standing == written else Outcome.model_validate_json(standing)
 
     async def _ended(self, job: Job, outcome: Outcome) -> Verdict:
         """The verdict for the outcome in the storage."""
-        if self._removes_source:
+        if self._retention.of(job.tenant).source_seconds == 0:
             # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
             with contextlib.suppress(StorageUnavailable, WrongStorage):
                 await self._storage.remove_source(job.id)

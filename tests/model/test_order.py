@@ -291,6 +291,7 @@ def test_fields_are_described_by_how_they_are_given() -> None:
     assert kinds == {
         "preset": several,
         "outputs": as_json,
+        "keep": once,
         "tag": several,
         "context": as_json,
         "urgency": once,

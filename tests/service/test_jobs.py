@@ -524,8 +524,8 @@ async def test_cancelling_a_job_that_redis_has_just_lost_removes_nothing(
     job = await service.submit(ANONYMOUS, upload(picture()))
     conclude = storage.conclude
 
-    async def conclude_and_wipe(job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        standing = await conclude(job_id, workspace, outcome)
+    async def conclude_and_wipe(job_id: str, workspace: Path, outcome: bytes, keep: str | None = None) -> bytes:
+        standing = await conclude(job_id, workspace, outcome, keep=keep)
         await redis.flushall()
         return standing
 

@@ -12,11 +12,15 @@ No test here knows where a storage keeps its blobs: they are read through the co
 
 import asyncio
 import errno
+import json
+import math
+from dataclasses import replace
 
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
+from quickthumb.model.retention import Retention
 from quickthumb.storage import Kept, RetentionAges, Storage
 from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
@@ -360,6 +364,76 @@ class StorageContract(BlobContract, SharingContract):
         grow_older(9_500)
         report = await storage.expire(AGES)
         assert (sorted(report.job_ids), report.unended) == (sorted([never_ends, sharing, fresh]), ())
+
+    async def test_a_job_is_kept_as_long_as_it_was_concluded_with(
+        self, storage: Storage, grow_older: GrowOlder
+    ) -> None:
+        names = {None: "general", "1m": "short", "1h": "long", "forever": "for good"}
+        jobs = {await keep(storage): how_long for how_long in names}
+        for job_id, how_long in jobs.items():
+            await end(storage, job_id, {"a.jpg": b"a"}, b"DONE", keep=how_long)
+
+        async def left() -> list[str]:
+            return [names[how_long] for job_id, how_long in jobs.items() if await storage.result(job_id, "a.jpg")]
+
+        grow_older(50)
+        assert (await storage.expire(AGES)).job_ids == ()
+        grow_older(20)
+        assert len((await storage.expire(AGES)).job_ids) == 1
+        assert await left() == ["general", "long", "for good"]
+        grow_older(40)
+        # The sources of kept jobs are kept no longer than others.
+        assert ((report := await storage.expire(AGES)).job_ids, report.sources) == ((), 3)
+        grow_older(1_000)
+        await storage.expire(AGES)
+        assert await left() == ["long", "for good"]
+        grow_older(10_000_000)
+        assert len((await storage.expire(AGES)).job_ids) == 1
+        assert await left() == ["for good"]
+
+    async def test_a_job_that_is_reopened_is_kept_as_it_is_concluded_then(
+        self, storage: Storage, grow_older: GrowOlder
+    ) -> None:
+        job_id = await keep(storage)
+        await end(storage, job_id, {}, b"FAILED", keep="forever")
+        # The first outcome stands, and so does what came with it.
+        assert await end(storage, job_id, {}, b"DONE", keep="1m") == b"FAILED"
+        grow_older(2_000)
+        assert (await storage.expire(AGES)).job_ids == ()
+        assert await storage.reopen(job_id, b"FAILED")
+        await end(storage, job_id, {}, b"DONE", keep="1m")
+        grow_older(61)
+        assert (await storage.expire(AGES)).job_ids == (job_id,)
+
+    async def test_tenants_have_times_of_their_own(self, storage: Storage, grow_older: GrowOlder) -> None:
+        tenants = {"ada": Retention(math.inf, 0), "bob": Retention(10, math.inf), "cat": Retention(500, 50)}
+        ages = replace(AGES, tenants=tenants)
+        records = {name: json.dumps({"tenant": name}).encode() for name in ("ada", "bob", "cat", "dan")}
+        records |= {"default": b"{}", "unreadable": b"record"}
+        jobs = {name: await keep(storage, record=record) for name, record in records.items()}
+        for job_id in jobs.values():
+            await end(storage, job_id, {}, b"DONE")
+
+        async def left() -> dict[str, bool]:
+            """The jobs that are left, and whether their sources are."""
+            kept = {name: await storage.look_up(job_id) for name, job_id in jobs.items()}
+            return {name: found.source is not None for name, found in kept.items() if found.outcome is not None}
+
+        grow_older(5)
+        await storage.expire(ages)
+        everything = dict.fromkeys(jobs, True)
+        assert await left() == {**everything, "ada": False}
+        grow_older(10)
+        await storage.expire(ages)
+        del everything["bob"]
+        assert await left() == {**everything, "ada": False}
+        grow_older(50)
+        await storage.expire(ages)
+        assert await left() == {**everything, "ada": False, "cat": False}
+        grow_older(1_000)
+        await storage.expire(ages)
+        # What cannot be read is kept for as long as any.
+        assert await left() == {"ada": False, "unreadable": True}
 
     async def test_it_takes_writes(self, storage: Storage, left: Left) -> None:
         await storage.probe()

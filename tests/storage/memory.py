@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quickthumb.model.retention import seconds_in
 from quickthumb.storage import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import BlobGone, WrongStorage
@@ -20,6 +21,7 @@ from quickthumb.storage.layout import (
     JOB_NAME,
     STORE,
     UPLOADS,
+    keep_key,
     outcome_key,
     record_key,
     result_folder,
@@ -230,12 +232,16 @@ class MemoryStorage:
         async with self.workspace(job_id, token) as folder:
             yield Work(kept, folder)
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+    async def conclude(
+        self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = (), *, keep: str | None = None
+    ) -> bytes:
         self.take_write()
         standing = await self.get(outcome_key(job_id))
         if standing is None:
             entries = {result_key(job_id, name): Entry((workspace / name).read_bytes()) for name in results}
             self.entries |= {**entries, outcome_key(job_id): Entry(outcome)}
+            if keep is not None:
+                self.entries[keep_key(job_id)] = Entry(keep.encode())
         return standing or outcome
 
     async def reopen(self, job_id: str, outcome: bytes) -> bool:
@@ -272,12 +278,15 @@ class MemoryStorage:
         removed, unended, sources = [], [], 0
         for job_id in [job_id async for ids in self.job_ids() for job_id in ids]:
             ended, accepted = self._age_seconds(outcome_key(job_id)), self._age_seconds(record_key(job_id))
-            if (ended or 0) > ages.ended_seconds or (ended is None and accepted and accepted > ages.unended_seconds):
+            retention = ages.of(self.entries[record_key(job_id)].data) if ages.tenants else ages.general
+            kept = self.entries.get(keep_key(job_id))
+            job_seconds = seconds_in(kept.data.decode()) if kept else retention.job_seconds
+            if (ended or 0) > job_seconds or (ended is None and accepted and accepted > ages.unended_seconds):
                 await self.remove(job_id)
                 removed.append(job_id)
             elif ended is None:
                 unended.append(job_id)
-            elif ended > ages.source_seconds and source_key(job_id) in self.entries:
+            elif ended > retention.source_seconds and source_key(job_id) in self.entries:
                 await self.remove_source(job_id)
                 sources += 1
         return SweepReport(tuple(removed), sources, 0, tuple(unended))

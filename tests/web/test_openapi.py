@@ -119,12 +119,13 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
     for media_type, image in (("multipart/form-data", "image"), ("application/json", "data")):
         schema = content[media_type]["schema"]
         assert {image, "url"} <= schema["properties"].keys()  # one of the two
-        assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
+        assert parameters | {image, "outputs", "preset", "keep"} <= schema["properties"].keys()
     query = {one["name"]: one["schema"] for one in operation["parameters"] if one["in"] == "query"}
     fields = {field.name for field in order_fields() if not field.json_text}
     assert query.keys() == {"wait", "sign", "parameters", "filename", *fields}
     assert query["parameters"]["properties"].keys() == parameters
     assert query["preset"]["type"] == "array"
+    assert query["keep"]["pattern"].startswith("^(forever|")
     assert "null" not in str(content["multipart/form-data"])
 
 

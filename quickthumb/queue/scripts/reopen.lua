@@ -4,13 +4,13 @@
 -- USES: now, move, enqueue, counted
 -- KEYS: record, index, call, queue, wake, events, quotas
 -- ARGV: id, entry, waiting_seconds, wake_seconds
-local status, created_ms, strikes, counted_for =
-  unpack(redis.call('HMGET', record, 'status', 'created_ms', 'strikes', 'counted_for'))
+local status, created_ms, strikes, tenant, counted_for = unpack(
+  redis.call('HMGET', record, 'status', 'created_ms', 'strikes', 'list', 'counted_for'))
 if status ~= FAILED or not allowed(status, WAITING) then return 0 end
 redis.call('HSET', record, 'status', WAITING, 'strikes', tonumber(strikes or 0) > 1 and 1 or 0)
 redis.call('HDEL', record, 'error', 'results', 'finished_ms', 'troubles', 'troubled_ms', 'fetches')
 redis.call('EXPIRE', record, waiting_seconds)
 enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
 recount(quotas, counted_for, record, id, WAITING, waiting_seconds, waiting_seconds)
-move(index, events, id, created_ms, status, WAITING)
+move(index, events, id, created_ms, status, WAITING, tenant)
 return 1
