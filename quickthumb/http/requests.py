@@ -15,6 +15,7 @@ from quickthumb.model.api_key import ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.submit import Upload
@@ -40,6 +41,10 @@ def caller_of(request: Request) -> Caller:
 
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def events_of(request: Request) -> EventService:
+    return cast("EventService", request.app.state.events)
 
 
 def mail_of(request: Request) -> MailService:

@@ -20,6 +20,9 @@ class Urls:
     def job(self, job_id: str) -> str:
         return f"{self.base}/jobs/{job_id}"
 
+    def events(self, job_id: str) -> str:
+        return f"{self.job(job_id)}/events"
+
     def original(self, job_id: str) -> str:
         return self.of_file(f"{self.job(job_id)}/original")
 

@@ -32,6 +32,8 @@ ALLOWED: Mapping[str, Scope | None] = {
     "listPresets": Scope.IMAGES_WRITE,
     "listJobs": Scope.JOBS_READ,
     "getJob": Scope.JOBS_READ,
+    "followJob": Scope.JOBS_READ,
+    "followJobs": Scope.JOBS_READ,
     "deleteJobs": Scope.JOBS_WRITE,
     "retryJobs": Scope.JOBS_WRITE,
     "cancelJobs": Scope.JOBS_WRITE,

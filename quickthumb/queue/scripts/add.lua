@@ -17,5 +17,9 @@ if is_large == '1' then redis.call('SADD', large, id) end
 enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_seconds, wake_seconds)
 list(index, id, created_ms, index_seconds)
 if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end
-move(index, events, id, created_ms, nil, WAITING)
+local tenant = nil
+for place = 1, #fields, 2 do
+  if fields[place] == 'tenant' then tenant = fields[place + 1] end
+end
+move(index, events, id, created_ms, nil, WAITING, tenant)
 return 1

@@ -3,11 +3,11 @@
 -- USES: move, dequeue
 -- KEYS: record, index, call, queue, large, tries, events
 -- ARGV: id, finished_ms, retention_seconds
-local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+local status, created_ms, tenant = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'tenant'))
 if not allowed(status, CANCELLED) then return 0 end
 redis.call('HSET', record, 'status', CANCELLED, 'finished_ms', finished_ms)
 redis.call('HDEL', record, 'token')
 redis.call('EXPIRE', record, retention_seconds)
 dequeue(queue, call, tries, large, id)
-move(index, events, id, created_ms, status, CANCELLED)
+move(index, events, id, created_ms, status, CANCELLED, tenant)
 return 1

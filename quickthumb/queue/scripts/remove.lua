@@ -3,10 +3,10 @@
 -- USES: move, dequeue
 -- KEYS: record, index, call, queue, large, tries, events
 -- ARGV: id
-local status, created_ms = unpack(redis.call('HMGET', record, 'status', 'created_ms'))
+local status, created_ms, tenant = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'tenant'))
 if not status then return 0 end
 redis.call('DEL', record)
 redis.call('ZREM', index, created_ms .. ':' .. id)
 dequeue(queue, call, tries, large, id)
-move(index, events, id, created_ms, status, nil)
+move(index, events, id, created_ms, status, nil, tenant)
 return 1

@@ -4,11 +4,12 @@
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake, events
 -- ARGV: id, entry, waiting_seconds, wake_seconds
-local status, created_ms, strikes = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'strikes'))
+local status, created_ms, strikes, tenant =
+  unpack(redis.call('HMGET', record, 'status', 'created_ms', 'strikes', 'tenant'))
 if status ~= FAILED or not allowed(status, WAITING) then return 0 end
 redis.call('HSET', record, 'status', WAITING, 'strikes', tonumber(strikes or 0) > 1 and 1 or 0)
 redis.call('HDEL', record, 'error', 'results', 'finished_ms', 'troubles', 'troubled_ms')
 redis.call('EXPIRE', record, waiting_seconds)
 enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
-move(index, events, id, created_ms, status, WAITING)
+move(index, events, id, created_ms, status, WAITING, tenant)
 return 1

@@ -1,7 +1,7 @@
 -- Restores items that Redis has lost: queues those that have not ended, by age, and keeps those that have for the rest
 -- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, fields], all of them
 -- text, where `entry` is empty for an item that has ended.
--- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It publishes nothing.
+-- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It adds no events.
 -- Returns for each item 1 when it was restored, 0 when Redis knows it already or its retention time is over.
 -- USES: now, move, enqueue
 -- KEYS: index, queue, wake

@@ -8,7 +8,8 @@
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
 -- ARGV: totals_prefix
 -- ARGV*: fields
-local status, created_ms, holder = unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token'))
+local status, created_ms, holder, tenant, attempt =
+  unpack(redis.call('HMGET', record, 'status', 'created_ms', 'token', 'tenant', 'attempts'))
 if holder ~= token or not allowed(status, target) then return 0 end
 redis.call('HSET', record, 'status', target, unpack(fields))
 redis.call('HDEL', record, 'token')
@@ -32,5 +33,5 @@ else
   wake_one(wake, wake_seconds)
 end
 if target == WAITING and found_large == '1' then redis.call('SADD', large, id) end
-move(index, events, id, created_ms, status, target)
+move(index, events, id, created_ms, status, target, tenant, attempt)
 return 1

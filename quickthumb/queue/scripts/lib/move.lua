@@ -8,10 +8,11 @@ local function allowed(old, new)
   return MOVES[old] ~= nil and MOVES[old][new] == true
 end
 
--- Moves an item from the index of one status to that of another, and publishes the change. `old` is nil for a new item,
--- `new` is nil for an item that was removed. An index that begins anew expires with the index of the kind; `list` keeps
--- it alive from then on.
-local function move(index, events, id, created_ms, old, new)
+-- Moves an item from the index of one status to that of another, and adds the change to the stream of events, which
+-- `queue/events.py` reads. `old` is nil for a new item, `new` is nil for an item that was removed; `tenant` and `attempt`
+-- (a number) may be unknown. An index that begins anew expires with the index of the kind; `list` keeps it alive from
+-- then on.
+local function move(index, events, id, created_ms, old, new, tenant, attempt)
   local entry = created_ms .. ':' .. id
   if old and old ~= new then redis.call('ZREM', index_of(index, old), entry) end
   if new and old ~= new then
@@ -22,5 +23,6 @@ local function move(index, events, id, created_ms, old, new)
       redis.call('EXPIRE', place, seconds > 0 and seconds or 86400)
     end
   end
-  redis.call('PUBLISH', events, id .. ' ' .. (new or 'GONE'))
+  redis.call('XADD', events, 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', string.match(index, '[^:]+$'), 'id', id,
+    'status', new or '', 'tenant', tenant or '', 'attempt', attempt or '')
 end
