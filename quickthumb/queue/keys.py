@@ -22,7 +22,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
-| `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, without what a rebuild restores | forever: bounded |
+| `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, not what a rebuild restores | forever: bounded |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |

@@ -168,30 +168,34 @@ class _Follower:
         return self._followed.is_over
 
     async def begin(self, after: str | None) -> AsyncIterator[Told]:
+        """Tells how the jobs are, or what came after the event with this id."""
         moment = await self._moment(self._job_ids)
         if after is None and len(moment.jobs) < len(self._job_ids):
             raise unknown_job()
         cursor = read_cursor(after) if after else None
         # After the moment, so that whatever ended a job by then is among what was missed.
         missed = await self._log.since(cursor) if cursor else None
-        if missed is None or cursor is None:
-            self._cursor = moment.cursor
-            yield Opened()
-            if after is not None:
-                yield Reset()
-            for told in self._shown(moment):
+        if cursor is not None and missed is not None:
+            async for told in self._resumed(moment, cursor, missed):
                 yield told
             return
-        known = {event.job_id for event in missed} | {job.id for job in moment.jobs.values() if not job.status.ended}
-        missed = [event for event in missed if self._is_asked(event) and self._listener.wants(event)]
+        self._cursor = moment.cursor
+        yield Opened()
+        if after is not None:
+            yield Reset()
+        for each in self._shown(moment):
+            yield each
+
+    async def _resumed(self, moment: Moment, cursor: Cursor, events: Sequence[Event]) -> AsyncIterator[Told]:
+        unended = [job for job in moment.jobs.values() if not job.status.ended]
+        missed = [event for event in events if self._is_asked(event) and self._listener.wants(event)]
+        known = {event.job_id for event in missed} | {job.id for job in unended}
         self._cursor = cursor
         self._followed.expect(job_id for job_id in self._job_ids if job_id in known)
-        for job in moment.jobs.values():
-            if self._followed.has(job.id) and not job.status.ended:
-                self._followed.see(job)
-        if self.is_over:
-            return
-        yield Opened()
+        for job in unended:
+            self._followed.see(job)
+        if not self.is_over:
+            yield Opened()
         for event in missed:
             async for told in self._told(event):
                 yield told
