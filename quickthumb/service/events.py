@@ -16,6 +16,7 @@ from quickthumb.model.job import Job, Result, is_id
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.events import Cursor, Event, EventLog, Moment, read_cursor
 from quickthumb.queue.feed import EventFeed, Listener
+from quickthumb.service.endings import Endings
 from quickthumb.service.errors import StreamsFull, TooManyStreams
 from quickthumb.service.followed import Followed
 from quickthumb.service.shutdown import Shutdown
@@ -96,6 +97,7 @@ class EventService:
         self, log: EventLog, feed: EventFeed, shutdown: Shutdown, places: Waits, *, heartbeat_seconds: float
     ) -> None:
         self._log = log
+        self._endings = Endings(log)
         self._feed = feed
         self._shutdown = shutdown
         self._places = places
@@ -113,7 +115,7 @@ class EventService:
         listener = Listener(None if caller.is_bearer_of_url else caller.tenant)
         with self._place(caller), self._shutdown.wakes(listener.changed):
             async with self._feed.listening(listener, job_ids):
-                follower = _Follower(self._log, listener, caller, job_ids)
+                follower = _Follower(self._log, self._endings, listener, caller, job_ids)
                 async for told in follower.begin(after):
                     yield told
                 while not follower.is_over:
@@ -154,8 +156,16 @@ async def _is_set(changed: asyncio.Event, seconds: float) -> bool:
 class _Follower:
     """What one listener was told so far."""
 
-    def __init__(self, log: EventLog, listener: Listener, caller: Caller, job_ids: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        endings: Endings,
+        listener: Listener,
+        caller: Caller,
+        job_ids: Sequence[str] | None,
+    ) -> None:
         self._log = log
+        self._endings = endings
         self._listener = listener
         self._caller = caller
         self._job_ids = tuple(job_ids or ())
@@ -269,8 +279,8 @@ class _Follower:
             self._followed.note(event)
             yield Changed(event)
             return
-        job = (await self._moment([event.job_id])).jobs.get(event.job_id)
-        if job is not None and job.status is event.status:
+        job = await self._endings.job(event)
+        if job is not None:
             for told in self._ended(job, event.cursor):
                 yield told
         else:  # it was removed or retried since

@@ -20,6 +20,7 @@ from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Handler
 from quickthumb.work.render import Render, RenderHandler
+from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
 log = logging.getLogger("quickthumb.worker")
@@ -39,6 +40,7 @@ class Parts:
     storage: Storage
     render: Render
     confined: Render
+    telling: TellingRender
     confined_formats: frozenset[str]
     mailer: Mailer
     sender: str
@@ -61,6 +63,7 @@ def _render(parts: Parts) -> Handler:
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
+        telling=parts.telling,
     )
 
 

@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
-from quickthumb.imaging.engine import Made, Rendering
+from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
-from quickthumb.model.job import Job, Outcome, Result, Status, now
+from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore, ending_of
@@ -19,10 +20,10 @@ from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+from quickthumb.work.results import TellingRender, result_of
 
-# What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
+# What is told of a source. `asdict` copies each value, which takes ten times as long.
 FACTS = tuple(field.name for field in fields(Facts))
-RECEIPT = tuple(field.name for field in fields(Made))
 
 # The field of a job's hash that says how many bytes its results need, once they did not fit on the disk.
 NEEDED_BYTES = "needed_bytes"
@@ -37,7 +38,8 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 
 class RenderHandler:
     """Renders jobs with `render`; those that already have a strike, or whose source is in one of the
-    `confined_formats`, with `confined`, in the safety of the sandbox.
+    `confined_formats`, with `confined`, in the safety of the sandbox; those of the others that have several
+    outputs with `telling`, if given.
 
     Results leave at least `spare_bytes` of the disk free. With `removes_source`, a job's source goes when the job ends.
     """
@@ -61,6 +63,7 @@ class RenderHandler:
         confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
         removes_source: bool = False,
+        telling: TellingRender | None = None,
     ) -> None:
         self.kind = jobs.kind
         self.max_attempts = max_attempts
@@ -73,6 +76,7 @@ class RenderHandler:
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
         self._removes_source = removes_source
+        self._telling = telling
 
     async def run(self, attempt: Attempt) -> Verdict:
         async with self._storage.work_on(attempt.id, attempt.token) as work:
@@ -131,6 +135,8 @@ class RenderHandler:
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         is_confined = attempt.strike > 1 or job.source.format in self._confined_formats
         render = self._confined if is_confined else self._render
+        if self._telling is not None and len(outputs) > 1 and not is_confined:
+            render = partial(self._telling, attempt)
         # A full disk is not the image's fault, and neither is a source that is just being removed.
         with _machine_errors_translated(folder):
             async with self._storage.local(source) as path:
@@ -189,5 +195,5 @@ def _done(job: Job, rendering: Rendering) -> Outcome:
     facts, provenance = rendering.facts, rendering.facts.provenance
     found = {name: getattr(facts, name) for name in FACTS}
     source = job.source.model_copy(update={**found, "provenance": provenance and asdict(provenance)})
-    results = tuple(Result(**{name: getattr(made, name) for name in RECEIPT}) for made in rendering.made)
+    results = tuple(map(result_of, rendering.made))
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

@@ -330,7 +330,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory(
         await slow.head("GET /events")
         await stream_reached(quick)
         before = web.process.memory_info().rss
-        entry = {"kind": "jobs", "id": "0" * 32, "status": "WAITING", "tenant": "", "attempt": ""}
+        entry: Any = {"kind": "jobs", "id": "0" * 32, "status": "WAITING", "tenant": "", "attempt": ""}
         for _ in range(40):
             async with redis.pipeline(transaction=False) as pipeline:
                 for _ in range(1000):
