@@ -17,6 +17,11 @@ class Urls:
     # What is done to the path of a file before it is shown: it may be signed.
     of_file: Callable[[str], str] = str
 
+    @property
+    def are_signed(self) -> bool:
+        """Whether those of files are not the same for everybody."""
+        return self.of_file is not str
+
     def job(self, job_id: str) -> str:
         return f"{self.base}/jobs/{job_id}"
 

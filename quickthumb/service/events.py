@@ -6,6 +6,7 @@ new look takes their place.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from quickthumb.service.waits import Waits
 
 # How soon to look again after Redis could not be reached.
 RETRY_SECONDS = 1.0
+# Who follows all jobs is told together of what happens within this time: otherwise, many such listeners would keep a
+# busy process from its other work.
+GATHER_SECONDS = 0.25
 # A job that Redis lost comes back when it is rebuilt. One that is unknown for longer was removed.
 MISSING_SECONDS = 120.0
 
@@ -103,8 +107,11 @@ class EventService:
         self._places = places
         self._heartbeat_seconds = heartbeat_seconds
 
-    async def follow(self, caller: Caller, job_ids: Sequence[str] | None, after: str | None) -> AsyncIterator[Told]:
-        """Tells what happens to these jobs until all have ended, or to all of the caller's tenant with None.
+    async def follow(
+        self, caller: Caller, job_ids: Sequence[str] | None, after: str | None
+    ) -> AsyncIterator[Sequence[Told]]:
+        """Tells what happens to these jobs until all have ended, or to all of the caller's tenant with None: each time
+        what there is to tell, at least one thing.
 
         Begins with snapshots of the jobs, or with what came after the event with the id `after`. Tells nothing at all
         if all of them had ended by then. Before it tells anything, raises UnknownJob, TooManyStreams, StreamsFull or
@@ -116,22 +123,31 @@ class EventService:
         with self._place(caller), self._shutdown.wakes(listener.changed):
             async with self._feed.listening(listener, job_ids):
                 follower = _Follower(self._log, self._endings, listener, caller, job_ids)
-                async for told in follower.begin(after):
-                    yield told
+                if begun := [told async for told in follower.begin(after)]:
+                    yield begun
                 while not follower.is_over:
                     if self._shutdown.begun:
-                        yield Goodbye()
+                        yield [Goodbye()]
                         return
-                    is_quiet = not await _is_set(listener.changed, self._heartbeat_seconds)
-                    if is_quiet:
-                        yield Alive()
-                    try:
-                        async for told in follower.look_again() if is_quiet else follower.go_on():
-                            yield told
-                    except QueueUnavailable:
-                        listener.lost()
-                        yield Alive()
-                        await asyncio.sleep(RETRY_SECONDS)
+                    # Not all at once, since each then looks at its jobs.
+                    patience = self._heartbeat_seconds * random.uniform(0.7, 1)  # noqa: S311 - it spreads load
+                    is_quiet = not await _is_set(listener.changed, patience)
+                    if job_ids is None and not is_quiet:
+                        await asyncio.sleep(GATHER_SECONDS)
+                    if news := await self._news(follower, listener, is_quiet=is_quiet):
+                        yield news
+
+    @staticmethod
+    async def _news(follower: "_Follower", listener: Listener, *, is_quiet: bool) -> list[Told]:
+        news: list[Told] = [Alive()] if is_quiet else []
+        try:
+            async for told in follower.look_again() if is_quiet else follower.go_on():
+                news.append(told)  # noqa: PERF401 - what was told before an error counts
+        except QueueUnavailable:
+            listener.lost()
+            await asyncio.sleep(RETRY_SECONDS)
+            news.append(Alive())
+        return news
 
     @contextmanager
     def _place(self, caller: Caller) -> Iterator[None]:

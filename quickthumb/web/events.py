@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, cast
@@ -29,6 +29,7 @@ JOB, LAST_EVENT_ID = "job", "last_event_id"
 RETRY_MS = 2_000
 # At a shutdown, all listeners of a process come back to others: not all at once.
 SHUTDOWN_RETRY_MS = (200, 3_000)
+MOST_TEXTS = 256
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -61,7 +62,7 @@ def _stream(request: Request, job_ids: list[str] | None) -> Response:
     after = request.headers.get("last-event-id") or request.query_params.get(LAST_EVENT_ID) or None
     urls = urls_asked(request)
     told = events_of(request).follow(caller_of(request), job_ids, after)
-    return EventStream(cast("AsyncGenerator[Told, None]", told), urls)
+    return EventStream(cast("AsyncGenerator[Sequence[Told], None]", told), urls)
 
 
 class EventStream(Response):
@@ -69,7 +70,7 @@ class EventStream(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, told: AsyncGenerator[Told, None], urls: Urls) -> None:
+    def __init__(self, told: AsyncGenerator[Sequence[Told], None], urls: Urls) -> None:
         self.status_code = HTTPStatus.OK
         self.background = None
         self.init_headers(HEADERS)
@@ -86,21 +87,49 @@ class EventStream(Response):
             finally:
                 watcher.cancel()
 
-    async def _send(self, told: AsyncGenerator[Told, None], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(
+        self, told: AsyncGenerator[Sequence[Told], None], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         first = await anext(told, None)
         if first is None:
             await Response(status_code=HTTPStatus.NO_CONTENT, headers=HEADERS)(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if scope["method"] != "HEAD":
-            await send(_body(written(first, self._urls)))
-            async for each in told:
-                await send(_body(written(each, self._urls)))
+            await send(self._body(first))
+            async for news in told:
+                await send(self._body(news))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _body(self, news: Sequence[Told]) -> dict[str, Any]:
+        text = b"".join(_texts.of(told, self._urls) for told in news)
+        return {"type": "http.response.body", "body": text, "more_body": True}
 
-def _body(text: bytes) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": text, "more_body": True}
+
+class _Texts:
+    """The texts of the last events. Many listeners are told of the same ones, and writing one takes much longer than
+    looking it up."""
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[Cursor, str, str, str], bytes] = {}
+
+    def of(self, told: Told, urls: Urls) -> bytes:
+        match told:
+            case Changed(event):
+                key = (event.cursor, event.job_id, _name(event), urls.base)
+            case Ended(cursor, job) if cursor is not None and not urls.are_signed:
+                key = (cursor, job.id, job.status, urls.base)
+            case _:
+                return written(told, urls)
+        text = self._written.get(key)
+        if text is None:
+            if len(self._written) >= MOST_TEXTS:
+                self._written.clear()
+            text = self._written[key] = written(told, urls)
+        return text
+
+
+_texts = _Texts()
 
 
 def written(told: Told, urls: Urls) -> bytes:
