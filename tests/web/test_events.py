@@ -328,6 +328,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory(
 ) -> None:
     async with connection(web.address) as slow, following(still, "/events") as quick:
         await slow.head("GET /events")
+        await slow._reader.readuntil(b"id: ")  # now it listens
         await stream_reached(quick)
         before = web.process.memory_info().rss
         entry: Any = {"kind": "jobs", "id": "0" * 32, "status": "WAITING", "tenant": "", "attempt": ""}
