@@ -32,7 +32,15 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, job_store, limiter_of, mail_service, private_process, storage_guard
+from quickthumb.wiring import (
+    event_service,
+    image_service,
+    job_store,
+    limiter_of,
+    mail_service,
+    private_process,
+    storage_guard,
+)
 from quickthumb.work.life import Loop, background
 
 log = logging.getLogger("quickthumb.web")
@@ -85,6 +93,7 @@ def build(config: Config) -> Starlette:
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
+        events=event_service(config, redis, watch, shutdown),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

@@ -11,6 +11,7 @@ from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
@@ -21,6 +22,7 @@ from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import EmailLedger, MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
@@ -118,6 +120,14 @@ def image_service(
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
     return ImageService(store, storage, watch, submission, shutdown, waits, originals)
+
+
+def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutdown) -> EventService:
+    """The verb that follows jobs. It shares the feed of those who wait for jobs."""
+    web = config.web
+    places = Waits(web.max_event_streams, web.max_event_streams_per_address)
+    log = EventLog(redis, Keys(config.redis.prefix))
+    return EventService(log, watch.feed, shutdown, places, heartbeat_seconds=web.event_heartbeat_seconds)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:

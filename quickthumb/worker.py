@@ -24,6 +24,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.condition import prove, warnings_of
 from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
@@ -42,6 +43,7 @@ from quickthumb.wiring import allowed_urls, job_store, mailer, outbound_client, 
 from quickthumb.work.fetch import FETCHES_AT_ONCE, Fetcher, FetchLimits
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
+from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
 try:
@@ -160,6 +162,7 @@ def _parts(
         storage=storage,
         render=renderer.in_thread,
         confined=renderer.in_process,
+        telling=TellingRender(EventLog(pool, Keys(config.redis.prefix)), renderer.in_thread),
         confined_formats=confined_formats(config),
         mailer=mailer(config),
         sender=config.smtp.sender,

@@ -123,6 +123,26 @@ def parse_presets(body: bytes) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
         raise _strange(body) from error
 
 
+def parse_result(body: bytes) -> Result:
+    """The result in an event. Raises UnexpectedAnswer."""
+    try:
+        shown = json.loads(body)
+        return _result(str(shown["id"]), str(shown["name"]), shown["result"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _strange(body) from error
+
+
+def parse_change(body: bytes) -> tuple[str, Status | None, int | None]:
+    """The job's id, its status and the number of its attempt in an event, as far as it has them. Raises
+    UnexpectedAnswer."""
+    try:
+        shown = json.loads(body)
+        status, attempt = shown.get("status"), shown.get("attempt")
+        return str(shown["id"]), None if status is None else Status(status), None if attempt is None else int(attempt)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _strange(body) from error
+
+
 def _job(shown: Mapping[str, Any]) -> Job:
     error = shown["error"]
     return Job(

@@ -145,7 +145,7 @@ def send(request: Callable[[], Request], retries: Retries) -> Plan[tuple[Answer,
             broke = broke or isinstance(reply, Broken)
             yield Pause(wait)
         elif isinstance(reply, Broken):
-            raise Unreachable(_unreachable(reply.error)) from reply.error
+            raise Unreachable(unreachable(reply.error)) from reply.error
         else:
             return reply, broke
     raise AssertionError  # count() never ends
@@ -203,5 +203,6 @@ def _name(status: int) -> str:
         return "Error"
 
 
-def _unreachable(error: Exception) -> str:
+def unreachable(error: Exception) -> str:
+    """One sentence about an error of the connection."""
     return f"No answer from the service: {str(error) or type(error).__name__}."

@@ -16,8 +16,10 @@ from quickthumb.model.caller import DEFAULT_TENANT, Caller, Scope
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.policy import UploadPolicy
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.submit import Upload
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
@@ -51,6 +53,14 @@ def policy_of(request: Request) -> UploadPolicy | None:
 
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def limiter_of(request: Request) -> Limiter:
+    return cast("Limiter", request.app.state.limiter)
+
+
+def events_of(request: Request) -> EventService:
+    return cast("EventService", request.app.state.events)
 
 
 def mail_of(request: Request) -> MailService:

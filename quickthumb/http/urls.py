@@ -18,8 +18,16 @@ class Urls:
     of_file: Callable[[str], str] = str
     of_job: Callable[[str], str] = str
 
+    @property
+    def are_signed(self) -> bool:
+        """Whether those of files are not the same for everybody."""
+        return self.of_file is not str
+
     def job(self, job_id: str) -> str:
         return self.of_job(f"{self.base}/jobs/{job_id}")
+
+    def events(self, job_id: str) -> str:
+        return self.of_job(f"{self.base}/jobs/{job_id}/events")
 
     def original(self, job_id: str) -> str:
         return self.of_file(f"{self.base}/jobs/{job_id}/original")

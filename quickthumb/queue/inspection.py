@@ -98,7 +98,12 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("ZMSCORE", queue, NO_ITEM),
         ("ZREM", queue, NO_ITEM),
         *(("DEL", key) for key in (call, keys.lease(NO_ITEM), keys.tries(NO_ITEM))),
-        ("PUBLISH", keys.events, f"{NO_ITEM} GONE"),
+        ("XADD", probe, "*", "field", 1),
+        *(
+            (name, keys.events, first, last, "COUNT", 1)
+            for name, first, last in (("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"))
+        ),
+        ("XREAD", "COUNT", 1, "STREAMS", keys.events, "$"),
         ("EVAL", "return 1", 0),
         ("SCRIPT LOAD", "return 1"),
         ("INFO",),

@@ -34,7 +34,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
-| `quickthumb:events` | channel | `{id} {status}` at every change, except when a rebuild restores it | not stored |
+| `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, not what a rebuild restores | forever: bounded |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
@@ -67,6 +67,8 @@ PROBE_SECONDS = 60
 REPAIR_LEAD_SECONDS = 30
 RATE_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY_SECONDS
+# About how many changes the stream of events holds: a few minutes of a busy service, in about 1 MB.
+MOST_EVENTS = 10_000
 # The claims on an Idempotency-Key and on a policy are renewed while the upload arrives; after its web process dies,
 # they last this long.
 CLAIM_SECONDS = 30
@@ -202,7 +204,8 @@ class Keys:
 
     @property
     def events(self) -> str:
-        return f"{self.prefix}:events"
+        """The stream of events. Releases up to 0.1.0 published on the channel `{prefix}:events` instead."""
+        return f"{self.prefix}:changes"
 
     def record(self, kind: Kind, item_id: str) -> str:
         return f"{self.prefix}:{kind.record}:{item_id}"

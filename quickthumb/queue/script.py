@@ -10,8 +10,8 @@ The head of a script in `scripts/` says what the script promises and returns, an
     -- ARGV*: fields               all further arguments, as a list
 
 Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
-between them, come from `model.job`, and BOUNDS_MS, the bounds of histograms, from `totals`, so that no script spells
-them out. Only `keys` names keys, and only Redis' own clock tells the time.
+between them, come from `model.job`, BOUNDS_MS, the bounds of histograms, from `totals`, and MOST_EVENTS from `keys`, so
+that no script spells them out. Only `keys` names keys, and only Redis' own clock tells the time.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from redis.exceptions import NoScriptError
 
 from quickthumb.model.job import MOVES, Status
 from quickthumb.queue.connection import ask
+from quickthumb.queue.keys import MOST_EVENTS
 from quickthumb.queue.totals import BOUNDS_MS
 
 FOLDER = Path(__file__).with_name("scripts")
@@ -121,7 +122,8 @@ def _locals(table: str, names: Sequence[str], more: str | None) -> list[str]:
 
 
 def _constants() -> str:
-    """The statuses, every allowed move between them, and the bounds of histograms, as Lua constants."""
+    """The statuses, every allowed move between them, the bounds of histograms and of the stream of events, as Lua
+    constants."""
     names = ", ".join(Status)
     values = ", ".join(f"'{status}'" for status in Status)
     moves = ", ".join(
@@ -130,7 +132,7 @@ def _constants() -> str:
     )
     bounds = ", ".join(map(str, BOUNDS_MS))
     statuses = f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
-    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}"
+    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}\nlocal MOST_EVENTS = {MOST_EVENTS}"
 
 
 def _listed(named: dict[str, Any], name: str | None) -> Sequence[Any]:

@@ -75,6 +75,22 @@ class OriginalWithheld(QuickThumbError):
     code, status, title = "original_withheld", 403, "The original cannot be served without its location"
 
 
+class TooManyStreams(QuickThumbError):
+    """Your network address has `MAX_EVENT_STREAMS_PER_ADDRESS` streams of events open. Close some: one stream can
+    follow many jobs (`/events?job=…&job=…`)."""
+
+    code, status, title, permanent = "too_many_streams", 429, "Too many streams of events", False
+    retry_after_seconds = 10
+
+
+class StreamsFull(QuickThumbError):
+    """This web process has `MAX_EVENT_STREAMS` streams of events open. Ask for the job with `?wait=` instead, or try
+    again later."""
+
+    code, status, title, permanent = "streams_full", 503, "The server has no room for another stream of events", False
+    retry_after_seconds = 10
+
+
 class AddressNotAllowed(QuickThumbError):
     """The setting `EMAIL_ALLOWED` does not admit the address."""
 

@@ -17,6 +17,7 @@ from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
@@ -50,6 +51,7 @@ def application(
     health: Health,
     older: Sequence[Endpoint] = (),
     *,
+    events: EventService,
     max_wait_seconds: float,
     lifespan: Lifespan,
     root_path: str = "",
@@ -113,6 +115,7 @@ def application(
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.mail = mail
+    app.state.events = events
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer

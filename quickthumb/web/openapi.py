@@ -25,7 +25,11 @@ _KEY = {
 }
 
 # How a body of a media type that is no picture is described.
-_PLAIN: dict[str, schemas.Schema] = {"text/plain": {"type": "string"}, "application/json": {"type": "object"}}
+_PLAIN: dict[str, schemas.Schema] = {
+    "text/plain": {"type": "string"},
+    "text/event-stream": {"type": "string"},
+    "application/json": {"type": "object"},
+}
 
 
 def describe(endpoints: Sequence[Endpoint]) -> bytes:

@@ -22,10 +22,11 @@ Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
 
 
 class Links(BaseModel):
-    """URLs of the job itself and of its original."""
+    """URLs of the job itself, of its original and of its events."""
 
     self: str = Field(examples=["/jobs/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
     original: str
+    events: str
 
 
 class ResultView(BaseModel):
@@ -61,7 +62,11 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "error": None,
     "tags": [],
     "context": None,
-    "links": {"self": Urls().job(_EXAMPLE_ID), "original": Urls().original(_EXAMPLE_ID)},
+    "links": {
+        "self": Urls().job(_EXAMPLE_ID),
+        "original": Urls().original(_EXAMPLE_ID),
+        "events": Urls().events(_EXAMPLE_ID),
+    },
 }
 _EXAMPLE_JOB: dict[str, Any] = {
     **_EXAMPLE_ACCEPTED,
@@ -155,11 +160,11 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "expires_at": _zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
         "source": job.source,
-        "results": {result.name: _present_result(job, result, urls) for result in job.results},
+        "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,
         "tags": job.order.get("tag", ()),
         "context": job.order.get("context"),
-        "links": {"self": urls.job(job.id), "original": urls.original(job.id)},
+        "links": {"self": urls.job(job.id), "original": urls.original(job.id), "events": urls.events(job.id)},
     }
 
 
@@ -168,5 +173,6 @@ def present_accepted(job: Job, urls: Urls) -> dict[str, Any]:
     return {**present(job, urls), "message": ACCEPTED_MESSAGE}
 
 
-def _present_result(job: Job, result: Result, urls: Urls) -> dict[str, Any]:
-    return {"url": urls.result(job.id, result.name), **result.model_dump(exclude=_NOT_SHOWN)}
+def present_result(job_id: str, result: Result, urls: Urls) -> dict[str, Any]:
+    """A result as responses show it: what the JSON of its ResultView has."""
+    return {"url": urls.result(job_id, result.name), **result.model_dump(exclude=_NOT_SHOWN)}

@@ -18,12 +18,14 @@ from quickthumb.service.errors import (
     NotReady,
     OriginalWithheld,
     PolicyUsed,
+    StreamsFull,
+    TooManyStreams,
     UnknownJob,
     UnknownResult,
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import files, images, jobs, operation
+from quickthumb.web import events, files, images, jobs, operation
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 
@@ -62,6 +64,13 @@ AT_MOST = Parameter("limit", "query",
                     {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK})
 GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
                   {"type": "string"})
+JOBS = Parameter(events.JOB, "query", f"A job to follow; up to {events.MOST_JOBS} times. Without any: all jobs.",
+                 {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                  "maxItems": events.MOST_JOBS})
+LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last event that arrived; browsers send it.",
+                          {"type": "string"})
+LAST_EVENT_ID_TOO = Parameter(events.LAST_EVENT_ID, "query", "The same, for clients that cannot send the header.",
+                              {"type": "string"})
 RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
                   {"type": "string", "examples": ["bytes=0-1023"]})
 IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's copy.", {"type": "string"})
@@ -75,6 +84,9 @@ WAITED = Answer(200, "The job has ended in the time that the client was ready to
                 headers=(("Location", "The job's URL."),))
 ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJobView,
                   headers=(("Location", "The job's URL."),))
+EVENTS = (Answer(200, "The events, for as long as there are any.", media_types=(events.MEDIA_TYPE,)),
+          Answer(204, "All jobs have ended, and everything was told; do not ask again."))
+EVENT_ERRORS = (UnknownJob, InvalidParameter, TooManyStreams, StreamsFull, QueueUnavailable)
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, InvalidPolicy, PolicyUsed, PolicyInUse)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
@@ -101,6 +113,11 @@ ENDPOINTS = [
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter, InvalidSignature),
              (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ, signable=True),
+    Endpoint("GET", "/jobs/{job_id}/events", events.of_job, "Events", "Follow a job", "followJob",
+             EVENTS, (*EVENT_ERRORS, InvalidSignature), (JOB, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN),
+             scope=Scope.JOBS_READ, signable=True),
+    Endpoint("GET", "/events", events.of_many, "Events", "Follow several jobs, or all", "followJobs",
+             EVENTS, EVENT_ERRORS, (JOBS, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),

@@ -22,6 +22,7 @@ from quickthumb.work.errors import LeaseLost
 from quickthumb.work.fetch import Fetcher
 from quickthumb.work.handler import Handler
 from quickthumb.work.render import Render, RenderHandler
+from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
 log = logging.getLogger("quickthumb.worker")
@@ -41,6 +42,7 @@ class Parts:
     storage: Storage
     render: Render
     confined: Render
+    telling: TellingRender
     confined_formats: frozenset[str]
     mailer: Mailer
     sender: str
@@ -65,6 +67,7 @@ def _render(parts: Parts) -> Handler:
         spare_bytes=parts.spare_bytes,
         retention=parts.retention,
         fetcher=parts.fetcher,
+        telling=parts.telling,
     )
 
 

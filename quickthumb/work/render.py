@@ -4,13 +4,14 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
-from quickthumb.imaging.engine import Made, Rendering
+from quickthumb.imaging.engine import Rendering
 from quickthumb.imaging.facts import Facts
 from quickthumb.imaging.files import NoRoom, room_for
 from quickthumb.model.errors import InternalError, QuickThumbError, SourceMissing
-from quickthumb.model.job import Job, Outcome, Result, Status, now
+from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
 from quickthumb.model.retention import Retention, RetentionPolicy
 from quickthumb.queue.attempts import Attempt, Attempts
@@ -22,10 +23,10 @@ from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.fetch import Fetcher, FetchLater
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+from quickthumb.work.results import TellingRender, result_of
 
-# What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
+# What is told of a source. `asdict` copies each value, which takes ten times as long.
 FACTS = tuple(field.name for field in fields(Facts))
-RECEIPT = tuple(field.name for field in fields(Made))
 
 KEEPS_SOURCES = RetentionPolicy(Retention(math.inf, math.inf))
 
@@ -42,7 +43,8 @@ Render = Callable[[Path, Sequence[Output], Path], Awaitable[Rendering]]
 
 class RenderHandler:
     """Renders jobs with `render`; those that already have a strike, or whose source is in one of the
-    `confined_formats`, with `confined`, in the safety of the sandbox.
+    `confined_formats`, with `confined`, in the safety of the sandbox; those of the others that have several
+    outputs with `telling`, if given.
 
     A source that is not here yet is fetched first, by `fetcher`. Results leave at least `spare_bytes` of the disk free.
     If `retention` keeps a source for 0 seconds, it goes when its job ends.
@@ -68,6 +70,7 @@ class RenderHandler:
         spare_bytes: int = 0,
         retention: RetentionPolicy = KEEPS_SOURCES,
         fetcher: Fetcher | None = None,
+        telling: TellingRender | None = None,
     ) -> None:
         self.kind = jobs.kind
         self.max_attempts = max_attempts
@@ -81,6 +84,7 @@ class RenderHandler:
         self._spare_bytes = spare_bytes
         self._retention = retention
         self._fetcher = fetcher
+        self._telling = telling
 
     async def run(self, attempt: Attempt) -> Verdict:
         async with self._storage.work_on(attempt.id, attempt.token) as work:
@@ -139,6 +143,8 @@ class RenderHandler:
         outputs = [Output.model_validate(parameters) for parameters in job.outputs]
         is_confined = attempt.strike > 1 or job.source.format in self._confined_formats
         render = self._confined if is_confined else self._render
+        if self._telling is not None and len(outputs) > 1 and not is_confined:
+            render = partial(self._telling, attempt)
         # A full disk is not the image's fault, and neither is a source that is just being removed.
         with _machine_errors_translated(folder):
             async with self._storage.local(source) as path:
@@ -213,5 +219,5 @@ def _done(job: Job, rendering: Rendering) -> Outcome:
     facts, provenance = rendering.facts, rendering.facts.provenance
     found = {name: getattr(facts, name) for name in FACTS}
     source = job.source.model_copy(update={**found, "provenance": provenance and asdict(provenance)})
-    results = tuple(Result(**{name: getattr(made, name) for name in RECEIPT}) for made in rendering.made)
+    results = tuple(map(result_of, rendering.made))
     return Outcome(status=Status.DONE, finished_at=now(), source=source, results=results)

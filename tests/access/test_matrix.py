@@ -36,6 +36,8 @@ ALLOWED: Mapping[str, Scope | None] = {
     "listPresets": Scope.IMAGES_WRITE,
     "listJobs": Scope.JOBS_READ,
     "getJob": Scope.JOBS_READ,
+    "followJob": Scope.JOBS_READ,
+    "followJobs": Scope.JOBS_READ,
     "deleteJobs": Scope.JOBS_WRITE,
     "retryJobs": Scope.JOBS_WRITE,
     "cancelJobs": Scope.JOBS_WRITE,
@@ -103,7 +105,10 @@ async def ask(
 ) -> httpx.Response:
     path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email="ada@example.com")
     headers = {} if authorization is None else {"Authorization": authorization}
-    return await client.request(endpoint.method, path, headers=headers)
+    async with client.stream(endpoint.method, path, headers=headers) as answer:
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):  # that of all jobs never ends
+            await answer.aread()
+    return answer
 
 
 def names(endpoint: Endpoint) -> str:

@@ -20,7 +20,6 @@ import httpx
 import psutil
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 
 from quickthumb.model.caller import Scope
 from quickthumb.queue.keys import KEYS
@@ -53,10 +52,10 @@ LARGE_SIDE = 900
 
 @dataclass
 class Service:
-    """The service under count: its client, the channel that tells of its jobs, its Redis and its processes' counts."""
+    """The service under count: its client, the last event that was read, its Redis and its processes' counts."""
 
     web: httpx.AsyncClient
-    events: PubSub
+    last_event: str
     redis: Redis
     files: dict[str, Path]
     asked: int = field(default=0)
@@ -65,12 +64,18 @@ class Service:
         """Has one job made, and returns once the worker sleeps again."""
         answer = await self.web.post("/images/", content=image, headers={"Content-Type": "image/jpeg"})
         assert answer.status_code == 202, answer.text
-        wanted = f"{answer.json()['id']} DONE".encode()
+        job_id = answer.json()["id"].encode()
         async with asyncio.timeout(30):
-            async for message in self.events.listen():
-                if message["data"] == wanted:
-                    break
+            while not await self._has_ended(job_id):
+                pass
         await wait_until(self._worker_sleeps)
+
+    async def _has_ended(self, job_id: bytes) -> bool:
+        """Waits for an event. Whether it says that the job is DONE."""
+        ((_, entries),) = await self.redis.xread({KEYS.events: self.last_event}, block=30_000)
+        self.asked += 1
+        self.last_event = entries[-1][0]
+        return any(fields[b"id"] == job_id and fields[b"status"] == b"DONE" for _, fields in entries)
 
     async def counts(self) -> Counter[str]:
         """The counts of both processes so far, and what Redis has received and run for them."""
@@ -108,13 +113,10 @@ async def counted_service(
         with running_service(folder / "service", modules=modules, redis_url=server.url) as address:
             _make_shards(folder / "service" / "data")
             files = {_role(path): path for path in counts.iterdir()}
-            events = redis.pubsub(ignore_subscribe_messages=True)
-            await events.subscribe(KEYS.events)
             async with http_client(address) as web:
                 if key is not None:
                     web.headers["Authorization"] = f"Bearer {key}"
-                yield Service(web, events, redis, files)
-            await events.aclose()
+                yield Service(web, "0", redis, files)
 
 
 def _make_shards(data: Path) -> None:

@@ -177,7 +177,8 @@ async def test_a_removed_job_leaves_nothing_but_totals(
     assert await store.remove(job.id)
     assert not await store.remove(job.id)
     assert await store.get(job.id) is None
-    left = set(await redis.keys("*")) - {KEYS.wake.encode(), KEYS.totals.encode(), KEYS.lease(job.id).encode()}
+    totals = {KEYS.wake.encode(), KEYS.totals.encode(), KEYS.events.encode()}
+    left = set(await redis.keys("*")) - {*totals, KEYS.lease(job.id).encode()}
     assert left == set()
     if attempt is not None:
         assert not await finished(attempts, attempt, ending(job), busy_seconds=0)

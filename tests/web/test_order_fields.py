@@ -20,6 +20,7 @@ from quickthumb.model.job import Job
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.history import History
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
@@ -28,12 +29,15 @@ from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_presets
+from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
+from quickthumb.service.waits import Waits
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.images import upload_body, upload_parameters
@@ -87,9 +91,9 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     mail = MailService(
         EmailStore(client), storage, EmailRates(client, most=1, most_per_mailbox=1), allowed=[], max_queued=1
     )
-    app = application(
-        service, mail, Health(store, storage, History(client)), max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS
-    )
+    events = EventService(EventLog(client), watch.feed, Shutdown(), Waits(), heartbeat_seconds=15)
+    health = Health(store, storage, History(client))
+    app = application(service, mail, health, events=events, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         yield http
     await watch.close()

@@ -37,6 +37,19 @@ class WebSettings:
     max_waits_per_address: int = Field(
         default=64, ge=0, description="Largest number of requests from one address that wait at the same time."
     )
+    max_event_streams: int = Field(
+        default=500,
+        ge=0,
+        description="Largest number of streams of events that are open at the same time in one web process.",
+    )
+    max_event_streams_per_address: int = Field(
+        default=64, ge=0, description="Largest number of streams of events from one address."
+    )
+    event_heartbeat_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Send a sign of life into a stream of events after this long without an event, in seconds.",
+    )
     max_connections: int = Field(
         default=1000,
         ge=1,

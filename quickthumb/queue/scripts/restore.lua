@@ -2,7 +2,7 @@
 -- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, retention_seconds,
 -- source_seconds, tenant, fields, counted_for], all of them text, where `entry` is empty for an item that has ended,
 -- `tenant` for one that is in no tenant's lists, and `counted_for` if no quota counts it.
--- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It publishes nothing.
+-- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It adds no events.
 -- Returns for each item 1 when it was restored, 0 when Redis knows it already or its retention time is over.
 -- USES: now, move, list, enqueue, counted
 -- KEYS: index, queue, wake, tenants, quotas

@@ -9,8 +9,8 @@
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
 -- ARGV: totals_prefix, failed_with, source_seconds
 -- ARGV*: fields
-local status, created_ms, holder, tenant, kept_seconds, counted_for = unpack(
-  redis.call('HMGET', record, 'status', 'created_ms', 'token', 'list', 'kept_seconds', 'counted_for'))
+local status, created_ms, holder, tenant, kept_seconds, counted_for, attempt = unpack(
+  redis.call('HMGET', record, 'status', 'created_ms', 'token', 'list', 'kept_seconds', 'counted_for', 'attempts'))
 if holder ~= token or not allowed(status, target) then return 0 end
 redis.call('HSET', record, 'status', target, unpack(fields))
 redis.call('HDEL', record, 'token')
@@ -37,5 +37,5 @@ else
   wake_one(wake, wake_seconds)
 end
 if target == WAITING and found_large == '1' then redis.call('SADD', large, id) end
-move(index, events, id, created_ms, status, target, tenant)
+move(index, events, id, created_ms, status, target, tenant, attempt)
 return 1

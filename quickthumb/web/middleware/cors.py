@@ -24,6 +24,7 @@ SENT = (
     "Idempotency-Key",
     "If-None-Match",
     "If-Range",
+    "Last-Event-ID",
     "Prefer",
     "Range",
     "Upload-Policy",

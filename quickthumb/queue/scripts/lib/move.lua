@@ -19,10 +19,11 @@ local function allowed(old, new)
   return MOVES[old] ~= nil and MOVES[old][new] == true
 end
 
--- Moves an item from the indexes of one status to those of another, and publishes the change. `old` is nil for a new
--- item, `new` is nil for an item that was removed, `tenant` is that of `lists_of`. An index that begins anew expires with
--- the index of all statuses; `list` keeps it alive from then on.
-local function move(index, events, id, created_ms, old, new, tenant)
+-- Moves an item from the indexes of one status to those of another, and adds the change to the stream of events, which
+-- `queue/events.py` reads. `old` is nil for a new item, `new` is nil for an item that was removed, `tenant` is that of
+-- `lists_of`, `attempt` (a number) may be unknown. An index that begins anew expires with the index of all statuses;
+-- `list` keeps it alive from then on.
+local function move(index, events, id, created_ms, old, new, tenant, attempt)
   local entry = created_ms .. ':' .. id
   for _, all in ipairs(lists_of(index, tenant)) do
     if old and old ~= new then redis.call('ZREM', index_of(all, old), entry) end
@@ -35,5 +36,6 @@ local function move(index, events, id, created_ms, old, new, tenant)
       end
     end
   end
-  redis.call('PUBLISH', events, id .. ' ' .. (new or 'GONE'))
+  redis.call('XADD', events, 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', string.match(index, '[^:]+$'), 'id', id,
+    'status', new or '', 'tenant', tenant or '', 'attempt', attempt or '')
 end
