@@ -85,7 +85,7 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
         source_seconds=config.retention.source_seconds,
-        unended_seconds=WAITING_SECONDS,
+        unended_seconds=LONGEST_AHEAD_SECONDS + WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
     )
     keys = Keys(config.redis.prefix)

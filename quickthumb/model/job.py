@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.address import client_network
+from quickthumb.model.caller import ADDRESS_CLIENT, DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.priority import NORMAL, Priority
 from quickthumb.model.source import Source
 
 
@@ -79,7 +81,8 @@ class Job(BaseModel):
     `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows. `request_id`
     is the id of the request that it came with. `order` is the order in its stored
     form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
-    differ from their defaults.
+    differ from their defaults. A WAITING job with `run_at` is not due before that moment. `changes` counts how often
+    priority and schedule were changed since the job was accepted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,6 +98,9 @@ class Job(BaseModel):
     attempts: int = 0
     source: Source
     order: dict[str, Any]
+    priority: Priority = NORMAL
+    run_at: datetime | None = None
+    changes: int = 0
     results: tuple[Result, ...] = ()
     error: Failure | None = None
 
@@ -102,6 +108,15 @@ class Job(BaseModel):
     def outputs(self) -> tuple[dict[str, Any], ...]:
         """The requested outputs, each as its name and the parameters that differ from their defaults."""
         return tuple(self.order["outputs"])
+
+    @property
+    def group(self) -> str:
+        """Who takes turns with others when jobs wait: the tenant, else the client, else all the rest together."""
+        if self.tenant != DEFAULT_TENANT:
+            return f"tenant:{self.tenant}"
+        if self.client is None or not self.client.startswith(ADDRESS_CLIENT):
+            return self.client or ""
+        return ADDRESS_CLIENT + client_network(self.client.removeprefix(ADDRESS_CLIENT))
 
     def record(self) -> bytes:
         """The JSON that the storage keeps from the job's acceptance on: only the request, no status or results.
@@ -120,6 +135,10 @@ class Job(BaseModel):
             kept["request_id"] = self.request_id
         if others:
             kept["order"] = others
+        if self.priority != NORMAL:
+            kept["priority"] = self.priority
+        if self.run_at is not None:
+            kept["run_at"] = self.run_at.isoformat()
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -134,7 +153,23 @@ class Job(BaseModel):
             created_at=kept["created_at"],
             source=kept["source"],
             order={"outputs": kept["outputs"], **kept.get("order", {})},
+            priority=kept.get("priority", NORMAL),
+            run_at=kept.get("run_at"),
         )
+
+    def amended(self, change: bytes) -> "Job":
+        """The job after a change that the storage keeps beside its record."""
+        return self.model_copy(update=dict(Change.model_validate_json(change)))
+
+
+class Change(BaseModel):
+    """The priority and the schedule of a job from its change number `changes` on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    changes: int
+    priority: Priority
+    run_at: datetime | None
 
 
 class Outcome(BaseModel):

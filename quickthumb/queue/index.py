@@ -10,6 +10,7 @@ from enum import IntEnum
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
+from quickthumb.model.priority import Priority
 from quickthumb.queue.codec import dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.idempotency import IdempotencyRecord
@@ -32,13 +33,17 @@ class Added(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0)."""
+    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0).
+
+    `run_at_ms` is when it is due; None for at once.
+    """
 
     id: str
     created_ms: int
     status: Status
     finished_ms: int
     fields: Mapping[str, str]
+    run_at_ms: int | None = None
 
 
 class Index:
@@ -55,6 +60,7 @@ class Index:
         self._restore = RegisteredScript(redis, "restore")
         self._requeue = RegisteredScript(redis, "requeue")
         self._reopen = RegisteredScript(redis, "reopen")
+        self._amend = RegisteredScript(redis, "amend")
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
@@ -69,11 +75,12 @@ class Index:
         *,
         most: int = 0,
         is_large: bool = False,
+        run_at_ms: int | None = None,
         use: IdempotencyRecord | None = None,
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
+        It is due at `run_at_ms`, or at once. An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
         changes nothing.
         """
         async with translated():
@@ -90,6 +97,7 @@ class Index:
                 is_large=int(is_large),
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
+                run_at_ms=_or_empty(run_at_ms),
                 fields=flat(fields),
             )
         return Added(added)
@@ -124,7 +132,7 @@ class Index:
         entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
         created_ms = str(item.created_ms)
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
-        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
+        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields, _or_empty(item.run_at_ms)]
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -148,6 +156,26 @@ class Index:
                 await self._reopen(
                     self._keys.places(self.kind, item_id),
                     **self._queueing(item_id, created_ms),
+                )
+            )
+
+    async def amend(
+        self, item_id: str, number: int, priority: Priority, *, reschedules: bool, run_at_ms: int | None
+    ) -> bool:
+        """Changes the priority of a WAITING item and, if it `reschedules`, when it is due: None means at once. Of
+        several changes, the one with the highest `number` stands. Returns False when the item is not WAITING."""
+        async with translated():
+            return bool(
+                await self._amend(
+                    self._keys.places(self.kind, item_id),
+                    id=item_id,
+                    kind=self.kind.name,
+                    number=number,
+                    priority=priority,
+                    reschedules=int(reschedules),
+                    run_at_ms=_or_empty(run_at_ms),
+                    waiting_seconds=self.kind.waiting_seconds,
+                    wake_seconds=WAKE_SECONDS,
                 )
             )
 
@@ -230,6 +258,10 @@ class Index:
             "waiting_seconds": self.kind.waiting_seconds,
             "wake_seconds": WAKE_SECONDS,
         }
+
+
+def _or_empty(moment_ms: int | None) -> str:
+    return "" if moment_ms is None else str(moment_ms)
 
 
 def _named(entry: bytes) -> tuple[str, int]:

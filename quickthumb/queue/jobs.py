@@ -11,7 +11,8 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.priority import NORMAL
 from quickthumb.model.source import Source
 from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
@@ -20,6 +21,8 @@ from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
 from quickthumb.queue.script import RegisteredScript
 
+# How far into the queue to look for a job that waits.
+SCAN_MOST = 10_000
 # A worker whose last heartbeat is older than this counts as dead.
 WORKER_SILENCE_SECONDS = 10.0
 
@@ -36,8 +39,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, and totals that only ever grow (`totals` describes them)."""
+    """The numbers for the metrics: jobs by status, the queue's length, how long the WAITING job has waited that has been
+    due for longest (0 if there is none), live workers, and totals that only ever grow (`totals` describes them)."""
 
     statuses: dict[Status, int]
     queued: int
@@ -58,6 +61,7 @@ class JobStore:
         self._redis = redis
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
+        self._oldest = RegisteredScript(redis, "oldest")
 
     async def add(self, job: Job, use: IdempotencyRecord | None = None, *, is_large: bool = False) -> bool:
         """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record. Workers
@@ -66,7 +70,11 @@ class JobStore:
         Adding a job again changes nothing, and returns False.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, fields_of(job), is_large=is_large, use=use) is Added.NEW
+        run_at_ms = _run_at_ms(job)
+        added = await self.index.add(
+            job.id, created_ms, fields_of(job), is_large=is_large, run_at_ms=run_at_ms, use=use
+        )
+        return added is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job in its current state, or None if there is none."""
@@ -77,6 +85,14 @@ class JobStore:
         """Cancels a job that has not ended, and takes it out of the queue. Returns False when it has ended or is
         unknown."""
         return await self.index.cancel(job_id, to_milliseconds(moment))
+
+    async def amend(self, job_id: str, change: Change, *, reschedules: bool) -> bool:
+        """Changes the priority of a WAITING job, and when it is due, as `Index.amend` does. Returns False when the job
+        is not WAITING."""
+        run_at_ms = None if change.run_at is None else to_milliseconds(change.run_at)
+        return await self.index.amend(
+            job_id, change.changes, change.priority, reschedules=reschedules, run_at_ms=run_at_ms
+        )
 
     async def reopen(self, job: Job) -> bool:
         """Queues a FAILED job again, as `Index.reopen` does. Returns False when the job is not FAILED."""
@@ -148,21 +164,23 @@ class JobStore:
         return _live(moment, found)
 
     async def tally(self) -> Tally:
-        """The numbers for the metrics."""
+        """The numbers for the metrics. Two round trips."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for status in Status:
                 pipeline.zcard(self._keys.index(self.kind, status))
             pipeline.zcard(self._keys.queue)
-            pipeline.zrange(self._keys.index(self.kind, Status.WAITING), 0, 0)
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
             answers: list[Any] = await pipeline.execute()
-        *counts, queued, oldest, totals, moment, workers = answers
+            oldest_ms = await self._oldest(
+                queue=self._keys.queue, record_prefix=self._keys.record(self.kind, ""), scan_most=SCAN_MOST
+            )
+        *counts, queued, totals, moment, workers = answers
         return Tally(
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
-            oldest_waiting_seconds=_age(moment, oldest),
+            oldest_waiting_seconds=oldest_ms / 1000,
             workers=_live(moment, workers),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
@@ -171,19 +189,14 @@ class JobStore:
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
     created_ms = to_milliseconds(job.created_at)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields_of(job))
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job), _run_at_ms(job))
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
     return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), {**_fields_but_source(job), **ending})
 
 
-def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
-    """How long ago, at `moment`, the job of the first of these entries of an index was accepted; 0 without entries."""
-    if not entries:
-        return 0.0
-    seconds, microseconds = moment
-    created_ms, _, _ = entries[0].partition(b":")
-    return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
+def _run_at_ms(job: Job) -> int | None:
+    return None if job.run_at is None else to_milliseconds(job.run_at)
 
 
 def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
@@ -214,7 +227,16 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
     client = {} if job.client is None else {"client": job.client}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **client, **request, **({"order": json.dumps(others)} if others else {})}
+    own_order = {"order": json.dumps(others)} if others else {}
+    return {**tenant, **client, **request, **own_order, **_place_of(job)}
+
+
+def _place_of(job: Job) -> dict[str, str]:
+    """What decides when it is the job's turn."""
+    group = {"group": job.group.replace("|", "_")} if job.group else {}
+    priority = {} if job.priority == NORMAL else {"priority": job.priority}
+    run_at = {} if job.run_at is None else {"run_at_ms": str(_run_at_ms(job))}
+    return {**group, **priority, **run_at, **({"changes": str(job.changes)} if job.changes else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -247,6 +269,9 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         attempts=int(fields[b"attempts"]),
         source=Source.model_validate_json(fields[b"source"]),
         order=order,
+        priority=fields[b"priority"].decode() if b"priority" in fields else NORMAL,
+        run_at=from_milliseconds(int(fields[b"run_at_ms"])) if b"run_at_ms" in fields else None,
+        changes=int(fields.get(b"changes", 0)),
         results=_RESULTS.validate_json(results) if results else (),
         error=Failure.model_validate_json(error) if error else None,
     )

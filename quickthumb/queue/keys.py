@@ -5,7 +5,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
+| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after it is due; once it has ended, the retention time |
 | `quickthumb:jobs` | sorted set | all jobs by age | trimmed about once a minute; expires with its newest job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
@@ -24,6 +24,8 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
 | `quickthumb:events` | channel | `{id} {status}` at every change, except when a rebuild restores it | not stored |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:queue:line:{class}` | sorted set | those that wait in line for a worker, by group and age | forever: as the queue |
+| `quickthumb:queue:turns:{class}` | sorted set | the groups of a line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
@@ -37,6 +39,7 @@ from dataclasses import dataclass
 from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
 from quickthumb.model.job import Status
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 
 DAY_SECONDS = 86_400
 WAITING_SECONDS = 30 * DAY_SECONDS
@@ -50,6 +53,9 @@ IDEMPOTENCY_SECONDS = DAY_SECONDS
 # The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
 CLAIM_SECONDS = 30
 
+# The scores of ids that stand in a line are lower than their due times by so much.
+PARKED_MS = 10**13
+
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
 OLD_QUEUE = default_queue_name
 
@@ -60,7 +66,8 @@ class Kind:
 
     `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
-    does not end, and otherwise `retention_seconds` after its end.
+    does not end, and otherwise `retention_seconds` after its end. It may be due as late as `ahead_seconds` after its
+    acceptance; then the first of these times begins there.
     """
 
     name: str
@@ -70,15 +77,16 @@ class Kind:
     totals: str
     waiting_seconds: int
     retention_seconds: int
+    ahead_seconds: int = 0
 
     @property
     def index_seconds(self) -> int:
         """The longest time that an item can live; its index entries are dropped after that."""
-        return self.waiting_seconds + self.retention_seconds
+        return self.ahead_seconds + self.waiting_seconds + self.retention_seconds
 
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
-JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
+JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS, LONGEST_AHEAD_SECONDS)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 

@@ -246,9 +246,9 @@ async def test_expired_jobs_are_passed_over(store: JobStore, redis: Redis) -> No
 async def test_a_new_job_trims_what_must_have_expired_long_ago(store: JobStore, redis: Redis) -> None:
     """About once a minute."""
     await store.add(a_job())
-    await store.add(a_job(age_seconds=WAITING_SECONDS + RETENTION_SECONDS + 60))
+    await store.add(a_job(age_seconds=store.kind.index_seconds + 60))
     assert await redis.zcard(KEYS.index(JOB)) == 2
-    await redis.expire(KEYS.index(JOB), WAITING_SECONDS + RETENTION_SECONDS - 1)
+    await redis.expire(KEYS.index(JOB), store.kind.index_seconds - 1)
     await store.add(a_job())
     for index in (KEYS.index(JOB), KEYS.index(JOB, Status.WAITING)):
         assert await redis.zcard(index) == 2
