@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency

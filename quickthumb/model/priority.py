@@ -18,8 +18,8 @@ NORMAL: Priority = "normal"
 class Overtaking:
     """How long jobs of a higher priority overtake one that waits; a section of the configuration.
 
-    A high job counts as if it had been due `high_overtakes_seconds` earlier than it was, and a low one as if it had been
-    due `normal_overtakes_seconds` later. So nothing waits for ever, however many jobs of a higher priority come.
+    A high job counts as if it had been due `high_overtakes_seconds` earlier than it was, and a low one as if it had
+    been due `normal_overtakes_seconds` later. So nothing waits for ever, however many jobs of a higher priority come.
     """
 
     high_overtakes_seconds: float = Field(
@@ -30,8 +30,8 @@ class Overtaking:
     normal_overtakes_seconds: float = Field(
         default=600.0,
         ge=0,
-        description="Normal jobs overtake a low one that has waited for less than this time, in seconds; after that, it "
-        "counts as a normal one.",
+        description="Normal jobs overtake a low one that has waited for less than this time, in seconds; after that, "
+        "it counts as a normal one.",
     )
 
 

@@ -80,8 +80,8 @@ class Index:
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        It is due at `run_at_ms`, or at once. An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
-        changes nothing.
+        It is due at `run_at_ms`, or at once. An `is_large` one is known to be large. With `use`, also stores that
+        idempotency record. Adding an item again changes nothing.
         """
         async with translated():
             added = await self._add(

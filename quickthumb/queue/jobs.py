@@ -39,8 +39,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, how long the WAITING job has waited that has been
-    due for longest (0 if there is none), live workers, and totals that only ever grow (`totals` describes them)."""
+    """The numbers for the metrics: jobs by status, the queue's length, how long the oldest WAITING job that is due has
+    waited (0 if there is none), live workers, and totals that only ever grow (`totals` describes them)."""
 
     statuses: dict[Status, int]
     queued: int

@@ -24,8 +24,8 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
 | `quickthumb:events` | channel | `{id} {status}` at every change, except when a rebuild restores it | not stored |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
-| `quickthumb:queue:line:{class}` | sorted set | those that wait in line for a worker, by group and age | forever: as the queue |
-| `quickthumb:queue:turns:{class}` | sorted set | the groups of a line, by turn | forever: as the queue |
+| `quickthumb:queue:line:{class}` | sorted set | ids that wait in line, by group and due time | forever: as the queue |
+| `quickthumb:queue:turns:{class}` | sorted set | the groups in the line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
 | `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |

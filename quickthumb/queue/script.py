@@ -10,8 +10,8 @@ The head of a script in `scripts/` says what the script promises and returns, an
     -- ARGV*: fields               all further arguments, as a list
 
 Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
-between them, come from `model.job`, PRIORITIES and NORMAL from `model.priority`, and BOUNDS_MS, the bounds of histograms,
-from `totals`, so that no script spells them out. Only `keys` names keys, and only Redis' own clock tells the time.
+between them, come from `model.job`, priorities from `model.priority`, and BOUNDS_MS, the bounds of histograms, from
+`totals`, so that no script spells them out. Only `keys` names keys, and only Redis' own clock tells the time.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
 from quickthumb.model.job import Failure, Job, Result, Status
+from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
 
 ACCEPTED_MESSAGE = "Image is being resized in the background"
@@ -48,6 +49,8 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "started_at": None,
     "finished_at": None,
     "attempts": 0,
+    "priority": "normal",
+    "run_at": None,
     "source": {
         "filename": "cat.jpg",
         "format": "jpeg",
@@ -103,6 +106,8 @@ class JobView(BaseModel):
     started_at: Moment | None
     finished_at: Moment | None
     attempts: int = Field(description="How many attempts have been started.")
+    priority: Priority
+    run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may at once.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
@@ -144,6 +149,8 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "started_at": _zulu(job.started_at) if job.started_at else None,
         "finished_at": _zulu(job.finished_at) if job.finished_at else None,
         "attempts": job.attempts,
+        "priority": job.priority,
+        "run_at": _zulu(job.run_at) if job.run_at else None,
         "source": job.source,
         "results": {result.name: _present_result(job, result, urls) for result in job.results},
         "error": job.error,

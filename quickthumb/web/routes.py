@@ -4,8 +4,9 @@ from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.http.signing import LONGEST_SECONDS
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
-from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
@@ -14,13 +15,14 @@ from quickthumb.service.errors import (
     JobFailed,
     KeyReused,
     NotReady,
+    NotWaiting,
     OriginalWithheld,
     UnknownJob,
     UnknownResult,
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import files, images, jobs, operation
+from quickthumb.web import files, images, jobs, operation, schedule
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 
@@ -72,6 +74,8 @@ ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJob
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
+RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut,
+                     InvalidParameter, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
@@ -98,6 +102,9 @@ ENDPOINTS = [
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
+    Endpoint("PATCH", "/jobs/{job_id}", schedule.reschedule, "Jobs", "Change when a job is served", "updateJob",
+             (Answer(200, "The job waits under the new terms.", JobView),), RESCHEDULE_ERRORS, (JOB,),
+             schedule.change_body(), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job", "cancelJob",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job", "retryJob",

@@ -17,7 +17,7 @@ import pytest
 
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
-from quickthumb.storage import Kept, RetentionAges, Storage
+from quickthumb.storage import Kept, Recorded, RetentionAges, Storage
 from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.storage.layout import mail_record, record_key
@@ -278,7 +278,7 @@ class StorageContract(BlobContract, SharingContract):
         await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
         asked = [ids[2], new_id(), *ids]
         kept = [await storage.look_up(job_id) for job_id in asked]
-        assert await storage.records(asked) == [(job.record, job.outcome) for job in kept]
+        assert await storage.records(asked) == [Recorded(job.record, job.outcome) for job in kept]
         assert await storage.records([]) == []
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
