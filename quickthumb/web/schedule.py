@@ -19,8 +19,10 @@ MERGE_PATCH = "application/merge-patch+json"
 async def reschedule(request: Request) -> Response:
     """Changes the priority of a WAITING job, or when it may begin, or both. What the body leaves out stays as it is; a
     `run_at` of null has the job begin as soon as it is its turn."""
+    caller, job_id = caller_of(request), request.path_params["job_id"]
+    await service_of(request).find(caller, job_id)  # an unknown job is 404, whatever the body
     change = ScheduleChange.parse(await json_object(request, MERGE_PATCH))
-    job = await service_of(request).reschedule(caller_of(request), request.path_params["job_id"], change)
+    job = await service_of(request).reschedule(caller, job_id, change)
     return json_answer(present(job, urls_of(request)), headers={"Cache-Control": "no-store"})
 
 

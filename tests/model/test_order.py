@@ -194,8 +194,8 @@ class Owner(BaseModel):
 class Extended(Order):
     """An order with further fields, one of each type, each declared only here."""
 
-    priority: Literal["high", "normal", "low"] = Field("normal", description="Which jobs are done first.")
-    tag: tuple[Annotated[str, Field(max_length=5)], ...] = Field((), description="Words to find the job by.")
+    urgency: Literal["high", "normal", "low"] = Field("normal", description="Which jobs are done first.")
+    label: tuple[Annotated[str, Field(max_length=5)], ...] = Field((), description="Words to find the job by.")
     keep_for: int | None = Field(None, ge=60, description="How long to keep the results, in seconds.")
     due_at: datetime | None = Field(None, description="When to begin.")
     owner: Owner | None = Field(None, description="Who asked for it.")
@@ -203,17 +203,17 @@ class Extended(Order):
 
 
 EXTRAS: list[tuple[str, Any]] = [
-    ("priority", "high"),
-    ("tag", "cat"),
-    ("tag", "pet"),
+    ("urgency", "high"),
+    ("label", "cat"),
+    ("label", "pet"),
     ("keep_for", "60"),
     ("due_at", "2030-01-31T12:00:00Z"),
     ("owner", '{"name": "Ada"}'),
     ("dry", "yes"),
 ]
 EXTRAS_KEPT = {
-    "priority": "high",
-    "tag": ["cat", "pet"],
+    "urgency": "high",
+    "label": ["cat", "pet"],
     "keep_for": 60,
     "due_at": "2030-01-31T12:00:00Z",
     "owner": {"name": "Ada"},
@@ -227,33 +227,33 @@ def test_no_field_of_an_order_has_the_name_of_a_parameter() -> None:
 def test_a_declared_field_is_read_and_a_parameter_beside_it_is_still_an_output_s() -> None:
     order = Extended.parse([*EXTRAS, ("width", "64")], PRESETS)
     assert order.outputs == (Output(width=64),)
-    assert (order.priority, order.tag, order.keep_for, order.dry) == ("high", ("cat", "pet"), 60, True)
+    assert (order.urgency, order.label, order.keep_for, order.dry) == ("high", ("cat", "pet"), 60, True)
     assert (order.due_at, order.owner) == (datetime(2030, 1, 31, 12, tzinfo=UTC), Owner(name="Ada"))
 
 
 def test_a_declared_field_alone_leaves_the_outputs_to_the_default_preset() -> None:
-    order = Extended.parse([("priority", "low"), ("tag", ""), ("keep_for", None)], PRESETS)
-    assert order == Extended(outputs=DEFAULT_RECIPE, priority="low")
+    order = Extended.parse([("urgency", "low"), ("label", ""), ("keep_for", None)], PRESETS)
+    assert order == Extended(outputs=DEFAULT_RECIPE, urgency="low")
 
 
 def test_in_json_values_have_their_own_types() -> None:
-    given = [("tag", ["cat", "pet"]), ("keep_for", 60), ("owner", {"name": "Ada"}), ("dry", True)]
+    given = [("label", ["cat", "pet"]), ("keep_for", 60), ("owner", {"name": "Ada"}), ("dry", True)]
     order = Extended.parse(given, PRESETS)
-    assert (order.tag, order.keep_for, order.owner, order.dry) == (("cat", "pet"), 60, Owner(name="Ada"), True)
+    assert (order.label, order.keep_for, order.owner, order.dry) == (("cat", "pet"), 60, Owner(name="Ada"), True)
 
 
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ([("priority", "urgent")], "priority"),
-        ([("priority", "high"), ("priority", "low")], "priority"),
-        ([("tag", "too long")], "tag"),
+        ([("urgency", "urgent")], "urgency"),
+        ([("urgency", "high"), ("urgency", "low")], "urgency"),
+        ([("label", "too long")], "label"),
         ([("keep_for", "59")], "keep_for"),
         ([("due_at", "tomorrow")], "due_at"),
         ([("owner", "Ada")], "owner"),
         ([("owner", '{"nam": "Ada"}')], "owner"),
         ([("owner", "[" * 100_000)], "owner"),
-        ([("priorty", "high")], "priorty"),
+        ([("urgncy", "high")], "urgncy"),
     ],
 )
 def test_a_declared_field_that_is_not_valid_is_named(fields: list[tuple[str, Any]], field: str) -> None:
@@ -292,7 +292,10 @@ def test_fields_are_described_by_how_they_are_given() -> None:
         "preset": several,
         "outputs": as_json,
         "priority": once,
-        "tag": several,
+        "delay": once,
+        "run_at": once,
+        "urgency": once,
+        "label": several,
         "keep_for": once,
         "due_at": once,
         "owner": as_json,

@@ -81,4 +81,4 @@ async def test_the_same_request_is_one_job_and_another_order_is_another_request(
     assert len(records.kept) == 1
     with pytest.raises(KeyReused):
         async with admitted(acceptance) as admission:
-            await admission.accept(new_id(), EXPECTED, Extended(outputs=ORDER.outputs, priority="high"), records.keep)
+            await admission.accept(new_id(), EXPECTED, Extended(outputs=ORDER.outputs, urgency="high"), records.keep)
