@@ -160,7 +160,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
         # Python reads lone surrogates, NaN and Infinity, but writing them again would fail later.
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _not_json() from None
     if not isinstance(values, dict):
         raise MalformedRequest("The request's body is not a JSON object.")

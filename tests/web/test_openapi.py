@@ -12,6 +12,7 @@ from quickthumb.app import app
 from quickthumb.compat.services import endpoints_of
 from quickthumb.http.problems import Problem
 from quickthumb.model.errors import catalogue
+from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
 from quickthumb.web.presentation import AcceptedJobView, JobPageView, JobView
 from quickthumb.web.routes import ENDPOINTS, PAGES
@@ -110,13 +111,11 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
         schema = content[media_type]["schema"]
         assert schema["required"] == [image]
         assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
-    wait, sign, flat, preset, filename = (
-        parameter for parameter in operation["parameters"] if parameter["in"] == "query"
-    )
-    assert (wait["name"], sign["name"]) == ("wait", "sign")
-    assert flat["schema"]["properties"].keys() == parameters
-    assert preset["schema"]["type"] == "array"
-    assert filename["name"] == "filename"
+    query = {one["name"]: one["schema"] for one in operation["parameters"] if one["in"] == "query"}
+    fields = {field.name for field in order_fields() if not field.json_text}
+    assert query.keys() == {"wait", "sign", "parameters", "filename", *fields}
+    assert query["parameters"]["properties"].keys() == parameters
+    assert query["preset"]["type"] == "array"
     assert "null" not in str(content["multipart/form-data"])
 
 
