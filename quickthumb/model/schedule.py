@@ -24,6 +24,8 @@ from quickthumb.model.priority import LONGEST_AHEAD_SECONDS, Priority
 # A time as RFC 3339 writes it, always with its zone.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})")
 _FRACTION = re.compile(r"\.(\d{1,9})")
+# The fields of an order that only a queue gives a meaning to.
+FIELDS = frozenset({"priority", "delay", "run_at"})
 # How far the clocks of a client and of this machine may differ.
 TOLERANCE_SECONDS = 60
 

@@ -15,8 +15,8 @@ from quickthumb.queue.script import RegisteredScript
 
 # How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
-# How many new items to put into their lines at a time: Redis does nothing else meanwhile, for a few milliseconds.
-SORT_MOST = 1_000
+# How many new items to put into their lines at a time: Redis does nothing else meanwhile, for some ten milliseconds.
+SORT_MOST = 500
 NO_LIMITS: Mapping[Kind, int] = {JOB: SCAN_MOST, EMAIL: SCAN_MOST}
 
 

@@ -28,7 +28,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:queue:turns:{class}` | sorted set | the groups in the line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
-| `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
+| `arq:job:{id}` | string | the function for arq to call, and the id | like the record of an item that waits |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | the count of tries of an older release's arq | a day (arq) |
 """

@@ -41,16 +41,17 @@ local function found(id)
   return nil, {}
 end
 
--- Puts an id into its line, or takes it out of the queue if it is unknown.
-local function sort(id, due_ms, is_large)
+-- Where an id stands in line, as {class, group, due_ms, id}; nil if it is unknown, and out of the queue now.
+local function place_of(id, due_ms, is_large)
   for kind = 1, kind_count do
     local created_ms, priority, group =
       unpack(redis.call('HMGET', kinds[2 * kind - 1] .. id, 'created_ms', 'priority', 'group'))
     if created_ms then
-      return line_up(queue, class_of(terms[3 * kind - 2], priority, is_large), group or '', due_ms, id)
+      return {class_of(terms[3 * kind - 2], priority, is_large), group or '', due_ms, id}
     end
   end
   forget(id)
+  return nil
 end
 
 -- Claims one id, or takes it out of the queue. An item that the worker cannot take now stands in its line. Returns
@@ -58,7 +59,7 @@ end
 local function try(id, due_ms, held, is_large)
   local kind, fields = found(id)
   if kind and not held and (room[kind] <= 0 or (is_large and (takes_large ~= '1' or large_one ~= ''))) then
-    sort(id, due_ms, is_large)
+    line_up(queue, {place_of(id, due_ms, is_large)})
     is_left = true
     return false
   end
@@ -143,7 +144,9 @@ local has_lines = first[2] and tonumber(first[2]) < 0
 if has_lines then first = redis.call('ZRANGEBYSCORE', queue, 0, now, 'WITHSCORES', 'LIMIT', 0, FIRST_MOST) end
 local new, is_seen = unlined(first)
 if wanted > 0 and (has_lines or #new > wanted - #claims) then
-  for _, item in ipairs(new) do sort(unpack(item)) end
+  local places = {}
+  for _, item in ipairs(new) do places[#places + 1] = place_of(unpack(item)) end
+  line_up(queue, places)
   serve()
 else
   for _, item in ipairs(new) do try(item[1], item[2], nil, item[3]) end

@@ -30,12 +30,21 @@ local function wait_for_turn(turns, group)
   redis.call('ZADD', turns, (last[2] or 0) + 1, group)
 end
 
--- Puts a due id into the line of its class.
-local function line_up(queue, class, group, due_ms, id)
-  local turns = turns_of(queue, class)
-  redis.call('ZADD', line_of(queue, class), 0, entry_of(group, due_ms, id))
-  redis.call('ZADD', queue, due_ms - PARKED_MS, id)
-  if not redis.call('ZSCORE', turns, group) then wait_for_turn(turns, group) end
+-- Puts due ids into the lines of their classes, each given as {class, group, due_ms, id}. One command for each class:
+-- there may be a thousand ids.
+local function line_up(queue, items)
+  local parked, entries, is_known = {}, {}, {}
+  for _, item in ipairs(items) do
+    local class, group, due_ms, id = unpack(item)
+    parked[#parked + 1], parked[#parked + 2] = due_ms - PARKED_MS, id
+    local own = entries[class] or {}
+    own[#own + 1], own[#own + 2], entries[class] = 0, entry_of(group, due_ms, id), own
+    local turns = turns_of(queue, class)
+    if not is_known[turns .. group] and not redis.call('ZSCORE', turns, group) then wait_for_turn(turns, group) end
+    is_known[turns .. group] = true
+  end
+  for class, own in pairs(entries) do redis.call('ZADD', line_of(queue, class), unpack(own)) end
+  if #parked > 0 then redis.call('ZADD', queue, unpack(parked)) end
 end
 
 -- The next of a line, as {class, group, entry, id, due_ms, has_more}, where `has_more` says whether its group has more
