@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from redis.asyncio.client import PubSub
 
+from quickthumb.queue.keys import KEYS
 from tests.chaos.fleet import Fleet
 from tests.conftest import http_client, picture
 from tests.waiting import wait_until
@@ -30,15 +32,6 @@ async def many(web: httpx.AsyncClient, count: int, **fields: Any) -> list[dict[s
     return jobs
 
 
-async def listed(web: httpx.AsyncClient) -> list[dict[str, Any]]:
-    jobs: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while not jobs or cursor:
-        page = (await web.get("/jobs", params={"limit": 100, **({"cursor": cursor} if cursor else {})})).json()
-        jobs, cursor = [*jobs, *page["jobs"]], page["cursor"]
-    return jobs
-
-
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
@@ -52,17 +45,30 @@ async def test_one_client_with_a_thousand_images_delays_another_by_a_few(tmp_pat
             return bool((await fleet.client.get("/jobs", params={"status": "DONE", "limit": 1})).json()["jobs"])
 
         await wait_until(works, 30)
+        events = fleet.store.pubsub(ignore_subscribe_messages=True)
+        await events.subscribe(KEYS.events)
         async with http_client(fleet.address, from_address="127.0.0.2") as other:
             job = await uploaded(other)
             ended = await fleet.job(job["id"], wait=30)
+        changes = await told(events, until=f"{job['id']} DONE")
+        await events.aclose()
         waiting = (await fleet.client.get("/jobs", params={"status": "WAITING", "limit": 1})).json()["jobs"]
-        begun = [
-            one["started_at"] for one in await listed(fleet.client) if one["started_at"] and one["id"] != job["id"]
-        ]
     assert ended["status"] == "DONE"
     assert waiting, "the backlog was over before the other client's image came"
-    overtaken = [at for at in begun if job["created_at"] < at <= ended["started_at"]]
+    queued, begun = changes.index(f"{job['id']} WAITING"), changes.index(f"{job['id']} IN_PROGRESS")
+    overtaken = [change for change in changes[queued:begun] if change.endswith("IN_PROGRESS")]
     assert len(overtaken) <= WORKERS * THREADS + 2
+
+
+async def told(events: PubSub, until: str) -> list[str]:
+    """What the channel told, in the order in which Redis made the changes."""
+    changes: list[str] = []
+    async with asyncio.timeout(30):
+        async for message in events.listen():
+            changes.append(message["data"].decode())
+            if changes[-1] == until:
+                break
+    return changes
 
 
 async def test_order_and_times_outlive_a_wiped_redis_and_a_killed_worker(tmp_path: Path) -> None:
