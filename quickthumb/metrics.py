@@ -172,7 +172,7 @@ class _JobCollector:
         yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
         yield GaugeMetricFamily(
             "quickthumb_oldest_waiting_seconds",
-            "Age of the oldest job that is WAITING; 0 if there is none.",
+            "How long the oldest job has waited that is WAITING and due; 0 if there is none.",
             value=numbers.oldest_waiting_seconds,
         )
         yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
@@ -145,7 +146,7 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     ages = RetentionAges(
         ended_seconds=policy.general.job_seconds,
         source_seconds=policy.general.source_seconds,
-        unended_seconds=WAITING_SECONDS,
+        unended_seconds=LONGEST_AHEAD_SECONDS + WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
         tenants=policy.tenants,
     )

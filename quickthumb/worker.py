@@ -224,6 +224,7 @@ def settings(config: Config) -> type:
             lease_seconds=config.queue.lease_seconds,
             places=max_jobs,
             keys=keys,
+            overtaking=config.overtaking,
         ),
         "queue_name": keys.queue,
         "health_check_key": keys.alive(config.worker.own_name),

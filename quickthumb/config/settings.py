@@ -33,6 +33,7 @@ from quickthumb.config.sections import (
 from quickthumb.model.allowance import NO_QUOTAS, Quotas
 from quickthumb.model.api_key import TENANT
 from quickthumb.model.limits import Limits
+from quickthumb.model.priority import Overtaking
 from quickthumb.model.retention import Retention, RetentionPolicy
 
 ENVIRONMENT_PREFIX = "QUICKTHUMB_"
@@ -65,6 +66,7 @@ class Config:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    overtaking: Overtaking = field(default_factory=Overtaking)
     trouble: TroubleLimits = field(default_factory=TroubleLimits)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     presets: Annotated[dict[str, list[dict[str, Any]]], Json] = Field(

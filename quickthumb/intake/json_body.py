@@ -60,7 +60,7 @@ class JsonBodyParser:
     def close(self) -> Iterable[BodyPart]:
         if self._step == self._pass_image:
             raise MalformedRequest("The request's body ends in the middle of the image.", field=IMAGE_KEY)
-        values = _parse(bytes(self._remains))
+        values = parse_object(bytes(self._remains))
         values.pop(IMAGE_KEY, None)
         filename = values.pop(FILENAME_KEY, None)
         if not isinstance(filename, str | None):
@@ -160,12 +160,13 @@ def _string(token: bytes) -> Any:
         raise _not_json() from None
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds. Raises MalformedRequest."""
     try:
         values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
         # Python reads lone surrogates, NaN and Infinity, but writing them again would fail later.
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _not_json() from None
     if not isinstance(values, dict):
         raise MalformedRequest("The request's body is not a JSON object.")

@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.address import client_network
+from quickthumb.model.caller import ADDRESS_CLIENT, DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.priority import NORMAL, Priority
 from quickthumb.model.quota import is_of_address
 from quickthumb.model.source import Fetch, Source
 
@@ -83,7 +85,9 @@ class Job(BaseModel):
     knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
     only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
     it always has `outputs`, and other fields only where they differ from their defaults. `expires_at` is when the job's
-    retention time is over: None while the job has not ended, and if it is kept forever.
+    retention time is over: None while the job has not ended, and if it is kept forever. A WAITING job with `run_at` is
+    not due before that moment. `changes` counts how often priority and schedule were changed since the job was
+    accepted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,6 +106,9 @@ class Job(BaseModel):
     source: Source
     fetch: Fetch | None = None
     order: dict[str, Any]
+    priority: Priority = NORMAL
+    run_at: datetime | None = None
+    changes: int = 0
     results: tuple[Result, ...] = ()
     error: Failure | None = None
 
@@ -116,28 +123,38 @@ class Job(BaseModel):
         keep: str | None = self.order.get("keep")
         return keep
 
+    @property
+    def group(self) -> str:
+        """Who takes turns with others when jobs wait: the tenant, else the client, else all the rest together."""
+        if self.tenant != DEFAULT_TENANT:
+            return f"tenant:{self.tenant}"
+        if self.client is None or not self.client.startswith(ADDRESS_CLIENT):
+            return self.client or ""
+        return ADDRESS_CLIENT + client_network(self.client.removeprefix(ADDRESS_CLIENT))
+
     def record(self) -> bytes:
         """The JSON that the storage keeps from the job's acceptance on: only the request, no status or results.
 
         `outputs` is at the top level, next to `order` with the order's other fields, because the first release looks
         for it there.
         """
-        others = {name: value for name, value in self.order.items() if name != "outputs"}
         kept = self.model_dump(mode="json", include={"id", "created_at", "source"})
         kept["outputs"] = self.order["outputs"]
-        if self.tenant != DEFAULT_TENANT:
-            kept["tenant"] = self.tenant
-        if self.client is not None and self.client.startswith(KEY_CLIENT):
-            kept["client"] = self.client
-        if counted_for := [counted for counted in self.counted_for if not is_of_address(counted)]:
-            kept["counted_for"] = counted_for
-        if self.request_id is not None:
-            kept["request_id"] = self.request_id
-        if self.fetch is not None:
-            kept["fetch"] = self.fetch.model_dump(mode="json", exclude_defaults=True)
-        if others:
-            kept["order"] = others
+        kept |= {name: value for name, value in self._beyond_outputs().items() if value}
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _beyond_outputs(self) -> dict[str, Any]:
+        """What only some records have; an empty value stands for what this one has not."""
+        return {
+            "tenant": None if self.tenant == DEFAULT_TENANT else self.tenant,
+            "client": self.client if self.client is not None and self.client.startswith(KEY_CLIENT) else None,
+            "counted_for": [counted for counted in self.counted_for if not is_of_address(counted)],
+            "request_id": self.request_id,
+            "fetch": None if self.fetch is None else self.fetch.model_dump(mode="json", exclude_defaults=True),
+            "order": {name: value for name, value in self.order.items() if name != "outputs"},
+            "priority": None if self.priority == NORMAL else self.priority,
+            "run_at": None if self.run_at is None else self.run_at.isoformat(),
+        }
 
     @classmethod
     def from_record(cls, record: bytes) -> "Job":
@@ -153,7 +170,23 @@ class Job(BaseModel):
             source=kept["source"],
             fetch=kept.get("fetch"),
             order={"outputs": kept["outputs"], **kept.get("order", {})},
+            priority=kept.get("priority", NORMAL),
+            run_at=kept.get("run_at"),
         )
+
+    def amended(self, change: bytes) -> "Job":
+        """The job after a change that the storage keeps beside its record."""
+        return self.model_copy(update=dict(Change.model_validate_json(change)))
+
+
+class Change(BaseModel):
+    """The priority and the schedule of a job from its change number `changes` on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    changes: int
+    priority: Priority
+    run_at: datetime | None
 
 
 def tenant_in(record: bytes) -> str | None:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import ENDED, Status
+from quickthumb.model.priority import Priority
 from quickthumb.queue.codec import KEPT_SECONDS, LIST, dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.errors import QuotaExceeded
@@ -35,7 +36,10 @@ class Added(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0)."""
+    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0).
+
+    `run_at_ms` is when it is due; None for at once.
+    """
 
     id: str
     created_ms: int
@@ -43,6 +47,7 @@ class Lost:
     finished_ms: int
     fields: Mapping[str, str]
     counted_for: str = ""
+    run_at_ms: int | None = None
 
 
 class Index:
@@ -59,6 +64,7 @@ class Index:
         self._restore = RegisteredScript(redis, "restore")
         self._requeue = RegisteredScript(redis, "requeue")
         self._reopen = RegisteredScript(redis, "reopen")
+        self._amend = RegisteredScript(redis, "amend")
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
@@ -76,14 +82,15 @@ class Index:
         most: int = 0,
         is_large: bool = False,
         size_bytes: int = 0,
+        run_at_ms: int | None = None,
         use: IdempotencyRecord | None = None,
         counted: Sequence[Demand] = (),
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        An `is_large` one is known to be large. The `size_bytes` count in the totals of its tenant. With `use`, also
-        stores that idempotency record. Adding an item again changes nothing. With `counted`, counts it against these
-        quotas; raises QuotaExceeded if one has too little room.
+        It is due at `run_at_ms`, or at once. An `is_large` one is known to be large. The `size_bytes` count in the
+        totals of its tenant. With `use`, also stores that idempotency record. Adding an item again changes nothing.
+        With `counted`, counts it against these quotas; raises QuotaExceeded if one has too little room.
         """
         async with translated():
             added = await self._add(
@@ -93,7 +100,7 @@ class Index:
                 created_ms=created_ms,
                 entry=entry_for(self.kind, item_id, created_ms),
                 waiting_seconds=self.kind.waiting_seconds,
-                index_seconds=self.kind.waiting_seconds + self._kept_seconds(fields),
+                index_seconds=self._index_seconds(fields, run_at_ms),
                 wake_seconds=WAKE_SECONDS,
                 most=most,
                 is_large=int(is_large),
@@ -103,6 +110,7 @@ class Index:
                 room=dump([_room(demand) for demand in counted]) if counted else "",
                 tenant=fields.get(LIST, ""),
                 size_bytes=size_bytes,
+                run_at_ms=_or_empty(run_at_ms),
                 fields=flat(fields),
             )
         if added < Added.FULL:
@@ -139,7 +147,7 @@ class Index:
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
         tenant = item.fields.get(LIST, "")
         kept_seconds, source_seconds = self._kept_seconds(item.fields), self.kind.kept_source_seconds(tenant)
-        times = [str(kept_seconds), str(source_seconds)]
+        times = [str(kept_seconds), str(source_seconds), _or_empty(item.run_at_ms)]
         return [
             item.id,
             created_ms,
@@ -151,6 +159,11 @@ class Index:
             fields,
             item.counted_for,
         ]
+
+    def _index_seconds(self, fields: Mapping[str, str], run_at_ms: int | None) -> int:
+        """The longest time that an item with these fields can live."""
+        ahead_seconds = 0 if run_at_ms is None else self.kind.ahead_seconds
+        return ahead_seconds + self.kind.waiting_seconds + self._kept_seconds(fields)
 
     def _kept_seconds(self, fields: Mapping[str, str]) -> int:
         """How long an item with these fields lives after its end."""
@@ -178,6 +191,26 @@ class Index:
                 await self._reopen(
                     self._keys.places(self.kind, item_id),
                     **self._queueing(item_id, created_ms),
+                )
+            )
+
+    async def amend(
+        self, item_id: str, number: int, priority: Priority, *, reschedules: bool, run_at_ms: int | None
+    ) -> bool:
+        """Changes the priority of a WAITING item and, if it `reschedules`, when it is due: None means at once. Of
+        several changes, the one with the highest `number` stands. Returns False when the item is not WAITING."""
+        async with translated():
+            return bool(
+                await self._amend(
+                    self._keys.places(self.kind, item_id),
+                    id=item_id,
+                    kind=self.kind.name,
+                    number=number,
+                    priority=priority,
+                    reschedules=int(reschedules),
+                    run_at_ms=_or_empty(run_at_ms),
+                    waiting_seconds=self.kind.waiting_seconds,
+                    wake_seconds=WAKE_SECONDS,
                 )
             )
 
@@ -320,6 +353,10 @@ class Index:
 
 def _room(demand: Demand) -> tuple[str, int, int]:
     return demand.policy.counted, demand.policy.most, demand.amount
+
+
+def _or_empty(moment_ms: int | None) -> str:
+    return "" if moment_ms is None else str(moment_ms)
 
 
 def _named(entry: bytes) -> tuple[str, int]:

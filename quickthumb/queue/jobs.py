@@ -11,7 +11,8 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.priority import NORMAL
 from quickthumb.model.retention import seconds_in
 from quickthumb.model.source import Source
 from quickthumb.queue.codec import KEPT_SECONDS, LIST, REQUEST_ID, failure_text, request_id_of
@@ -21,9 +22,11 @@ from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import FOREVER_SECONDS, JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys, Kind, in_redis
 from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
-from quickthumb.queue.tally import Tally, TenantTally, age, live, numbers, tenant_tally
+from quickthumb.queue.tally import Tally, TenantTally, live, numbers, tenant_tally
 
 NO_TENANTS: Mapping[str, float] = {}
+# How far into the queue to look for a job that waits.
+SCAN_MOST = 10_000
 
 _RESULTS = TypeAdapter(tuple[Result, ...])
 
@@ -66,6 +69,7 @@ class JobStore:
         self._redis = redis
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
+        self._oldest = RegisteredScript(redis, "oldest")
 
     async def add(
         self,
@@ -89,6 +93,7 @@ class JobStore:
             fields_of(job),
             is_large=is_large,
             size_bytes=size_bytes,
+            run_at_ms=_run_at_ms(job),
             use=use,
             counted=counted,
         )
@@ -103,6 +108,14 @@ class JobStore:
         """Cancels a tenant's job that has not ended, and takes it out of the queue. Returns False when it has ended or
         is unknown."""
         return await self.index.cancel(job_id, to_milliseconds(moment), tenant=tenant)
+
+    async def amend(self, job_id: str, change: Change, *, reschedules: bool) -> bool:
+        """Changes the priority of a WAITING job, and when it is due, as `Index.amend` does. Returns False when the job
+        is not WAITING."""
+        run_at_ms = None if change.run_at is None else to_milliseconds(change.run_at)
+        return await self.index.amend(
+            job_id, change.changes, change.priority, reschedules=reschedules, run_at_ms=run_at_ms
+        )
 
     async def reopen(self, job: Job) -> bool:
         """Queues a FAILED job again, as `Index.reopen` does. Returns False when the job is not FAILED."""
@@ -177,7 +190,7 @@ class JobStore:
         return live(moment, found)
 
     async def tally(self) -> Tally:
-        """The numbers for the metrics of the whole deployment."""
+        """The numbers for the metrics of the whole deployment. Two round trips."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             self._count(pipeline, DEFAULT_TENANT)
             pipeline.zcard(self._keys.queue)
@@ -185,12 +198,15 @@ class JobStore:
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
             answers: list[Any] = await pipeline.execute()
-        *counts, oldest, queued, totals, moment, workers = answers
+            oldest_ms = await self._oldest(
+                queue=self._keys.queue, record_prefix=self._keys.record(self.kind, ""), scan_most=SCAN_MOST
+            )
+        *counts, _, queued, totals, moment, workers = answers
         return Tally(
             at=moment[0] + moment[1] / 1_000_000,
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
-            oldest_waiting_seconds=age(moment, oldest),
+            oldest_waiting_seconds=oldest_ms / 1000,
             workers=live(moment, workers),
             totals=numbers(totals),
         )
@@ -216,11 +232,15 @@ class JobStore:
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
     created_ms, counted_for = to_milliseconds(job.created_at), " ".join(job.counted_for)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for)
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for, _run_at_ms(job))
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
     fields = {**_fields_but_source(job), **ending}
     return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), fields, counted_for)
+
+
+def _run_at_ms(job: Job) -> int | None:
+    return None if job.run_at is None else to_milliseconds(job.run_at)
 
 
 def fields_of(job: Job) -> dict[str, str]:
@@ -246,7 +266,16 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     client = {} if job.client is None else {"client": job.client}
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **client, **counted, **request, **kept, **({"order": json.dumps(others)} if others else {})}
+    own_order = {"order": json.dumps(others)} if others else {}
+    return {**tenant, **client, **counted, **request, **kept, **own_order, **_place_of(job)}
+
+
+def _place_of(job: Job) -> dict[str, str]:
+    """What decides when it is the job's turn."""
+    group = {"group": job.group.replace("|", "_")} if job.group else {}
+    priority = {} if job.priority == NORMAL else {"priority": job.priority}
+    run_at = {} if job.run_at is None else {"run_at_ms": str(_run_at_ms(job))}
+    return {**group, **priority, **run_at, **({"changes": str(job.changes)} if job.changes else {})}
 
 
 def _expiry(finished_ms: int, kept_seconds: int) -> datetime | None:
@@ -289,6 +318,9 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind = JOB) -> Jo
         attempts=int(fields[b"attempts"]),
         source=Source.model_validate_json(fields[b"source"]),
         order=order,
+        priority=fields[b"priority"].decode() if b"priority" in fields else NORMAL,
+        run_at=from_milliseconds(int(fields[b"run_at_ms"])) if b"run_at_ms" in fields else None,
+        changes=int(fields.get(b"changes", 0)),
         results=_RESULTS.validate_json(results) if results else (),
         error=Failure.model_validate_json(error) if error else None,
     )

@@ -5,7 +5,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; after its end, as long as it is kept |
+| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after it is due; after its end, as long as it is kept |
 | `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each sweep; expires with its last job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
 | `quickthumb:jobs:of:{tenant}` | sorted set | the jobs of another tenant than `default` | like `quickthumb:jobs` |
@@ -36,9 +36,11 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
 | `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, not what a rebuild restores | forever: bounded |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:queue:line:{class}` | sorted set | ids that wait in line, by group and due time | forever: as the queue |
+| `quickthumb:queue:turns:{class}` | sorted set | the groups in the line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
-| `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
+| `arq:job:{id}` | string | the function for arq to call, and the id | like the record of an item that waits |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | the count of tries of an older release's arq | a day (arq) |
 
@@ -53,6 +55,7 @@ from arq.constants import default_queue_name, in_progress_key_prefix, job_key_pr
 
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Status
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.model.quota import Policy
 from quickthumb.model.retention import LONGEST_SECONDS
 
@@ -75,6 +78,9 @@ CLAIM_SECONDS = 30
 # An open stream of events counts for so long after its web process has died.
 SEAT_SECONDS = 60
 
+# The scores of ids that stand in a line are lower than their due times by so much.
+PARKED_MS = 10**13
+
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
 OLD_QUEUE = default_queue_name
 
@@ -87,7 +93,8 @@ class Kind:
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
     does not end, and otherwise `retention_seconds` after its end (math.inf: never), or after what `tenants_seconds` has
     for its tenant. The storage keeps a source for `source_seconds` after the end of its job, or for what
-    `tenants_source_seconds` has.
+    `tenants_source_seconds` has. An item may be due as late as `ahead_seconds` after its acceptance; then the first of
+    these times begins there.
     """
 
     name: str
@@ -97,6 +104,7 @@ class Kind:
     totals: str
     waiting_seconds: int
     retention_seconds: float
+    ahead_seconds: int = 0
     source_seconds: float = 7 * DAY_SECONDS
     tenants_seconds: tuple[tuple[str, float], ...] = ()
     tenants_source_seconds: tuple[tuple[str, float], ...] = ()
@@ -128,7 +136,7 @@ def in_redis(seconds: float) -> int:
 
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
-JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
+JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS, LONGEST_AHEAD_SECONDS)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 

@@ -16,6 +16,7 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, now
 from quickthumb.model.order import Order
+from quickthumb.model.schedule import due_at
 from quickthumb.model.source import Fetch, Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
 from quickthumb.queue.jobs import JobStore
@@ -158,19 +159,21 @@ class Admission:
         QueueUnavailable and whatever `keep` raises; then no job is left behind.
         """
         limiter = self._acceptance.limiter
-        counted = limiter.kept(self._caller, source.bytes or 0)
+        counted, moment = limiter.kept(self._caller, source.bytes or 0), now()
         job = Job(
             id=job_id,
             tenant=self._caller.tenant,
             client=self._caller.client,
             counted_for=tuple(demand.policy.counted for demand in counted),
             request_id=self._caller.request_id,
-            created_at=now(),
+            created_at=moment,
             source=source,
             fetch=fetch,
             order=order.written(),
+            priority=order.priority,
+            run_at=due_at(order.delay, order.run_at, moment),
         )
-        use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job))
+        use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job, order))
         if use is not None and self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, use.fingerprint)
         logs.mark(job_id=job_id)
@@ -180,12 +183,12 @@ class Admission:
         return job
 
 
-def _fingerprint(job: Job) -> str:
+def _fingerprint(job: Job, order: Order) -> str:
     """A digest of what makes two requests the same: the image's bytes or its URL, its filename and the order.
 
     For an order that has only outputs, it is the same as in the first release, whose fingerprints are still in Redis.
     """
-    others = {name: value for name, value in job.order.items() if name != "outputs"}
+    others = {name: value for name, value in job.order.items() if name != "outputs"} | order.timing()
     image = job.source.sha256 if job.fetch is None else job.fetch.url
     told = [image, job.source.filename, job.order["outputs"], *([others] if others else [])]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

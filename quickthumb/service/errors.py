@@ -54,6 +54,12 @@ class WrongState(QuickThumbError):
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
 
 
+class NotWaiting(QuickThumbError):
+    """The priority and the schedule of a job can be changed only while it is WAITING, and only 100 times."""
+
+    code, status, title = "not_waiting", 409, "The job does not wait any more"
+
+
 class KeyReused(QuickThumbError):
     """The key came with another image, file name or parameters before. Use a new key for a new request."""
 

@@ -1,4 +1,7 @@
-"""The job verbs: submit, find, wait, page, result, original, cancel, retry, remove. Each acts on behalf of a caller."""
+"""The job verbs: submit, find, wait, page, result, original, reschedule, cancel, retry, remove.
+
+Each acts on behalf of a caller.
+"""
 
 import asyncio
 
@@ -6,12 +9,14 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.model.order import Presets
+from quickthumb.model.schedule import ScheduleChange
 from quickthumb.model.source import SourceState
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
 from quickthumb.service.originals import Originals
+from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
@@ -128,6 +133,10 @@ class ImageService:
         if blob is None:
             raise SourceMissing("The source image of this job is no longer stored.")
         return job, await self._originals.download(blob)
+
+    async def reschedule(self, caller: Caller, job_id: str, change: ScheduleChange) -> Job:
+        """Changes the priority or the schedule of a WAITING job. `schedule` documents the promise and the errors."""
+        return await reschedule(self._store, self._storage, caller, job_id, change)
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.

@@ -300,7 +300,8 @@ class JobLedger:
 
 def _read(kept: Recorded) -> tuple[Job, Outcome | None]:
     outcome = None if kept.outcome is None else Outcome.model_validate_json(kept.outcome)
-    return Job.from_record(kept.record or b""), outcome
+    job = Job.from_record(kept.record or b"")
+    return (job if kept.change is None else job.amended(kept.change)), outcome
 
 
 def _parts(item_ids: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -50,10 +50,12 @@ class Kept:
 
 
 class Recorded(NamedTuple):
-    """The record and the outcome of a job. None stands for a part that the storage lacks."""
+    """The record and the outcome of a job, and the last change to it, which only a job without an outcome needs. None
+    stands for a part that the storage lacks."""
 
     record: bytes | None
     outcome: bytes | None
+    change: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,11 @@ class Storage(Protocol):
         """Reads a job's record and outcome and finds its source, in one call."""
 
     async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
-        """Reads the record and the outcome of each of the jobs, in their order. Far cheaper than to look up each."""
+        """Reads the record and the outcome of each of the jobs, in their order, and the last change to those without
+        an outcome. Far cheaper than to look up each.
+
+        Changes are small objects under `change_key`, numbered from 1 on without a gap; they are removed with the job.
+        """
 
     def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
         """An empty local folder for the results of one attempt. It is removed when the block ends."""

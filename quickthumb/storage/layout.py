@@ -3,6 +3,7 @@
     store.json                       the identity of the store
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
+    uploads/5f0/5f0c…/change-1.json  the first change of its priority or its schedule, if there was one
     uploads/.arriving/5f0c…/         a source that is still arriving
     uploads/.arriving/5f0c….token/   a source that one attempt fetches
     uploads/.removed/5f0c…           the tombstone of a job that was removed
@@ -61,6 +62,11 @@ def source_key(job_id: str) -> str:
 def record_key(job_id: str) -> str:
     """The key of a job's record."""
     return f"{upload_folder(job_id)}/{RECORD}"
+
+
+def change_key(job_id: str, number: int) -> str:
+    """The key of a change to a job that waited: the first is number 1."""
+    return f"{upload_folder(job_id)}/change-{number}.json"
 
 
 def outcome_key(job_id: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
 from quickthumb.model.job import Failure, Job, Result, Status
+from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
 
 ACCEPTED_MESSAGE = "Image is being resized in the background"
@@ -50,6 +51,8 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "finished_at": None,
     "expires_at": None,
     "attempts": 0,
+    "priority": "normal",
+    "run_at": None,
     "source": {
         "filename": "cat.jpg",
         "format": "jpeg",
@@ -115,6 +118,8 @@ class JobView(BaseModel):
         description="When the job and its results may be removed. Null if it has not ended, or is kept forever."
     )
     attempts: int = Field(description="How many attempts have been started.")
+    priority: Priority
+    run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may at once.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
@@ -159,6 +164,8 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "finished_at": _zulu(job.finished_at) if job.finished_at else None,
         "expires_at": _zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
+        "priority": job.priority,
+        "run_at": _zulu(job.run_at) if job.run_at else None,
         "source": job.source,
         "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,

@@ -5,8 +5,9 @@ from quickthumb.http.errors import InvalidPolicy, InvalidSignature, RangeNotSati
 from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
-from quickthumb.model.errors import InvalidParameter, NotServing, SourceMissing
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
@@ -16,6 +17,7 @@ from quickthumb.service.errors import (
     KeyReused,
     NotForTenants,
     NotReady,
+    NotWaiting,
     OriginalWithheld,
     PolicyUsed,
     StreamsFull,
@@ -25,7 +27,7 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import events, files, images, jobs, operation
+from quickthumb.web import events, files, images, jobs, operation, schedule
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 
@@ -90,6 +92,8 @@ EVENT_ERRORS = (UnknownJob, InvalidParameter, TooManyStreams, StreamsFull, Queue
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, InvalidPolicy, PolicyUsed, PolicyInUse)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
+RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut,
+                     InvalidParameter, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
@@ -121,6 +125,9 @@ ENDPOINTS = [
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
+    Endpoint("PATCH", "/jobs/{job_id}", schedule.reschedule, "Jobs", "Change when a job is served", "updateJob",
+             (Answer(200, "The job waits under the new terms.", JobView),), RESCHEDULE_ERRORS, (JOB,),
+             schedule.change_body(), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job", "cancelJob",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job", "retryJob",

@@ -42,6 +42,7 @@ ALLOWED: Mapping[str, Scope | None] = {
     "retryJobs": Scope.JOBS_WRITE,
     "cancelJobs": Scope.JOBS_WRITE,
     "deleteJob": Scope.JOBS_WRITE,
+    "updateJob": Scope.JOBS_WRITE,
     "cancelJob": Scope.JOBS_WRITE,
     "retryJob": Scope.JOBS_WRITE,
     "downloadResult": Scope.RESULTS_READ,

@@ -21,10 +21,10 @@ import pytest
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
 from quickthumb.model.retention import Retention
-from quickthumb.storage import Kept, RetentionAges, Storage
+from quickthumb.storage import Kept, Recorded, RetentionAges, Storage
 from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.storage.layout import mail_record, record_key
+from quickthumb.storage.layout import change_key, mail_record, record_key
 from tests.storage.blob_contract import BlobContract
 from tests.storage.jobs import (
     Break,
@@ -332,8 +332,19 @@ class StorageContract(BlobContract, SharingContract):
         await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
         asked = [ids[2], new_id(), *ids]
         kept = [await storage.look_up(job_id) for job_id in asked]
-        assert await storage.records(asked) == [(job.record, job.outcome) for job in kept]
+        assert await storage.records(asked) == [Recorded(job.record, job.outcome) for job in kept]
         assert await storage.records([]) == []
+
+    async def test_the_last_change_of_a_job_stands_until_the_job_ends_or_is_removed(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        for number in (1, 2):
+            assert await storage.put(change_key(job_id, number), b"change %d" % number)
+        assert not await storage.put(change_key(job_id, 2), b"another")
+        (recorded,) = await storage.records([job_id])
+        assert recorded.change == b"change 2"
+        await storage.remove(job_id)
+        assert await storage.find(change_key(job_id, 1)) is None
+        assert await storage.records([job_id]) == [Recorded(None, None)]
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
         self, storage: Storage, grow_older: GrowOlder

@@ -21,6 +21,7 @@ from quickthumb.storage.layout import (
     JOB_NAME,
     STORE,
     UPLOADS,
+    change_key,
     keep_key,
     outcome_key,
     record_key,
@@ -211,7 +212,14 @@ class MemoryStorage:
         return Kept(await self.get(record_key(job_id)), await self.source(job_id), await self.get(outcome_key(job_id)))
 
     async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
-        return [Recorded(await self.get(record_key(job_id)), await self.get(outcome_key(job_id))) for job_id in job_ids]
+        return [await self._recorded(job_id) for job_id in job_ids]
+
+    async def _recorded(self, job_id: str) -> Recorded:
+        record, outcome = await self.get(record_key(job_id)), await self.get(outcome_key(job_id))
+        change, number = None, 1
+        while outcome is None and (later := await self.get(change_key(job_id, number))) is not None:
+            change, number = later, number + 1
+        return Recorded(record, outcome, change)
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:

@@ -1,6 +1,6 @@
 -- Adds a new item and queues it, both or neither. With `idempotency`, also stores `used_for` under that key.
 -- With `is_large` as 1, it is known to be large. It is in the lists of `tenant`, and in its totals with `size_bytes`,
--- unless that is ''. The item is due at once, even if its creation time is in the future.
+-- unless that is ''. The item is due at `run_at_ms`; if that is '', at once, even if its creation time is in the future.
 -- With `counted_for`, counts it against quotas on what is there at the same time: `room` is a JSON list with the name, the
 -- quota and the amount of each.
 -- Returns 1 when it was added, 0 when it was already known, -1 when `most` items have not ended yet (0: no limit), and
@@ -9,7 +9,7 @@
 -- KEYS: record, index, call, queue, large, wake, events, tenants, totals, quotas
 -- KEYS?: idempotency
 -- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds
--- ARGV: tenant, size_bytes, counted_for, room
+-- ARGV: tenant, size_bytes, run_at_ms, counted_for, room
 -- ARGV*: fields
 if redis.call('EXISTS', record) == 1 then return 0 end
 if tonumber(most) > 0 then
@@ -22,9 +22,12 @@ if counted_for ~= '' then
   end
 end
 redis.call('HSET', record, 'created_ms', created_ms, 'status', WAITING, unpack(fields))
+local now = now_ms()
+local due_ms = tonumber(run_at_ms) or math.min(created_ms, now)
+waiting_seconds = waiting_seconds + math.max(0, math.ceil((due_ms - now) / 1000))
 redis.call('EXPIRE', record, waiting_seconds)
 if is_large == '1' then redis.call('SADD', large, id) end
-enqueue(queue, call, wake, id, math.min(created_ms, now_ms()), entry, waiting_seconds, wake_seconds)
+enqueue(queue, call, wake, id, due_ms, entry, waiting_seconds, wake_seconds)
 local of = tenant ~= '' and tenant or nil
 list(index, id, created_ms, index_seconds, of, tenants)
 if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end

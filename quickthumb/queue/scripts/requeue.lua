@@ -4,7 +4,7 @@
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake
 -- ARGV: id, created_ms, entry, waiting_seconds, wake_seconds
-local status, tenant = unpack(redis.call('HMGET', record, 'status', 'list'))
+local status, run_at_ms, tenant = unpack(redis.call('HMGET', record, 'status', 'run_at_ms', 'list'))
 local place = created_ms .. ':' .. id
 local lists, is_unended = lists_of(index, tenant), status == WAITING or status == IN_PROGRESS
 for _, all in ipairs(lists) do
@@ -14,5 +14,6 @@ for _, all in ipairs(lists) do
 end
 if not is_unended then return 0 end
 if redis.call('ZSCORE', queue, id) and redis.call('EXISTS', call) == 1 then return 0 end
-enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
+local due_ms = math.max(now_ms(), tonumber(run_at_ms) or 0)
+enqueue(queue, call, wake, id, due_ms, entry, waiting_seconds, wake_seconds)
 return 1
