@@ -135,9 +135,9 @@ async def test_the_sweep_forgets_the_uses_of_policies_that_have_expired(uses: Po
 
 
 async def test_the_sweep_of_a_worker_needs_no_policies_and_forgets_their_uses(
-    uses: PolicyUses, storage: FileStorage, folder: Path, redis: Redis
+    uses: PolicyUses, storage: FileStorage, folder: Path, client: Redis
 ) -> None:
-    sweeper = repairer(Config.of(data_dir=folder), redis, storage)
+    sweeper = repairer(Config.of(data_dir=folder), client, storage)
     await sweeper.sweep()
     await use(uses, policy(expires=-3 * 3600 - CLOCKS_DIFFER_SECONDS))
     await sweeper.sweep()
