@@ -26,6 +26,20 @@ class RecordMissing(QuickThumbError):
     code, status, title = "record_missing", 500, "The record is missing"
 
 
+class FetchFailed(QuickThumbError):
+    """The image could not be fetched from its URL; `detail` names what the other server said, or what happened. What
+    may pass was tried `URL_ATTEMPTS` times. Retry the job once the image is there."""
+
+    code, status, title = "fetch_failed", 502, "The image could not be fetched"
+
+
+class FetchRefused(QuickThumbError):
+    """The URL, or one that it redirects to, leads to a place that the service makes no requests to: inside its own
+    network, or to an unusual port. The setting `OUTBOUND_ALLOWED` opens places inside."""
+
+    code, status, title = "fetch_refused", 422, "The service makes no requests to the image's URL"
+
+
 class LeaseLost(Exception):
     """The item no longer belongs to this worker: it was cancelled, removed or taken over by another worker. This worker
     must not touch it any more."""

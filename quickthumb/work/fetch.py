@@ -15,7 +15,7 @@ from quickthumb.imaging.header import Header, read_header_of_file
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.intake import ImageStream
 from quickthumb.intake.errors import image_too_large
-from quickthumb.model.errors import OrderTooLarge, QuickThumbError
+from quickthumb.model.errors import OrderTooLarge
 from quickthumb.model.job import Job
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
@@ -24,6 +24,7 @@ from quickthumb.outbound import AnswerTooLarge, OutboundClient, OutboundError, O
 from quickthumb.outbound.allowed import AllowedUrls
 from quickthumb.queue.attempts import Attempt
 from quickthumb.storage import Arrival, Blob, Storage
+from quickthumb.work.errors import FetchFailed, FetchRefused
 from quickthumb.work.examination import Examination, identified
 
 log = logging.getLogger("quickthumb.job")
@@ -35,20 +36,6 @@ FETCHES_AT_ONCE = 4
 # How soon a job looks again for one of these places.
 NO_PLACE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-
-
-class FetchFailed(QuickThumbError):
-    """The image could not be fetched from its URL; `detail` names what the other server said, or what happened. What
-    may pass was tried `URL_ATTEMPTS` times. Retry the job once the image is there."""
-
-    code, status, title = "fetch_failed", 502, "The image could not be fetched"
-
-
-class FetchRefused(QuickThumbError):
-    """The URL, or one that it redirects to, leads to a place that the service makes no requests to: inside its own
-    network, or to an unusual port. The setting `OUTBOUND_ALLOWED` opens places inside."""
-
-    code, status, title = "fetch_refused", 422, "The service makes no requests to the image's URL"
 
 
 class FetchLater(Exception):

@@ -68,7 +68,12 @@ async def test_the_answer_is_the_job(waiting: httpx.AsyncClient) -> None:
         },
         "results": {},
         "error": None,
-        "links": {"self": address, "original": f"{address}/original"},
+        "expires_at": None,
+        "priority": "normal",
+        "run_at": None,
+        "tags": [],
+        "context": None,
+        "links": {"self": address, "original": f"{address}/original", "events": f"{address}/events"},
         "message": "Image is being resized in the background",
     }
 

@@ -20,7 +20,8 @@ from quickthumb.queue.keys import JOB
 from quickthumb.storage import FileStorage
 from quickthumb.storage.layout import record_key
 from quickthumb.work import fetch as fetching
-from quickthumb.work.fetch import Fetcher, FetchFailed, FetchLater, FetchLimits
+from quickthumb.work.errors import FetchFailed
+from quickthumb.work.fetch import Fetcher, FetchLater, FetchLimits
 from quickthumb.work.handler import Done, Failed, Snooze
 from quickthumb.work.render import RenderHandler
 from quickthumb.work.runner import Runner
