@@ -333,7 +333,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory(
         before = web.process.memory_info().rss
         entry: Any = {"kind": "jobs", "id": "0" * 32, "status": "WAITING", "tenant": "", "attempt": ""}
         # More than the system keeps for a connection whose client does not read.
-        for _ in range(80):
+        for _ in range(30):
             async with redis.pipeline(transaction=False) as pipeline:
                 for _ in range(1000):
                     pipeline.xadd(KEYS.events, entry, maxlen=10_000)

@@ -90,7 +90,7 @@ async def test_an_unknown_address_is_a_problem(waiting: httpx.AsyncClient, path:
         ("PUT", "/images", "POST"),
         ("POST", "/jobs", "DELETE, GET, HEAD"),
         ("OPTIONS", "/jobs", "DELETE, GET, HEAD"),
-        ("PUT", "/jobs/x", "DELETE, GET, HEAD"),
+        ("PUT", "/jobs/x", "DELETE, GET, HEAD, PATCH"),
         ("TRACE", "/jobs/x/original", "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),
         ("POST", "/docs/assets/docs.js", "GET, HEAD"),
