@@ -18,6 +18,7 @@ from quickthumb.config.sections import (
     EmailSettings,
     IntakeLimits,
     LogSettings,
+    OutboundSettings,
     QueueSettings,
     RedisSettings,
     RetentionSettings,
@@ -91,6 +92,7 @@ class Config:
     )
     email: EmailSettings = field(default_factory=EmailSettings)
     smtp: SmtpServer = field(default_factory=SmtpServer)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
 
     @classmethod
     def of(cls, **settings: Any) -> Self:

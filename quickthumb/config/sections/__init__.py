@@ -6,6 +6,7 @@ setting has the name of its field, in capitals. Where the field has a shorter na
 """
 
 from quickthumb.config.sections.email import EmailSettings, SmtpServer
+from quickthumb.config.sections.outbound import OutboundSettings
 from quickthumb.config.sections.storage import RedisSettings, RetentionSettings, StorageSettings
 from quickthumb.config.sections.tenants import TenantSettings
 from quickthumb.config.sections.web import IntakeLimits, LogSettings, WebSettings
@@ -15,6 +16,7 @@ __all__ = [
     "EmailSettings",
     "IntakeLimits",
     "LogSettings",
+    "OutboundSettings",
     "QueueSettings",
     "RedisSettings",
     "RetentionSettings",
