@@ -33,8 +33,9 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, mail_service, private_process, storage_guard
+from quickthumb.wiring import image_service, mail_service, private_process, storage_guard, webhook_service
 from quickthumb.work.life import Loop, background
+from quickthumb.work.webhooks import Webhooks
 
 log = logging.getLogger("quickthumb.web")
 
@@ -53,11 +54,13 @@ def build(config: Config) -> Starlette:
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
+    webhooks = Webhooks(storage)
     shutdown = Shutdown()
 
     async def look() -> None:
         await guard.watch()
         await keyring.refresh()
+        await webhooks.refresh()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -81,10 +84,11 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     app = application(
-        image_service(config, redis, storage, watch, shutdown),
+        image_service(config, redis, storage, watch, webhooks, shutdown),
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys)),
         endpoints_of(config.compat),
+        webhooks=webhook_service(config, redis, storage, webhooks),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

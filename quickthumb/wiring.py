@@ -8,6 +8,9 @@ from redis.asyncio import Redis
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
+from quickthumb.outbound.client import OutboundClient
+from quickthumb.outbound.guard import Guard
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
@@ -26,8 +29,11 @@ from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.service.waits import Waits
+from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
+from quickthumb.work.outbox import WebhookOutbox
+from quickthumb.work.webhooks import Webhooks
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
@@ -52,8 +58,30 @@ def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuar
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
 
 
+def outbound_client(config: Config) -> OutboundClient:
+    """The client for requests to other servers."""
+    return OutboundClient(Guard(config.outbound.openings))
+
+
+def webhook_outbox(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookOutbox:
+    """What queues the events that are owed to webhooks."""
+    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), webhooks, storage)
+
+
+def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
+    """The verbs on webhooks."""
+    keys = Keys(config.redis.prefix)
+    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    return WebhookService(webhooks, DeliveryStore(redis, keys), store, storage)
+
+
 def image_service(
-    config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown | None = None
+    config: Config,
+    redis: Redis,
+    storage: Storage,
+    watch: JobWatch,
+    webhooks: Webhooks,
+    shutdown: Shutdown | None = None,
 ) -> ImageService:
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
@@ -66,10 +94,12 @@ def image_service(
         read_presets(config.presets, config.imaging.max_outputs),
         limits=config.imaging,
         budget_bytes=config.sandbox.decode_budget_bytes,
+        webhook_patterns=config.outbound.webhook_patterns,
     )
+    outbox = webhook_outbox(config, redis, storage, webhooks)
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
-    return ImageService(store, storage, watch, submission, shutdown, waits, originals)
+    return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
@@ -79,8 +109,9 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 
-def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
+def repairer(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks | None = None) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
+    outbox = webhook_outbox(config, redis, storage, webhooks or Webhooks(storage))
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,
@@ -90,7 +121,8 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     )
     keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages),
+        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages, outbox),
         EmailLedger(EmailStore(redis, keys), storage),
+        DeliveryLedger(DeliveryStore(redis, keys)),
     )
     return Repairer(RepairLead(redis, keys), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)

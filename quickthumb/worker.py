@@ -23,6 +23,7 @@ from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.condition import prove, warnings_of
 from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
@@ -39,10 +40,11 @@ from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import mailer, private_process, repairer
+from quickthumb.wiring import mailer, outbound_client, private_process, repairer
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.runner import Runner
+from quickthumb.work.webhooks import Webhooks
 
 try:
     import uvloop
@@ -83,15 +85,18 @@ async def start(context: dict[str, Any], config: Config) -> None:
     jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
-    handlers = context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
+    webhooks = Webhooks(storage)
+    parts = _parts(config, pool, storage, threads, jobs, attempts, webhooks)
+    handlers = context[HANDLERS_BY_KIND] = handlers_of(parts)
     pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage).round, name))
+    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, webhooks).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
+            Loop("webhooks", webhooks.refresh, LOOK_SECONDS),
             Loop("repairs", repairs, config.worker.housekeeping_seconds),
             Loop("history", partial(_keep_history, jobs, History(pool, keys)), HISTORY_SECONDS),
         )
@@ -141,7 +146,13 @@ def _warn_of_exposure(config: Config) -> None:
 
 
 def _parts(
-    config: Config, pool: WakingPool, storage: Storage, threads: DaemonThreads, jobs: JobStore, attempts: Attempts
+    config: Config,
+    pool: WakingPool,
+    storage: Storage,
+    threads: DaemonThreads,
+    jobs: JobStore,
+    attempts: Attempts,
+    webhooks: Webhooks,
 ) -> Parts:
     renderer = Renderer(
         threads,
@@ -156,12 +167,17 @@ def _parts(
     return Parts(
         jobs=jobs,
         emails=EmailStore(pool, Keys(config.redis.prefix)),
+        deliveries=DeliveryStore(pool, Keys(config.redis.prefix)),
         attempts=attempts,
         storage=storage,
         render=renderer.in_thread,
         confined=renderer.in_process,
         confined_formats=confined_formats(config),
         mailer=mailer(config),
+        webhooks=webhooks,
+        outbound=outbound_client(config),
+        webhook_secrets=config.outbound.listed_webhook_secrets,
+        base=config.web.root_path,
         sender=config.smtp.sender,
         lease_seconds=config.queue.lease_seconds,
         max_attempts=config.queue.max_attempts,

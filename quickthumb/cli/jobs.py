@@ -21,6 +21,7 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.service.jobs import ImageService
 from quickthumb.wiring import image_service
+from quickthumb.work.webhooks import Webhooks
 
 Action = Callable[[ImageService, argparse.Namespace], Awaitable[int]]
 
@@ -90,7 +91,9 @@ async def _run(config: Config, arguments: argparse.Namespace) -> int:
         await site.guard.compare()
         watch = JobWatch(site.redis, Keys(config.redis.prefix))
         try:
-            return await action(image_service(config, site.redis, site.storage, watch), arguments)
+            return await action(
+                image_service(config, site.redis, site.storage, watch, Webhooks(site.storage)), arguments
+            )
         finally:
             await watch.close()
 

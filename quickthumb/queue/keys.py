@@ -13,6 +13,10 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
 | `quickthumb:emails:accepted` | sorted set | the emails that were accepted lately, for the rate | `RATE_SECONDS` |
 | `quickthumb:emails:accepted:{sha256}` | sorted set | those to one address | `RATE_SECONDS` |
+| `quickthumb:delivery:{id}` | hash | a delivery to a webhook | `DELIVERY_SECONDS`, and again after its end |
+| `quickthumb:deliveries` | sorted set | all deliveries by age | like `quickthumb:jobs` |
+| `quickthumb:deliveries:{status}` | sorted set | the deliveries with one status by age | like `quickthumb:jobs` |
+| `quickthumb:deliveries:of:{id}` | sorted set | those of one webhook or job, by age | twice `DELIVERY_SECONDS` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
@@ -42,6 +46,8 @@ from quickthumb.model.job import Status
 DAY_SECONDS = 86_400
 WAITING_SECONDS = 30 * DAY_SECONDS
 EMAIL_SECONDS = DAY_SECONDS
+# Longer than all attempts at a delivery take, with their pauses.
+DELIVERY_SECONDS = 5 * DAY_SECONDS
 WAKE_SECONDS = 60
 WORKERS_SECONDS = 60
 PROBE_SECONDS = 60
@@ -80,6 +86,7 @@ class Kind:
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
 JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
+DELIVERY = Kind("delivery", "deliver", "delivery", "deliveries", "webhook:", DELIVERY_SECONDS, DELIVERY_SECONDS)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 
@@ -161,6 +168,10 @@ class Keys:
         """The emails that count for the rate in all, or for that of one mailbox, whose name is hashed."""
         own = "" if mailbox is None else f":{hashlib.sha256(mailbox.encode()).hexdigest()}"
         return f"{self.prefix}:{EMAIL.index}:accepted{own}"
+
+    def deliveries_of(self, owner: str) -> str:
+        """The deliveries of a webhook or a job."""
+        return f"{self.prefix}:{DELIVERY.index}:of:{owner}"
 
     @staticmethod
     def call(item_id: str) -> str:

@@ -1,6 +1,6 @@
 """Submitting an image: takes in its source, and accepts its order."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -11,11 +11,16 @@ from quickthumb.imaging.header import Header
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.caller import Caller
+from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
+from quickthumb.model.opening import UrlPattern
 from quickthumb.model.order import Order, Presets
 from quickthumb.model.output import Output
+from quickthumb.outbound.errors import OutboundRefused
+from quickthumb.outbound.guard import split_url
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.errors import WebhookNotAllowed
 from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
 
 # Fields of more characters than this are not remembered.
@@ -54,6 +59,7 @@ class Submission:
         *,
         limits: Limits,
         budget_bytes: int,
+        webhook_patterns: Sequence[UrlPattern] = (),
     ) -> None:
         self.presets = presets
         self._sources = sources
@@ -61,6 +67,7 @@ class Submission:
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
+        self._webhook_patterns = webhook_patterns
         # Most uploads ask for what others have asked for already.
         self._known_order = lru_cache(maxsize=256)(self._parse)
 
@@ -95,7 +102,10 @@ class Submission:
         return self._known_order(given) if _is_short_text(given) else self._parse(given)
 
     def _parse(self, given: tuple[tuple[str, Any], ...]) -> Order:
-        return self._order_kind.parse(given, self.presets, self._limits.max_outputs)
+        order = self._order_kind.parse(given, self.presets, self._limits.max_outputs)
+        if order.webhook is not None:
+            check_webhook(order.webhook, self._webhook_patterns)
+        return order
 
     def _check_early(self, order: Order, check: CheckHeader, header: Header) -> None:
         check(header)
@@ -108,6 +118,16 @@ class Submission:
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
         return cost.is_large(needed_bytes)
+
+
+def check_webhook(url: str, patterns: Sequence[UrlPattern]) -> None:
+    """Raises WebhookNotAllowed unless one of the patterns matches the URL."""
+    try:
+        place = split_url(url)
+    except OutboundRefused as error:
+        raise InvalidParameter(error.message, field="webhook") from None
+    if not any(pattern.matches(place.scheme, place.host, place.port, place.path) for pattern in patterns):
+        raise WebhookNotAllowed("The settings of this service do not allow events to this URL.", field="webhook")
 
 
 def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:

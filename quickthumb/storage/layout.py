@@ -3,6 +3,7 @@
     store.json                       the identity of the store
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
+    uploads/5f0/5f0c…/delivered/     deliveries to webhooks that have ended, one object each
     uploads/.arriving/5f0c…/         a source that is still arriving
     uploads/.removed/5f0c…           the tombstone of a job that was removed
     processed/5f0/5f0c…/thumbnail.jpg
@@ -69,6 +70,17 @@ def tombstone_key(job_id: str) -> str:
 def result_key(job_id: str, filename: str) -> str:
     """The key of one of a job's results."""
     return f"{result_folder(job_id)}/{filename}"
+
+
+def delivered_folder(job_id: str) -> str:
+    """What the keys of a job's ended deliveries begin with. They are beside the record: results are moved as a whole,
+    and the job may be retried while a delivery is under way."""
+    return f"{upload_folder(job_id)}/delivered/"
+
+
+def delivered_key(job_id: str, delivery_id: str) -> str:
+    """The key of one of a job's deliveries that has ended."""
+    return f"{delivered_folder(job_id)}{delivery_id}.json"
 
 
 def mail_record(mail_id: str) -> str:

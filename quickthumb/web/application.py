@@ -19,6 +19,7 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
+from quickthumb.service.webhooks import WebhookService
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.cors import Cors, Origins
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
@@ -47,6 +48,7 @@ def application(
     health: Health,
     older: Sequence[Endpoint] = (),
     *,
+    webhooks: WebhookService,
     max_wait_seconds: float,
     lifespan: Lifespan,
     root_path: str = "",
@@ -105,6 +107,7 @@ def application(
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.mail = mail
+    app.state.webhooks = webhooks
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer

@@ -4,23 +4,28 @@ To have workers do another kind of work, add its handler here.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from quickthumb import logs
 from quickthumb.notify.mailer import Mailer
+from quickthumb.outbound.client import OutboundClient
 from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import EMAIL, JOB, Kind
+from quickthumb.queue.keys import DELIVERY, EMAIL, JOB, Kind
 from quickthumb.queue.pool import WakingPool
 from quickthumb.storage import Storage
+from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Handler
+from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
+from quickthumb.work.webhooks import Webhooks
 
 log = logging.getLogger("quickthumb.worker")
 
@@ -35,12 +40,17 @@ class Parts:
 
     jobs: JobStore
     emails: EmailStore
+    deliveries: DeliveryStore
     attempts: Attempts
     storage: Storage
     render: Render
     confined: Render
     confined_formats: frozenset[str]
     mailer: Mailer
+    webhooks: Webhooks
+    outbound: OutboundClient
+    webhook_secrets: Sequence[str]
+    base: str
     sender: str
     lease_seconds: float
     max_attempts: int
@@ -61,6 +71,7 @@ def _render(parts: Parts) -> Handler:
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
+        outbox=WebhookOutbox(parts.deliveries, parts.webhooks, parts.storage),
     )
 
 
@@ -68,9 +79,22 @@ def _email(parts: Parts) -> Handler:
     return EmailHandler(parts.emails, parts.storage, parts.mailer, parts.sender, max_attempts=parts.email_attempts)
 
 
+def _delivery(parts: Parts) -> Handler:
+    return DeliveryHandler(
+        parts.deliveries,
+        parts.jobs,
+        parts.storage,
+        parts.webhooks,
+        parts.outbound,
+        secrets=parts.webhook_secrets,
+        base=parts.base,
+    )
+
+
 HANDLERS: tuple[tuple[Kind, Callable[[Parts], Handler]], ...] = (
     (JOB, _render),
     (EMAIL, _email),
+    (DELIVERY, _delivery),
 )
 
 

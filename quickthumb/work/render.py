@@ -19,6 +19,7 @@ from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+from quickthumb.work.outbox import WebhookOutbox
 
 # What is told of a source and of a result. `asdict` copies each value, which takes ten times as long.
 FACTS = tuple(field.name for field in fields(Facts))
@@ -61,6 +62,7 @@ class RenderHandler:
         confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
         removes_source: bool = False,
+        outbox: WebhookOutbox | None = None,
     ) -> None:
         self.kind = jobs.kind
         self.max_attempts = max_attempts
@@ -73,6 +75,7 @@ class RenderHandler:
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
         self._removes_source = removes_source
+        self._outbox = outbox
 
     async def run(self, attempt: Attempt) -> Verdict:
         async with self._storage.work_on(attempt.id, attempt.token) as work:
@@ -157,6 +160,8 @@ class RenderHandler:
             # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
             with contextlib.suppress(StorageUnavailable, WrongStorage):
                 await self._storage.remove_source(job.id)
+        if self._outbox is not None:
+            await self._outbox.announce(job, outcome)
         fields = ending_of(outcome)
         if outcome.error is not None:
             return Failed(fields, outcome.error)

@@ -42,6 +42,15 @@ ALLOWED: Mapping[str, Scope | None] = {
     "downloadOriginal": Scope.RESULTS_READ,
     "getMetrics": Scope.ADMIN,
     "getStats": Scope.ADMIN,
+    "createWebhook": Scope.WEBHOOKS,
+    "listWebhooks": Scope.WEBHOOKS,
+    "deleteWebhook": Scope.WEBHOOKS,
+    "rotateWebhook": Scope.WEBHOOKS,
+    "testWebhook": Scope.WEBHOOKS,
+    "listWebhookDeliveries": Scope.WEBHOOKS,
+    "replayDeliveries": Scope.WEBHOOKS,
+    "replayDelivery": Scope.WEBHOOKS,
+    "listJobDeliveries": Scope.WEBHOOKS,
     "getHealth": None,
     "getReadiness": None,
     "getOpenApi": None,
@@ -105,7 +114,9 @@ async def client(guarded: Guarded) -> AsyncIterator[httpx.AsyncClient]:
 async def ask(
     client: httpx.AsyncClient, endpoint: Endpoint, authorization: str | None, job_id: str = UNKNOWN_ID
 ) -> httpx.Response:
-    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email="ada@example.com")
+    path = endpoint.path.format(
+        job_id=job_id, task_id=job_id, webhook_id=job_id, delivery_id=job_id, name="thumbnail", email="ada@example.com"
+    )
     headers = {} if authorization is None else {"Authorization": authorization}
     return await client.request(endpoint.method, path, headers=headers)
 

@@ -14,7 +14,7 @@ from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
 from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 from tests.conftest import picture
-from tests.web.conftest import NO_KEYS, Refusal, refusal
+from tests.web.conftest import NO_KEYS, NO_WEBHOOKS, Refusal, refusal
 
 SECRET = "redis://:hush@example/0"
 
@@ -40,7 +40,9 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
 
     service = cast("ImageService", FailingService(error))
     mail, health = cast("MailService", service), cast("Health", service)
-    app = application(service, mail, health, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS)
+    app = application(
+        service, mail, health, webhooks=NO_WEBHOOKS, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
