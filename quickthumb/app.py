@@ -33,9 +33,15 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, mail_service, private_process, storage_guard, webhook_service
+from quickthumb.wiring import (
+    image_service,
+    mail_service,
+    private_process,
+    storage_guard,
+    webhook_outbox,
+    webhook_service,
+)
 from quickthumb.work.life import Loop, background
-from quickthumb.work.webhooks import Webhooks
 
 log = logging.getLogger("quickthumb.web")
 
@@ -54,13 +60,13 @@ def build(config: Config) -> Starlette:
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
-    webhooks = Webhooks(storage)
+    outbox = webhook_outbox(config, redis, storage)
     shutdown = Shutdown()
 
     async def look() -> None:
         await guard.watch()
         await keyring.refresh()
-        await webhooks.refresh()
+        await outbox.refresh()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -84,11 +90,11 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     app = application(
-        image_service(config, redis, storage, watch, webhooks, shutdown),
+        image_service(config, redis, storage, watch, outbox, shutdown),
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys)),
         endpoints_of(config.compat),
-        webhooks=webhook_service(config, redis, storage, webhooks),
+        webhooks=webhook_service(config, redis, storage, outbox.webhooks),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

@@ -63,9 +63,9 @@ def outbound_client(config: Config) -> OutboundClient:
     return OutboundClient(Guard(config.outbound.openings))
 
 
-def webhook_outbox(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookOutbox:
-    """What queues the events that are owed to webhooks."""
-    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), webhooks, storage)
+def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOutbox:
+    """What knows the webhooks, and queues the events that are owed to them. One for each process."""
+    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), Webhooks(storage), storage)
 
 
 def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
@@ -80,7 +80,7 @@ def image_service(
     redis: Redis,
     storage: Storage,
     watch: JobWatch,
-    webhooks: Webhooks,
+    outbox: WebhookOutbox,
     shutdown: Shutdown | None = None,
 ) -> ImageService:
     """The verbs on images and jobs."""
@@ -96,7 +96,6 @@ def image_service(
         budget_bytes=config.sandbox.decode_budget_bytes,
         webhook_patterns=config.outbound.webhook_patterns,
     )
-    outbox = webhook_outbox(config, redis, storage, webhooks)
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
     return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
@@ -109,9 +108,9 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 
-def repairer(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks | None = None) -> Repairer:
+def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox | None = None) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
-    outbox = webhook_outbox(config, redis, storage, webhooks or Webhooks(storage))
+    outbox = outbox or webhook_outbox(config, redis, storage)
     longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
     ages = RetentionAges(
         ended_seconds=config.retention.job_seconds,

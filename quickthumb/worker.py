@@ -40,11 +40,12 @@ from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import mailer, outbound_client, private_process, repairer
+from quickthumb.wiring import mailer, outbound_client, private_process, repairer, webhook_outbox
+from quickthumb.work.deliver import AT_ONCE
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
+from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.runner import Runner
-from quickthumb.work.webhooks import Webhooks
 
 try:
     import uvloop
@@ -85,18 +86,18 @@ async def start(context: dict[str, Any], config: Config) -> None:
     jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
-    webhooks = Webhooks(storage)
-    parts = _parts(config, pool, storage, threads, jobs, attempts, webhooks)
+    outbox = webhook_outbox(config, pool, storage)
+    parts = _parts(config, pool, storage, threads, jobs, attempts, outbox)
     handlers = context[HANDLERS_BY_KIND] = handlers_of(parts)
     pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, webhooks).round, name))
+    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, outbox).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
-            Loop("webhooks", webhooks.refresh, LOOK_SECONDS),
+            Loop("webhooks", outbox.refresh, LOOK_SECONDS),
             Loop("repairs", repairs, config.worker.housekeeping_seconds),
             Loop("history", partial(_keep_history, jobs, History(pool, keys)), HISTORY_SECONDS),
         )
@@ -152,7 +153,7 @@ def _parts(
     threads: DaemonThreads,
     jobs: JobStore,
     attempts: Attempts,
-    webhooks: Webhooks,
+    outbox: WebhookOutbox,
 ) -> Parts:
     renderer = Renderer(
         threads,
@@ -174,8 +175,9 @@ def _parts(
         confined=renderer.in_process,
         confined_formats=confined_formats(config),
         mailer=mailer(config),
-        webhooks=webhooks,
+        outbox=outbox,
         outbound=outbound_client(config),
+        webhook_pauses=config.outbound.webhook_pauses,
         webhook_secrets=config.outbound.listed_webhook_secrets,
         base=config.web.root_path,
         sender=config.smtp.sender,
@@ -233,7 +235,7 @@ def settings(config: Config) -> type:
         "job_serializer": codec.dump,
         "job_deserializer": codec.load,
         # The pool hands out no more than it has places, and arq is to start at once whatever it gets.
-        "max_jobs": 2 * max_jobs,
+        "max_jobs": 2 * (max_jobs + AT_ONCE),
         "max_tries": TRIES_WITHOUT_END,
         "keep_result": 0,
         "log_results": False,

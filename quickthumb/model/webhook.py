@@ -7,14 +7,16 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Status
 
-# How long messages are signed with the old secret, too, after a webhook got a new one.
+# How long messages are signed with the old secret, too, after a webhook got a new one; and with how many in all.
 OVERLAP = timedelta(days=1)
+MOST_SIGNING = 3
 SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret, but how one begins
 SECRET_BYTES = 32
 LEAST_SECRET_BYTES, MOST_SECRET_BYTES = 24, 64
@@ -28,6 +30,9 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     ENDPOINT_TEST = "endpoint.test"
 
+
+# What a webhook can choose from. Tests are sent when somebody asks for one.
+CHOICES = (EventType.JOB_DONE, EventType.JOB_FAILED, EventType.JOB_CANCELLED)
 
 # The event of each end of a job.
 OF_END: Mapping[Status, EventType] = {
@@ -49,7 +54,7 @@ class Secret(BaseModel):
 class Webhook(BaseModel):
     """A URL to which a tenant's events are posted, and what signs them: `secrets`, the newest first.
 
-    `ended_at` is when it was deleted, or when its server said that it is gone; None if it is in use.
+    `gone_at` is when its server said that it is gone, so that nothing is sent there any more; None if it is in use.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,16 +66,18 @@ class Webhook(BaseModel):
     description: str = ""
     created_at: datetime
     secrets: tuple[Secret, ...] = Field(repr=False)
-    ended_at: datetime | None = None
+    gone_at: datetime | None = None
 
     def signing(self, moment: datetime) -> tuple[str, ...]:
-        """The secrets that sign at this moment: the newest, and each that was replaced less than OVERLAP ago."""
+        """The secrets that sign at this moment: the newest, and those that were replaced less than OVERLAP ago, up to
+        MOST_SIGNING in all."""
         newer = (None, *(secret.created_at for secret in self.secrets))
-        return tuple(
+        current = (
             secret.text
             for secret, replaced_at in zip(self.secrets, newer, strict=False)
             if replaced_at is None or moment < replaced_at + OVERLAP
         )
+        return tuple(islice(current, MOST_SIGNING))
 
 
 class DeliveryAttempt(BaseModel):
@@ -88,7 +95,8 @@ class DeliveryAttempt(BaseModel):
 
 class Delivery(BaseModel):
     """One event that is owed to one URL. `message_id` is that of the event for this URL, and the same when it is sent
-    again; `webhook_id` is None for the URL that came with the job itself."""
+    again; `webhook_id` is None for the URL that came with the job itself. The event was at `happened_at`, and the
+    delivery is tried from `created_at` on."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -99,6 +107,7 @@ class Delivery(BaseModel):
     url: str
     webhook_id: str | None = None
     job_id: str | None = None
+    happened_at: datetime
     created_at: datetime
     status: Status = Status.WAITING
     attempts: tuple[DeliveryAttempt, ...] = ()

@@ -16,8 +16,8 @@ class MailUnavailable(QuickThumbError):
 
 
 class WebhookRefused(QuickThumbError):
-    """Requests may not go to the webhook's URL: it is not valid, or leads to an address inside a network. The setting
-    `OUTBOUND_ALLOWED` opens such hosts."""
+    """Requests may not go to the webhook's URL: it is not valid, or leads to an address inside a network, which the
+    setting `OUTBOUND_ALLOWED` can open."""
 
     code, status, title = "webhook_refused", 422, "Requests to this URL are not allowed"
 
@@ -26,6 +26,12 @@ class WebhookGone(QuickThumbError):
     """The webhook's server answered 410, so nothing more is sent there. Make a new webhook."""
 
     code, status, title = "webhook_gone", 502, "The webhook is gone"
+
+
+class WebhookExpired(QuickThumbError):
+    """The webhook's server did not take the event for so long that the service gave up."""
+
+    code, status, title = "webhook_expired", 502, "The webhook did not take the event in time"
 
 
 class WebhookUnavailable(QuickThumbError):

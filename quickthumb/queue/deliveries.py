@@ -74,7 +74,11 @@ def fields_of_delivery(delivery: Delivery) -> dict[str, str]:
         "message_id": delivery.message_id,
         "event": delivery.event,
         "url": delivery.url,
+        "happened_ms": str(to_milliseconds(delivery.happened_at)),
         "attempts": "0",
+        # Telling of what is done comes before more work, and each receiver gets its turn.
+        "priority": "high",
+        "group": delivery.webhook_id or delivery.tenant,
         **{name: value for name, value in named.items() if value is not None},
     }
 
@@ -105,6 +109,7 @@ def delivery_from(delivery_id: str, fields: Mapping[bytes, bytes]) -> Delivery:
         url=fields[b"url"].decode(),
         webhook_id=text("webhook_id"),
         job_id=text("job_id"),
+        happened_at=from_milliseconds(int(fields[b"happened_ms"])),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
         status=Status(fields[b"status"].decode()),
         attempts=_ATTEMPTS.validate_json(tries) if tries else (),

@@ -46,7 +46,8 @@ from quickthumb.model.job import Status
 DAY_SECONDS = 86_400
 WAITING_SECONDS = 30 * DAY_SECONDS
 EMAIL_SECONDS = DAY_SECONDS
-# Longer than all attempts at a delivery take, with their pauses.
+# Longer than all attempts at a delivery take, with their pauses; and longer than that.
+TRIED_SECONDS = 4 * DAY_SECONDS
 DELIVERY_SECONDS = 5 * DAY_SECONDS
 WAKE_SECONDS = 60
 WORKERS_SECONDS = 60
@@ -67,7 +68,8 @@ class Kind:
 
     `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
-    does not end, and otherwise `retention_seconds` after its end.
+    does not end, and otherwise `retention_seconds` after its end. An item that only waits for another server needs no
+    place of a worker (`takes_place`): images have those.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Kind:
     totals: str
     waiting_seconds: int
     retention_seconds: int
+    takes_place: bool = True
 
     @property
     def index_seconds(self) -> int:
@@ -86,7 +89,9 @@ class Kind:
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
 JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
-DELIVERY = Kind("delivery", "deliver", "delivery", "deliveries", "webhook:", DELIVERY_SECONDS, DELIVERY_SECONDS)
+DELIVERY = Kind(
+    "delivery", "deliver", "delivery", "deliveries", "webhook:", DELIVERY_SECONDS, DELIVERY_SECONDS, takes_place=False
+)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 

@@ -47,7 +47,7 @@ class NotReady(QuickThumbError):
 
 
 class UnknownWebhook(QuickThumbError):
-    """The tenant has no webhook with this id, or it was deleted."""
+    """The tenant has no webhook with this id, or it was deleted, or it is gone: then nothing is sent there any more."""
 
     code, status, title = "unknown_webhook", 404, "There is no such webhook"
 

@@ -21,6 +21,7 @@ from quickthumb.work.webhooks import Webhooks
 
 # How many webhooks a tenant may have: each is told of every job.
 MOST_WEBHOOKS = 20
+UNENDED = frozenset({Status.WAITING, Status.IN_PROGRESS})
 
 
 class WebhookService:
@@ -47,32 +48,37 @@ class WebhookService:
         return await self._webhooks.create(caller.tenant, url, events, description, now())
 
     async def all(self, caller: Caller) -> Sequence[Webhook]:
-        """The webhooks of the caller's tenant, oldest first."""
+        """The webhooks of the caller's tenant, oldest first, also those that are gone."""
         await self._webhooks.refresh()
-        return self._webhooks.of(caller.tenant)
+        return self._webhooks.all(caller.tenant)
 
     async def find(self, caller: Caller, webhook_id: str) -> Webhook:
-        """One webhook."""
+        """One webhook, also if it is gone."""
         await self._webhooks.refresh()
         webhook = self._webhooks.get(webhook_id)
-        if webhook is None or webhook.tenant != caller.tenant or webhook.ended_at is not None:
+        if webhook is None or webhook.tenant != caller.tenant:
             raise UnknownWebhook("There is no webhook with this id.")
+        return webhook
+
+    async def _in_use(self, caller: Caller, webhook_id: str) -> Webhook:
+        webhook = await self.find(caller, webhook_id)
+        if webhook.gone_at is not None:
+            raise UnknownWebhook("The webhook's server answered 410 Gone; nothing is sent there any more.")
         return webhook
 
     async def rotate(self, caller: Caller, webhook_id: str) -> tuple[Webhook, Secret]:
         """Gives a webhook another secret. The old one signs, too, for another day."""
-        webhook = await self.find(caller, webhook_id)
-        secret = await self._webhooks.rotate(webhook, now())
-        return await self.find(caller, webhook_id), secret
+        webhook = await self._in_use(caller, webhook_id)
+        return webhook, await self._webhooks.rotate(webhook, now())
 
     async def remove(self, caller: Caller, webhook_id: str) -> None:
         """Deletes a webhook. What was not delivered yet is not sent any more."""
-        await self._webhooks.end(await self.find(caller, webhook_id), now(), "it was deleted")
+        await self._webhooks.remove(await self.find(caller, webhook_id))
 
     async def test(self, caller: Caller, webhook_id: str) -> Delivery:
         """Queues a test event for a webhook."""
-        webhook = await self.find(caller, webhook_id)
-        delivery_id = new_id()
+        webhook = await self._in_use(caller, webhook_id)
+        delivery_id, moment = new_id(), now()
         delivery = Delivery(
             id=delivery_id,
             message_id=delivery_id,
@@ -80,7 +86,8 @@ class WebhookService:
             event=EventType.ENDPOINT_TEST,
             url=webhook.url,
             webhook_id=webhook.id,
-            created_at=now(),
+            happened_at=moment,
+            created_at=moment,
         )
         await self._deliveries.add(delivery)
         return delivery
@@ -103,26 +110,44 @@ class WebhookService:
         return [Delivery.model_validate_json(one) for one in written if one is not None]
 
     async def replay(self, caller: Caller, delivery_id: str) -> Delivery:
-        """Sends an event again, as a delivery of its own with the same message id. Raises UnknownDelivery."""
+        """Sends an event again, as a delivery of its own with the same message id. Raises UnknownDelivery, and
+        UnknownWebhook if its webhook was deleted or is gone."""
         delivery = await self._deliveries.get(delivery_id) if is_id(delivery_id) else None
         if delivery is None or delivery.tenant != caller.tenant:
             raise UnknownDelivery("There is no delivery with this id; it may have expired.")
+        if delivery.webhook_id is not None:
+            await self._in_use(caller, delivery.webhook_id)
         return await self._again(delivery)
 
     async def replay_many(
         self, caller: Caller, webhook_id: str, since: datetime, until: datetime, *, only_failed: bool
     ) -> list[Delivery]:
-        """Sends the events again whose deliveries to a webhook have ended and began within a time; by `only_failed`,
-        those that FAILED. As many as are listed."""
-        found = await self.deliveries(caller, webhook_id)
-        statuses = {Status.FAILED} if only_failed else {Status.FAILED, Status.DONE, Status.CANCELLED}
-        chosen = [one for one in found if since <= one.created_at <= until and one.status in statuses]
-        return [await self._again(delivery) for delivery in reversed(chosen)]
+        """Sends the events of a time again to a webhook, unless they are being delivered; by `only_failed`, those that
+        were never delivered. As many as are listed."""
+        webhook = await self._in_use(caller, webhook_id)
+        chosen = _chosen(await self._deliveries.of(webhook.id), since, until, only_failed=only_failed)
+        return [await self._again(delivery) for delivery in chosen]
 
     async def _again(self, delivery: Delivery) -> Delivery:
-        again = delivery.model_copy(update={"id": new_id(), "status": Status.WAITING, "attempts": (), "error": None})
+        fresh = {"id": new_id(), "created_at": now(), "status": Status.WAITING, "attempts": (), "error": None}
+        again = delivery.model_copy(update=fresh)
         await self._deliveries.add(again)
         return again
+
+
+def _chosen(
+    deliveries: Iterable[Delivery], since: datetime, until: datetime, *, only_failed: bool
+) -> Iterable[Delivery]:
+    """Of each event the first delivery, the earliest event first."""
+    of_message: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        if since <= delivery.happened_at <= until:
+            of_message.setdefault(delivery.message_id, []).append(delivery)
+    passed_over = UNENDED | {Status.DONE} if only_failed else UNENDED
+    return sorted(
+        (every[-1] for every in of_message.values() if not any(one.status in passed_over for one in every)),
+        key=lambda one: (one.happened_at, one.message_id),
+    )
 
 
 class DeliveryLedger:

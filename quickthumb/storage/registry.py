@@ -1,5 +1,6 @@
 """Small objects that are made once and never changed, as one process knows them: no request waits for a look-up."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
@@ -19,6 +20,8 @@ class Registry(Generic[T]):
         self._folder = folder
         self._read = read
         self._objects: dict[str, T | None] = {}
+        # An older listing must not replace what a newer one found.
+        self._reading = asyncio.Lock()
         self.is_read = False
 
     @property
@@ -36,12 +39,13 @@ class Registry(Generic[T]):
 
         Raises what `Storage.list` raises; then everything stays as it was.
         """
-        names = {blob.key async for batch in self._storage.list(self._folder) for blob in batch}
-        if self.is_read and names == self._objects.keys():
-            return False
-        known = {name: self._objects[name] for name in names & self._objects.keys()}
-        for name in names - known.keys():
-            known[name] = self._read(name, await self._storage.get(name))
-        self._objects = known
-        self.is_read = True
-        return True
+        async with self._reading:
+            names = {blob.key async for batch in self._storage.list(self._folder) for blob in batch}
+            if self.is_read and names == self._objects.keys():
+                return False
+            known = {name: self._objects[name] for name in names & self._objects.keys()}
+            for name in names - known.keys():
+                known[name] = self._read(name, await self._storage.get(name))
+            self._objects = known
+            self.is_read = True
+            return True

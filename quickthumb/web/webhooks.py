@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from quickthumb.intake.headers import split_header_value
 from quickthumb.model.errors import InvalidParameter, MalformedRequest
 from quickthumb.model.job import Failure, Status
 from quickthumb.model.output import refusal
-from quickthumb.model.webhook import Delivery, DeliveryAttempt, EventType, Webhook
+from quickthumb.model.webhook import CHOICES, Delivery, DeliveryAttempt, EventType, Secret, Webhook
 from quickthumb.web.presentation import Moment
 from quickthumb.web.schemas import REFERENCE, sent
 
@@ -24,7 +24,6 @@ T = TypeVar("T", bound=BaseModel)
 
 LARGEST_BODY_BYTES = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
-_ENDS = (EventType.JOB_DONE, EventType.JOB_FAILED, EventType.JOB_CANCELLED)
 
 
 class NewWebhook(BaseModel):
@@ -33,18 +32,25 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(max_length=2048, description="Where events are posted.", examples=["https://example.com/hook"])
-    events: tuple[EventType, ...] = Field(_ENDS, min_length=1, description="What to tell; by default every end.")
+    events: tuple[EventType, ...] = Field(CHOICES, min_length=1, description="What to tell; by default every end.")
     description: str = Field("", max_length=200, description="What it is for.")
+
+    @field_validator("events")
+    @classmethod
+    def _can_be_chosen(cls, value: tuple[EventType, ...]) -> tuple[EventType, ...]:
+        if not set(value) <= set(CHOICES):
+            raise ValueError(f"choose from {', '.join(CHOICES)}")
+        return tuple(dict.fromkeys(value))
 
 
 class Range(BaseModel):
-    """Which deliveries are to be sent again: those that began within a time."""
+    """Which events are to be sent again: those that happened within a time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     since: Annotated[datetime, Field(description="The earliest, such as 2026-01-31T12:00:00Z.")]
     until: Annotated[datetime, Field(description="The latest.")]
-    only_failed: bool = Field(True, description="Only those that FAILED.")
+    only_failed: bool = Field(True, description="Only those that were never delivered.")
 
 
 class WebhookView(BaseModel):
@@ -55,6 +61,9 @@ class WebhookView(BaseModel):
     events: list[EventType]
     description: str
     created_at: Moment
+    gone_at: Moment | None = Field(
+        description="When its server answered 410; nothing is sent there since. Delete it, and make another."
+    )
 
 
 class SecretView(WebhookView):
@@ -88,6 +97,7 @@ class DeliveryView(BaseModel):
     url: str
     webhook_id: str | None
     job_id: str | None
+    happened_at: Moment
     created_at: Moment
     status: Status
     attempts: list[AttemptView]
@@ -114,7 +124,7 @@ async def create(request: Request) -> Response:
     """Makes a webhook. Its secret, which signs every event, is shown in this answer only."""
     new = await _body(request, NewWebhook)
     webhook = await webhooks_of(request).create(caller_of(request), new.url, new.events, new.description)
-    return json_answer(_with_secret(webhook), HTTPStatus.CREATED, NO_STORE)
+    return json_answer(_with_secret(webhook, webhook.secrets[0]), HTTPStatus.CREATED, NO_STORE)
 
 
 async def list_all(request: Request) -> Response:
@@ -131,8 +141,8 @@ async def remove(request: Request) -> Response:
 
 async def rotate(request: Request) -> Response:
     """Gives a webhook another secret. For a day, events are signed with the old one, too."""
-    webhook, _ = await webhooks_of(request).rotate(caller_of(request), request.path_params["webhook_id"])
-    return json_answer(_with_secret(webhook), headers=NO_STORE)
+    webhook, secret = await webhooks_of(request).rotate(caller_of(request), request.path_params["webhook_id"])
+    return json_answer(_with_secret(webhook, secret), headers=NO_STORE)
 
 
 async def test(request: Request) -> Response:
@@ -202,12 +212,12 @@ def _view(webhook: Webhook) -> WebhookView:
     return WebhookView(**_shown(webhook))
 
 
-def _with_secret(webhook: Webhook) -> SecretView:
-    return SecretView(**_shown(webhook), secret=webhook.secrets[0].text)
+def _with_secret(webhook: Webhook, secret: Secret) -> SecretView:
+    return SecretView(**_shown(webhook), secret=secret.text)
 
 
 def _shown(webhook: Webhook) -> dict[str, Any]:
-    return webhook.model_dump(include={"id", "url", "events", "description", "created_at"})
+    return webhook.model_dump(include={"id", "url", "events", "description", "created_at", "gone_at"})
 
 
 def _delivery(delivery: Delivery) -> DeliveryView:

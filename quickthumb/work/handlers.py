@@ -22,10 +22,10 @@ from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Handler
+from quickthumb.work.messages import Messages
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.runner import Runner
-from quickthumb.work.webhooks import Webhooks
 
 log = logging.getLogger("quickthumb.worker")
 
@@ -47,8 +47,9 @@ class Parts:
     confined: Render
     confined_formats: frozenset[str]
     mailer: Mailer
-    webhooks: Webhooks
+    outbox: WebhookOutbox
     outbound: OutboundClient
+    webhook_pauses: Sequence[float]
     webhook_secrets: Sequence[str]
     base: str
     sender: str
@@ -71,7 +72,7 @@ def _render(parts: Parts) -> Handler:
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
         removes_source=parts.removes_source,
-        outbox=WebhookOutbox(parts.deliveries, parts.webhooks, parts.storage),
+        outbox=parts.outbox,
     )
 
 
@@ -82,12 +83,12 @@ def _email(parts: Parts) -> Handler:
 def _delivery(parts: Parts) -> Handler:
     return DeliveryHandler(
         parts.deliveries,
-        parts.jobs,
         parts.storage,
-        parts.webhooks,
+        parts.outbox.webhooks,
         parts.outbound,
+        Messages(parts.storage, parts.jobs, parts.base),
+        pauses=parts.webhook_pauses,
         secrets=parts.webhook_secrets,
-        base=parts.base,
     )
 
 

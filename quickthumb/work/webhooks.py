@@ -1,38 +1,50 @@
 """The webhooks of a deployment. The storage has them, and each process knows them.
 
-A webhook is one small object, `webhooks/{id}.json`, which never changes. Another secret and its end are objects of
-their own beside it, so that none is ever replaced. Redis knows nothing of webhooks.
+A webhook is one small object, `webhooks/{id}.json`, which never changes. Another secret, and the mark that its server
+is gone, are objects of their own beside it, so that none is ever replaced. Redis knows nothing of webhooks.
 """
 
 import logging
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
-from quickthumb.model.job import Job, Outcome, new_id
-from quickthumb.model.webhook import OF_END, Delivery, EventType, Secret, Webhook, message_of, new_secret
+from quickthumb.model.job import Job, Outcome, new_id, now
+from quickthumb.model.webhook import (
+    MOST_SIGNING,
+    OF_END,
+    Delivery,
+    EventType,
+    Secret,
+    Webhook,
+    message_of,
+    new_secret,
+)
 from quickthumb.storage import Storage
 from quickthumb.storage.registry import Registry
 
 log = logging.getLogger("quickthumb.webhook")
 
 FOLDER = "webhooks/"
-OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9a-f]{{32}})(?:\.(?P<part>secret|end)\.[0-9a-f]+)?\.json")
+OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9a-f]{{32}})(?:\.(?P<part>secret|gone)\.[0-9a-f]+)?\.json")
 
 
-class _End(BaseModel):
-    """What ends a webhook, and why: for the log."""
+class _Gone(BaseModel):
+    """A webhook's server has said that it is gone."""
 
-    ended_at: datetime
-    reason: str = ""
+    gone_at: datetime
 
 
-_Object = Webhook | Secret | _End
-KINDS: Mapping[str | None, type[Webhook] | type[Secret] | type[_End]] = {None: Webhook, "secret": Secret, "end": _End}
+_Object = Webhook | Secret | _Gone
+KINDS: Mapping[str | None, type[Webhook] | type[Secret] | type[_Gone]] = {
+    None: Webhook,
+    "secret": Secret,
+    "gone": _Gone,
+}
 
 
 class Webhooks:
@@ -42,7 +54,7 @@ class Webhooks:
         self._storage = storage
         self._registry: Registry[_Object] = Registry(storage, FOLDER, _understood)
         self._known: dict[str, Webhook] = {}
-        self._in_use: dict[str, list[Webhook]] = {}
+        self._in_use: dict[str, tuple[Webhook, ...]] = {}
 
     @property
     def are_known(self) -> bool:
@@ -55,18 +67,29 @@ class Webhooks:
             return
         self._known = _put_together(self._registry.objects)
         in_use: defaultdict[str, list[Webhook]] = defaultdict(list)
-        for webhook in sorted(self._known.values(), key=lambda one: (one.created_at, one.id)):
-            if webhook.ended_at is None:
+        for webhook in self._known.values():
+            if webhook.gone_at is None:
                 in_use[webhook.tenant].append(webhook)
-        self._in_use = dict(in_use)
+        self._in_use = {tenant: tuple(webhooks) for tenant, webhooks in in_use.items()}
 
     def of(self, tenant: str) -> Sequence[Webhook]:
-        """Those of a tenant that are in use, oldest first."""
+        """Those of a tenant that are in use."""
         return self._in_use.get(tenant, ())
 
+    def all(self, tenant: str) -> list[Webhook]:
+        """Those of a tenant, oldest first, also those that are gone."""
+        own = (webhook for webhook in self._known.values() if webhook.tenant == tenant)
+        return sorted(own, key=lambda one: (one.created_at, one.id))
+
     def get(self, webhook_id: str) -> Webhook | None:
-        """The webhook with this id, also if it has ended."""
+        """The webhook with this id, also if it is gone."""
         return self._known.get(webhook_id)
+
+    async def find(self, webhook_id: str) -> Webhook | None:
+        """What `get` finds, also if it was made only just now. Raises what `Storage.list` raises."""
+        if webhook_id not in self._known:
+            await self.refresh()
+        return self.get(webhook_id)
 
     async def create(
         self, tenant: str, url: str, events: Iterable[EventType], description: str, moment: datetime
@@ -86,30 +109,52 @@ class Webhooks:
         return webhook
 
     async def rotate(self, webhook: Webhook, moment: datetime) -> Secret:
-        """Gives a webhook another secret. The old one signs for a while, too."""
+        """Gives a webhook another secret. The old one signs for a while, too; those that sign no longer are removed."""
         secret = Secret(text=new_secret(), created_at=moment)
         await self._put_beside(webhook, "secret", secret)
+        signing = {secret.text, *webhook.signing(moment)[: MOST_SIGNING - 1]}
+        for name, one in list(self._beside(webhook)):
+            if isinstance(one, Secret) and one.text not in signing:
+                await self._storage.delete(name)
+        await self.refresh()
         return secret
 
-    async def end(self, webhook: Webhook, moment: datetime, reason: str) -> None:
-        """Ends a webhook, if it has not ended."""
-        await self._put_beside(webhook, "end", _End(ended_at=moment, reason=reason))
-        log.info("webhook %s has ended: %s", webhook.id, reason)
+    async def end(self, webhook: Webhook, moment: datetime) -> None:
+        """Notes that a webhook's server is gone."""
+        await self._put_beside(webhook, "gone", _Gone(gone_at=moment))
+        await self.refresh()
+        log.warning("webhook %s: its server answered 410 Gone; nothing more is sent there", webhook.id)
+
+    async def remove(self, webhook: Webhook) -> None:
+        """Removes a webhook for good."""
+        await self._storage.delete(f"{FOLDER}{webhook.id}.json")  # what is beside it means nothing alone
+        for name, _ in list(self._beside(webhook)):
+            await self._storage.delete(name)
+        await self.refresh()
+        log.info("webhook %s was deleted", webhook.id)
+
+    def _beside(self, webhook: Webhook) -> Iterator[tuple[str, _Object]]:
+        """What is stored of a webhook beside itself."""
+        start = f"{FOLDER}{webhook.id}."
+        return (
+            (name, one)
+            for name, one in self._registry.objects.items()
+            if name.startswith(start) and not isinstance(one, Webhook)
+        )
 
     async def _put_beside(self, webhook: Webhook, part: str, fact: BaseModel) -> None:
-        name = f"{FOLDER}{webhook.id}.{part}.{secrets.token_hex(8)}.json"
-        await self._storage.put(name, fact.model_dump_json().encode())
+        await self._storage.put(
+            f"{FOLDER}{webhook.id}.{part}.{secrets.token_hex(8)}.json", fact.model_dump_json().encode()
+        )
         await self.refresh()
 
 
-def owed(webhooks: Webhooks, job: Job, outcome: Outcome) -> list[Delivery]:
-    """What is to be delivered because the job has ended: to the URL that came with it, and to each webhook of its
-    tenant that wants to know and was there when the job ended. The same call gives the same ids."""
+def owed(webhooks: Iterable[Webhook], job: Job, outcome: Outcome) -> list[Delivery]:
+    """What is to be delivered because the job has ended: to the URL that came with it, and to each of the webhooks that
+    wants to know and was there when the job ended. The same call gives the same ids."""
     event, moment = OF_END[outcome.status], outcome.finished_at
     receivers: list[tuple[str, str | None]] = [
-        (webhook.url, webhook.id)
-        for webhook in webhooks.of(job.tenant)
-        if event in webhook.events and webhook.created_at <= moment
+        (webhook.url, webhook.id) for webhook in webhooks if event in webhook.events and webhook.created_at <= moment
     ]
     own_url: str | None = job.order.get("webhook")
     if own_url is not None:
@@ -127,7 +172,8 @@ def _delivery(job: Job, event: EventType, moment: datetime, url: str, webhook_id
         url=url,
         webhook_id=webhook_id,
         job_id=job.id,
-        created_at=moment,
+        happened_at=moment,
+        created_at=now(),
     )
 
 
@@ -146,24 +192,24 @@ def _understood(name: str, data: bytes | None) -> _Object | None:
 
 
 def _put_together(objects: Mapping[str, _Object]) -> dict[str, Webhook]:
-    """The webhooks by their ids, each with all its secrets, the newest first, and the earliest of its ends."""
-    found = {one.id: one for one in objects.values() if isinstance(one, Webhook)}
-    more: defaultdict[str, list[Secret]] = defaultdict(list)
-    ends: defaultdict[str, list[datetime]] = defaultdict(list)
+    """The webhooks by their ids, each with all its secrets, the newest first, and with when it was gone."""
+    secrets_of: defaultdict[str, list[Secret]] = defaultdict(list)
+    gone: dict[str, datetime] = {}
     for name, one in objects.items():
         place = OBJECT.fullmatch(name)
         if place is not None and isinstance(one, Secret):
-            more[place["id"]].append(one)
-        elif place is not None and isinstance(one, _End):
-            ends[place["id"]].append(one.ended_at)
+            secrets_of[place["id"]].append(one)
+        elif place is not None and isinstance(one, _Gone):
+            gone[place["id"]] = min(one.gone_at, gone.get(place["id"], one.gone_at))
     return {
-        webhook_id: webhook.model_copy(
+        webhook.id: webhook.model_copy(
             update={
-                "secrets": tuple(sorted((*webhook.secrets, *more[webhook_id]), key=_age, reverse=True)),
-                "ended_at": min(ends[webhook_id], default=None),
+                "secrets": tuple(sorted((*webhook.secrets, *secrets_of[webhook.id]), key=_age, reverse=True)),
+                "gone_at": gone.get(webhook.id),
             }
         )
-        for webhook_id, webhook in found.items()
+        for webhook in objects.values()
+        if isinstance(webhook, Webhook)
     }
 
 

@@ -7,9 +7,15 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
-from quickthumb.config.declaring import STRICT, Called, EmptyIsNone, Words
+from quickthumb.config.declaring import STRICT, Called, EmptyIsNone, Numbers, Words
 from quickthumb.model.opening import Opening, UrlPattern
 from quickthumb.model.webhook import key_of
+
+# The pauses that Standard Webhooks proposes: 75 hours in all.
+STANDARD_PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+MOST_PAUSES = 20
+# With jitter, less than the four days after which a delivery is given up in any case.
+LONGEST_PAUSES_SECONDS = 80 * 3600
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -37,6 +43,14 @@ class OutboundSettings:
         description="Secrets that sign events for URLs in WEBHOOK_ALLOWED, each `whsec_` and 24 to 64 bytes in base64. "
         "Give two, comma-separated, while you replace one: both sign.",
     )
+    webhook_pauses: Numbers = Field(
+        default=STANDARD_PAUSES,
+        min_length=1,
+        max_length=MOST_PAUSES,
+        description="The pauses between the attempts to deliver an event, in seconds, comma-separated: up to 20, and "
+        "up to 80 hours in all. Each is made longer or shorter by up to a tenth. The event is FAILED after as many "
+        "pauses.",
+    )
     url_attempts: int = Field(
         default=6,
         ge=1,
@@ -60,6 +74,13 @@ class OutboundSettings:
     @classmethod
     def _webhook_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _readable(value, UrlPattern.read)
+
+    @field_validator("webhook_pauses")
+    @classmethod
+    def _pauses(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < pause <= LONGEST_PAUSES_SECONDS for pause in value) or sum(value) > LONGEST_PAUSES_SECONDS:
+            raise ValueError(f"must be more than 0 each, and up to {LONGEST_PAUSES_SECONDS} in all")
+        return value
 
     @property
     def webhook_patterns(self) -> tuple[UrlPattern, ...]:
