@@ -52,8 +52,8 @@ class DeliveryStore:
     async def of(self, owner: str, *, most: int = MOST_LISTED) -> list[Delivery]:
         """The deliveries of a webhook or of a job, newest first. Two round trips."""
         async with translated():
-            found = await self._redis.zrevrange(self._keys.deliveries_of(owner), 0, most - 1)
-        return await self._read([entry.decode() for entry in found])
+            found = await self._redis.zrange(self._keys.deliveries_of(owner), -most, -1)
+        return await self._read([entry.decode() for entry in reversed(found)])
 
     async def _read(self, delivery_ids: Sequence[str]) -> list[Delivery]:
         if not delivery_ids:

@@ -91,6 +91,7 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("ZADD", probe, 0, "item"),
         ("ZREMRANGEBYSCORE", probe, 1, 0),
         ("ZREMRANGEBYLEX", probe, "(b", "(a"),
+        ("ZREMRANGEBYRANK", probe, 1, 0),
         ("ZRANGE", probe, 0, 0),
         ("ZREVRANGEBYLEX", probe, "+", "-"),
         ("ZRANGEBYSCORE", queue, 1, 0),

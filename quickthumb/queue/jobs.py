@@ -17,7 +17,7 @@ from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
-from quickthumb.queue.keys import JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
+from quickthumb.queue.keys import DELIVERY, JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
 from quickthumb.queue.script import RegisteredScript
 
 # A worker whose last heartbeat is older than this counts as dead.
@@ -37,7 +37,8 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, and totals that only ever grow (`totals` describes them).
+    none), live workers, totals that only ever grow (`totals` describes them), and deliveries that have not ended, which
+    are queued, too.
 
     `at` is the moment by Redis' clock, in Unix seconds."""
 
@@ -47,6 +48,7 @@ class Tally:
     oldest_waiting_seconds: float
     workers: int
     totals: dict[str, int]
+    deliveries: int = 0
 
 
 class JobStore:
@@ -160,8 +162,10 @@ class JobStore:
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
+            pipeline.zcard(self._keys.index(DELIVERY, Status.WAITING))
+            pipeline.zcard(self._keys.index(DELIVERY, Status.IN_PROGRESS))
             answers: list[Any] = await pipeline.execute()
-        *counts, queued, oldest, totals, moment, workers = answers
+        *counts, queued, oldest, totals, moment, workers, waiting, running = answers
         return Tally(
             at=moment[0] + moment[1] / 1_000_000,
             statuses=dict(zip(Status, counts, strict=True)),
@@ -169,6 +173,7 @@ class JobStore:
             oldest_waiting_seconds=_age(moment, oldest),
             workers=_live(moment, workers),
             totals={name.decode(): int(value) for name, value in totals.items()},
+            deliveries=waiting + running,
         )
 
 

@@ -22,6 +22,7 @@ from quickthumb.http.urls import urls_of
 from quickthumb.model.errors import NotServing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.keys import DELIVERY
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
 from quickthumb.service.stats import FAILED_WITH, Window
@@ -137,9 +138,10 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
     except QueueUnavailable:
         return None
     prefix = "attempts:"
+    ended = (Status.DONE, Status.FAILED, Status.CANCELLED)
     return metrics.JobNumbers(
         jobs={status.value: count for status, count in tally.statuses.items()},
-        queued=tally.queued,
+        queued=max(0, tally.queued - tally.deliveries),
         oldest_waiting_seconds=tally.oldest_waiting_seconds,
         workers=tally.workers,
         attempts={name.removeprefix(prefix): count for name, count in tally.totals.items() if name.startswith(prefix)},
@@ -151,6 +153,8 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         },
         waits=durations(tally.totals, "wait"),
         attempt_times=durations(tally.totals, "attempt"),
+        deliveries=tally.deliveries,
+        delivered={status.value: tally.totals.get(f"{DELIVERY.totals}{prefix}{status}", 0) for status in ended},
     )
 
 

@@ -4,7 +4,7 @@ from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.http.signing import LONGEST_SECONDS
-from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
+from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
@@ -80,7 +80,7 @@ ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJob
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
-BODY_ERRORS = (MalformedRequest, UnsupportedMediaType, TooManyBytes, InvalidParameter)
+BODY_ERRORS = (MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut, InvalidParameter)
 WEBHOOK_CHANGE_ERRORS = (StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)

@@ -1,6 +1,6 @@
 """`/webhooks` and deliveries: where a tenant is told that its jobs have ended."""
 
-import json
+from contextlib import aclosing
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
@@ -13,6 +13,7 @@ from quickthumb.http.endpoints import json_answer
 from quickthumb.http.requests import caller_of, webhooks_of
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
 from quickthumb.intake.headers import split_header_value
+from quickthumb.intake.limits import read_in_time
 from quickthumb.model.errors import InvalidParameter, MalformedRequest
 from quickthumb.model.job import Failure, Status
 from quickthumb.model.output import refusal
@@ -23,6 +24,9 @@ from quickthumb.web.schemas import REFERENCE, sent
 T = TypeVar("T", bound=BaseModel)
 
 LARGEST_BODY_BYTES = 16 * 1024
+BODY_IDLE_SECONDS, BODY_SECONDS = 10.0, 30.0
+# How pydantic calls what is no JSON, or no object.
+NO_OBJECT = frozenset({"json_invalid", "model_type"})
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -188,23 +192,22 @@ def _listed(found: list[Delivery], status: HTTPStatus = HTTPStatus.OK) -> Respon
 
 
 async def _body(request: Request, kind: type[T]) -> T:
-    """The JSON object in the body. Raises UnsupportedMediaType, TooManyBytes, MalformedRequest and InvalidParameter."""
+    """The JSON object in the body. Raises UnsupportedMediaType, TooManyBytes, UploadTimedOut, MalformedRequest and
+    InvalidParameter."""
     if split_header_value(request.headers.get("content-type", ""))[0] != "application/json":
         raise UnsupportedMediaType("Send a JSON object as application/json.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY_BYTES:
-            raise TooManyBytes(f"The body is too large; at most {LARGEST_BODY_BYTES} bytes are accepted.")
+    timed = read_in_time(request.stream(), idle_seconds=BODY_IDLE_SECONDS, total_seconds=BODY_SECONDS)
+    async with aclosing(timed) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > LARGEST_BODY_BYTES:
+                raise TooManyBytes(f"The body is too large; at most {LARGEST_BODY_BYTES} bytes are accepted.")
     try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        raise MalformedRequest("The body is not JSON.") from None
-    if not isinstance(given, dict):
-        raise MalformedRequest("The body is not a JSON object.")
-    try:
-        return kind.model_validate_json(json.dumps(given))
+        return kind.model_validate_json(bytes(body))
     except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] in NO_OBJECT:
+            raise MalformedRequest("The body is not a JSON object.") from None
         raise refusal(error, kind.model_fields) from None
 
 
