@@ -11,6 +11,7 @@
     processed/.making/5f0c….token/   the workspace of one attempt
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
+    webhooks/5f0c….json              a webhook; beside it, more of its secrets and whether it is gone
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
 folder to its place makes everything in it appear at once. The first three digits of the id spread the jobs over 4,096
