@@ -14,16 +14,7 @@ from datetime import datetime
 from pydantic import BaseModel, ValidationError
 
 from quickthumb.model.job import Job, Outcome, new_id, now
-from quickthumb.model.webhook import (
-    MOST_SIGNING,
-    OF_END,
-    Delivery,
-    EventType,
-    Secret,
-    Webhook,
-    message_of,
-    new_secret,
-)
+from quickthumb.model.webhook import OF_END, Delivery, EventType, Secret, Webhook, message_of, new_secret
 from quickthumb.storage import Storage
 from quickthumb.storage.registry import Registry
 
@@ -112,7 +103,8 @@ class Webhooks:
         """Gives a webhook another secret. The old one signs for a while, too; those that sign no longer are removed."""
         secret = Secret(text=new_secret(), created_at=moment)
         await self._put_beside(webhook, "secret", secret)
-        signing = {secret.text, *webhook.signing(moment)[: MOST_SIGNING - 1]}
+        # Somebody else may have replaced it, too, at the same time: then both are new.
+        signing = (self.get(webhook.id) or webhook).signing(moment)
         for name, one in list(self._beside(webhook)):
             if isinstance(one, Secret) and one.text not in signing:
                 await self._storage.delete(name)

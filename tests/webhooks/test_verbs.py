@@ -1,5 +1,6 @@
 """The verbs on webhooks: tenants, limits, rotation, lists and replays."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -77,6 +78,13 @@ async def test_however_often_the_secret_is_replaced_only_the_latest_sign(site: S
     assert len(kept.signing(now())) == MOST_SIGNING
     assert secret.text in kept.signing(now())
     assert len(await listed(site.storage, "webhooks/")) <= 1 + MOST_SIGNING
+
+
+async def test_of_two_that_replace_the_secret_at_once_both_get_one_that_signs(site: Site) -> None:
+    webhook = await made(site)
+    replaced = await asyncio.gather(*(site.service.rotate(CALLER, webhook.id) for _ in range(2)))
+    (kept,) = await site.service.all(CALLER)
+    assert {secret.text for _, secret in replaced} <= set(kept.signing(now()))
 
 
 async def test_a_webhook_that_is_gone_is_shown_until_it_is_deleted(site: Site) -> None:
