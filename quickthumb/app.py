@@ -19,7 +19,6 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
 from quickthumb.queue.history import History
-from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
@@ -34,7 +33,10 @@ from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
 from quickthumb.wiring import (
+    event_service,
     image_service,
+    job_store,
+    limiter_of,
     mail_service,
     private_process,
     storage_guard,
@@ -56,7 +58,8 @@ def build(config: Config) -> Starlette:
     redis = connect(config.redis_connection_url, Redis, attempts=REDIS_ATTEMPTS, answer_seconds=REDIS_ANSWER_SECONDS)
     keys = Keys(config.redis.prefix)
     watch = JobWatch(redis, keys)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+    store = job_store(config, redis)
+    limiter = limiter_of(config, redis)
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
@@ -90,16 +93,18 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     app = application(
-        image_service(config, redis, storage, watch, outbox, shutdown),
+        image_service(config, redis, storage, watch, outbox, shutdown, limiter),
         mail_service(config, redis, storage),
-        Health(store, storage, History(redis, keys)),
+        Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
+        events=event_service(config, redis, watch, shutdown),
         webhooks=webhook_service(config, redis, storage, outbox.webhooks),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,
         root_path=config.web.root_path,
-        # The first key may be made at any time, so it does not count here that one is needed.
+        # That requests need a key does not count here. It is so only from the first key on, COMPAT_TENANT lets some in
+        # without one, and a proxy may add the key for its users: then rebinding would be a danger all the same.
         hosts=Hosts.of(config.web.allowed_hosts, listens_on=config.web.host, needs_keys=False),
         trusted_proxies=config.web.trusted_proxies,
         cors_origins=config.web.cors_origins,
@@ -107,6 +112,7 @@ def build(config: Config) -> Starlette:
         open_access=config.web.open_access,
         older_tenant=config.compat_tenant,
         url_secrets=config.web.listed_url_secrets,
+        limiter=limiter,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

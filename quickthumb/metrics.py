@@ -1,4 +1,7 @@
-"""Prometheus metrics of a web process: its own counters and, read at each scrape, the numbers of all jobs."""
+"""Prometheus metrics of a web process: its own counters and, read at each scrape, the numbers of all jobs.
+
+A tenant sees the numbers of its own jobs, and nothing of the process.
+"""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +52,29 @@ class JobNumbers:
     delivered: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TenantNumbers:
+    """The state of one tenant's jobs, for one scrape. `attempts` counts as in JobNumbers; `accepted` images and their
+    bytes are counted from the tenant's first job on."""
+
+    jobs: Mapping[str, int]
+    oldest_waiting_seconds: float
+    attempts: Mapping[str, int]
+    accepted: int
+    accepted_bytes: int
+
+
+NO_TENANTS: Mapping[str, TenantNumbers] = {}
+
+
+def exposition_for_tenants(numbers: Mapping[str, TenantNumbers] | None) -> bytes:
+    """The text for Prometheus that has only the numbers of these tenants; None if Redis is unavailable."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_RedisCollector(numbers is not None))
+    registry.register(_TenantCollector(numbers or NO_TENANTS))
+    return generate_latest(registry)
+
+
 class WebMetrics:
     """The counters of a web process. Web processes that share a folder, named by the variable MULTIPROCESS_FOLDER, show
     the sums of their counters.
@@ -68,6 +94,9 @@ class WebMetrics:
             registry=self._registry,
         )
         self._upload_bytes = Counter("quickthumb_upload_bytes", "Bytes of accepted images.", registry=self._registry)
+        self._refusals = Counter(
+            "quickthumb_quota_refusals", "Requests refused because of a quota.", ["quota"], registry=self._registry
+        )
         # There are only so many series, and to find one by its labels costs more than to count.
         self._requests_of = lru_cache(maxsize=1024)(self._requests.labels)
         self._seconds_of = lru_cache(maxsize=1024)(self._seconds.labels)
@@ -81,13 +110,25 @@ class WebMetrics:
         """Counts one accepted image."""
         self._upload_bytes.inc(upload_bytes)
 
-    def exposition(self, numbers: JobNumbers | None, storage_probe_seconds: float | None) -> bytes:
+    def refused(self, quotas: Iterable[str]) -> None:
+        """Counts one refusal for each of the quotas by name, which are few."""
+        for quota in quotas:
+            self._refusals.labels(quota).inc()
+
+    def exposition(
+        self,
+        numbers: JobNumbers | None,
+        storage_probe_seconds: float | None,
+        tenants: Mapping[str, TenantNumbers] = NO_TENANTS,
+    ) -> bytes:
         """The text for Prometheus. `numbers` is None if Redis is unavailable; then it has no metrics of jobs.
-        `storage_probe_seconds` is None if the storage is not usable."""
+        `storage_probe_seconds` is None if the storage is not usable. `tenants` are those to be shown one by one."""
         shared = CollectorRegistry(auto_describe=False)
-        shared.register(_PartsCollector(numbers is not None, storage_probe_seconds))
+        shared.register(_RedisCollector(numbers is not None))
+        shared.register(_StorageCollector(storage_probe_seconds))
         if numbers is not None:
             shared.register(_JobCollector(numbers))
+            shared.register(_TenantCollector(tenants))
         return generate_latest(self._counters()) + generate_latest(shared)
 
     def _counters(self) -> CollectorRegistry:
@@ -98,14 +139,20 @@ class WebMetrics:
         return registry
 
 
-class _PartsCollector:
-    def __init__(self, redis_is_up: bool, storage_probe_seconds: float | None) -> None:
-        self._redis_is_up = redis_is_up
-        self._storage_probe_seconds = storage_probe_seconds
+class _RedisCollector:
+    def __init__(self, is_up: bool) -> None:
+        self._is_up = is_up
 
     def collect(self) -> Iterable[Metric]:
-        seconds = self._storage_probe_seconds
-        yield GaugeMetricFamily("quickthumb_redis_up", "1 if Redis answers, else 0.", value=self._redis_is_up)
+        yield GaugeMetricFamily("quickthumb_redis_up", "1 if Redis answers, else 0.", value=self._is_up)
+
+
+class _StorageCollector:
+    def __init__(self, probe_seconds: float | None) -> None:
+        self._probe_seconds = probe_seconds
+
+    def collect(self) -> Iterable[Metric]:
+        seconds = self._probe_seconds
         yield GaugeMetricFamily(
             "quickthumb_storage_up", "1 if the storage takes writes and has room, else 0.", value=seconds is not None
         )
@@ -128,7 +175,7 @@ class _JobCollector:
         yield GaugeMetricFamily("quickthumb_queue_length", "Jobs queued or running.", value=numbers.queued)
         yield GaugeMetricFamily(
             "quickthumb_oldest_waiting_seconds",
-            "Age of the oldest job that is WAITING; 0 if there is none.",
+            "How long the oldest job has waited that is WAITING and due; 0 if there is none.",
             value=numbers.oldest_waiting_seconds,
         )
         yield GaugeMetricFamily("quickthumb_workers", "Workers alive.", value=numbers.workers)
@@ -158,6 +205,35 @@ class _JobCollector:
         for status, count in numbers.delivered.items():
             delivered.add_metric([status], count)
         yield delivered
+
+
+class _TenantCollector:
+    def __init__(self, numbers: Mapping[str, TenantNumbers]) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ["tenant"]
+        jobs = GaugeMetricFamily("quickthumb_tenant_jobs", "A tenant's jobs, by status.", labels=[*labels, "status"])
+        oldest = GaugeMetricFamily(
+            "quickthumb_tenant_oldest_waiting_seconds",
+            "Age of the tenant's oldest job that is WAITING; 0 if there is none.",
+            labels=labels,
+        )
+        attempts = CounterMetricFamily(
+            "quickthumb_tenant_attempts", "Finished attempts at a tenant's jobs, by status.", labels=[*labels, "status"]
+        )
+        images = CounterMetricFamily("quickthumb_tenant_images", "Images accepted from a tenant.", labels=labels)
+        size = CounterMetricFamily("quickthumb_tenant_upload_bytes", "Bytes of these images.", labels=labels)
+        for tenant, numbers in self._numbers.items():
+            for status, count in numbers.jobs.items():
+                jobs.add_metric([tenant, status], count)
+            for status, count in numbers.attempts.items():
+                attempts.add_metric([tenant, status], count)
+            oldest.add_metric([tenant], numbers.oldest_waiting_seconds)
+            images.add_metric([tenant], numbers.accepted)
+            size.add_metric([tenant], numbers.accepted_bytes)
+        if self._numbers:
+            yield from (jobs, oldest, attempts, images, size)
 
 
 def _histogram(name: str, meaning: str, durations: Durations) -> Metric:

@@ -7,23 +7,30 @@ from redis.asyncio import Redis
 
 from quickthumb.config import Config
 from quickthumb.config.secrecy import unreadable
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
-from quickthumb.outbound.client import OutboundClient
-from quickthumb.outbound.guard import Guard
+from quickthumb.outbound import Guard, OutboundClient
+from quickthumb.outbound.allowed import AllowedUrls
 from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
+from quickthumb.queue.policies import PolicyClaims
+from quickthumb.queue.quotas import QuotaStore
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import EmailLedger, MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
-from quickthumb.service.presets import read_presets
+from quickthumb.service.policies import PolicyUses
+from quickthumb.service.presets import TenantPresets, read_tenant_presets
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
@@ -53,14 +60,43 @@ def mailer(config: Config) -> Mailer:
     return SmtpMailer(config.smtp)
 
 
+def outbound_client(config: Config) -> OutboundClient:
+    """The client for requests to other servers, which stays out of the own network."""
+    return OutboundClient(Guard(config.outbound.openings))
+
+
+def allowed_urls(config: Config) -> AllowedUrls:
+    """The URLs from which images may be fetched."""
+    return AllowedUrls(config.outbound.url_patterns)
+
+
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
 
 
-def outbound_client(config: Config) -> OutboundClient:
-    """The client for requests to other servers."""
-    return OutboundClient(Guard(config.outbound.openings))
+def presets_of(config: Config) -> TenantPresets:
+    """The presets of all tenants. Raises ConfigError if one is not valid."""
+    return read_tenant_presets(config.presets, config.tenants, config.imaging.max_outputs)
+
+
+def job_store(config: Config, redis: Redis) -> JobStore:
+    """The jobs in Redis, which forgets them after the configured times."""
+    policy = config.retention_policy
+    return JobStore(
+        redis,
+        retention_seconds=policy.general.job_seconds,
+        source_seconds=policy.general.source_seconds,
+        tenants_seconds={tenant: each.job_seconds for tenant, each in policy.tenants.items()},
+        tenants_source_seconds={tenant: each.source_seconds for tenant, each in policy.tenants.items()},
+        keys=Keys(config.redis.prefix),
+    )
+
+
+def limiter_of(config: Config, redis: Redis) -> Limiter:
+    """What applies the quotas of the settings and of keys."""
+    tenants = {tenant: settings.quotas for tenant, settings in config.tenants.items()}
+    return Limiter(QuotaStore(redis, Keys(config.redis.prefix)), config.quotas, tenants)
 
 
 def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOutbox:
@@ -70,9 +106,8 @@ def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOut
 
 def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
     """The verbs on webhooks."""
-    keys = Keys(config.redis.prefix)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
-    return WebhookService(webhooks, DeliveryStore(redis, keys), store, storage)
+    deliveries = DeliveryStore(redis, Keys(config.redis.prefix))
+    return WebhookService(webhooks, deliveries, job_store(config, redis), storage)
 
 
 def image_service(
@@ -82,23 +117,35 @@ def image_service(
     watch: JobWatch,
     outbox: WebhookOutbox,
     shutdown: Shutdown | None = None,
+    limiter: Limiter | None = None,
 ) -> ImageService:
     """The verbs on images and jobs."""
     keys = Keys(config.redis.prefix)
-    store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
-    sources = SourceIntake(storage, config.intake, config.imaging)
-    acceptance = Acceptance(store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued)
+    store = job_store(config, redis)
+    sources = SourceIntake(storage, config.intake, config.imaging, allowed_urls(config))
+    acceptance = Acceptance(
+        store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued, limiter=limiter
+    )
     submission = Submission(
         sources,
         acceptance,
-        read_presets(config.presets, config.imaging.max_outputs),
+        presets_of(config),
         limits=config.imaging,
         budget_bytes=config.sandbox.decode_budget_bytes,
         webhook_patterns=config.outbound.webhook_patterns,
+        policies=PolicyUses(PolicyClaims(redis, keys), storage),
     )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
     return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
+
+
+def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutdown) -> EventService:
+    """The verb that follows jobs. It shares the feed of those who wait for jobs."""
+    web = config.web
+    places = Waits(web.max_event_streams, web.max_event_streams_per_address)
+    log = EventLog(redis, Keys(config.redis.prefix))
+    return EventService(log, watch.feed, shutdown, places, heartbeat_seconds=web.event_heartbeat_seconds)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
@@ -111,17 +158,25 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
 def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox | None = None) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
     outbox = outbox or webhook_outbox(config, redis, storage)
-    longest = max(config.intake.total_seconds, config.sandbox.job_timeout_seconds, config.sandbox.quarantine_seconds)
+    sandbox, policy = config.sandbox, config.retention_policy
+    arriving = max(config.intake.total_seconds, config.outbound.url_seconds)
+    longest = max(arriving, sandbox.job_timeout_seconds, sandbox.quarantine_seconds)
     ages = RetentionAges(
-        ended_seconds=config.retention.job_seconds,
-        source_seconds=config.retention.source_seconds,
-        unended_seconds=WAITING_SECONDS,
+        ended_seconds=policy.general.job_seconds,
+        source_seconds=policy.general.source_seconds,
+        unended_seconds=LONGEST_AHEAD_SECONDS + WAITING_SECONDS,
         unfinished_seconds=max(UNFINISHED_SECONDS, 2 * longest),
+        tenants=policy.tenants,
     )
     keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys), storage, ages, outbox),
+        JobLedger(job_store(config, redis), storage, ages, outbox),
         EmailLedger(EmailStore(redis, keys), storage),
         DeliveryLedger(DeliveryStore(redis, keys)),
     )
-    return Repairer(RepairLead(redis, keys), ledgers, sweep_interval_seconds=config.retention.sweep_seconds)
+    return Repairer(
+        RepairLead(redis, keys),
+        ledgers,
+        sweep_interval_seconds=config.retention.sweep_seconds,
+        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep],
+    )

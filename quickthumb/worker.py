@@ -25,6 +25,7 @@ from quickthumb.queue.condition import prove, warnings_of
 from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
 from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
@@ -36,15 +37,25 @@ from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer, most_jobs_at_once
 from quickthumb.sandbox.threads import DaemonThreads, available_cores
 from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
-from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import mailer, outbound_client, private_process, repairer, webhook_outbox
+from quickthumb.wiring import (
+    allowed_urls,
+    job_store,
+    mailer,
+    outbound_client,
+    presets_of,
+    private_process,
+    repairer,
+    webhook_outbox,
+)
 from quickthumb.work.deliver import AT_ONCE
+from quickthumb.work.fetch import FETCHES_AT_ONCE, Fetcher, FetchLimits
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.outbox import WebhookOutbox
+from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
 try:
@@ -83,7 +94,7 @@ async def start(context: dict[str, Any], config: Config) -> None:
     guard = await _guarded(storage, StorageMark(pool, keys), pool, main)
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
-    jobs = JobStore(pool, retention_seconds=config.retention.job_seconds, keys=keys)
+    jobs = job_store(config, pool)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     outbox = webhook_outbox(config, pool, storage)
@@ -173,6 +184,7 @@ def _parts(
         storage=storage,
         render=renderer.in_thread,
         confined=renderer.in_process,
+        telling=TellingRender(EventLog(pool, Keys(config.redis.prefix)), renderer.in_thread),
         confined_formats=confined_formats(config),
         mailer=mailer(config),
         outbox=outbox,
@@ -185,8 +197,20 @@ def _parts(
         max_attempts=config.queue.max_attempts,
         email_attempts=config.email.attempts,
         spare_bytes=config.storage.min_free_bytes,
-        removes_source=config.retention.source_seconds == 0,
+        retention=config.retention_policy,
+        fetcher=_fetcher(config, storage),
     )
+
+
+def _fetcher(config: Config, storage: Storage) -> Fetcher:
+    limits = FetchLimits(
+        imaging=config.imaging,
+        max_bytes=config.intake.max_upload_bytes,
+        budget_bytes=config.sandbox.decode_budget_bytes,
+        attempts=config.outbound.url_attempts,
+        seconds=config.outbound.url_seconds,
+    )
+    return Fetcher(outbound_client(config), storage, allowed_urls(config), limits)
 
 
 def confined_formats(config: Config) -> frozenset[str]:
@@ -207,10 +231,10 @@ async def stop(context: dict[str, Any]) -> None:
 def settings(config: Config) -> type:
     """The class from which arq reads its options. arq reads only the class's own attributes, not inherited ones."""
     logs.configure(config.logs.format)
-    read_presets(config.presets, config.imaging.max_outputs)  # only to report invalid presets before anything starts
+    presets_of(config)  # only to report invalid presets before anything starts
     keys = Keys(config.redis.prefix)
     threads = config.worker.threads or available_cores()
-    max_jobs = most_jobs_at_once(threads)
+    max_jobs = most_jobs_at_once(threads) + (FETCHES_AT_ONCE if config.outbound.url_allowed else 0)
 
     async def on_startup(context: dict[str, Any]) -> None:
         await start(context, config)
@@ -227,6 +251,7 @@ def settings(config: Config) -> type:
             lease_seconds=config.queue.lease_seconds,
             places=max_jobs,
             keys=keys,
+            overtaking=config.overtaking,
         ),
         "queue_name": keys.queue,
         "health_check_key": keys.alive(config.worker.own_name),

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import quickthumb
 from quickthumb.config import SETTINGS
+from quickthumb.model.allowance import NO_QUOTAS
 from quickthumb.model.errors import catalogue
+from quickthumb.model.policy import Terms
 from quickthumb.queue import keys
 
 CHECKOUT = Path(__file__).parent.parent
@@ -24,7 +26,7 @@ def settings() -> str:
     order = {name: place for place, name in enumerate(on_page)}
     rows = ["| `QUICKTHUMB_…` | default | meaning |", "|---|---|---|"]
     for setting in sorted(SETTINGS.values(), key=lambda setting: order.get(setting.name.upper(), len(order))):
-        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, (), "") else "none"
+        default = f"`{_shown(setting.default)}`" if setting.default not in (None, {}, (), "", NO_QUOTAS) else "none"
         rows.append(f"| `{setting.name.upper()}` | {default} | {setting.meaning} |")
     return "\n".join(rows)
 
@@ -56,6 +58,15 @@ def redis_keys() -> str:
     return text
 
 
+def policy() -> str:
+    """A row for every member of a policy: default and meaning."""
+    rows = ["| member | default | meaning |", "|---|---|---|"]
+    for name, field in Terms.model_fields.items():
+        default = "needed" if field.is_required() else "none" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
 LANGUAGES = {
     ".py": "python",
     ".js": "javascript",
@@ -85,6 +96,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("README.md", settings),
     "errors": ("docs/http.md", errors),
     "keys": ("docs/design.md", redis_keys),
+    "policy": ("docs/browsers.md", policy),
     **{path: (page, partial(example, path)) for path, page in _shown_examples().items()},
 }
 

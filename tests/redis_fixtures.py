@@ -19,7 +19,7 @@ from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.claims import Claims
 from quickthumb.queue.connection import connect
 from quickthumb.queue.jobs import JobStore, ending_of
-from quickthumb.queue.keys import JOB, KEYS, Keys, Kind
+from quickthumb.queue.keys import JOB, KEYS, PARKED_MS, Keys, Kind
 from quickthumb.queue.rates import EmailRates
 from tests.redis_server import RedisServer
 
@@ -66,7 +66,8 @@ async def claim(attempts: Attempts, kind: Kind, item_id: str, *, lease_seconds: 
     redis, keys = attempts._settle._redis, OneQueued(item_id=item_id)
     await redis.delete(KEYS.lease(item_id))
     now_ms = (await redis.time())[0] * 1000
-    await redis.zadd(keys.queue, {item_id: min(await redis.zscore(KEYS.queue, item_id) or 0, now_ms)})
+    due_ms = (await redis.zscore(KEYS.queue, item_id) or 0) % PARKED_MS
+    await redis.zadd(keys.queue, {item_id: min(due_ms, now_ms)})
     due = await Claims(redis, keys, lease_seconds=lease_seconds).claim(1, {kind: 1})
     await redis.delete(keys.queue)
     return due.attempts[0] if due.attempts else None

@@ -27,6 +27,7 @@ GROUPS = {
     "tests/test_privacy.py": None,
     "tests/test_redis_trouble.py": None,
     "tests/test_storage_identity.py": None,
+    "tests/test_turns.py": None,
     "tests/storage/test_power_loss.py": None,
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.

@@ -1,3 +1,5 @@
+import json
+import math
 import os
 import platform
 import re
@@ -13,6 +15,7 @@ from redis.asyncio.connection import SSLConnection
 from quickthumb.config import LONGEST_SOCKET_PATH_BYTES, SETTINGS, Config, ConfigError, load
 from quickthumb.config.redis_url import connection_options, place_of
 from quickthumb.model.limits import Limits
+from quickthumb.model.retention import Retention
 
 WriteSettings = Callable[[str], dict[str, str]]
 
@@ -480,3 +483,31 @@ def test_a_cors_origin_is_a_scheme_and_a_host(origin: str) -> None:
 def test_a_trusted_proxy_is_an_address_or_a_network(word: str) -> None:
     with pytest.raises(ConfigError, match=rf"^TRUSTED_PROXIES .*'?{re.escape(word)}"):
         load({"QUICKTHUMB_TRUSTED_PROXIES": word})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("604800", 604_800), ("30d", 30 * 86_400), ("12h", 43_200), ("forever", math.inf)],
+)
+def test_a_retention_time_is_a_number_or_a_length_of_time(text: str, seconds: float) -> None:
+    config = load({"QUICKTHUMB_RETENTION_SECONDS": text, "QUICKTHUMB_SOURCE_RETENTION_SECONDS": text})
+    assert (config.retention.job_seconds, config.retention.source_seconds) == (seconds, seconds)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e9", "40000d", "30 days", "never", ""])
+def test_another_retention_time_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^RETENTION_SECONDS \(from the environment\): "):
+        load({"QUICKTHUMB_RETENTION_SECONDS": text})
+    named = json.dumps({"shop": {"retention_seconds": text}})
+    with pytest.raises(ConfigError, match=r"^TENANTS\['shop'\]\['retention_seconds'\]"):
+        load({"QUICKTHUMB_TENANTS": named})
+
+
+def test_a_tenant_has_its_own_times_and_otherwise_those_for_all() -> None:
+    tenants = {"shop": {"retention_seconds": "forever"}, "zoo": {"source_retention_seconds": 0}, "inn": {}}
+    policy = Config.of(retention_seconds="2d", source_retention_seconds="1d", tenants=tenants).retention_policy
+    two_days, one_day = 2 * 86_400, 86_400
+    assert policy.of("default") == policy.of("inn") == Retention(two_days, one_day)
+    assert policy.of("shop") == Retention(math.inf, one_day)
+    assert policy.of("zoo") == Retention(two_days, 0)
+    assert policy.tenants.keys() == {"shop", "zoo"}

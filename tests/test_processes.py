@@ -264,13 +264,17 @@ async def test_a_worker_without_redis_can_be_stopped(site: Site) -> None:
     assert "Traceback" not in worker.said
 
 
-async def test_a_bad_preset_ends_each_with_one_sentence(site: Site) -> None:
-    presets = '{"card": [{"name": "front", "width": 0}, {"name": "back"}]}'
+@pytest.mark.parametrize(
+    ("setting", "value", "where"),
+    [("presets", "%s", "PRESETS"), ("tenants", '{"shop": {"presets": %s}}', "TENANTS['shop']['presets']")],
+)
+async def test_a_bad_preset_ends_each_with_one_sentence(site: Site, setting: str, value: str, where: str) -> None:
+    settings: dict[str, Any] = {setting: value % '{"card": [{"name": "front", "width": 0}, {"name": "back"}]}'}
     up = ("quickthumb", "up", "--port", "0")
-    for program in [await site.start(*words, presets=presets) for words in (SERVE, PLAIN, WORKER, up)]:
+    for program in [await site.start(*words, **settings) for words in (SERVE, PLAIN, WORKER, up)]:
         assert await program.exit_code() != 0
         (sentence,) = program.said.strip().splitlines()
-        assert sentence.startswith("quickthumb: PRESETS: output 1 of the preset 'card': width: ")
+        assert sentence.startswith(f"quickthumb: {where}: output 1 of the preset 'card': width: ")
 
 
 async def test_a_misspelt_older_api_ends_the_web_with_one_sentence(site: Site) -> None:

@@ -1,16 +1,20 @@
 """Who is let in: whether a server may start, and what `quickthumb doctor` says of its API keys."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from quickthumb.cli.command import UserMistake
 from quickthumb.cli.machine import Finding, Level
 from quickthumb.config import Config
 from quickthumb.http.authority import is_loopback
+from quickthumb.model.api_key import ApiKey
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import now
 from quickthumb.service.keys import FOLDER, KeyStore
+from quickthumb.service.presets import TenantPresets
 from quickthumb.storage import FileStorage
+from quickthumb.wiring import presets_of
 
 
 def check(config: Config) -> None:
@@ -31,23 +35,43 @@ def findings(config: Config) -> Iterator[Finding]:
     except UserMistake as mistake:
         yield Finding(Level.FAILURE, "keys", str(mistake))
         return
+    keys: list[ApiKey] = []
     if _has_keys(config):
-        yield asyncio.run(_counted(KeyStore(FileStorage(config.storage.data_dir))))
+        try:
+            keys = asyncio.run(KeyStore(FileStorage(config.storage.data_dir)).all())
+        except QuickThumbError as error:
+            yield Finding(Level.FAILURE, "keys", f"{for_operators(error).removesuffix('.')}.")
+            return
+        yield from _of_keys(keys, presets_of(config))
     elif config.web.open_access:
         told = "There is no API key, so whoever reaches the service may do everything (OPEN_ACCESS)."
         yield Finding(Level.WARNING, "keys", told)
+    yield from _of_tenants(config, keys)
 
 
-async def _counted(store: KeyStore) -> Finding:
-    try:
-        keys = await store.all()
-    except QuickThumbError as error:
-        return Finding(Level.FAILURE, "keys", f"{for_operators(error).removesuffix('.')}.")
-    valid = sum(not key.has_ended(now()) for key in keys)
+def _of_keys(keys: Sequence[ApiKey], presets: TenantPresets) -> Iterator[Finding]:
+    valid = [key for key in keys if not key.has_ended(now())]
     if not valid:
         told = "No API key is valid, so nobody is let in; make one with `quickthumb keys create`."
-        return Finding(Level.WARNING, "keys", told)
-    return Finding(Level.OK, "keys", f"{valid} valid, {len(keys) - valid} ended.")
+        yield Finding(Level.WARNING, "keys", told)
+        return
+    yield Finding(Level.OK, "keys", f"{len(valid)} valid, {len(keys) - len(valid)} ended.")
+    for tenant in sorted({key.tenant for key in keys} - {key.tenant for key in valid}):
+        told = f"All keys of the tenant {tenant} have ended; make one with `quickthumb keys create --tenant {tenant}`."
+        yield Finding(Level.WARNING, "keys", told)
+    for key in valid:
+        missing = [name for name in key.bounds.presets or () if name not in presets.of(key.tenant)]
+        if missing:
+            told = f"The key {key.id} of the tenant {key.tenant} names presets that do not exist: {', '.join(missing)}"
+            yield Finding(Level.WARNING, "keys", f"{told}; define them in PRESETS or TENANTS, or make another key.")
+
+
+def _of_tenants(config: Config, keys: Sequence[ApiKey]) -> Iterator[Finding]:
+    """What is to be said of the entries of TENANTS: whether anybody acts for each tenant."""
+    need_none = {config.compat_tenant} if keys else {config.compat_tenant, DEFAULT_TENANT}
+    for tenant in sorted(config.tenants.keys() - need_none - {key.tenant for key in keys}):
+        told = f"TENANTS has an entry for {tenant}, which has no key; make one with"
+        yield Finding(Level.WARNING, "tenants", f"{told} `quickthumb keys create --tenant {tenant}`, or remove it.")
 
 
 def _has_keys(config: Config) -> bool:

@@ -20,8 +20,8 @@ from quickthumb.queue.inspection import RedisFacts, inspect
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import Keys
 from quickthumb.service.guard import REMEDY
-from quickthumb.service.presets import read_presets
 from quickthumb.storage import FileStorage
+from quickthumb.wiring import job_store, presets_of
 
 OLDEST_REDIS = (6, 2)
 # Jobs run by Redis' clock; with more difference than this, the times that clients see look wrong.
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings() -> Iterator[Finding]:
     try:
         config = load()
-        read_presets(config.presets, config.imaging.max_outputs)
+        presets_of(config)
         endpoints_of(config.compat)
     except ConfigError as error:
         yield Finding(Level.FAILURE, "settings", str(error))
@@ -67,7 +67,7 @@ async def _redis(config: Config) -> list[Finding]:
     keys = Keys(config.redis.prefix)
     try:
         facts = await inspect(redis, keys)
-        store = JobStore(redis, retention_seconds=config.retention.job_seconds, keys=keys)
+        store = job_store(config, redis)
         workers = await _guarded("workers", lambda: _workers(store))
     except (RedisError, OSError) as error:
         told = f"Cannot use Redis at {outage.place}: {_reason(error)}; start it, or correct REDIS_URL."

@@ -4,13 +4,15 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from quickthumb.cli import allowances
 from quickthumb.cli.command import Command, UserMistake
 from quickthumb.cli.units import age
 from quickthumb.config import Config, load
+from quickthumb.model.allowance import Bounds, Quotas
 from quickthumb.model.api_key import TENANT, ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT, Scope
 from quickthumb.model.errors import QuickThumbError
@@ -18,7 +20,7 @@ from quickthumb.model.job import now
 from quickthumb.service.guard import LOOK_SECONDS, told
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import private_process
+from quickthumb.wiring import presets_of, private_process
 
 OVERLAP = timedelta(days=1)
 
@@ -41,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     creating.add_argument("--expires", type=age, metavar="TIME", help="when it expires: 90d, 12h (default: never)")
     creating.add_argument("--note", default="", metavar="TEXT", help="what it is for, shown in the list")
+    allowances.add_options(creating)
     listing = _add(verbs, "list", "List the keys, without their secrets.", _list)
     listing.add_argument("--json", action="store_true", help="print JSON")
     revoking = _add(verbs, "revoke", "End keys now.", _revoke)
@@ -53,22 +56,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out the verb. Raises UserMistake if the storage cannot be used, or if there is no such key."""
-    asyncio.run(_run(load(), arguments))
+    """Carry out the verb. Raises UserMistake if the storage cannot be used, or if there is no such key or preset."""
+    config = load()
+    if arguments.presets:
+        _check_presets(config, arguments.tenant, arguments.presets)
+    asyncio.run(_run(config, arguments))
     return 0
 
 
 def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=help_text, description=help_text)
-    parser.set_defaults(action=action)
+    parser.set_defaults(action=action, presets=None)
     return parser
+
+
+def _check_presets(config: Config, tenant: str, names: Sequence[str]) -> None:
+    known = presets_of(config).of(tenant)
+    for name in names:
+        if name not in known:
+            raise UserMistake(f"The tenant {tenant} has no preset {name!r}; its presets are {', '.join(known)}.")
 
 
 async def _run(config: Config, arguments: argparse.Namespace) -> None:
     storage = FileStorage(config.storage.data_dir)
     try:
         with private_process(config):
-            await storage.identity()  # the folder may be new
+            if arguments.action is _create or await storage.find_identity():
+                await storage.identity()  # the folder may be new
             await arguments.action(KeyStore(storage), arguments)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
@@ -76,7 +90,14 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
 
 async def _create(store: KeyStore, arguments: argparse.Namespace) -> None:
     ends_at = None if arguments.expires is None else now() + arguments.expires
-    text, key = await store.create(arguments.tenant, arguments.scope, note=arguments.note, ends_at=ends_at)
+    text, key = await store.create(
+        arguments.tenant,
+        arguments.scope,
+        note=arguments.note,
+        ends_at=ends_at,
+        bounds=allowances.given(Bounds, arguments),
+        quotas=allowances.given(Quotas, arguments),
+    )
     _show_once(text, key)
 
 
@@ -85,9 +106,12 @@ async def _list(store: KeyStore, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([key.model_dump(mode="json", exclude={"digest"}) for key in keys], indent=2))
         return
+    if not keys:
+        print("The data folder (DATA_DIR) has no API keys.", file=sys.stderr)
     for key in keys:
         scopes = ",".join(sorted(key.scopes))
-        print(f"{key.id}  {key.tenant}  {scopes}  {_life(key)}  {key.note}".rstrip())
+        columns = [key.id, key.tenant, scopes, _life(key), *allowances.told(key.bounds, key.quotas), key.note]
+        print("  ".join(columns).rstrip())
 
 
 async def _revoke(store: KeyStore, arguments: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from quickthumb.config import Config, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.order import Order, OrderField, order_fields
 from quickthumb.model.output import Output
+from quickthumb.model.schedule import FIELDS
 from quickthumb.service.presets import read_presets
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ HELP_COLUMNS = 100
 
 def command(order: type[Order] = Order) -> Command:
     """The command for orders of this type, whose fields become its options."""
-    fields = order_fields(order)
+    fields = tuple(field for field in order_fields(order) if field.name not in FIELDS)  # nothing waits here
 
     def add_options(parser: argparse.ArgumentParser) -> None:
         _add_options(parser, fields)

@@ -26,9 +26,8 @@ from quickthumb.metrics import MULTIPROCESS_FOLDER
 from quickthumb.queue.condition import mistake_at_start
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.keys import Keys
-from quickthumb.service.presets import read_presets
 from quickthumb.web.server import GRACEFUL_SECONDS
-from quickthumb.wiring import private_process
+from quickthumb.wiring import presets_of, private_process
 
 APPLICATION = "quickthumb.app:app"
 PROTOCOL = "quickthumb.web.protocol:BoundedProtocol"
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = as_environment(HOST=arguments.host, PORT=arguments.port, ROOT_PATH=arguments.root_path)
     config = load({**secrecy.own_environment(), **options})
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
-    read_presets(config.presets, config.imaging.max_outputs)
+    presets_of(config)
     endpoints_of(config.compat)
     access.check(config)
     listener.free_port(config.web.host, config.web.port)

@@ -18,9 +18,8 @@ from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, load, secrecy, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.connection import answers
-from quickthumb.service.presets import read_presets
 from quickthumb.web.server import GRACEFUL_SECONDS
-from quickthumb.wiring import private_process
+from quickthumb.wiring import presets_of, private_process
 
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
@@ -73,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
     environment = {**secrecy.own_environment(), **options}
     config = load(environment)
-    read_presets(config.presets, config.imaging.max_outputs)
+    presets_of(config)
     endpoints_of(config.compat)
     access.check(config)
     with private_process(config), lock_data_folder(config.storage.data_dir):

@@ -19,6 +19,7 @@ from quickthumb.client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from quickthumb.client.events import JobEvent
 from quickthumb.client.exchange import Retries
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "DamagedDownload",
     "Failure",
     "Job",
+    "JobEvent",
     "Problem",
     "Result",
     "Retries",

@@ -79,6 +79,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
     attempts: int
     source: Source
     results: Mapping[str, Result]
@@ -122,6 +123,26 @@ def parse_presets(body: bytes) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
         raise _strange(body) from error
 
 
+def parse_result(body: bytes) -> Result:
+    """The result in an event. Raises UnexpectedAnswer."""
+    try:
+        shown = json.loads(body)
+        return _result(str(shown["id"]), str(shown["name"]), shown["result"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _strange(body) from error
+
+
+def parse_change(body: bytes) -> tuple[str, Status | None, int | None]:
+    """The job's id, its status and the number of its attempt in an event, as far as it has them. Raises
+    UnexpectedAnswer."""
+    try:
+        shown = json.loads(body)
+        status, attempt = shown.get("status"), shown.get("attempt")
+        return str(shown["id"]), None if status is None else Status(status), None if attempt is None else int(attempt)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _strange(body) from error
+
+
 def _job(shown: Mapping[str, Any]) -> Job:
     error = shown["error"]
     return Job(
@@ -130,6 +151,8 @@ def _job(shown: Mapping[str, Any]) -> Job:
         created_at=datetime.fromisoformat(shown["created_at"]),
         started_at=_moment(shown["started_at"]),
         finished_at=_moment(shown["finished_at"]),
+        # A service of an earlier release does not tell.
+        expires_at=_moment(shown.get("expires_at")),
         attempts=int(shown["attempts"]),
         source=_source(shown["source"]),
         results={name: _result(shown["id"], name, made) for name, made in shown["results"].items()},

@@ -13,7 +13,8 @@ from anyio.to_thread import run_sync
 from quickthumb.client import wire
 from quickthumb.client.answers import Job, Page, Result
 from quickthumb.client.blocking import DEFAULT_TIMEOUT_SECONDS
-from quickthumb.client.calls import Calls, JobOrId, first_page, following
+from quickthumb.client.calls import Calls, JobOrId, first_page, following, id_of
+from quickthumb.client.events import Following, JobEvent
 from quickthumb.client.exchange import Answer, Broken, Do, Pause, Plan, Request, Retries
 from quickthumb.client.pictures import ImageInput, Order
 
@@ -37,7 +38,8 @@ class AsyncClient:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._server = wire.checked_url(server)
-        self._calls = Calls(retries or Retries())
+        self._retries = retries or Retries()
+        self._calls = Calls(self._retries)
         self._owned = http is None
         self._http = http or httpx.AsyncClient(**wire.settings(timeout_seconds, key, headers))
 
@@ -71,6 +73,23 @@ class AsyncClient:
     async def wait(self, job: JobOrId, *, timeout_seconds: float | None = None) -> Job:
         """The job once it has ended: see `Client.wait`."""
         return await self._run(self._calls.wait(job, timeout_seconds))
+
+    async def events(self, job: JobOrId) -> AsyncIterator[JobEvent]:
+        """What happens to the job, as it happens: see `Client.events`."""
+        follow = Following(id_of(job), self._retries)
+        while True:
+            try:
+                async with self._http.stream("GET", self._server + follow.path, headers=follow.headers()) as response:
+                    follow.answered(wire.answer_of(response, b"" if response.is_success else await response.aread()))
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            if event := follow.read(line):
+                                yield event
+            except httpx.TransportError as error:
+                follow.broke(wire.broken_by(error))
+            if follow.is_over:
+                return
+            await anyio.sleep(follow.pause_seconds())
 
     async def download(self, result: Result, path: str | PathLike[str]) -> Path:
         """Saves a result as a file, and returns its path: see `Client.download`. Writes outside the event loop."""

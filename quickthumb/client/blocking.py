@@ -11,7 +11,8 @@ import httpx
 
 from quickthumb.client import wire
 from quickthumb.client.answers import Job, Page, Result
-from quickthumb.client.calls import Calls, JobOrId, first_page, following
+from quickthumb.client.calls import Calls, JobOrId, first_page, following, id_of
+from quickthumb.client.events import Following, JobEvent
 from quickthumb.client.exchange import Answer, Broken, Do, Pause, Plan, Request, Retries
 from quickthumb.client.pictures import ImageInput, Order
 
@@ -41,7 +42,8 @@ class Client:
         http: httpx.Client | None = None,
     ) -> None:
         self._server = wire.checked_url(server)
-        self._calls = Calls(retries or Retries())
+        self._retries = retries or Retries()
+        self._calls = Calls(self._retries)
         self._owned = http is None
         self._http = http or httpx.Client(**wire.settings(timeout_seconds, key, headers))
 
@@ -83,6 +85,24 @@ class Client:
     def wait(self, job: JobOrId, *, timeout_seconds: float | None = None) -> Job:
         """The job once it is DONE, FAILED or CANCELLED. Raises StillRunning if it has not ended in time."""
         return self._run(self._calls.wait(job, timeout_seconds))
+
+    def events(self, job: JobOrId) -> Iterator[JobEvent]:
+        """What happens to the job, as it happens: first how it is now, last its end. Goes on after a connection broke.
+
+        Raises as the other methods do.
+        """
+        follow = Following(id_of(job), self._retries)
+        while True:
+            try:
+                with self._http.stream("GET", self._server + follow.path, headers=follow.headers()) as response:
+                    follow.answered(wire.answer_of(response, b"" if response.is_success else response.read()))
+                    if response.is_success:
+                        yield from filter(None, map(follow.read, response.iter_lines()))
+            except httpx.TransportError as error:
+                follow.broke(wire.broken_by(error))
+            if follow.is_over:
+                return
+            time.sleep(follow.pause_seconds())
 
     def download(self, result: Result, path: str | PathLike[str]) -> Path:
         """Saves a result as the file `path`, and returns that.

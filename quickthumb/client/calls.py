@@ -128,5 +128,10 @@ def following(page: Page) -> tuple[tuple[str, str], ...] | None:
     return None if page.next is None else tuple(parse_qsl(urlsplit(page.next).query))
 
 
+def id_of(job: JobOrId) -> str:
+    """The id of a job that may be given by its id."""
+    return job if isinstance(job, str) else job.id
+
+
 def _path(job: JobOrId) -> str:
-    return f"/jobs/{quote(job if isinstance(job, str) else job.id, safe='')}"
+    return f"/jobs/{quote(id_of(job), safe='')}"

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 # How the service, or a proxy in front of it, says that a later try may succeed.
 TEMPORARY = frozenset({429, 502, 503, 504, 507})
+# A quota is used up. Without a time to try again, the request alone is larger than the whole quota.
+QUOTA_EXCEEDED = "quota_exceeded"
 # The service is still reading an earlier try of the same upload, whose connection broke.
 IN_PROGRESS = "request_in_progress"
 
@@ -143,7 +145,7 @@ def send(request: Callable[[], Request], retries: Retries) -> Plan[tuple[Answer,
             broke = broke or isinstance(reply, Broken)
             yield Pause(wait)
         elif isinstance(reply, Broken):
-            raise Unreachable(_unreachable(reply.error)) from reply.error
+            raise Unreachable(unreachable(reply.error)) from reply.error
         else:
             return reply, broke
     raise AssertionError  # count() never ends
@@ -153,6 +155,8 @@ def may_pass(reply: Answer | Broken) -> bool:
     """Whether another try may succeed."""
     if isinstance(reply, Broken):
         return not reply.final
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS and reply.retry_after_seconds is None:
+        return _said(reply).get("code") != QUOTA_EXCEEDED
     return reply.status in TEMPORARY or (
         reply.status == HTTPStatus.CONFLICT and _said(reply).get("code") == IN_PROGRESS
     )
@@ -199,5 +203,6 @@ def _name(status: int) -> str:
         return "Error"
 
 
-def _unreachable(error: Exception) -> str:
+def unreachable(error: Exception) -> str:
+    """One sentence about an error of the connection."""
     return f"No answer from the service: {str(error) or type(error).__name__}."

@@ -4,7 +4,7 @@ Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive th
 """
 
 from quickthumb.config.load import ConfigError, load, settings_file
-from quickthumb.config.sections import IntakeLimits, SmtpServer, TroubleLimits, WebSettings
+from quickthumb.config.sections import IntakeLimits, SmtpServer, TenantSettings, TroubleLimits, WebSettings
 from quickthumb.config.settings import (
     BUILT_IN_PRESETS,
     ENVIRONMENT_PREFIX,
@@ -24,6 +24,7 @@ __all__ = [
     "IntakeLimits",
     "Setting",
     "SmtpServer",
+    "TenantSettings",
     "TroubleLimits",
     "WebSettings",
     "load",

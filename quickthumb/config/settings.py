@@ -33,6 +33,8 @@ from quickthumb.config.sections import (
 from quickthumb.model.allowance import NO_QUOTAS, Quotas
 from quickthumb.model.api_key import TENANT
 from quickthumb.model.limits import Limits
+from quickthumb.model.priority import Overtaking
+from quickthumb.model.retention import Retention, RetentionPolicy
 
 ENVIRONMENT_PREFIX = "QUICKTHUMB_"
 
@@ -64,6 +66,7 @@ class Config:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    overtaking: Overtaking = field(default_factory=Overtaking)
     trouble: TroubleLimits = field(default_factory=TroubleLimits)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     presets: Annotated[dict[str, list[dict[str, Any]]], Json] = Field(
@@ -119,6 +122,13 @@ class Config:
             if not TENANT.fullmatch(name):
                 raise ValueError(f"{name!r} is no tenant: up to 63 lower-case letters, digits and hyphens")
         return value
+
+    @property
+    def retention_policy(self) -> RetentionPolicy:
+        """How long jobs are kept, for all and for the tenants that have a time of their own."""
+        general = Retention(self.retention.job_seconds, self.retention.source_seconds)
+        own = {name: each.retention(general) for name, each in self.tenants.items()}
+        return RetentionPolicy(general, {name: each for name, each in own.items() if each != general})
 
     @property
     def embedded_redis_socket(self) -> Path:

@@ -65,6 +65,8 @@ class Endpoint:
     scope: Scope | None = None
     # Whether a signed URL may stand in for a key.
     signable: bool = False
+    # Whether a signed upload policy may.
+    takes_policy: bool = False
 
     @property
     def changes(self) -> bool:

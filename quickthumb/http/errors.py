@@ -37,6 +37,13 @@ class InvalidSignature(QuickThumbError):
     code, status, title = "invalid_signature", 403, "The URL is not signed for this"
 
 
+class InvalidPolicy(QuickThumbError):
+    """The upload policy is not right: it was changed, has expired, is for pages of another origin, was signed with
+    another secret, or is not written as a policy must be. `detail` says which. Ask your backend for a new one."""
+
+    code, status, title = "invalid_policy", 403, "The upload policy does not allow this"
+
+
 class CrossOrigin(QuickThumbError):
     """A page of another origin sent a request that changes something, or asked whether it may. Only pages of this
     service, and of the origins that its setting CORS_ORIGINS names, may do so. Programs that are no browsers are not

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from email.utils import format_datetime, parsedate_to_datetime
@@ -17,15 +18,14 @@ from starlette.types import Receive, Scope, Send
 from quickthumb.http.errors import RangeNotSatisfiable
 from quickthumb.http.problems import problem
 from quickthumb.http.ranges import ByteRanges, Span, content_range, spans_of
-from quickthumb.http.requests import KEY
+from quickthumb.http.requests import KEY, SIGNED
+from quickthumb.http.signing import EXPIRES
 from quickthumb.http.urls import urls_of
 from quickthumb.imaging.formats import FORMATS
 from quickthumb.service.downloads import Download
 
-# The files of a job never change, neither its results nor its original. What came only with an API key must not be kept
-# by caches that others share; a URL that anybody may use, signed or not, may be.
-CACHE_CONTROL = "public, max-age=31536000, immutable"
-PRIVATE_CACHE_CONTROL = "private, max-age=31536000, immutable"
+# The files of a job never change, neither its results nor its original.
+CACHED_SECONDS = 31_536_000
 # Even if someone makes a browser open a served image as a page, the browser must run nothing and load nothing.
 CONTENT_SECURITY_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MEDIA_TYPES = {row.name: (row.media_type, row.extension) for row in FORMATS}
@@ -55,7 +55,7 @@ def serve(
     headers = Headers(
         {
             "Accept-Ranges": "bytes",
-            "Cache-Control": PRIVATE_CACHE_CONTROL if KEY in request.scope else CACHE_CONTROL,
+            "Cache-Control": _cache_control(request),
             "Content-Disposition": content_disposition(disposition, name),
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Cross-Origin-Resource-Policy": shown,
@@ -89,6 +89,15 @@ def content_disposition(disposition: str, name: str) -> str:
     """The Content-Disposition header for a name in any script: in ASCII for old clients, by RFC 8187 for all others."""
     plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
     return f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _cache_control(request: Request) -> str:
+    """Who may keep the file, and how long. What came only with an API key must not be kept by caches that others share.
+    What anybody may have may be, but that of a signed URL only as long as the URL is good."""
+    seconds = CACHED_SECONDS
+    if SIGNED in request.scope:
+        seconds = min(seconds, max(0, int(request.query_params[EXPIRES]) - int(time.time())))
+    return f"{'private' if KEY in request.scope else 'public'}, max-age={seconds}, immutable"
 
 
 def _is_current(asked: Headers, headers: Headers) -> bool:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,9 +13,12 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from quickthumb.http.errors import MethodNotAllowed, NotFound
+from quickthumb.http.quotas import quota_headers
+from quickthumb.http.requests import metrics_of
 from quickthumb.http.urls import NO_PREFIX, Urls, urls_of
 from quickthumb.model.errors import MalformedRequest, QuickThumbError, for_operators
 from quickthumb.model.job import Failure
+from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.service.errors import InsufficientScope, InvalidKey, JobFailed, KeyRequired
 
 log = logging.getLogger("quickthumb.web")
@@ -26,6 +29,8 @@ REALM = 'Bearer realm="quickthumb"'
 
 class Problem(BaseModel):
     """What went wrong. `code` is for programs; `title` and `detail` are for people."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     type: str = Field(
         description="URL of the explanation of `code`, relative to the request's URL.",
@@ -39,6 +44,11 @@ class Problem(BaseModel):
     field: str | None = Field(None, description="The field of the request that caused the problem, if one did.")
     error: Failure | None = Field(None, description="Only with `job_failed`: the error of the job.")
     checks: dict[str, str] | None = Field(None, description="Only from /readyz: each check with its result.")
+    violated_policies: list[str] | None = Field(
+        None,
+        alias="violated-policies",
+        description="Only with `quota_exceeded`: the quotas that are used up, as `RateLimit-Policy` names them.",
+    )
 
 
 def problem(error: QuickThumbError, urls: Urls, *, checks: dict[str, str] | None = None) -> JSONResponse:
@@ -52,14 +62,21 @@ def problem(error: QuickThumbError, urls: Urls, *, checks: dict[str, str] | None
         field=error.field,
         error=error.failure if isinstance(error, JobFailed) else None,
         checks=checks,
+        violated_policies=_violated(error) if isinstance(error, QuotaExceeded) else None,
     )
     headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, QuotaExceeded):
+        headers |= quota_headers(error.standings)
     challenge = _challenge(error)
     if challenge is not None:
         headers["WWW-Authenticate"] = challenge
-    return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+    return JSONResponse(body.model_dump(by_alias=True, exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+def _violated(error: QuotaExceeded) -> list[str]:
+    return [standing.policy.name for standing in error.violated]
 
 
 def _challenge(error: QuickThumbError) -> str | None:
@@ -91,6 +108,8 @@ def known(request: Request, error: QuickThumbError) -> JSONResponse:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         unexpected = error.__cause__ if error.permanent else None
         log.warning("%s: %s", asked(request.scope), for_operators(error), exc_info=unexpected)
+    if isinstance(error, QuotaExceeded):
+        metrics_of(request).refused(_violated(error))
     return problem(error, urls_of(request))
 
 

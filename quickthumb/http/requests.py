@@ -12,18 +12,22 @@ from quickthumb.intake.errors import UnsupportedMediaType
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.metrics import WebMetrics
 from quickthumb.model.api_key import ApiKey
-from quickthumb.model.caller import DEFAULT_TENANT, Caller
+from quickthumb.model.caller import DEFAULT_TENANT, Caller, Scope
 from quickthumb.model.errors import MalformedRequest
+from quickthumb.model.policy import UploadPolicy
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.submit import Upload
 from quickthumb.service.webhooks import WebhookService
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
-# Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, and that its URL is signed.
-KEY, TENANT, SIGNED = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed"
+# Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, until when its signed URL is good,
+# and its upload policy.
+KEY, TENANT, SIGNED, POLICY = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed", "quickthumb.policy"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -33,14 +37,31 @@ def caller_of(request: Request) -> Caller:
     address = (client[0] or None) if client else None
     request_id = request.scope.get("state", {}).get("request_id")
     key: ApiKey | None = request.scope.get(KEY)
+    policy = policy_of(request)
+    if policy is not None:
+        tenant, may = policy.terms.tenant, frozenset({Scope.IMAGES_WRITE})
+        return Caller(tenant, None, address, may, request_id=request_id, bounds=policy.bounds)
     if key is None:
         tenant, has_url = request.scope.get(TENANT, DEFAULT_TENANT), SIGNED in request.scope
         return Caller(tenant=tenant, address=address, request_id=request_id, is_bearer_of_url=has_url)
     return Caller(key.tenant, key.id, address, key.scopes, request_id=request_id, bounds=key.bounds, quotas=key.quotas)
 
 
+def policy_of(request: Request) -> UploadPolicy | None:
+    """The upload policy that the request came with."""
+    return cast("UploadPolicy | None", request.scope.get(POLICY))
+
+
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def limiter_of(request: Request) -> Limiter:
+    return cast("Limiter", request.app.state.limiter)
+
+
+def events_of(request: Request) -> EventService:
+    return cast("EventService", request.app.state.events)
 
 
 def mail_of(request: Request) -> MailService:
@@ -89,6 +110,7 @@ def upload_from(
         idempotency_key=idempotency_key,
         filename=filename,
         preset=preset,
+        policy=policy_of(request),
     )
 
 

@@ -1,4 +1,4 @@
-"""Signed URLs: whoever has one may download what it names, until it expires, and needs no API key.
+"""Signed URLs: whoever has one may GET what it names, until it expires, and needs no API key. And signed policies.
 
 The signature is the HMAC-SHA-256, in base64 for URLs without padding, of three lines: the method (GET also stands for
 HEAD), the path, and the query without the signature, its parameters sorted and percent-encoded (RFC 3986).
@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import math
+import re
 import time
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, quote, urlencode
@@ -16,6 +17,8 @@ from quickthumb.http.errors import InvalidSignature
 
 EXPIRES, SIGNATURE = "expires", "signature"
 READS = {"HEAD": "GET"}
+# Seconds since 1970, until the year 33658. Python reads no number of more than 4,300 digits.
+MOMENT = re.compile(r"[0-9]{1,12}")
 MOST_PARAMETERS = 16
 LONGEST_SECONDS = 7 * 86_400
 # Times of expiry are rounded up to whole minutes, so that caches see the same URL again.
@@ -35,13 +38,26 @@ class Signer:
 
     def signed(self, path: str, seconds: float) -> str:
         """The path with a query that lets anybody GET it for so long, and up to a minute longer."""
-        expires = math.ceil((time.time() + seconds) / ROUNDING_SECONDS) * ROUNDING_SECONDS
+        return self.signed_until(path, moment_in(seconds))
+
+    def signed_until(self, path: str, expires: int) -> str:
+        """The path with a query that lets anybody GET it until this moment, in seconds since 1970."""
         parameters = [(EXPIRES, str(expires))]
-        signature = _signature(self._secrets[0], "GET", path, parameters)
+        signature = self.signature("GET", path, parameters)
         return f"{path}?{urlencode([*parameters, (SIGNATURE, signature)])}"
 
-    def check(self, method: str, path: str, query: str) -> None:
-        """Raises InvalidSignature unless a secret has signed this request, and the time is not over."""
+    def signature(self, method: str, path: str, parameters: Sequence[tuple[str, str]]) -> str:
+        """The signature of such a request."""
+        return _signature(self._secrets[0], method, path, parameters)
+
+    def has_signed(self, method: str, path: str, parameters: Sequence[tuple[str, str]], signature: str) -> bool:
+        """Whether this is the signature of such a request with one of the secrets."""
+        rights = [_signature(secret, method, path, parameters) for secret in self._secrets]
+        return any(hmac.compare_digest(right.encode(), signature.encode()) for right in rights)
+
+    def check(self, method: str, path: str, query: str) -> int:
+        """Until when this signed request is good, in seconds since 1970. Raises InvalidSignature unless a secret has
+        signed it, and the time is not over."""
         try:
             given = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
         except ValueError:
@@ -49,13 +65,17 @@ class Signer:
         if len(dict(given)) < len(given):
             raise InvalidSignature("A parameter of the signed URL is given twice.")
         parameters = [(name, value) for name, value in given if name != SIGNATURE]
-        signed = [_signature(secret, READS.get(method, method), path, parameters) for secret in self._secrets]
-        signature = dict(given).get(SIGNATURE, "").encode()
-        if not any(hmac.compare_digest(right.encode(), signature) for right in signed):
+        if not self.has_signed(READS.get(method, method), path, parameters, dict(given).get(SIGNATURE, "")):
             raise InvalidSignature("The signature is not that of this URL.")
         expires = dict(parameters).get(EXPIRES, "")
-        if not (expires.isascii() and expires.isdigit() and time.time() < int(expires)):
+        if not (MOMENT.fullmatch(expires) and time.time() < int(expires)):
             raise InvalidSignature("The signed URL has expired.")
+        return int(expires)
+
+
+def moment_in(seconds: float) -> int:
+    """The time in so many seconds, rounded up to a whole minute."""
+    return math.ceil((time.time() + seconds) / ROUNDING_SECONDS) * ROUNDING_SECONDS
 
 
 def _signature(secret: bytes, method: str, path: str, parameters: Sequence[tuple[str, str]]) -> str:

@@ -14,17 +14,26 @@ class Urls:
     """The URLs of this service's resources. `base` goes in front of each path."""
 
     base: str = ""
-    # What is done to the path of a file before it is shown: it may be signed.
+    # What is done to the path of a file, or of a job, before it is shown: it may be signed.
     of_file: Callable[[str], str] = str
+    of_job: Callable[[str], str] = str
+
+    @property
+    def are_signed(self) -> bool:
+        """Whether those of files are not the same for everybody."""
+        return self.of_file is not str
 
     def job(self, job_id: str) -> str:
-        return f"{self.base}/jobs/{job_id}"
+        return self.of_job(f"{self.base}/jobs/{job_id}")
+
+    def events(self, job_id: str) -> str:
+        return self.of_job(f"{self.base}/jobs/{job_id}/events")
 
     def original(self, job_id: str) -> str:
-        return self.of_file(f"{self.job(job_id)}/original")
+        return self.of_file(f"{self.base}/jobs/{job_id}/original")
 
     def result(self, job_id: str, name: str) -> str:
-        return self.of_file(f"{self.job(job_id)}/results/{name}")
+        return self.of_file(f"{self.base}/jobs/{job_id}/results/{name}")
 
     def next_page(self, this_page: URL, cursor: str) -> str:
         """The page that begins at `cursor`; its other query parameters are those of this page."""

@@ -57,6 +57,14 @@ class Rendering:
 Admit = Callable[[int, Cost], None]
 
 
+# Told of each result as soon as its file is written.
+Tell = Callable[[Made], None]
+
+
+def tell_nobody(made: Made) -> None:
+    """For a rendering whose results count only once all are there."""
+
+
 def never_stop() -> None:
     """A checkpoint that never stops the rendering."""
 
@@ -70,6 +78,7 @@ def render(
     *,
     keeps_label: bool = True,
     admit: Admit | None = None,
+    tell: Tell = tell_nobody,
 ) -> Rendering:
     """Makes every output of `source` as a file in `folder`. The same source and outputs give the same bytes.
 
@@ -83,7 +92,7 @@ def render(
     Calls `checkpoint` in this thread before each frame is decoded, each step of an output's pipeline and each encoding.
     `checkpoint` stops the rendering by raising: its exception leaves `render` unchanged, and files that are complete by
     then stay in `folder`. Calls `admit`, which may raise in the same way, once the header has been read and before
-    anything is decoded.
+    anything is decoded. Calls `tell` in this thread, which must be quick, for each result that is complete.
     """
     files = ResultFiles(folder, limits)
     fills = all(output.truncated == "fill" for output in outputs)
@@ -95,7 +104,7 @@ def render(
     with open_source(source, limits, fills=fills, look=look) as opened:
         renditions = plan_renditions(opened, outputs)
         check_source(opened, outputs)
-        found, made = _make(opened, renditions, Keeper(opened, keeps_label=keeps_label), files, checkpoint)
+        found, made = _make(opened, renditions, Keeper(opened, keeps_label=keeps_label), files, checkpoint, tell)
         return Rendering(found, tuple(made[output.name] for output in outputs))
 
 
@@ -105,6 +114,7 @@ def _make(
     keeper: Keeper,
     files: ResultFiles,
     checkpoint: Callable[[], None],
+    tell: Tell,
 ) -> tuple[Facts, dict[str, Made]]:
     """Makes all renditions in one pass over the frames; those that shrink least come first.
 
@@ -126,6 +136,7 @@ def _make(
                 rendition.milliseconds.append(frame.milliseconds)
             if index == rendition.frame_count - 1:
                 made[rendition.output.name] = _write(source, rendition, keeper, files, checkpoint)
+                tell(made[rendition.output.name])
         found = found or facts.gather(source, levels, renditions[0].color, keeper.provenance)
         del frame, levels  # before the next frame is decoded
     assert found is not None  # noqa: S101 - there is always a first frame

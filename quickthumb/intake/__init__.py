@@ -4,7 +4,7 @@ It knows no web framework and no storage. `receive` takes a whole request; `Imag
 from anywhere.
 """
 
-from quickthumb.intake.body_parsers import brings_fields, refuse_declared_length
+from quickthumb.intake.body_parsers import brings_fields, least_image_bytes, refuse_declared_length
 from quickthumb.intake.image_stream import ImageStream, Inspect, OpenSink, Sink
 from quickthumb.intake.limits import IntakeLimits, read_in_time
 from quickthumb.intake.parts import Field
@@ -20,6 +20,7 @@ __all__ = [
     "Received",
     "Sink",
     "brings_fields",
+    "least_image_bytes",
     "read_in_time",
     "receive",
     "refuse_declared_length",

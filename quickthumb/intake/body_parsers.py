@@ -5,6 +5,7 @@ To accept another, write its parser (a `BodyParser`) in a module of its own and 
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from quickthumb.intake.errors import UnsupportedMediaType, image_too_large
 from quickthumb.intake.headers import split_header_value
@@ -62,7 +63,15 @@ def refuse_declared_length(content_length: int | None, content_type: str | None,
     """
     parser_type, _ = choose_body_parser(content_type)
     if content_length is not None and content_length > parser_type.max_body_bytes(limits):
-        raise image_too_large(limits.max_upload_bytes)
+        raise image_too_large(limits.max_upload_bytes, limits.set_by)
+
+
+def least_image_bytes(content_length: int | None, content_type: str | None, limits: IntakeLimits) -> int:
+    """How many bytes the image in a body of that length has at least. Raises UnsupportedMediaType as `receive` does."""
+    parser_type, _ = choose_body_parser(content_type)
+    one, two = (parser_type.max_body_bytes(replace(limits, max_upload_bytes=most)) for most in (1, 2))
+    per_byte, around = two - one, one - (two - one)
+    return max(1, ((content_length or 0) - around) // per_byte)
 
 
 def brings_fields(content_type: str | None) -> bool:

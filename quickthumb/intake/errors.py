@@ -10,7 +10,8 @@ class UploadTimedOut(QuickThumbError):
 
 
 class TooManyBytes(QuickThumbError):
-    """The image is larger than `MAX_UPLOAD_BYTES`, or the fields are larger or more than their limits."""
+    """The image is larger than `MAX_UPLOAD_BYTES`, or than the API key or upload policy allows; or the fields are more
+    or larger than their limits."""
 
     code, status, title = "too_many_bytes", 413, "The upload is too large"
 
@@ -21,6 +22,7 @@ class UnsupportedMediaType(QuickThumbError):
     code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
 
 
-def image_too_large(max_bytes: int) -> TooManyBytes:
-    """The error for an image of more than `max_bytes`."""
-    return TooManyBytes(f"The image is too large; at most {max_bytes} bytes are accepted.")
+def image_too_large(max_bytes: int, set_by: str | None = None) -> TooManyBytes:
+    """The error for an image of more than `max_bytes`, which is the setting unless something else has `set_by` it."""
+    told = f"at most {max_bytes} bytes are accepted" if set_by is None else f"{set_by} allows at most {max_bytes} bytes"
+    return TooManyBytes(f"The image is too large; {told}.")

@@ -74,17 +74,25 @@ class ImageStream(Generic[H]):
     - After an exception or `finish`, do not use it again. The caller closes the sink, and discards what it holds if the
       image did not arrive whole.
 
+    `set_by` says what has set `max_bytes`, if it is not the setting; the refusal names it.
     `bytes` is how many have arrived. `header` is what `inspect` returned: None until it knows, and for good if the
     first block was not enough.
     """
 
     def __init__(
-        self, inspect: Inspect[H], open_sink: OpenSink, *, max_bytes: int, make_watch: MakeWatch = unwatched
+        self,
+        inspect: Inspect[H],
+        open_sink: OpenSink,
+        *,
+        max_bytes: int,
+        set_by: str | None = None,
+        make_watch: MakeWatch = unwatched,
     ) -> None:
         self._inspect = inspect
         self._make_watch = make_watch
         self._open_sink = open_sink
         self._max_bytes = max_bytes
+        self._set_by = set_by
         self._sink: Sink | None = None
         self._block = bytearray()
         self._next_inspection = 1
@@ -103,7 +111,7 @@ class ImageStream(Generic[H]):
         """
         self.bytes += len(data)
         if self.bytes > self._max_bytes:
-            raise image_too_large(self._max_bytes)
+            raise image_too_large(self._max_bytes, self._set_by)
         rest = memoryview(data)
         while rest:
             taken = rest[: BLOCK_BYTES - len(self._block)]

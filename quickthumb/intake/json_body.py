@@ -1,4 +1,4 @@
-"""Parses a JSON object whose `data` is the image in base64.
+"""Parses a JSON object whose `data` is the image in base64, or whose `url` says where it is to be fetched from.
 
 The parser cuts that string out and decodes it as it arrives. It keeps the rest of the object, which is small, with an
 empty string in place of the image; at the end, Python's JSON parser reads the rest and finds any errors in it.
@@ -12,7 +12,7 @@ from typing import Any
 from quickthumb.intake.base64_text import Base64Text
 from quickthumb.intake.headers import clean_filename
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
-from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
+from quickthumb.intake.parts import URL_FIELD, BodyPart, Field, ImageBytes, ImageFilename, ImageStart, ImageUrl
 from quickthumb.model.errors import MalformedRequest
 
 IMAGE_KEY = "data"
@@ -27,7 +27,8 @@ _BEFORE_VALUE = b" \t\r\n:"
 
 
 class JsonBodyParser:
-    """Parses `application/json`: `data` is the image, `filename` its name, every other key a field with its JSON value.
+    """Parses `application/json`: `data` is the image, or `url` says where it is, `filename` is its name, and every
+    other key is a field with its JSON value.
 
     Raises MalformedRequest for invalid JSON (with field `data` where the image is at fault), duplicate keys, NaN and
     Infinity. JSON forbids bare line breaks in a string, but `data` may have them, since `base64 photo.jpg` writes them.
@@ -59,12 +60,17 @@ class JsonBodyParser:
     def close(self) -> Iterable[BodyPart]:
         if self._step == self._pass_image:
             raise MalformedRequest("The request's body ends in the middle of the image.", field=IMAGE_KEY)
-        values = _parse(bytes(self._remains))
+        values = parse_object(bytes(self._remains))
         values.pop(IMAGE_KEY, None)
         filename = values.pop(FILENAME_KEY, None)
         if not isinstance(filename, str | None):
             raise MalformedRequest("The file name must be a string.", field=FILENAME_KEY)
+        url = values.pop(URL_FIELD, None)
+        if not isinstance(url, str | None):
+            raise MalformedRequest("The URL must be a string.", field=URL_FIELD)
         self._allowance.take_fields(len(values))
+        if url is not None:
+            yield ImageUrl(url)
         cleaned = clean_filename(filename or "")
         if cleaned:
             yield ImageFilename(cleaned)
@@ -154,12 +160,13 @@ def _string(token: bytes) -> Any:
         raise _not_json() from None
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds. Raises MalformedRequest."""
     try:
         values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
         # Python reads lone surrogates, NaN and Infinity, but writing them again would fail later.
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _not_json() from None
     if not isinstance(values, dict):
         raise MalformedRequest("The request's body is not a JSON object.")

@@ -8,7 +8,7 @@ from python_multipart.exceptions import FormParserError
 
 from quickthumb.intake.headers import given_filename, split_header_value
 from quickthumb.intake.limits import FieldAllowance, IntakeLimits
-from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
+from quickthumb.intake.parts import URL_FIELD, BodyPart, Field, ImageBytes, ImageFilename, ImageStart, ImageUrl
 from quickthumb.intake.uploaders import FILE_PARTS
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 
@@ -23,7 +23,8 @@ FRAMING_BYTES = 4096
 
 
 class MultipartBodyParser:
-    """Parses `multipart/form-data`: the part `image` (or `file`) is the image, every other part a field.
+    """Parses `multipart/form-data`: the part `image` (or `file`) is the image, or `url` says where it is;
+    every other part is a field.
 
     The image may also be in a part that an uploader names so by default (`FILE_PARTS`). Raises MalformedRequest for a
     file in any other part too, which would otherwise be taken for a very long field.
@@ -138,9 +139,13 @@ class MultipartBodyParser:
         if self._field_name is None:
             return
         try:
-            self._parsed.append(Field(self._field_name, self._value.decode("utf-8")))
+            text = self._value.decode("utf-8")
         except UnicodeDecodeError:
             raise MalformedRequest("The field is not UTF-8 text.", field=self._field_name) from None
+        if self._field_name != URL_FIELD:
+            self._parsed.append(Field(self._field_name, text))
+        elif text:  # forms send fields that nobody filled in, too
+            self._parsed.append(ImageUrl(text))
 
     def _end(self) -> None:
         self._ended = True

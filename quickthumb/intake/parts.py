@@ -34,7 +34,17 @@ class Field:
     value: Any
 
 
-BodyPart = ImageStart | ImageBytes | ImageFilename | Field
+@dataclass(frozen=True, slots=True)
+class ImageUrl:
+    """Where the image is to be fetched from, in place of the image: the client's text, which may be anything."""
+
+    url: str
+
+
+# The field, or key, that has it.
+URL_FIELD = "url"
+
+BodyPart = ImageStart | ImageBytes | ImageFilename | ImageUrl | Field
 
 
 class BodyParser(Protocol):

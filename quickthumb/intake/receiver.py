@@ -13,7 +13,7 @@ from quickthumb.intake.body_parsers import choose_body_parser
 from quickthumb.intake.errors import image_too_large
 from quickthumb.intake.image_stream import ImageStream, Inspect, MakeWatch, OpenSink, unwatched
 from quickthumb.intake.limits import IntakeLimits, read_in_time
-from quickthumb.intake.parts import BodyPart, Field, ImageBytes, ImageFilename, ImageStart
+from quickthumb.intake.parts import URL_FIELD, BodyPart, Field, ImageBytes, ImageFilename, ImageStart, ImageUrl
 from quickthumb.model.errors import MalformedRequest
 
 # How much to parse at once: the parsed parts are held in memory, and parsing blocks the event loop.
@@ -24,7 +24,7 @@ H = TypeVar("H")
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[H]):
-    """A complete upload, whose image is in the sink that was opened for it.
+    """A complete upload, whose image is in the sink that was opened for it; with a `url`, there is none yet.
 
     `fields` are in the order they arrived, repeated ones included. `bytes` and `sha256` (hexadecimal) describe the
     image. `header` is what `inspect` returned, or None if the first mebibyte was not enough; then read the header from
@@ -36,6 +36,7 @@ class Received(Generic[H]):
     bytes: int
     sha256: str
     header: H | None
+    url: str | None = None
 
 
 async def receive(
@@ -56,7 +57,8 @@ async def receive(
     """
     parser_type, parameters = choose_body_parser(content_type)
     parser = parser_type(parameters, limits)
-    image = ImageStream(inspect, open_sink, max_bytes=limits.max_upload_bytes, make_watch=make_watch)
+    most, set_by = limits.max_upload_bytes, limits.set_by
+    image = ImageStream(inspect, open_sink, max_bytes=most, set_by=set_by, make_watch=make_watch)
     receiver = _Receiver(image)
     max_body_bytes = parser_type.max_body_bytes(limits)
     received_bytes = 0
@@ -65,7 +67,7 @@ async def receive(
         async for chunk in chunks:
             received_bytes += len(chunk)
             if received_bytes > max_body_bytes:
-                raise image_too_large(limits.max_upload_bytes)
+                raise image_too_large(most, set_by)
             for piece in _cut(chunk):
                 await receiver.take(parser.feed(piece))
     await receiver.take(parser.close())
@@ -80,6 +82,7 @@ class _Receiver(Generic[H]):
         self._begun = False
         self._fields: list[Field] = []
         self._filename: str | None = None
+        self._url: str | None = None
 
     async def take(self, parts: Iterable[BodyPart]) -> None:
         for part in parts:
@@ -90,10 +93,14 @@ class _Receiver(Generic[H]):
                     self._begin()
                 case ImageFilename(filename):
                     self._filename = filename
+                case ImageUrl(url):
+                    self._take_url(url)
                 case Field():
                     self._fields.append(part)
 
     async def finish(self) -> Received[H]:
+        if self._url is not None:
+            return Received(tuple(self._fields), self._filename, 0, "", None, self._url)
         if not self._begun:
             raise MalformedRequest("The request has no image.", field="image")
         sha256 = await self._image.finish()
@@ -103,6 +110,17 @@ class _Receiver(Generic[H]):
         if self._begun:
             raise MalformedRequest("The request has more than one image.", field="image")
         self._begun = True
+        self._refuse_both()
+
+    def _take_url(self, url: str) -> None:
+        if self._url is not None:
+            raise MalformedRequest("The request has more than one URL.", field=URL_FIELD)
+        self._url = url
+        self._refuse_both()
+
+    def _refuse_both(self) -> None:
+        if self._begun and self._url is not None:
+            raise MalformedRequest("The request has both an image and the URL of one.", field=URL_FIELD)
 
 
 def _cut(chunk: bytes) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import string
 import zlib
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 from quickthumb.model.caller import DEFAULT_TENANT, Scope
@@ -43,6 +43,12 @@ class ApiKey(BaseModel):
     note: str = ""
     created_at: datetime
     ends_at: datetime | None = None
+
+    @field_validator("quotas")
+    @classmethod
+    def _without_any(cls, value: Quotas) -> Quotas:
+        """The one object that stands for none, so that requests need not compare."""
+        return value if value.limit_anything else NO_QUOTAS
 
     def has_ended(self, moment: datetime) -> bool:
         return self.ends_at is not None and self.ends_at <= moment

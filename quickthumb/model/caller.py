@@ -41,6 +41,12 @@ class Caller:
     quotas: Quotas = NO_QUOTAS
 
     @property
+    def runs_deployment(self) -> bool:
+        """Whether the caller may see what concerns all tenants, if it has the scope for it: the default tenant is the
+        operator's."""
+        return self.tenant == DEFAULT_TENANT
+
+    @property
     def client(self) -> str | None:
         """Who is asking, as far as that can be told: the key or else the address. None for a Unix socket."""
         if self.key_id is not None:

@@ -87,7 +87,7 @@ class InvalidParameter(QuickThumbError):
 
 
 class TooManyPixels(QuickThumbError):
-    """The image has more pixels than `MAX_PIXELS`. Send a smaller one."""
+    """The image has more pixels than `MAX_PIXELS`. An API key or upload policy may allow fewer. Send a smaller one."""
 
     code, status, title = "too_many_pixels", 422, "The image has too many pixels"
 
@@ -116,8 +116,9 @@ class TooManyParts(QuickThumbError):
 
 class OrderTooLarge(QuickThumbError):
     """The job asks for more than one job may take: more outputs than `MAX_OUTPUTS`, more pixels in all of them than
-    `MAX_OUTPUT_PIXELS`, more work than `MAX_WORK_SECONDS` or more memory than `DECODE_BUDGET_BYTES`; `detail` says
-    which. Ask for fewer or smaller outputs, or spread them over several jobs."""
+    `MAX_OUTPUT_PIXELS`, more of either than the API key or upload policy allows, more work than `MAX_WORK_SECONDS` or
+    more memory than `DECODE_BUDGET_BYTES`; `detail` says which. Ask for fewer or smaller outputs, or spread them over
+    several jobs."""
 
     code, status, title = "order_too_large", 422, "The job asks for too much"
 

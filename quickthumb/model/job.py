@@ -9,8 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quickthumb.model.caller import DEFAULT_TENANT, KEY_CLIENT
-from quickthumb.model.source import Source
+from quickthumb.model.address import client_network
+from quickthumb.model.caller import ADDRESS_CLIENT, DEFAULT_TENANT, KEY_CLIENT
+from quickthumb.model.priority import NORMAL, Priority
+from quickthumb.model.quota import is_of_address
+from quickthumb.model.source import Fetch, Source
 
 
 class Status(StrEnum):
@@ -77,10 +80,14 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One source and one order, with a status.
 
-    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows. `request_id`
-    is the id of the request that it came with. `order` is the order in its stored
-    form, which `Order.written` makes and `Order.read` reads: it always has `outputs`, and other fields only where they
-    differ from their defaults.
+    `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
+    `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
+    knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
+    only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
+    it always has `outputs`, and other fields only where they differ from their defaults. `expires_at` is when the job's
+    retention time is over: None while the job has not ended, and if it is kept forever. A WAITING job with `run_at` is
+    not due before that moment. `changes` counts how often priority and schedule were changed since the job was
+    accepted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,14 +95,20 @@ class Job(BaseModel):
     id: str
     tenant: str = DEFAULT_TENANT
     client: str | None = None
+    counted_for: tuple[str, ...] = ()
     request_id: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     attempts: int = 0
     source: Source
+    fetch: Fetch | None = None
     order: dict[str, Any]
+    priority: Priority = NORMAL
+    run_at: datetime | None = None
+    changes: int = 0
     results: tuple[Result, ...] = ()
     error: Failure | None = None
 
@@ -104,24 +117,44 @@ class Job(BaseModel):
         """The requested outputs, each as its name and the parameters that differ from their defaults."""
         return tuple(self.order["outputs"])
 
+    @property
+    def keep(self) -> str | None:
+        """How long the client wants the job to be kept: `forever` or a length of time. None: as the settings say."""
+        keep: str | None = self.order.get("keep")
+        return keep
+
+    @property
+    def group(self) -> str:
+        """Who takes turns with others when jobs wait: the tenant, else the client, else all the rest together."""
+        if self.tenant != DEFAULT_TENANT:
+            return f"tenant:{self.tenant}"
+        if self.client is None or not self.client.startswith(ADDRESS_CLIENT):
+            return self.client or ""
+        return ADDRESS_CLIENT + client_network(self.client.removeprefix(ADDRESS_CLIENT))
+
     def record(self) -> bytes:
         """The JSON that the storage keeps from the job's acceptance on: only the request, no status or results.
 
         `outputs` is at the top level, next to `order` with the order's other fields, because the first release looks
         for it there.
         """
-        others = {name: value for name, value in self.order.items() if name != "outputs"}
         kept = self.model_dump(mode="json", include={"id", "created_at", "source"})
         kept["outputs"] = self.order["outputs"]
-        if self.tenant != DEFAULT_TENANT:
-            kept["tenant"] = self.tenant
-        if self.client is not None and self.client.startswith(KEY_CLIENT):
-            kept["client"] = self.client
-        if self.request_id is not None:
-            kept["request_id"] = self.request_id
-        if others:
-            kept["order"] = others
+        kept |= {name: value for name, value in self._beyond_outputs().items() if value}
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _beyond_outputs(self) -> dict[str, Any]:
+        """What only some records have; an empty value stands for what this one has not."""
+        return {
+            "tenant": None if self.tenant == DEFAULT_TENANT else self.tenant,
+            "client": self.client if self.client is not None and self.client.startswith(KEY_CLIENT) else None,
+            "counted_for": [counted for counted in self.counted_for if not is_of_address(counted)],
+            "request_id": self.request_id,
+            "fetch": None if self.fetch is None else self.fetch.model_dump(mode="json", exclude_defaults=True),
+            "order": {name: value for name, value in self.order.items() if name != "outputs"},
+            "priority": None if self.priority == NORMAL else self.priority,
+            "run_at": None if self.run_at is None else self.run_at.isoformat(),
+        }
 
     @classmethod
     def from_record(cls, record: bytes) -> "Job":
@@ -131,11 +164,38 @@ class Job(BaseModel):
             id=kept["id"],
             tenant=kept.get("tenant", DEFAULT_TENANT),
             client=kept.get("client"),
+            counted_for=kept.get("counted_for", ()),
             request_id=kept.get("request_id"),
             created_at=kept["created_at"],
             source=kept["source"],
+            fetch=kept.get("fetch"),
             order={"outputs": kept["outputs"], **kept.get("order", {})},
+            priority=kept.get("priority", NORMAL),
+            run_at=kept.get("run_at"),
         )
+
+    def amended(self, change: bytes) -> "Job":
+        """The job after a change that the storage keeps beside its record."""
+        return self.model_copy(update=dict(Change.model_validate_json(change)))
+
+
+class Change(BaseModel):
+    """The priority and the schedule of a job from its change number `changes` on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    changes: int
+    priority: Priority
+    run_at: datetime | None
+
+
+def tenant_in(record: bytes) -> str | None:
+    """The tenant of the job with this record; None if the record cannot be read. Reads nothing else of it."""
+    try:
+        kept = json.loads(record)
+        return str(kept.get("tenant", DEFAULT_TENANT))
+    except (ValueError, AttributeError):
+        return None
 
 
 class Outcome(BaseModel):

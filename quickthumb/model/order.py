@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quickthumb.model.errors import InvalidParameter, OrderTooLarge
 from quickthumb.model.limits import MAX_OUTPUTS
 from quickthumb.model.output import Output, parse_output, refusal, unknown_parameter
+from quickthumb.model.priority import NORMAL, Priority
+from quickthumb.model.retention import Keep
+from quickthumb.model.schedule import Delay, RunAt, refuse_two_schedules
 
 # The preset to use when the client asks for no output.
 DEFAULT_PRESET = "thumbnail"
@@ -88,6 +91,30 @@ class Order(BaseModel):
         None,
         description=f"A JSON object of your own, of up to {LARGEST_CONTEXT_BYTES} bytes, that the job keeps and shows.",
     )
+    keep: Keep | None = Field(
+        None,
+        description="How long to keep the job and its results after its end, whatever the settings say: `forever`, or "
+        "a length of time from `1m` to `3650d`, such as `12h` or `30d`.",
+    )
+    priority: Priority = Field(
+        NORMAL,
+        exclude=True,
+        description="Which of the jobs that wait are next: high ones overtake normal ones, and these low ones, within "
+        "bounds.",
+    )
+    delay: Delay | None = Field(
+        None, exclude=True, description="How many seconds to wait before the job may begin, up to 30 days."
+    )
+    run_at: RunAt | None = Field(
+        None,
+        exclude=True,
+        description="When the job may begin, as a time of RFC 3339 with its zone, up to 30 days ahead.",
+    )
+
+    @model_validator(mode="after")
+    def _is_scheduled_once(self) -> Self:
+        refuse_two_schedules(self.delay, self.run_at)
+        return self
 
     @classmethod
     def parse(cls, fields: Fields, presets: Presets, max_outputs: int = MAX_OUTPUTS) -> Self:
@@ -115,6 +142,15 @@ class Order(BaseModel):
         """
         others = self.model_dump(mode="json", exclude_defaults=True, exclude={"outputs"})
         return {"outputs": [written_output(output) for output in self.outputs], **others}
+
+    def timing(self) -> dict[str, Any]:
+        """What of `priority`, `delay` and `run_at` was given, as JSON values."""
+        given: dict[str, Any] = {"priority": self.priority} if self.priority != NORMAL else {}
+        if self.delay is not None:
+            given["delay"] = self.delay
+        if self.run_at is not None:
+            given["run_at"] = self.run_at.isoformat()
+        return given
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
@@ -182,7 +218,7 @@ def _split(fields: Fields, known: Iterable[OrderField]) -> tuple[dict[str, Any],
     own: dict[str, Any] = {}
     for field in known:
         if field.repeatable:
-            values = _flat(value for name, value in pairs if name == field.name)
+            values = flat(value for name, value in pairs if name == field.name)
             own |= {field.name: values} if values else {}
         elif (value := parameters.pop(field.name, None)) is not None:
             own[field.name] = _decoded(value) if field.json_text else value
@@ -203,7 +239,7 @@ def _once_each(pairs: Fields) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _flat(values: Iterable[Any]) -> list[Any]:
+def flat(values: Iterable[Any]) -> list[Any]:
     """The values of a repeatable field. A JSON body holds several values in one list."""
     return [item for value in values if value is not None for item in (value if isinstance(value, list) else [value])]
 

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from quickthumb.model.allowance import NO_BOUNDS, Bounds
+
 
 class SourceState(StrEnum):
     """How much is known about a source."""
@@ -36,3 +38,15 @@ class Source(BaseModel):
         if self.format is None or self.width is None or self.height is None:
             return SourceState.RECEIVED
         return SourceState.IDENTIFIED
+
+
+class Fetch(BaseModel):
+    """A source that workers are to fetch: its whole URL, and how large its submitter's pictures may be.
+
+    The query of a URL may hold a secret, so only the record has this; everybody else sees `Source.url`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    bounds: Bounds = NO_BOUNDS

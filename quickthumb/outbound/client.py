@@ -27,7 +27,7 @@ MOST_POST_BYTES = 64 * 1024
 LONGEST_PAUSE_SECONDS = 3600.0
 
 # Refuses a URL by an error of its own, before anything is looked up.
-CheckUrl = Callable[[str], None]
+CheckUrl = Callable[[str], object]
 
 
 def any_url(url: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
-from quickthumb.queue.codec import flat
+from quickthumb.queue.codec import LIST, flat
 from quickthumb.queue.connection import translated
 from quickthumb.queue.keys import KEYS, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
@@ -37,6 +37,12 @@ class Attempt:
         """Whether Redis granted or renewed the lease within the last `seconds`. No round trip: a process that was
         stopped meanwhile sees that it is late."""
         return time.monotonic() - self.confirmed_at < seconds
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant in whose lists the item is, if it is in any."""
+        tenant = self.fields.get(LIST.encode())
+        return tenant.decode() if tenant else None
 
     @property
     def troubles(self) -> int:
@@ -104,7 +110,7 @@ class Attempts:
                 token=attempt.token,
                 target=status,
                 delay_ms=round(delay_seconds * 1000),
-                retention_seconds=attempt.kind.retention_seconds,
+                retention_seconds=attempt.kind.kept_seconds(attempt.tenant),
                 wake_seconds=WAKE_SECONDS,
                 forgiven=int(blameless),
                 troubled=int(troubled),
@@ -112,6 +118,7 @@ class Attempts:
                 busy_ms=round(busy_seconds * 1000),
                 totals_prefix=attempt.kind.totals,
                 failed_with=failed_with,
+                source_seconds=attempt.kind.kept_source_seconds(attempt.tenant),
                 fields=flat(fields),
             )
         return bool(settled)

@@ -8,14 +8,15 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from quickthumb.model.priority import OVERTAKING, Overtaking
 from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.keys import EMAIL, JOB, KEYS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
 # How far into the queue to look for items that no worker is running.
 SCAN_MOST = 10_000
-# When an item is due again for which this worker had no place.
-BUSY_SECONDS = 1.0
+# How many new items to put into their lines at a time: Redis does nothing else meanwhile, for some ten milliseconds.
+SORT_MOST = 500
 NO_LIMITS: Mapping[Kind, int] = {JOB: SCAN_MOST, EMAIL: SCAN_MOST}
 
 
@@ -36,7 +37,9 @@ class Claims:
     When Redis' answer is lost, the next call claims the same items again, as the same attempts.
     """
 
-    def __init__(self, redis: Redis, keys: Keys = KEYS, *, lease_seconds: float) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keys = KEYS, *, lease_seconds: float, overtaking: Overtaking = OVERTAKING
+    ) -> None:
         self._keys = keys
         self._inputs = {
             "queue": keys.queue,
@@ -48,15 +51,17 @@ class Claims:
             "lease_prefix": keys.lease(""),
             "tries_prefix": keys.tries(""),
             "lease_ms": int(lease_seconds * 1000),
-            "busy_ms": round(BUSY_SECONDS * 1000),
+            "high_ms": round(overtaking.high_overtakes_seconds * 1000),
+            "low_ms": round(overtaking.normal_overtakes_seconds * 1000),
+            "sort_most": SORT_MOST,
         }
         self._due = RegisteredScript(redis, "due")
         # For the attempts to come. A token is replaced once an answer has shown that it is used.
         self._tokens: list[str] = []
 
     async def claim(self, most: int, limits: Mapping[Kind, int] = NO_LIMITS, *, takes_large: bool = True) -> Due:
-        """Claims up to `most` items that are due, earliest first, and of each kind no more than its limit. With 0,
-        claims only what an earlier call did whose answer was lost.
+        """Claims up to `most` items that are due, those whose turn it is, and of each kind no more than its limit.
+        With 0, claims only what an earlier call did whose answer was lost.
 
         Raises RedisError or OSError when Redis is unreachable or answers with an error.
         """
@@ -71,7 +76,7 @@ class Claims:
             # What was lost stands behind all that other workers run. Without a token, nothing was.
             scan_most=SCAN_MOST if self._tokens else 1,
             takes_large=int(takes_large),
-            terms=[*(term for kind in kinds for term in (kind.totals, limits[kind])), *self._tokens],
+            terms=[*(term for kind in kinds for term in (kind.name, kind.totals, limits[kind])), *self._tokens],
         )
         attempts = [_attempt(kinds, asked_at, *claim) for claim in claims]
         used = {attempt.token for attempt in attempts}

@@ -11,6 +11,10 @@ from quickthumb.queue.keys import Kind
 
 # The field of a hash with the id of the request that the item came with.
 REQUEST_ID = "request_id"
+# The field with the tenant in whose lists the item is; only jobs of other tenants than the default one have it.
+LIST = "list"
+# The field that says for how many seconds an item is kept after its end, if it says so itself.
+KEPT_SECONDS = "kept_seconds"
 
 
 def dump(value: Any) -> bytes:

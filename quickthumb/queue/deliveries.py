@@ -40,7 +40,7 @@ class DeliveryStore:
                 listed = self._keys.deliveries_of(owner)
                 pipeline.zadd(listed, {delivery.id: created_ms})
                 pipeline.zremrangebyrank(listed, 0, -MOST_LISTED - 1)
-                pipeline.expire(listed, self.kind.index_seconds)
+                pipeline.expire(listed, self.kind.waiting_seconds + self.kind.kept_seconds())
             await pipeline.execute()
         return await self.index.add(delivery.id, created_ms, fields_of_delivery(delivery)) is Added.NEW
 

@@ -12,9 +12,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from quickthumb.queue.connection import translated
-from quickthumb.queue.jobs import Tally
 from quickthumb.queue.keys import KEYS, Keys
 from quickthumb.queue.script import RegisteredScript
+from quickthumb.queue.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,21 @@
 Each change is one script, which keeps the three consistent.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from redis.asyncio import Redis
 
-from quickthumb.model.job import Status
-from quickthumb.queue.codec import dump, entry_for, flat
+from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.job import ENDED, Status
+from quickthumb.model.priority import Priority
+from quickthumb.queue.codec import KEPT_SECONDS, LIST, dump, entry_for, flat
 from quickthumb.queue.connection import ask, translated
+from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.queue.idempotency import IdempotencyRecord
-from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.keys import IDEMPOTENCY_SECONDS, JOB, KEYS, OLD_QUEUE, WAKE_SECONDS, Keys, Kind, in_redis
+from quickthumb.queue.quotas import Demand, refused
 from quickthumb.queue.script import RegisteredScript
 
 # How many entries a script looks at. Redis does nothing else meanwhile, for about a millisecond.
@@ -32,13 +36,18 @@ class Added(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0)."""
+    """An item that Redis has lost, as the storage has it: WAITING, or as it ended at `finished_ms` (else 0).
+
+    `run_at_ms` is when it is due; None for at once.
+    """
 
     id: str
     created_ms: int
     status: Status
     finished_ms: int
     fields: Mapping[str, str]
+    counted_for: str = ""
+    run_at_ms: int | None = None
 
 
 class Index:
@@ -55,10 +64,13 @@ class Index:
         self._restore = RegisteredScript(redis, "restore")
         self._requeue = RegisteredScript(redis, "requeue")
         self._reopen = RegisteredScript(redis, "reopen")
+        self._amend = RegisteredScript(redis, "amend")
         self._cancel = RegisteredScript(redis, "cancel")
         self._remove = RegisteredScript(redis, "remove")
         self._adopt = RegisteredScript(redis, "adopt")
         self._statuses = RegisteredScript(redis, "statuses")
+        self._trim = RegisteredScript(redis, "trim")
+        self._retain = RegisteredScript(redis, "retain")
         self._find_missing = RegisteredScript(redis, "missing")
 
     async def add(
@@ -69,12 +81,16 @@ class Index:
         *,
         most: int = 0,
         is_large: bool = False,
+        size_bytes: int = 0,
+        run_at_ms: int | None = None,
         use: IdempotencyRecord | None = None,
+        counted: Sequence[Demand] = (),
     ) -> Added:
         """Adds a new item and queues it, both or neither, unless `most` items have not ended yet (0: no limit).
 
-        An `is_large` one is known to be large. With `use`, also stores that idempotency record. Adding an item again
-        changes nothing.
+        It is due at `run_at_ms`, or at once. An `is_large` one is known to be large. The `size_bytes` count in the
+        totals of its tenant. With `use`, also stores that idempotency record. Adding an item again changes nothing.
+        With `counted`, counts it against these quotas; raises QuotaExceeded if one has too little room.
         """
         async with translated():
             added = await self._add(
@@ -84,14 +100,21 @@ class Index:
                 created_ms=created_ms,
                 entry=entry_for(self.kind, item_id, created_ms),
                 waiting_seconds=self.kind.waiting_seconds,
-                index_seconds=self.kind.index_seconds,
+                index_seconds=self._index_seconds(fields, run_at_ms),
                 wake_seconds=WAKE_SECONDS,
                 most=most,
                 is_large=int(is_large),
                 used_for=use.written() if use else "",
                 used_seconds=IDEMPOTENCY_SECONDS,
+                counted_for=" ".join(demand.policy.counted for demand in counted),
+                room=dump([_room(demand) for demand in counted]) if counted else "",
+                tenant=fields.get(LIST, ""),
+                size_bytes=size_bytes,
+                run_at_ms=_or_empty(run_at_ms),
                 fields=flat(fields),
             )
+        if added < Added.FULL:
+            raise QuotaExceeded([refused(counted[Added.FULL - added - 1].policy)])
         return Added(added)
 
     async def fields(self, item_id: str) -> dict[bytes, bytes]:
@@ -112,8 +135,6 @@ class Index:
                 record_prefix=self._keys.record(self.kind, ""),
                 call_prefix=self._keys.call(""),
                 waiting_seconds=self.kind.waiting_seconds,
-                retention_seconds=self.kind.retention_seconds,
-                index_seconds=self.kind.index_seconds,
                 wake_seconds=WAKE_SECONDS,
                 items=dump([self._written(item) for item in items]),
             )
@@ -124,7 +145,29 @@ class Index:
         entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
         created_ms = str(item.created_ms)
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
-        return [item.id, created_ms, item.status, str(item.finished_ms), entry, fields]
+        tenant = item.fields.get(LIST, "")
+        kept_seconds, source_seconds = self._kept_seconds(item.fields), self.kind.kept_source_seconds(tenant)
+        times = [str(kept_seconds), str(source_seconds), _or_empty(item.run_at_ms)]
+        return [
+            item.id,
+            created_ms,
+            item.status,
+            str(item.finished_ms),
+            entry,
+            *times,
+            tenant,
+            fields,
+            item.counted_for,
+        ]
+
+    def _index_seconds(self, fields: Mapping[str, str], run_at_ms: int | None) -> int:
+        """The longest time that an item with these fields can live."""
+        ahead_seconds = 0 if run_at_ms is None else self.kind.ahead_seconds
+        return ahead_seconds + self.kind.waiting_seconds + self._kept_seconds(fields)
+
+    def _kept_seconds(self, fields: Mapping[str, str]) -> int:
+        """How long an item with these fields lives after its end."""
+        return int(fields.get(KEPT_SECONDS, 0)) or self.kind.kept_seconds(fields.get(LIST))
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -151,16 +194,37 @@ class Index:
                 )
             )
 
-    async def cancel(self, item_id: str, finished_ms: int) -> bool:
-        """Cancels an item that has not ended, and takes it out of the queue. Returns False when it has ended or is
-        unknown."""
+    async def amend(
+        self, item_id: str, number: int, priority: Priority, *, reschedules: bool, run_at_ms: int | None
+    ) -> bool:
+        """Changes the priority of a WAITING item and, if it `reschedules`, when it is due: None means at once. Of
+        several changes, the one with the highest `number` stands. Returns False when the item is not WAITING."""
+        async with translated():
+            return bool(
+                await self._amend(
+                    self._keys.places(self.kind, item_id),
+                    id=item_id,
+                    kind=self.kind.name,
+                    number=number,
+                    priority=priority,
+                    reschedules=int(reschedules),
+                    run_at_ms=_or_empty(run_at_ms),
+                    waiting_seconds=self.kind.waiting_seconds,
+                    wake_seconds=WAKE_SECONDS,
+                )
+            )
+
+    async def cancel(self, item_id: str, finished_ms: int, *, tenant: str | None = None) -> bool:
+        """Cancels an item that has not ended, and takes it out of the queue. It then lives for the retention time of
+        `tenant`, unless its record says how long it is to be kept. Returns False when it has ended or is unknown."""
         async with translated():
             return bool(
                 await self._cancel(
                     self._keys.places(self.kind, item_id),
                     id=item_id,
                     finished_ms=finished_ms,
-                    retention_seconds=self.kind.retention_seconds,
+                    retention_seconds=self.kind.kept_seconds(tenant),
+                    source_seconds=self.kind.kept_source_seconds(tenant),
                 )
             )
 
@@ -223,6 +287,61 @@ class Index:
             if not last:
                 break
 
+    async def tenants(self) -> list[str]:
+        """The tenants that have indexes of their own. Only jobs have any."""
+        if self.kind.name != JOB.name:
+            return []
+        async with translated():
+            return [tenant.decode() for tenant in await self._redis.zrange(self._keys.tenants, 0, -1)]
+
+    async def trim(self, tenant: str, last: bytes, *, most: int) -> bytes:
+        """Looks at up to `most` items in the indexes of a tenant (`default`: in those of all), from the entry after
+        `last` on (b"": from the oldest one on), for entries of items that have expired, and drops them.
+
+        One round trip for each batch. Returns the last entry that it looked at, or b"" at the end: at the first item
+        that is too young to have expired by itself.
+        """
+        for _ in range(0, most, BATCH):
+            async with translated():
+                last, _ = await self._trim(
+                    index=self._keys.index(self.kind, tenant=tenant),
+                    tenants=self._keys.tenants,
+                    record_prefix=self._keys.record(self.kind, ""),
+                    last=last,
+                    most=BATCH,
+                    oldest_seconds=self.kind.surely_alive_seconds,
+                    tenant="" if tenant == DEFAULT_TENANT else tenant,
+                )
+            if not last:
+                break
+        return last
+
+    async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
+        """Has the records of all items that have ended expire by the retention times of the kind, which may not be
+        those that counted when they ended.
+
+        One round trip for each batch, after which it calls `between`.
+        """
+        # The default tenant's items do not name it.
+        times = {"": self.kind.kept_seconds(), **{of: in_redis(seconds) for of, seconds in self.kind.tenants_seconds}}
+        for status in sorted(ENDED):
+            last = b""
+            while True:
+                async with translated():
+                    last = await self._retain(
+                        index=self._keys.index(self.kind),
+                        record_prefix=self._keys.record(self.kind, ""),
+                        status=status,
+                        last=last,
+                        most=BATCH,
+                        waiting_seconds=self.kind.waiting_seconds,
+                        retention_seconds=in_redis(self.kind.retention_seconds),
+                        tenants_seconds=dump(times),
+                    )
+                if not last:
+                    break
+                await between()
+
     def _queueing(self, item_id: str, created_ms: int) -> dict[str, str | int | bytes]:
         return {
             "id": item_id,
@@ -230,6 +349,14 @@ class Index:
             "waiting_seconds": self.kind.waiting_seconds,
             "wake_seconds": WAKE_SECONDS,
         }
+
+
+def _room(demand: Demand) -> tuple[str, int, int]:
+    return demand.policy.counted, demand.policy.most, demand.amount
+
+
+def _or_empty(moment_ms: int | None) -> str:
+    return "" if moment_ms is None else str(moment_ms)
 
 
 def _named(entry: bytes) -> tuple[str, int]:

@@ -90,7 +90,6 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("BLPOP", probe, 1),
         ("ZADD", probe, 0, "item"),
         ("ZREMRANGEBYSCORE", probe, 1, 0),
-        ("ZREMRANGEBYLEX", probe, "(b", "(a"),
         ("ZREMRANGEBYRANK", probe, 1, 0),
         ("ZRANGE", probe, 0, 0),
         ("ZREVRANGEBYLEX", probe, "+", "-"),
@@ -100,7 +99,12 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("ZMSCORE", queue, NO_ITEM),
         ("ZREM", queue, NO_ITEM),
         *(("DEL", key) for key in (call, keys.lease(NO_ITEM), keys.tries(NO_ITEM))),
-        ("PUBLISH", keys.events, f"{NO_ITEM} GONE"),
+        ("XADD", probe, "*", "field", 1),
+        *(
+            (name, keys.events, first, last, "COUNT", 1)
+            for name, first, last in (("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"))
+        ),
+        ("XREAD", "COUNT", 1, "STREAMS", keys.events, "$"),
         ("EVAL", "return 1", 0),
         ("SCRIPT LOAD", "return 1"),
         ("INFO",),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,17 +11,32 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT
-from quickthumb.model.job import Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
+from quickthumb.model.priority import NORMAL
+from quickthumb.model.retention import seconds_in
 from quickthumb.model.source import Source
-from quickthumb.queue.codec import REQUEST_ID, failure_text, request_id_of
+from quickthumb.queue.codec import KEPT_SECONDS, LIST, REQUEST_ID, failure_text, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
-from quickthumb.queue.keys import DELIVERY, JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys
+from quickthumb.queue.keys import (
+    DELIVERY,
+    FOREVER_SECONDS,
+    JOB,
+    KEYS,
+    PROBE_SECONDS,
+    WORKERS_SECONDS,
+    Keys,
+    Kind,
+    in_redis,
+)
+from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
+from quickthumb.queue.tally import Tally, TenantTally, live, numbers, tenant_tally
 
-# A worker whose last heartbeat is older than this counts as dead.
-WORKER_SILENCE_SECONDS = 10.0
+NO_TENANTS: Mapping[str, float] = {}
+# How far into the queue to look for a job that waits.
+SCAN_MOST = 10_000
 
 _RESULTS = TypeAdapter(tuple[Result, ...])
 
@@ -34,54 +49,83 @@ class Page:
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, totals that only ever grow (`totals` describes them), and deliveries that have not ended, which
-    are queued, too.
-
-    `at` is the moment by Redis' clock, in Unix seconds."""
-
-    at: float
-    statuses: dict[Status, int]
-    queued: int
-    oldest_waiting_seconds: float
-    workers: int
-    totals: dict[str, int]
-    deliveries: int = 0
-
-
 class JobStore:
     """Jobs in Redis. Every method is one round trip, unless it says otherwise.
 
-    All raise QueueUnavailable when Redis is unreachable or answers with an error.
+    Redis forgets a job `retention_seconds` after its end (math.inf: never), or after what `tenants_seconds` has for its
+    tenant, unless the job's order says how long to keep it.
+
+    All methods raise QueueUnavailable when Redis is unreachable or answers with an error.
     """
 
-    def __init__(self, redis: Redis, *, retention_seconds: int, keys: Keys = KEYS) -> None:
-        self.kind = replace(JOB, retention_seconds=retention_seconds)
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        retention_seconds: float,
+        source_seconds: float | None = None,
+        tenants_seconds: Mapping[str, float] = NO_TENANTS,
+        tenants_source_seconds: Mapping[str, float] = NO_TENANTS,
+        keys: Keys = KEYS,
+    ) -> None:
+        self.kind = replace(
+            JOB,
+            retention_seconds=retention_seconds,
+            source_seconds=retention_seconds if source_seconds is None else source_seconds,
+            tenants_seconds=tuple(tenants_seconds.items()),
+            tenants_source_seconds=tuple(tenants_source_seconds.items()),
+        )
         self.index = Index(redis, self.kind, keys)
         self._redis = redis
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
+        self._oldest = RegisteredScript(redis, "oldest")
 
-    async def add(self, job: Job, use: IdempotencyRecord | None = None, *, is_large: bool = False) -> bool:
+    async def add(
+        self,
+        job: Job,
+        use: IdempotencyRecord | None = None,
+        *,
+        is_large: bool = False,
+        counted: Sequence[Demand] = (),
+    ) -> bool:
         """Adds a new job and queues it, both or neither. With `use`, also stores that idempotency record. Workers
         know of an `is_large` job before they claim it.
 
-        Adding a job again changes nothing, and returns False.
+        Adding a job again changes nothing, and returns False. Counts the job against the quotas of `counted`, which
+        are those of its `counted_for`; raises QuotaExceeded if one has too little room.
         """
         created_ms = to_milliseconds(job.created_at)
-        return await self.index.add(job.id, created_ms, fields_of(job), is_large=is_large, use=use) is Added.NEW
+        size_bytes = job.source.bytes or 0
+        added = await self.index.add(
+            job.id,
+            created_ms,
+            fields_of(job),
+            is_large=is_large,
+            size_bytes=size_bytes,
+            run_at_ms=_run_at_ms(job),
+            use=use,
+            counted=counted,
+        )
+        return added is Added.NEW
 
     async def get(self, job_id: str) -> Job | None:
         """The job in its current state, or None if there is none."""
         fields = await self.index.fields(job_id)
-        return job_from(job_id, fields) if fields else None
+        return job_from(job_id, fields, self.kind) if fields else None
 
-    async def cancel(self, job_id: str, moment: datetime) -> bool:
-        """Cancels a job that has not ended, and takes it out of the queue. Returns False when it has ended or is
-        unknown."""
-        return await self.index.cancel(job_id, to_milliseconds(moment))
+    async def cancel(self, job_id: str, moment: datetime, *, tenant: str = DEFAULT_TENANT) -> bool:
+        """Cancels a tenant's job that has not ended, and takes it out of the queue. Returns False when it has ended or
+        is unknown."""
+        return await self.index.cancel(job_id, to_milliseconds(moment), tenant=tenant)
+
+    async def amend(self, job_id: str, change: Change, *, reschedules: bool) -> bool:
+        """Changes the priority of a WAITING job, and when it is due, as `Index.amend` does. Returns False when the job
+        is not WAITING."""
+        run_at_ms = None if change.run_at is None else to_milliseconds(change.run_at)
+        return await self.index.amend(
+            job_id, change.changes, change.priority, reschedules=reschedules, run_at_ms=run_at_ms
+        )
 
     async def reopen(self, job: Job) -> bool:
         """Queues a FAILED job again, as `Index.reopen` does. Returns False when the job is not FAILED."""
@@ -95,9 +139,12 @@ class JobStore:
         """Forgets the job, whatever its status, and takes it out of the queue. Returns False if there was none."""
         return await self.index.remove(job_id)
 
-    async def page(self, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """Up to `limit` jobs after `cursor`, newest first. Two round trips."""
-        index = self._keys.index(self.kind, status)
+    async def page(
+        self, *, status: Status | None, limit: int, cursor: str | None, tenant: str = DEFAULT_TENANT
+    ) -> Page:
+        """Up to `limit` of a tenant's jobs after `cursor`, newest first; those of all tenants for `default`. Two round
+        trips."""
+        index = self._keys.index(self.kind, status, tenant)
         highest = f"({cursor}" if cursor else "+"
         async with translated():
             entries = await self._redis.zrevrangebylex(index, highest, "-", start=0, num=limit + 1)
@@ -113,7 +160,7 @@ class JobStore:
                 pipeline.hgetall(self._keys.record(self.kind, job_id))
             answers = await pipeline.execute()
         pairs = zip(job_ids, answers, strict=True)
-        return [job_from(job_id, fields) if fields else None for job_id, fields in pairs]
+        return [job_from(job_id, fields, self.kind) if fields else None for job_id, fields in pairs]
 
     async def probe(self) -> int:
         """How many items are queued. Also checks that Redis accepts writes, which a read alone would not reveal."""
@@ -150,56 +197,63 @@ class JobStore:
             pipeline.time()
             pipeline.zrange(workers, 0, -1, withscores=True)
             moment, found = await pipeline.execute()
-        return _live(moment, found)
+        return live(moment, found)
 
     async def tally(self) -> Tally:
-        """The numbers for the metrics."""
+        """The numbers for the metrics of the whole deployment. Two round trips."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for status in Status:
-                pipeline.zcard(self._keys.index(self.kind, status))
+            self._count(pipeline, DEFAULT_TENANT)
             pipeline.zcard(self._keys.queue)
-            pipeline.zrange(self._keys.index(self.kind, Status.WAITING), 0, 0)
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
             pipeline.zcard(self._keys.index(DELIVERY, Status.WAITING))
             pipeline.zcard(self._keys.index(DELIVERY, Status.IN_PROGRESS))
             answers: list[Any] = await pipeline.execute()
-        *counts, queued, oldest, totals, moment, workers, waiting, running = answers
+            oldest_ms = await self._oldest(
+                queue=self._keys.queue, record_prefix=self._keys.record(self.kind, ""), scan_most=SCAN_MOST
+            )
+        *counts, _, queued, totals, moment, workers, waiting, running = answers
         return Tally(
             at=moment[0] + moment[1] / 1_000_000,
             statuses=dict(zip(Status, counts, strict=True)),
             queued=queued,
-            oldest_waiting_seconds=_age(moment, oldest),
-            workers=_live(moment, workers),
-            totals={name.decode(): int(value) for name, value in totals.items()},
+            oldest_waiting_seconds=oldest_ms / 1000,
+            workers=live(moment, workers),
+            totals=numbers(totals),
             deliveries=waiting + running,
         )
 
+    async def tenants_tallies(self, tenants: Sequence[str]) -> list[TenantTally]:
+        """The numbers for the metrics of each of these tenants, which are not `default`."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            for tenant in tenants:
+                self._count(pipeline, tenant)
+                pipeline.hgetall(self._keys.totals_of(tenant))
+            moment, *answers = await pipeline.execute()
+        each = len(Status) + 2
+        return [tenant_tally(moment, answers[start : start + each]) for start in range(0, len(answers), each)]
+
+    def _count(self, pipeline: Any, tenant: str) -> None:
+        """Asks for the number of jobs with each status, and for the oldest WAITING one."""
+        for status in Status:
+            pipeline.zcard(self._keys.index(self.kind, status, tenant))
+        pipeline.zrange(self._keys.index(self.kind, Status.WAITING, tenant), 0, 0)
+
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
-    created_ms = to_milliseconds(job.created_at)
+    created_ms, counted_for = to_milliseconds(job.created_at), " ".join(job.counted_for)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields_of(job))
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for, _run_at_ms(job))
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
-    return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), {**_fields_but_source(job), **ending})
+    fields = {**_fields_but_source(job), **ending}
+    return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), fields, counted_for)
 
 
-def _age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
-    """How long ago, at `moment`, the job of the first of these entries of an index was accepted; 0 without entries."""
-    if not entries:
-        return 0.0
-    seconds, microseconds = moment
-    created_ms, _, _ = entries[0].partition(b":")
-    return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
-
-
-def _live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
-    """How many of the workers count as alive at `moment`, the seconds and microseconds of Redis' clock."""
-    seconds, microseconds = moment
-    since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
-    return sum(seen >= since for _, seen in workers)
+def _run_at_ms(job: Job) -> int | None:
+    return None if job.run_at is None else to_milliseconds(job.run_at)
 
 
 def fields_of(job: Job) -> dict[str, str]:
@@ -220,10 +274,28 @@ def _fields_but_source(job: Job) -> dict[str, str]:
 def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
-    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
+    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant, LIST: job.tenant}
+    kept = {} if job.keep is None else {KEPT_SECONDS: str(in_redis(seconds_in(job.keep)))}
     client = {} if job.client is None else {"client": job.client}
+    counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **client, **request, **({"order": json.dumps(others)} if others else {})}
+    own_order = {"order": json.dumps(others)} if others else {}
+    return {**tenant, **client, **counted, **request, **kept, **own_order, **_place_of(job)}
+
+
+def _place_of(job: Job) -> dict[str, str]:
+    """What decides when it is the job's turn."""
+    group = {"group": job.group.replace("|", "_")} if job.group else {}
+    priority = {} if job.priority == NORMAL else {"priority": job.priority}
+    run_at = {} if job.run_at is None else {"run_at_ms": str(_run_at_ms(job))}
+    return {**group, **priority, **run_at, **({"changes": str(job.changes)} if job.changes else {})}
+
+
+def _expiry(finished_ms: int, kept_seconds: int) -> datetime | None:
+    """When a job that ended then is no longer kept; None if it is kept forever."""
+    if kept_seconds >= FOREVER_SECONDS:
+        return None
+    return from_milliseconds(finished_ms) + timedelta(seconds=kept_seconds)
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -236,26 +308,32 @@ def ending_of(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
-    """The job that a hash holds."""
+def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind = JOB) -> Job:
+    """The job that a hash holds. `kind` says how long jobs are kept."""
 
     started_ms, finished_ms = fields.get(b"started_ms"), fields.get(b"finished_ms")
     results, error = fields.get(b"results"), fields.get(b"error")
     order: dict[str, Any] = {"outputs": from_json(fields[b"outputs"])}
     if others := fields.get(b"order"):
         order |= from_json(others)
+    tenant, kept_seconds = fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(), fields.get(KEPT_SECONDS.encode())
     return Job(
         id=job_id,
-        tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
+        tenant=tenant,
         client=fields[b"client"].decode() if b"client" in fields else None,
+        counted_for=tuple(fields[b"counted_for"].decode().split()) if b"counted_for" in fields else (),
         request_id=request_id_of(fields),
         status=Status(fields[b"status"].decode()),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
         started_at=from_milliseconds(int(started_ms)) if started_ms else None,
         finished_at=from_milliseconds(int(finished_ms)) if finished_ms else None,
+        expires_at=_expiry(int(finished_ms), int(kept_seconds or kind.kept_seconds(tenant))) if finished_ms else None,
         attempts=int(fields[b"attempts"]),
         source=Source.model_validate_json(fields[b"source"]),
         order=order,
+        priority=fields[b"priority"].decode() if b"priority" in fields else NORMAL,
+        run_at=from_milliseconds(int(fields[b"run_at_ms"])) if b"run_at_ms" in fields else None,
+        changes=int(fields.get(b"changes", 0)),
         results=_RESULTS.validate_json(results) if results else (),
         error=Failure.model_validate_json(error) if error else None,
     )

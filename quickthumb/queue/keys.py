@@ -5,9 +5,12 @@ no prefix: ids are random, so no two deployments or applications have the same.
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after its acceptance; once it has ended, the retention time |
-| `quickthumb:jobs` | sorted set | all jobs by age | trimmed about once a minute; expires with its newest job |
+| `quickthumb:job:{id}` | hash | a job | `WAITING_SECONDS` after it is due; after its end, as long as it is kept |
+| `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each sweep; expires with its last job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
+| `quickthumb:jobs:of:{tenant}` | sorted set | the jobs of another tenant than `default` | like `quickthumb:jobs` |
+| `quickthumb:jobs:of:{tenant}:{status}` | sorted set | those with one status by age | like `quickthumb:jobs` |
+| `quickthumb:tenants` | sorted set | the tenants that have such an index | forever: one is removed after its last job |
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
@@ -21,29 +24,48 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
+| `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
 | `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
+| `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
+| `quickthumb:quota:{quota}:{subject}` | string | when a quota with a window will be full again, in µs | until then |
+| `quickthumb:quota:unended_jobs:{subject}` | sorted set | jobs that have not ended | until the last expires |
+| `quickthumb:quota:stored_bytes:{subject}` | hash | bytes of each source and results | until the last expires |
+| `quickthumb:quota:stored_bytes:{subject}:ends` | sorted set | when each of these expires | until the last expires |
+| `quickthumb:quota:event_streams:{subject}` | sorted set | open streams of events | `SEAT_SECONDS`, renewed |
 | `quickthumb:rebuilt` | string | the run of Redis for which all records were read | forever: a wiped Redis lacks it |
+| `quickthumb:retention` | string | the retention times by which ended items expire | forever: a wiped Redis lacks it |
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
-| `quickthumb:events` | channel | `{id} {status}` at every change, except when a rebuild restores it | not stored |
+| `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, not what a rebuild restores | forever: bounded |
 | `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:queue:line:{class}` | sorted set | ids that wait in line, by group and due time | forever: as the queue |
+| `quickthumb:queue:turns:{class}` | sorted set | the groups in the line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
 | `quickthumb:alive:{worker}` | string | arq's health line of one worker, for `arq --check` | seconds (arq) |
-| `arq:job:{id}` | string | the function for arq to call, and the id | `WAITING_SECONDS`; for emails `EMAIL_SECONDS` |
+| `arq:job:{id}` | string | the function for arq to call, and the id | like the record of an item that waits |
 | `arq:in-progress:{id}` | string | the lease of a running attempt | the lease time, renewed while the attempt runs |
 | `arq:retry:{id}` | string | the count of tries of an older release's arq | a day (arq) |
+
+A job that is kept forever lives in Redis forever, which is written as `FOREVER_SECONDS`, and so do the indexes with it.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 from arq.constants import default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Status
+from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
+from quickthumb.model.quota import Policy
+from quickthumb.model.retention import LONGEST_SECONDS
 
 DAY_SECONDS = 86_400
+# What is kept forever expires after so long: every key has a time to live, which can be compared with others.
+FOREVER_SECONDS = LONGEST_SECONDS
 WAITING_SECONDS = 30 * DAY_SECONDS
 EMAIL_SECONDS = DAY_SECONDS
 # Longer than all attempts at a delivery take, with their pauses; and longer than that.
@@ -55,8 +77,16 @@ PROBE_SECONDS = 60
 REPAIR_LEAD_SECONDS = 30
 RATE_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY_SECONDS
-# The claim on an Idempotency-Key is renewed while the upload arrives; after its web process dies, it lasts this long.
+# About how many changes the stream of events holds: a few minutes of a busy service, in about 1 MB.
+MOST_EVENTS = 10_000
+# The claims on an Idempotency-Key and on a policy are renewed while the upload arrives; after its web process dies,
+# they last this long.
 CLAIM_SECONDS = 30
+# An open stream of events counts for so long after its web process has died.
+SEAT_SECONDS = 60
+
+# The scores of ids that stand in a line are lower than their due times by so much.
+PARKED_MS = 10**13
 
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
 OLD_QUEUE = default_queue_name
@@ -68,8 +98,11 @@ class Kind:
 
     `function` is the name of the function that arq calls for it. `record` and `index` are parts of the names of its
     keys, `totals` is the prefix of its counters. Redis forgets an item `waiting_seconds` after its acceptance if it
-    does not end, and otherwise `retention_seconds` after its end. An item that only waits for another server needs no
-    place of a worker (`takes_place`): images have those.
+    does not end, and otherwise `retention_seconds` after its end (math.inf: never), or after what `tenants_seconds` has
+    for its tenant. The storage keeps a source for `source_seconds` after the end of its job, or for what
+    `tenants_source_seconds` has. An item may be due as late as `ahead_seconds` after its acceptance; then the first of
+    these times begins there. An item that only waits for another server needs no place of a worker (`takes_place`):
+    images have those.
     """
 
     name: str
@@ -78,17 +111,41 @@ class Kind:
     index: str
     totals: str
     waiting_seconds: int
-    retention_seconds: int
+    retention_seconds: float
+    ahead_seconds: int = 0
+    source_seconds: float = 7 * DAY_SECONDS
+    tenants_seconds: tuple[tuple[str, float], ...] = ()
+    tenants_source_seconds: tuple[tuple[str, float], ...] = ()
     takes_place: bool = True
 
+    def kept_seconds(self, tenant: str | None = None) -> int:
+        """How long Redis keeps an item of this tenant after its end."""
+        return in_redis(dict(self.tenants_seconds).get(tenant or DEFAULT_TENANT, self.retention_seconds))
+
+    def kept_source_seconds(self, tenant: str | None = None) -> int:
+        """How long the storage keeps the source of a job of this tenant after its end."""
+        return in_redis(dict(self.tenants_source_seconds).get(tenant or DEFAULT_TENANT, self.source_seconds))
+
     @property
-    def index_seconds(self) -> int:
-        """The longest time that an item can live; its index entries are dropped after that."""
-        return self.waiting_seconds + self.retention_seconds
+    def retention(self) -> str:
+        """All its retention times as text, to tell whether they have changed."""
+        times = (("", self.retention_seconds), *sorted(self.tenants_seconds))
+        return f"{self.name} " + ",".join(f"{tenant}={in_redis(seconds)}" for tenant, seconds in times)
+
+    @property
+    def surely_alive_seconds(self) -> int:
+        """An item that was added less than this ago has hardly expired. Only one that says itself how long it is to be
+        kept may have."""
+        return self.waiting_seconds + in_redis(min((self.retention_seconds, *dict(self.tenants_seconds).values())))
+
+
+def in_redis(seconds: float) -> int:
+    """A length of time, which may be infinite, as the time to live of a key."""
+    return math.ceil(min(seconds, FOREVER_SECONDS))
 
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
-JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS)
+JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS, LONGEST_AHEAD_SECONDS)
 DELIVERY = Kind(
     "delivery", "deliver", "delivery", "deliveries", "webhook:", DELIVERY_SECONDS, DELIVERY_SECONDS, takes_place=False
 )
@@ -133,6 +190,10 @@ class Keys:
         return f"{self.prefix}:storage"
 
     @property
+    def tenants(self) -> str:
+        return f"{self.prefix}:tenants"
+
+    @property
     def totals(self) -> str:
         return f"{self.prefix}:totals"
 
@@ -140,9 +201,17 @@ class Keys:
         """The snapshots of the totals over a span of time."""
         return f"{self.prefix}:history:{span}"
 
+    def totals_of(self, tenant: str) -> str:
+        """The counters of another tenant than `default`. The scripts derive this name from `totals`."""
+        return f"{self.totals}:of:{tenant}"
+
     @property
     def rebuilt(self) -> str:
         return f"{self.prefix}:rebuilt"
+
+    @property
+    def retention(self) -> str:
+        return f"{self.prefix}:retention"
 
     @property
     def repair_lead(self) -> str:
@@ -155,19 +224,25 @@ class Keys:
 
     @property
     def events(self) -> str:
-        return f"{self.prefix}:events"
+        """The stream of events. Releases up to 0.1.0 published on the channel `{prefix}:events` instead."""
+        return f"{self.prefix}:changes"
 
     def record(self, kind: Kind, item_id: str) -> str:
         return f"{self.prefix}:{kind.record}:{item_id}"
 
-    def index(self, kind: Kind, status: Status | None = None) -> str:
-        """The index of all items of a kind, or of those with one status. The scripts derive the second name from the
-        first."""
-        return f"{self.prefix}:{kind.index}" + (f":{status}" if status else "")
+    def index(self, kind: Kind, status: Status | None = None, tenant: str = DEFAULT_TENANT) -> str:
+        """The index of all items of a kind, or of those with one status. `default` stands for all tenants; every other
+        one has indexes of its own. The scripts derive the other names from the first."""
+        of = "" if tenant == DEFAULT_TENANT else f":of:{tenant}"
+        return f"{self.prefix}:{kind.index}{of}" + (f":{status}" if status else "")
 
     def idempotency(self, key: str) -> str:
         """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
         return f"{self.prefix}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def policy(self, digest: str) -> str:
+        """The uploads under way with the policy of this digest."""
+        return f"{self.prefix}:policy:{digest}"
 
     def email_rate(self, mailbox: str | None = None) -> str:
         """The emails that count for the rate in all, or for that of one mailbox, whose name is hashed."""
@@ -177,6 +252,15 @@ class Keys:
     def deliveries_of(self, owner: str) -> str:
         """The deliveries of a webhook or a job."""
         return f"{self.prefix}:{DELIVERY.index}:of:{owner}"
+
+    def quota(self, policy: Policy) -> str:
+        """Where a quota of a subject is counted."""
+        return f"{self.quotas}:{policy.counted}"
+
+    @property
+    def quotas(self) -> str:
+        """What the names of all quotas begin with. The scripts derive them from it."""
+        return f"{self.prefix}:quota"
 
     @staticmethod
     def call(item_id: str) -> str:
@@ -206,7 +290,9 @@ class Keys:
             "large": self.large,
             "wake": self.wake,
             "totals": self.totals,
+            "tenants": self.tenants,
             "events": self.events,
+            "quotas": self.quotas,
         }
 
 

@@ -24,6 +24,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from quickthumb.model.job import Status
+from quickthumb.model.priority import OVERTAKING, Overtaking
 from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.claims import SCAN_MOST, Claims
@@ -53,11 +54,19 @@ class WakingPool(ArqRedis):
     arq itself has to allow for more: an item leaves its place here a moment before arq notices that its run has ended.
     """
 
-    def __init__(self, *, lease_seconds: float, places: int, keys: Keys = KEYS, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        lease_seconds: float,
+        places: int,
+        keys: Keys = KEYS,
+        overtaking: Overtaking = OVERTAKING,
+        **options: Any,
+    ) -> None:
         super().__init__(job_serializer=codec.dump, job_deserializer=codec.load, **options)
         self._keys = keys
         self._places = Places(places)
-        self._claims = Claims(self, keys, lease_seconds=lease_seconds)
+        self._claims = Claims(self, keys, lease_seconds=lease_seconds, overtaking=overtaking)
         self._attempts = Attempts(self, keys)
         self._undecided: tuple[str, int] | None = None
         # As in `Due`, from the last claim: unless it is 0, there is no need to ask once more before the pool sleeps.

@@ -79,3 +79,14 @@ class RepairLead:
         """
         async with translated():
             return bool(await self._replace(key=self._keys.rebuilt, old=token, new=run_id))
+
+    async def retention(self) -> str | None:
+        """The retention times by which ended items expire, as `mark_retention` was told; None if Redis was wiped."""
+        async with translated():
+            found = await self._redis.get(self._keys.retention)
+        return found.decode() if found else None
+
+    async def mark_retention(self, told: str) -> None:
+        """Notes by which retention times all ended items expire now."""
+        async with translated():
+            await self._redis.set(self._keys.retention, told)

@@ -10,8 +10,9 @@ The head of a script in `scripts/` says what the script promises and returns, an
     -- ARGV*: fields               all further arguments, as a list
 
 Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
-between them, come from `model.job`, and BOUNDS_MS, the bounds of histograms, from `totals`, so that no script spells
-them out. Only `keys` names keys, and only Redis' own clock tells the time.
+between them, come from `model.job`, priorities from `model.priority`, BOUNDS_MS, the bounds of histograms, from
+`totals`, and MOST_EVENTS and PARKED_MS from `keys`, so that no script spells them out. Only `keys` names keys, and only
+Redis' own clock tells the time.
 """
 
 import hashlib
@@ -26,7 +27,9 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from quickthumb.model.job import MOVES, Status
+from quickthumb.model.priority import NORMAL, PRIORITIES
 from quickthumb.queue.connection import ask
+from quickthumb.queue.keys import MOST_EVENTS, PARKED_MS
 from quickthumb.queue.totals import BOUNDS_MS
 
 FOLDER = Path(__file__).with_name("scripts")
@@ -121,7 +124,8 @@ def _locals(table: str, names: Sequence[str], more: str | None) -> list[str]:
 
 
 def _constants() -> str:
-    """The statuses, every allowed move between them, and the bounds of histograms, as Lua constants."""
+    """The statuses, every allowed move between them, the priorities, and the bounds of histograms and of the stream of
+    events, as Lua constants."""
     names = ", ".join(Status)
     values = ", ".join(f"'{status}'" for status in Status)
     moves = ", ".join(
@@ -130,7 +134,9 @@ def _constants() -> str:
     )
     bounds = ", ".join(map(str, BOUNDS_MS))
     statuses = f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
-    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}"
+    priorities = ", ".join(f"'{priority}'" for priority in PRIORITIES)
+    order = f"local PRIORITIES, NORMAL, PARKED_MS = {{{priorities}}}, '{NORMAL}', {PARKED_MS}"
+    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}\nlocal MOST_EVENTS = {MOST_EVENTS}\n{order}"
 
 
 def _listed(named: dict[str, Any], name: str | None) -> Sequence[Any]:

@@ -6,7 +6,11 @@
     wait_ms             the time that items waited for their first attempt; wait_ms:100, how many waited 50 to 100 ms
     attempt_ms          the time that attempts took; attempt_ms:more, how many took longer than the largest bound
 
-The fields about emails begin with `email:`.
+The fields about emails begin with `email:`. The hash `quickthumb:totals:of:{tenant}` has only these fields:
+
+    attempts:DONE       as above
+    accepted            images that were accepted
+    accepted_bytes      their size
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from quickthumb.imaging import engine
 from quickthumb.imaging.cost import LARGE_BYTES, Cost, check_memory, estimate_cost
-from quickthumb.imaging.engine import Admit, Rendering
+from quickthumb.imaging.engine import Admit, Rendering, Tell, tell_nobody
 from quickthumb.imaging.header import read_header_of_file
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.limits import Limits
@@ -87,14 +87,16 @@ class Renderer:
         """Whether another large job may come, if only to wait here: one at most does so, the others in the queue."""
         return self._long_held <= self._threads.count and not self._budget.large_waiting
 
-    async def in_thread(self, source: Path, outputs: Sequence[Output], folder: Path) -> Rendering:
-        """Renders in this process, once the budget has memory for it.
+    async def in_thread(
+        self, source: Path, outputs: Sequence[Output], folder: Path, tell: Tell = tell_nobody
+    ) -> Rendering:
+        """Renders in this process, once the budget has memory for it. Calls `tell` in a thread, as the engine does.
 
         Raises what the engine raises, JobTimedOut, OrderTooLarge if the job needs more memory than the whole budget,
         and LargeJobsWaiting.
         """
         share, stop = self._budget.open_share(), Stop()
-        begin = partial(self._begin, source, outputs, folder, stop, share)
+        begin = partial(self._begin, source, outputs, folder, stop, share, tell)
         begun = await self._timed(begin, self._seconds, share, stop)
         if isinstance(begun, Rendering):
             return begun
@@ -107,11 +109,11 @@ class Renderer:
             stop = Stop()
             # Afterwards, memory of this size is returned to the operating system at once.
             make = _make_large if begun.needed_bytes > LARGE_BYTES else _make
-            work = partial(make, source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label)
+            work = partial(make, source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label, tell=tell)
             return await self._timed(work, self._seconds, share, stop, is_large=is_long)
 
     def _begin(
-        self, source: Path, outputs: Sequence[Output], folder: Path, stop: Stop, share: Share
+        self, source: Path, outputs: Sequence[Output], folder: Path, stop: Stop, share: Share, tell: Tell
     ) -> "Rendering | _Appraisal":
         """Renders a small job at once if there is memory for it, which saves opening the file twice. Any other job is
         only appraised."""
@@ -123,7 +125,8 @@ class Renderer:
                 raise _NotYet(found)
 
         try:
-            return _make(source, outputs, folder, self._limits, stop, keeps_label=self._keeps_label, admit=admit)
+            keeps_label = self._keeps_label
+            return _make(source, outputs, folder, self._limits, stop, keeps_label=keeps_label, admit=admit, tell=tell)
         except _NotYet as reason:
             return reason.found
 
@@ -196,17 +199,20 @@ def _make(
     *,
     keeps_label: bool,
     admit: Admit | None = None,
+    tell: Tell = tell_nobody,
 ) -> Rendering:
-    return engine.render(source, outputs, folder, limits, checkpoint=stop.check, keeps_label=keeps_label, admit=admit)
+    return engine.render(
+        source, outputs, folder, limits, checkpoint=stop.check, keeps_label=keeps_label, admit=admit, tell=tell
+    )
 
 
 def _make_large(
-    source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop, *, keeps_label: bool
+    source: Path, outputs: Sequence[Output], folder: Path, limits: Limits, stop: Stop, *, keeps_label: bool, tell: Tell
 ) -> Rendering:
     """Renders; returns freed memory to the operating system before and after."""
     trim()
     try:
-        return _make(source, outputs, folder, limits, stop, keeps_label=keeps_label)
+        return _make(source, outputs, folder, limits, stop, keeps_label=keeps_label, tell=tell)
     except BaseException as error:
         _forget_pictures(error)
         raise

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from quickthumb import logs
@@ -16,11 +16,14 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, now
 from quickthumb.model.order import Order
-from quickthumb.model.source import Source
+from quickthumb.model.schedule import due_at
+from quickthumb.model.source import Fetch, Source
 from quickthumb.queue.idempotency import Idempotency, IdempotencyRecord
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.quotas import Demand
 from quickthumb.service.capacity import Capacity
 from quickthumb.service.errors import KeyReused
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.tenancy import find_job, key_of_tenant
 from quickthumb.storage import Storage
 
@@ -33,28 +36,49 @@ FORGET_AGAIN_SECONDS = 1.0
 Keep = Callable[[bytes], Awaitable[None]]
 
 
+def any_size() -> int:
+    """The size of an image of which nothing is known yet."""
+    return 1
+
+
 class Acceptance:
     """Admits requests while the queue and the storage have room, and accepts their jobs."""
 
-    def __init__(self, store: JobStore, storage: Storage, idempotency: Idempotency, *, max_queued: int) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        storage: Storage,
+        idempotency: Idempotency,
+        *,
+        max_queued: int,
+        limiter: Limiter | None = None,
+    ) -> None:
         self._store = store
         self._storage = storage
         self._idempotency = idempotency
         self._capacity = Capacity(store, storage, max_queued=max_queued)
+        self.limiter = limiter or Limiter()
         self._forgetting: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def admit(self, caller: Caller, idempotency_key: str | None = None) -> AsyncIterator["Admission"]:
-        """Admits one request, and holds the claim on its Idempotency-Key while the block lasts.
+    async def admit(
+        self, caller: Caller, idempotency_key: str | None = None, *, least_bytes: Callable[[], int] = any_size
+    ) -> AsyncIterator["Admission"]:
+        """Admits one request, whose image has at least `least_bytes`, and holds the claim on its Idempotency-Key while
+        the block lasts.
 
-        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage and RequestInProgress.
+        Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable, WrongStorage, RequestInProgress and
+        QuotaExceeded. What was accepted before needs no quota.
         """
         async with self._capacity.checked():
             if idempotency_key is None:
+                await self.limiter.foresee_upload(caller, least_bytes)
                 yield Admission(self, caller)
                 return
             key = key_of_tenant(caller, idempotency_key)
             async with self._idempotency.claimed(key) as used:
+                if used is None:
+                    await self.limiter.foresee_upload(caller, least_bytes)
                 yield Admission(self, caller, key, used)
 
     async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
@@ -63,10 +87,12 @@ class Acceptance:
             raise KeyReused("This Idempotency-Key was already used with a different image or different parameters.")
         return await find_job(self._store, caller, used.job_id)
 
-    async def queue(self, job: Job, use: IdempotencyRecord | None, *, is_large: bool) -> None:
+    async def queue(
+        self, job: Job, use: IdempotencyRecord | None, *, is_large: bool, counted: Sequence[Demand] = ()
+    ) -> None:
         """Queues a job that the storage keeps. If that fails, removes the job from the storage and from Redis."""
         try:
-            await self._store.add(job, use, is_large=is_large)
+            await self._store.add(job, use, is_large=is_large, counted=counted)
             self._capacity.added()
         except BaseException:
             # Redis may have added the job although its answer was lost, and a worker may already be running it. If this
@@ -109,36 +135,60 @@ class Admission:
         self._key = key
         self._used = used
 
-    async def accept(self, job_id: str, source: Source, order: Order, keep: Keep, *, is_large: bool = False) -> Job:
-        """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
-        of that is done when this returns.
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the Idempotency-Key was used before, so that no further job will be made."""
+        return self._used is not None
 
-        If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QueueUnavailable
-        and whatever `keep` raises; then no job is left behind.
+    async def accept(
+        self,
+        job_id: str,
+        source: Source,
+        order: Order,
+        keep: Keep,
+        *,
+        is_large: bool = False,
+        output_pixels: int = 0,
+        fetch: Fetch | None = None,
+    ) -> Job:
+        """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
+        of that is done when this returns, and counted against the caller's quotas. With `fetch`, a worker fetches the
+        source.
+
+        If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
+        QueueUnavailable and whatever `keep` raises; then no job is left behind.
         """
+        limiter = self._acceptance.limiter
+        counted, moment = limiter.kept(self._caller, source.bytes or 0), now()
         job = Job(
             id=job_id,
             tenant=self._caller.tenant,
             client=self._caller.client,
+            counted_for=tuple(demand.policy.counted for demand in counted),
             request_id=self._caller.request_id,
-            created_at=now(),
+            created_at=moment,
             source=source,
+            fetch=fetch,
             order=order.written(),
+            priority=order.priority,
+            run_at=due_at(order.delay, order.run_at, moment),
         )
-        use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job))
+        use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job, order))
         if use is not None and self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, use.fingerprint)
         logs.mark(job_id=job_id)
-        await keep(job.record())
-        await self._acceptance.queue(job, use, is_large=is_large)
+        async with limiter.upload(self._caller, source.bytes or 0, output_pixels):
+            await keep(job.record())
+            await self._acceptance.queue(job, use, is_large=is_large, counted=counted)
         return job
 
 
-def _fingerprint(job: Job) -> str:
-    """A digest of what makes two requests the same: the image's bytes, its filename and the order.
+def _fingerprint(job: Job, order: Order) -> str:
+    """A digest of what makes two requests the same: the image's bytes or its URL, its filename and the order.
 
     For an order that has only outputs, it is the same as in the first release, whose fingerprints are still in Redis.
     """
-    others = {name: value for name, value in job.order.items() if name != "outputs"}
-    told = [job.source.sha256, job.source.filename, job.order["outputs"], *([others] if others else [])]
+    others = {name: value for name, value in job.order.items() if name != "outputs"} | order.timing()
+    image = job.source.sha256 if job.fetch is None else job.fetch.url
+    told = [image, job.source.filename, job.order["outputs"], *([others] if others else [])]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.jobs import JobStore
@@ -36,13 +37,14 @@ class Capacity:
     async def checked(self) -> AsyncIterator[None]:
         """Raises QueueFull, QueueUnavailable, DiskFull, StorageUnavailable or WrongStorage if there is no room now.
 
-        If the block ends with such an error, the next request looks again.
+        If the block ends with such an error, the next request looks again. An error of the client's says nothing about
+        the room.
         """
         await self._check()
         try:
             yield
         except QuickThumbError as error:
-            if not error.permanent:
+            if not error.permanent and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._good_until = None
             raise
 

@@ -13,7 +13,8 @@ from quickthumb.model.errors import (
     UnsupportedImage,
 )
 from quickthumb.model.job import Failure
-from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.outbound.allowed import UrlNotAllowed
+from quickthumb.queue.errors import QueueUnavailable, QuotaExceeded
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 
 
@@ -72,9 +73,16 @@ class WebhookNotAllowed(QuickThumbError):
 
 
 class WrongState(QuickThumbError):
-    """Only a job that has not ended can be cancelled, and only a FAILED job with a source can be retried."""
+    """Only a job that has not ended can be cancelled, and only a FAILED job with a source, or with the URL of
+    one, can be retried."""
 
     code, status, title = "wrong_state", 409, "The job's status does not allow this"
+
+
+class NotWaiting(QuickThumbError):
+    """The priority and the schedule of a job can be changed only while it is WAITING, and only 100 times."""
+
+    code, status, title = "not_waiting", 409, "The job does not wait any more"
 
 
 class KeyReused(QuickThumbError):
@@ -96,6 +104,22 @@ class OriginalWithheld(QuickThumbError):
     were uploaded."""
 
     code, status, title = "original_withheld", 403, "The original cannot be served without its location"
+
+
+class TooManyStreams(QuickThumbError):
+    """Your network address has `MAX_EVENT_STREAMS_PER_ADDRESS` streams of events open. Close some: one stream can
+    follow many jobs (`/events?job=…&job=…`)."""
+
+    code, status, title, permanent = "too_many_streams", 429, "Too many streams of events", False
+    retry_after_seconds = 10
+
+
+class StreamsFull(QuickThumbError):
+    """This web process has `MAX_EVENT_STREAMS` streams of events open. Ask for the job with `?wait=` instead, or try
+    again later."""
+
+    code, status, title, permanent = "streams_full", 503, "The server has no room for another stream of events", False
+    retry_after_seconds = 10
 
 
 class AddressNotAllowed(QuickThumbError):
@@ -122,6 +146,13 @@ class KeyRequired(QuickThumbError):
     code, status, title = "key_required", 401, "An API key is required"
 
 
+class PresetNotAllowed(QuickThumbError):
+    """The API key or upload policy allows certain presets only, which `detail` names, and no outputs or parameters of
+    your own. Name one of them as `preset`, or none to get the first. `GET /presets` shows them."""
+
+    code, status, title = "preset_not_allowed", 403, "This preset is not allowed"
+
+
 class InvalidKey(QuickThumbError):
     """There is no such API key, or it has expired or was revoked."""
 
@@ -138,6 +169,18 @@ class InsufficientScope(QuickThumbError):
         self.scope = scope
 
 
+class PolicyUsed(QuickThumbError):
+    """As many images as the upload policy allows (`max_uses`) were uploaded with it. Ask your backend for a new one."""
+
+    code, status, title = "policy_used", 403, "The upload policy is used up"
+
+
+class NotForTenants(QuickThumbError):
+    """The answer is about the whole service, so it is only for `admin` keys of the tenant `default`, the operator's."""
+
+    code, status, title = "not_for_tenants", 403, "This is only for whoever runs the service"
+
+
 class KeysUnknown(QuickThumbError):
     """The service has just started and has not been able to read its API keys from the storage. Try again later."""
 
@@ -145,8 +188,15 @@ class KeysUnknown(QuickThumbError):
     retry_after_seconds = 2
 
 
-# The errors that a request may be refused with if it needs a key.
-KEY: tuple[type[QuickThumbError], ...] = (KeyRequired, InvalidKey, InsufficientScope, KeysUnknown, WrongStorage)
+# The errors that a request may be refused with if it needs a key, or a caller who has quotas.
+KEY: tuple[type[QuickThumbError], ...] = (
+    KeyRequired,
+    InvalidKey,
+    InsufficientScope,
+    KeysUnknown,
+    WrongStorage,
+    QuotaExceeded,
+)
 
 # The errors that an upload may be refused with, whichever endpoint it comes through.
 UPLOAD: tuple[type[QuickThumbError], ...] = (
@@ -160,6 +210,8 @@ UPLOAD: tuple[type[QuickThumbError], ...] = (
     TooManyFrames,
     TooManyParts,
     OrderTooLarge,
+    PresetNotAllowed,
+    UrlNotAllowed,
     QueueFull,
     QueueUnavailable,
     StorageUnavailable,

@@ -2,22 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
+from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.history import History
-from quickthumb.queue.jobs import JobStore, Tally
+from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.tally import Tally, TenantTally
+from quickthumb.service.errors import NotForTenants
 from quickthumb.service.stats import Stats, stats_of
 from quickthumb.storage import Storage
 
 
 class Health:
-    """Readiness and numbers for operators. The answers are the same for every caller, so these verbs take none."""
+    """Readiness and numbers for operators. Who may see which of them, the doors decide: these verbs take no caller."""
 
-    def __init__(self, store: JobStore, storage: Storage, history: History) -> None:
+    def __init__(self, store: JobStore, storage: Storage, history: History, tenants: Sequence[str] = ()) -> None:
+        """`tenants` are those that the settings name."""
         self._store = store
         self._storage = storage
         self._history = history
+        self._named = [tenant for tenant in tenants if tenant != DEFAULT_TENANT]
 
     async def readiness(self) -> dict[str, str]:
         """Everything that is needed to accept and run jobs, each with "ok" or a sentence that says what is wrong."""
@@ -30,11 +35,19 @@ class Health:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
 
-    async def stats(self) -> Stats:
+    async def stats(self, caller: Caller) -> Stats:
         """The numbers of this moment and of the last hour, day and week, as far back as workers have run, over all
-        tenants. Raises QueueUnavailable."""
+        tenants. Raises NotForTenants unless the caller runs the deployment, and QueueUnavailable."""
+        if not caller.runs_deployment:
+            raise NotForTenants("These are the numbers of the whole service.")
         tally, snapshots = await asyncio.gather(self._store.tally(), self._history.read())
         return stats_of(tally, snapshots)
+
+    async def tenants_tallies(self, caller: Caller) -> dict[str, TenantTally]:
+        """The numbers of single tenants that the caller may see: of its own tenant; for one of the default tenant, of
+        all that the settings name. So they are never too many for a page. Raises QueueUnavailable."""
+        tenants = self._named if caller.runs_deployment else [caller.tenant]
+        return dict(zip(tenants, await self._store.tenants_tallies(tenants), strict=True)) if tenants else {}
 
     async def probe_storage(self) -> float | None:
         """How many seconds a small write to the storage takes; None if the storage is not usable."""

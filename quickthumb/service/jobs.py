@@ -1,26 +1,34 @@
-"""The job verbs: submit, find, wait, page, result, original, cancel, retry, remove. Each acts on behalf of a caller."""
+"""The job verbs: submit, find, wait, page, result, original, reschedule, cancel, retry, remove.
+
+Each acts on behalf of a caller.
+"""
 
 import asyncio
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
+from quickthumb.model.order import Presets
+from quickthumb.model.schedule import ScheduleChange
+from quickthumb.model.source import SourceState
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
 from quickthumb.service.originals import Originals
+from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
 from quickthumb.service.waits import Waits
-from quickthumb.storage import Storage
+from quickthumb.storage import Kept, Storage
 from quickthumb.work.outbox import WebhookOutbox
 
 # A waiting request reads its job again after this long, even if no change was announced.
 LOOK_AGAIN_SECONDS = 1.0
-# A page skips other tenants' jobs, but stops after this many; it may then be shorter than the limit.
+# A page of the default tenant skips other tenants' jobs, but stops after this many; then it may be shorter than the
+# limit.
 PASSED_OVER = 1000
 
 
@@ -46,7 +54,10 @@ class ImageService:
         self._waits = waits or Waits()
         self._originals = originals or Originals(storage, keeps_location=False)
         self._outbox = outbox
-        self.presets = submission.presets
+
+    def presets(self, caller: Caller) -> Presets:
+        """The presets that the caller may use, by their names."""
+        return self._submission.presets.allowed(caller)
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. `Submission.submit` documents the promise and the errors."""
@@ -79,11 +90,14 @@ class ImageService:
             return await self.find(caller, job_id), False
 
     async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """The caller's jobs after `cursor`, newest first, at most `limit`."""
+        """The caller's jobs after `cursor`, newest first, at most `limit`.
+
+        The default tenant's are listed together with those of all other tenants, which have lists of their own as well.
+        """
         own: list[Job] = []
         passed_over = 0
         while True:
-            page = await self._store.page(status=status, limit=limit - len(own), cursor=cursor)
+            page = await self._store.page(status=status, limit=limit - len(own), cursor=cursor, tenant=caller.tenant)
             found = [job for job in page.jobs if owns(caller, job)]
             own += found
             passed_over += len(page.jobs) - len(found)
@@ -112,13 +126,20 @@ class ImageService:
     async def original(self, caller: Caller, job_id: str) -> tuple[Job, Download]:
         """A job, with the file of its source, without location unless the setting says so.
 
-        Raises UnknownJob, SourceMissing if the source is no longer stored, and OriginalWithheld.
+        Raises UnknownJob, SourceMissing if the source is no longer stored, NotReady while it has yet to be fetched, and
+        OriginalWithheld.
         """
         job = await self.find(caller, job_id)
         blob = await self._storage.source(job_id)
+        if blob is None and not job.status.ended and job.source.state is SourceState.EXPECTED:
+            raise NotReady("The image has not been fetched yet.")
         if blob is None:
             raise SourceMissing("The source image of this job is no longer stored.")
         return job, await self._originals.download(blob)
+
+    async def reschedule(self, caller: Caller, job_id: str, change: ScheduleChange) -> Job:
+        """Changes the priority or the schedule of a WAITING job. `schedule` documents the promise and the errors."""
+        return await reschedule(self._store, self._storage, caller, job_id, change)
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
         """Cancels a job; its results will never appear. Cancelling it again changes nothing.
@@ -133,12 +154,12 @@ class ImageService:
         outcome = Outcome(status=Status.CANCELLED, finished_at=now(), source=job.source)
         async with self._storage.workspace(job_id, new_id()) as folder:
             written = outcome.model_dump_json().encode()
-            standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written))
+            standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written, keep=job.keep))
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is already {standing.status}.")
         if self._outbox is not None:
             await self._outbox.announce(job, standing)
-        await self._store.cancel(job_id, standing.finished_at)
+        await self._store.cancel(job_id, standing.finished_at, tenant=job.tenant)
         if await self._storage.was_removed(job_id):
             # The job was removed in the meantime, so the outcome that was just written must be removed, too.
             await self._storage.remove(job_id)
@@ -150,7 +171,7 @@ class ImageService:
         if job.status is not Status.FAILED:
             raise WrongState(f"Only a FAILED job can be retried; this job is {job.status}.")
         kept = await self._storage.look_up(job_id)
-        if kept.source is None:
+        if kept.source is None and not _can_be_fetched(kept):
             raise WrongState("The job cannot be retried, because its source image is no longer stored.")
         # Without an outcome, another retry came first, or died before it told Redis.
         if kept.outcome is not None:
@@ -180,6 +201,10 @@ class ImageService:
         """The job according to its record in the storage, for a job that Redis does not know; None without a record."""
         record = (await self._storage.look_up(job_id)).record
         return None if record is None else Job.from_record(record)
+
+
+def _can_be_fetched(kept: Kept) -> bool:
+    return kept.record is not None and Job.from_record(kept.record).fetch is not None
 
 
 async def _any_of(changed: asyncio.Event, seconds: float) -> None:

@@ -88,7 +88,8 @@ def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:
     try:
         return (_End if place["end"] else ApiKey).model_validate_json(data)
     except ValidationError as error:
-        log.warning("%s in the data folder cannot be read: %s", name, error)
+        first = error.errors(include_url=False, include_input=False)[0]
+        log.warning("%s in the data folder cannot be read: %s", name, first["msg"])
         return None
 
 

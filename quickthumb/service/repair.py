@@ -19,7 +19,7 @@ from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.index import Index
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.repair import RepairLead
-from quickthumb.queue.walk import Walk
+from quickthumb.queue.walk import Trimming, Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
 from quickthumb.work.outbox import WebhookOutbox
@@ -89,10 +89,20 @@ class RepairReport:
 class Repairer:
     """Repairs and sweeps items of every kind. Each method may run in several processes at the same time."""
 
-    def __init__(self, lead: RepairLead, ledgers: Sequence[Ledger], *, sweep_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        lead: RepairLead,
+        ledgers: Sequence[Ledger],
+        *,
+        sweep_interval_seconds: float,
+        other_sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """`other_sweeps` remove what expires in the storage besides the items of the ledgers."""
         self._lead = lead
+        self._other_sweeps = other_sweeps
         self._ledgers = ledgers
         self._walks = [Walk(ledger.index) for ledger in ledgers]
+        self._trimmings = [Trimming(ledger.index) for ledger in ledgers]
         self._sweep_interval_seconds = sweep_interval_seconds
         self._swept_at: float | None = None
         self._has_adopted = False
@@ -113,6 +123,7 @@ class Repairer:
             await self._lead.mark_rebuilt(run_id, token)
             if report.queued or report.restored:
                 log.warning("Redis had lost data; rebuilt it from the storage: %s", report.told())
+        await self.retain(lambda: self._lead.leads(worker))
         await self.reconcile()
         if self._swept_at is None or time.monotonic() - self._swept_at > self._sweep_interval_seconds:
             self._swept_at = time.monotonic()
@@ -140,6 +151,19 @@ class Repairer:
                     await between()
         return report
 
+    async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
+        """If the retention times have changed, has Redis forget what has ended by the new ones: a job that is to be
+        kept for longer would be lost to its clients otherwise.
+
+        Calls `between` after each batch, so that the caller can show that it is still alive.
+        """
+        told = "; ".join(ledger.index.kind.retention for ledger in self._ledgers)
+        if await self._lead.retention() == told:
+            return
+        for ledger in self._ledgers:
+            await ledger.index.retain(between)
+        await self._lead.mark_retention(told)
+
     async def reconcile(self) -> int:
         """Queues items that have not ended but are missing in arq's queue. Returns how many it queued.
 
@@ -156,6 +180,8 @@ class Repairer:
 
     async def sweep(self) -> None:
         """Removes expired items, and queues items that have not ended and that Redis does not know."""
+        for trimming in self._trimmings:
+            await trimming.trim()
         for ledger in self._ledgers:
             unended = await ledger.sweep()
             # A web process may have died after it stored an item and before it queued it. Its client got no answer, but
@@ -165,6 +191,8 @@ class Repairer:
                 await _repair(ledger, batch, report)
             if report.queued:
                 log.warning("queued %d items that were stored but unknown to Redis", report.queued)
+        for sweep in self._other_sweeps:
+            await sweep()
 
 
 async def _repair(ledger: Ledger, item_ids: Sequence[str], report: RepairReport) -> None:
@@ -279,7 +307,8 @@ class JobLedger:
 
 def _read(kept: Recorded) -> tuple[Job, Outcome | None]:
     outcome = None if kept.outcome is None else Outcome.model_validate_json(kept.outcome)
-    return Job.from_record(kept.record or b""), outcome
+    job = Job.from_record(kept.record or b"")
+    return (job if kept.change is None else job.amended(kept.change)), outcome
 
 
 def _parts(item_ids: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from quickthumb.model.job import Status
 from quickthumb.queue.history import Snapshot
-from quickthumb.queue.jobs import Tally
+from quickthumb.queue.tally import Tally
 from quickthumb.queue.totals import Durations, durations
 
 ENDS = (Status.DONE, Status.FAILED)

@@ -1,4 +1,4 @@
-"""Submitting an image: takes in its source, and accepts its order."""
+"""Submitting an image: takes in its source, or the URL of it, and accepts its order."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,23 @@ from quickthumb.imaging.cost import Cost, check_cost, check_memory, estimate_cos
 from quickthumb.imaging.header import Header
 from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
+from quickthumb.model.allowance import Bounds
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import InvalidParameter
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, OrderTooLarge
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.opening import UrlPattern
-from quickthumb.model.order import Order, Presets
+from quickthumb.model.order import Order
 from quickthumb.model.output import Output
+from quickthumb.model.policy import UploadPolicy
+from quickthumb.model.source import Fetch
 from quickthumb.outbound.errors import OutboundRefused
 from quickthumb.outbound.guard import split_url
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.errors import WebhookNotAllowed
-from quickthumb.service.sources import CheckHeader, SourceIntake, any_header
+from quickthumb.service.policies import PolicyUses
+from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
+from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, ToFetch, any_header
 
 # Fields of more characters than this are not remembered.
 MOST_REMEMBERED = 256
@@ -32,7 +37,7 @@ class Upload:
     """A request's body as it arrives, and what came with it in the head and the query of the request.
 
     `filename` is the image's name, unless the body has one. With `preset`, the endpoint decides which outputs to make,
-    and all fields of the request are ignored.
+    and all fields of the request are ignored. With `policy`, the upload is one use of that.
     """
 
     body: AsyncIterator[bytes]
@@ -42,10 +47,12 @@ class Upload:
     idempotency_key: str | None = None
     filename: str | None = None
     preset: str | None = None
+    policy: UploadPolicy | None = None
 
 
 class Submission:
-    """The verb that submits an image, within `limits` and the memory that a worker may take for one image.
+    """The verb that submits an image, within `limits`, the bounds of the caller and the memory that a worker may take
+    for one image.
 
     `order` is the class of the orders that clients may give.
     """
@@ -54,11 +61,12 @@ class Submission:
         self,
         sources: SourceIntake,
         acceptance: Acceptance,
-        presets: Presets,
+        presets: TenantPresets,
         order: type[Order] = Order,
         *,
         limits: Limits,
         budget_bytes: int,
+        policies: PolicyUses,
         webhook_patterns: Sequence[UrlPattern] = (),
     ) -> None:
         self.presets = presets
@@ -68,7 +76,9 @@ class Submission:
         self._limits = limits
         self._budget_bytes = budget_bytes
         self._webhook_patterns = webhook_patterns
-        # Most uploads ask for what others have asked for already.
+        self._policies = policies
+        # Most uploads ask for what others have asked for already. What the meaning of a request's fields depends on is
+        # part of the key: the tenant, and the presets of the caller's bounds.
         self._known_order = lru_cache(maxsize=256)(self._parse)
 
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
@@ -77,47 +87,88 @@ class Submission:
         If an earlier request with the same Idempotency-Key made a job, returns that job and makes no other. Calls
         `check` as soon as the image's header has arrived.
 
-        Raises what `SourceIntake`, `Order.parse` and `Acceptance` raise, and OrderTooLarge; then nothing is left
-        behind. If the body brings no fields, an order that is too large is refused as soon as the header has arrived.
+        Raises what `SourceIntake`, `Order.parse`, `Acceptance` and `PolicyUses` raise, OrderTooLarge and
+        PresetNotAllowed; then nothing is left behind. If the body brings no fields, an order that is too large is
+        refused as soon as the header has arrived.
         """
-        self._sources.refuse_early(upload.content_type, upload.content_length)
-        known = None if intake.brings_fields(upload.content_type) else self._order(upload, ())
+        bounds = caller.bounds
+        self._sources.refuse_early(upload.content_type, upload.content_length, bounds)
+        known = None if intake.brings_fields(upload.content_type) else self._order(caller, upload, ())
         if known is not None:
-            check = partial(self._check_early, known, check)
-        async with self._acceptance.admit(caller, upload.idempotency_key) as admission:
+            check = partial(self._check_early, known, bounds, check)
+        least_bytes = partial(self._sources.least_bytes, upload.content_type, upload.content_length)
+        async with (
+            self._acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission,
+            self._policies.begun(upload.policy, is_repeat=admission.is_repeat) as counted,
+        ):
             job_id = new_id()
-            async with self._sources.take_in(job_id, upload.body, upload.content_type, check) as taken:
+            async with self._sources.take_in(job_id, upload.body, upload.content_type, check, bounds) as taken:
                 source = taken.source
                 if source.filename is None and upload.filename is not None:
                     source = source.model_copy(update={"filename": upload.filename})
                 fields = intake.without_uploaders_fields(taken.fields, source.filename)
-                order = known or self._order(upload, fields)
-                is_large = self._check(order, taken.header)
-                return await admission.accept(job_id, source, order, taken.keep, is_large=is_large)
+                order = known or self._order(caller, upload, fields)
+                keep = counted(job_id, taken.keep)
+                if isinstance(taken, ToFetch):
+                    if upload.preset is not None:  # an older API, which knows nothing of URLs
+                        raise MalformedRequest("The request has no image.", field="image")
+                    self._check_outputs(len(order.outputs), bounds)
+                    source = source.model_copy(update={"filename": source.filename or taken.url_name})
+                    fetch = Fetch(url=taken.url, bounds=bounds)
+                    return await admission.accept(job_id, source, order, keep, fetch=fetch)
+                is_large, pixels = self._check(order, bounds, taken.header)
+                return await admission.accept(job_id, source, order, keep, is_large=is_large, output_pixels=pixels)
 
-    def _order(self, upload: Upload, fields: Iterable[intake.Field]) -> Order:
+    def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
-            return self._order_kind(outputs=self.presets[upload.preset])
+            return self._order_kind(outputs=self._fixed(caller, upload.preset))
         given = (*upload.parameters, *((field.name, field.value) for field in fields))
-        return self._known_order(given) if _is_short_text(given) else self._parse(given)
+        if upload.policy is not None:
+            given = upload.policy.applied(given)
+        tenant = caller.tenant if caller.tenant in self.presets.own else None
+        parse = self._known_order if _is_short_text(given) else self._parse
+        return parse(given, tenant, caller.bounds.presets)
 
-    def _parse(self, given: tuple[tuple[str, Any], ...]) -> Order:
-        order = self._order_kind.parse(given, self.presets, self._limits.max_outputs)
+    def _fixed(self, caller: Caller, preset: str) -> tuple[Output, ...]:
+        allowed = self.presets.allowed(caller)
+        if preset not in allowed:
+            raise not_allowed(f"This endpoint uses the preset {preset}", allowed)
+        return allowed[preset]
+
+    def _parse(self, given: Fields, tenant: str | None, names: tuple[str, ...] | None) -> Order:
+        """The order in these fields for a tenant that has presets of its own, or any other: None. With `names`, only
+        these presets may be used."""
+        presets = self.presets.of(tenant, names)
+        if names is not None:
+            given = within(given, presets)
+        order = self._order_kind.parse(given, presets, self._limits.max_outputs)
         if order.webhook is not None:
             check_webhook(order.webhook, self._webhook_patterns)
         return order
 
-    def _check_early(self, order: Order, check: CheckHeader, header: Header) -> None:
+    def _check_early(self, order: Order, bounds: Bounds, check: CheckHeader, header: Header) -> None:
         check(header)
-        self._check(order, header)
+        self._check(order, bounds, header)
 
-    def _check(self, order: Order, header: Header) -> bool:
-        """Whether the order makes a large job, as far as the header tells. Raises OrderTooLarge if it asks for more
-        than one job may take."""
+    def _check(self, order: Order, bounds: Bounds, header: Header) -> tuple[bool, int]:
+        """Whether the order makes a large job, and the pixels of its outputs, as far as the header tells. Raises
+        OrderTooLarge if it asks for more than one job may take, or than the bounds allow."""
         cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
-        return cost.is_large(needed_bytes)
+        self._check_outputs(cost.outputs, bounds)
+        if bounds.max_output_pixels is not None and cost.pixels > bounds.max_output_pixels:
+            raise _too_large(f"The outputs have {cost.pixels} pixels together", bounds.max_output_pixels)
+        return cost.is_large(needed_bytes), cost.pixels
+
+    @staticmethod
+    def _check_outputs(count: int, bounds: Bounds) -> None:
+        if bounds.max_outputs is not None and count > bounds.max_outputs:
+            raise _too_large(f"The job has {count} outputs", bounds.max_outputs)
+
+
+def _too_large(what: str, most: int) -> OrderTooLarge:
+    return OrderTooLarge(f"{what}; {BOUNDS_SET_BY} allows at most {most}.")
 
 
 def check_webhook(url: str, patterns: Sequence[UrlPattern]) -> None:

@@ -19,6 +19,11 @@ class Waits:
         self._waiting = 0
         self._per_network: Counter[str] = Counter()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no place for anybody."""
+        return self._waiting >= self._most
+
     @contextmanager
     def place(self, address: str | None) -> Iterator[bool]:
         """Whether one more request, from this address, may wait; if so, it has its place until the block is left.
@@ -26,9 +31,7 @@ class Waits:
         Requests without an address, such as those through a Unix socket, are counted only in all.
         """
         network = client_network(address) if address else None
-        if self._waiting >= self._most or (
-            network is not None and self._per_network[network] >= self._most_per_address
-        ):
+        if self.is_full or (network is not None and self._per_network[network] >= self._most_per_address):
             yield False
             return
         self._waiting += 1

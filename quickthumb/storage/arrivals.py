@@ -17,6 +17,7 @@ from aiofiles.threadpool.binary import AsyncBufferedIOBase
 from quickthumb.storage.durability import (
     NO_LINK,
     claim,
+    locked,
     make_shard,
     open_folder,
     sync,
@@ -181,6 +182,27 @@ class NewJob:
                 copy.flush()
                 sync_together(copy)
         return True
+
+
+class LateSource(NewJob):
+    """The source of a job that is at its place already: it arrives in a folder of its own, and `keep`
+    moves it alone."""
+
+    def keep(self, record: bytes, *unsynced: BinaryIO) -> None:
+        """Syncs the `unsynced` files, and moves the source to the job. The record is there already."""
+        sync_together(*unsynced)
+        target = self._place / SOURCE
+        try:
+            os.link(self.source, target)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+            with locked(self._place):
+                if target.exists():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+                self.source.rename(target)
+        sync(self._place)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Memory:

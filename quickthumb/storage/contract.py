@@ -10,12 +10,15 @@ something is missing there.
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from quickthumb.model.job import tenant_in
+from quickthumb.model.retention import Retention
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -47,10 +50,12 @@ class Kept:
 
 
 class Recorded(NamedTuple):
-    """The record and the outcome of a job. None stands for a part that the storage lacks."""
+    """The record and the outcome of a job, and the last change to it, which only a job without an outcome needs. None
+    stands for a part that the storage lacks."""
 
     record: bytes | None
     outcome: bytes | None
+    change: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,30 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class RetentionAges:
-    """Retention times in seconds: of a job and of its source, both counted from the job's end; of a job that never
-    ends, counted from its acceptance; and of uploads and workspaces that were never finished."""
+    """Retention times in seconds: of a job and of its source, both counted from the job's end (math.inf: forever); of a
+    job that never ends, counted from its acceptance; and of uploads and workspaces that were never finished.
+
+    `tenants` has the first two for the tenants whose jobs are kept for other times.
+    """
 
     ended_seconds: float
     source_seconds: float
     unended_seconds: float
     unfinished_seconds: float
+    tenants: Mapping[str, Retention] = field(default_factory=dict)
+
+    @property
+    def general(self) -> Retention:
+        return Retention(self.ended_seconds, self.source_seconds)
+
+    def of(self, record: bytes) -> Retention:
+        """The retention of a job with this record, unless the job was concluded with a `keep` of its own. A job whose
+        tenant cannot be told is kept for as long as any."""
+        tenant = tenant_in(record)
+        if tenant is not None:
+            return self.tenants.get(tenant, self.general)
+        every = (self.general, *self.tenants.values())
+        return Retention(max(each.job_seconds for each in every), max(each.source_seconds for each in every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +187,13 @@ class Storage(Protocol):
     def receive(self, job_id: str) -> AbstractAsyncContextManager[Arrival]:
         """Receives a new source. If the block ends without `Arrival.keep`, the upload is discarded."""
 
+    def supply(self, job_id: str, token: str) -> AbstractAsyncContextManager[Arrival]:
+        """Receives the source of a job whose record was stored without one, for one attempt.
+
+        `Arrival.keep` stores the source alone, whatever it is given. It raises StorageUnavailable if the job has a
+        source already, which stays, or is gone. If the block ends without `keep`, what has arrived is discarded.
+        """
+
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         """Makes the source of `job_id` the source of a new job too, and stores the new job's record with it.
 
@@ -184,7 +213,11 @@ class Storage(Protocol):
         """Reads a job's record and outcome and finds its source, in one call."""
 
     async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
-        """Reads the record and the outcome of each of the jobs, in their order. Far cheaper than to look up each."""
+        """Reads the record and the outcome of each of the jobs, in their order, and the last change to those without
+        an outcome. Far cheaper than to look up each.
+
+        Changes are small objects under `change_key`, numbered from 1 on without a gap; they are removed with the job.
+        """
 
     def workspace(self, job_id: str, token: str) -> AbstractAsyncContextManager[Path]:
         """An empty local folder for the results of one attempt. It is removed when the block ends."""
@@ -192,9 +225,12 @@ class Storage(Protocol):
     def work_on(self, job_id: str, token: str) -> AbstractAsyncContextManager[Work]:
         """Does what `look_up` does and, if there is work to do, what `workspace` does, in one call."""
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+    async def conclude(
+        self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = (), *, keep: str | None = None
+    ) -> bytes:
         """Stores `results`, the names of all files in the workspace, as the job's results together with the outcome,
-        all or nothing. The workspace is used up, unless this fails.
+        all or nothing. The workspace is used up, unless this fails. With `keep`, which is `forever` or a length of time
+        that `model.retention` can read, `expire` keeps the job for that long.
 
         A job ends only once: if it has an outcome already, that outcome and its results stay. Returns the outcome
         that is stored now. Once this returns, that outcome survives a crash of the machine.
@@ -225,10 +261,12 @@ class Storage(Protocol):
         """The ids of all jobs whose record is stored, in batches of at most BATCH."""
 
     async def expire(self, ages: RetentionAges) -> SweepReport:
-        """Removes what has outlived its retention time, and nothing else. A tombstone lives `unended_seconds`: no item
-        that has not ended lives longer in Redis.
+        """Removes what has outlived its retention time, and nothing else: a job's own, which `conclude` was given, else
+        its tenant's, else the general one. A source never outlives its job. A tombstone lives `unended_seconds`: no
+        item that has not ended lives longer in Redis.
 
-        Of very many jobs, each call looks only at the next part.
+        Of very many jobs, each call looks only at the next part. It reads no record unless the tenants' times differ
+        and the job's age lies between them.
         """
 
     async def probe(self, *, writing: bool = False, room_bytes: int = 0) -> None:

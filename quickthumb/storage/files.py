@@ -6,14 +6,14 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
 from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
-from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, Memory, NewJob, Room
+from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, LateSource, Memory, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
     create,
@@ -29,6 +29,7 @@ from quickthumb.storage.errors import BlobGone, DiskFull, StorageUnavailable
 from quickthumb.storage.identity import StoreFile
 from quickthumb.storage.layout import (
     ARRIVING,
+    KEEP,
     MAKING,
     OUTCOME,
     PROCESSED,
@@ -155,6 +156,16 @@ class FileStorage:
         finally:
             await arrival.close()
 
+    @asynccontextmanager
+    async def supply(self, job_id: str, token: str) -> AsyncIterator[FileArrival]:
+        place = self._folder / upload_folder(job_id)
+        late = LateSource(self._arriving / f"{job_id}.{token}", place, self._store, self._room)
+        arrival = FileArrival(late, self._memory)
+        try:
+            yield arrival
+        finally:
+            await arrival.close()
+
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         with translated(self._folder):
             return await arrivals.share(self._new_job(other_job_id), self._folder / source_key(job_id), record)
@@ -211,11 +222,14 @@ class FileStorage:
             self._workspaces.discard(folder)
             await to_its_end(shutil.rmtree, folder, ignore_errors=True)
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
-        return await self._change(self._conclude, self._folder / result_folder(job_id), workspace, outcome, results)
+    async def conclude(
+        self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = (), *, keep: str | None = None
+    ) -> bytes:
+        written = {OUTCOME: outcome} if keep is None else {KEEP: keep.encode(), OUTCOME: outcome}
+        return await self._change(self._conclude, self._folder / result_folder(job_id), workspace, written, results)
 
-    def _conclude(self, place: Path, workspace: Path, outcome: bytes, results: Sequence[str]) -> bytes:
-        standing = _conclude(place, workspace, outcome, results, self._store.top)
+    def _conclude(self, place: Path, workspace: Path, written: Mapping[str, bytes], results: Sequence[str]) -> bytes:
+        standing = _conclude(place, workspace, written, results, self._store.top)
         self._workspaces.discard(workspace)
         return standing
 
@@ -268,11 +282,16 @@ class FileStorage:
         return OSError(number, os.strerror(number), str(self._arriving))
 
 
-def _conclude(place: Path, workspace: Path, outcome: bytes, results: Sequence[str], top: Path | None) -> bytes:
+def _conclude(
+    place: Path, workspace: Path, written: Mapping[str, bytes], results: Sequence[str], top: Path | None
+) -> bytes:
+    """Moves the workspace to its place, with the results and what is `written` beside them. Returns the outcome that
+    stands."""
+    outcome = written[OUTCOME]
     descriptors: list[int] = []
     try:
         descriptors.extend(os.open(f"{workspace}/{name}", os.O_RDONLY) for name in results)
-        descriptors.append(create(f"{workspace}/{OUTCOME}", outcome))
+        descriptors.extend(create(f"{workspace}/{name}", data) for name, data in written.items())
         sync_together(*descriptors)
     finally:
         for descriptor in descriptors:

@@ -4,14 +4,18 @@
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
     uploads/5f0/5f0c…/delivered/     deliveries to webhooks that have ended, one object each
+    uploads/5f0/5f0c…/change-1.json  the first change of its priority or its schedule, if there was one
     uploads/.arriving/5f0c…/         a source that is still arriving
+    uploads/.arriving/5f0c….token/   a source that one attempt fetches
     uploads/.removed/5f0c…           the tombstone of a job that was removed
     processed/5f0/5f0c…/thumbnail.jpg
     processed/5f0/5f0c…/outcome.json how the job ended
+    processed/5f0/5f0c…/keep         how long to keep the job after its end, if its order says so: `forever` or `30d`
     processed/.making/5f0c….token/   the workspace of one attempt
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
     webhooks/5f0c….json              a webhook; beside it, more of its secrets and whether it is gone
+    policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
 folder to its place makes everything in it appear at once. The first three digits of the id spread the jobs over 4,096
@@ -24,18 +28,22 @@ STORE = "store.json"
 UPLOADS = "uploads"
 PROCESSED = "processed"
 MAIL = "mail"
+POLICIES = "policies"
 ARRIVING = ".arriving"
 REMOVED = ".removed"
 MAKING = ".making"
 SOURCE = "source"
 RECORD = "job.json"
 OUTCOME = "outcome.json"
+KEEP = "keep"
 
 SHARD_DIGITS = 3
 SHARD_NAME = re.compile(r"[0-9a-f]{3}")
 JOB_NAME = re.compile(r"[0-9a-f]{32}")
 # What `objects.create` writes beside a file before the file gets its name.
-BEING_WRITTEN = re.compile(r"\.[a-z.]+\.[0-9a-f]{16}")
+BEING_WRITTEN = re.compile(r"\.[a-z0-9.]+\.[0-9a-f]{16}")
+HOUR_NAME = re.compile(r"[0-9]+")
+_HOUR_SECONDS = 3600
 
 
 def upload_folder(job_id: str) -> str:
@@ -58,9 +66,19 @@ def record_key(job_id: str) -> str:
     return f"{upload_folder(job_id)}/{RECORD}"
 
 
+def change_key(job_id: str, number: int) -> str:
+    """The key of a change to a job that waited: the first is number 1."""
+    return f"{upload_folder(job_id)}/change-{number}.json"
+
+
 def outcome_key(job_id: str) -> str:
     """The key of a job's outcome."""
     return f"{result_folder(job_id)}/{OUTCOME}"
+
+
+def keep_key(job_id: str) -> str:
+    """The key of what says how long a job is to be kept after its end."""
+    return f"{result_folder(job_id)}/{KEEP}"
 
 
 def tombstone_key(job_id: str) -> str:
@@ -92,6 +110,16 @@ def mail_record(mail_id: str) -> str:
 def mail_outcome(mail_id: str) -> str:
     """The key of an email's outcome."""
     return f"{_folder(MAIL, mail_id)}/{OUTCOME}"
+
+
+def policy_use(digest: str, expires: int, number: int) -> str:
+    """The key of one use of an upload policy: below the hour in which it expires, so that the sweep reads none."""
+    return f"{POLICIES}/{expires // _HOUR_SECONDS}/{digest}.{number}.json"
+
+
+def policy_uses_expire_before(key: str) -> int:
+    """A moment, in seconds since 1970, by which the policy of this use has expired."""
+    return (int(key.split("/")[1]) + 1) * _HOUR_SECONDS
 
 
 def _folder(area: str, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from quickthumb.storage import objects
 from quickthumb.storage.contract import Kept, Recorded
 from quickthumb.storage.identity import StoreFile
-from quickthumb.storage.layout import outcome_key, record_key, source_key
+from quickthumb.storage.layout import change_key, outcome_key, record_key, source_key
 
 # Records and outcomes have a few hundred bytes; longer ones take further reads.
 READ_BYTES = 16 * 1024
@@ -26,13 +26,19 @@ def look_up(root: Path, store: StoreFile, job_id: str) -> Kept:
 
 
 def records(root: Path, store: StoreFile, job_ids: Sequence[str]) -> list[Recorded]:
-    """The record and the outcome of each of the jobs."""
-    found = [
-        Recorded(_read(f"{root}/{record_key(job_id)}"), _read(f"{root}/{outcome_key(job_id)}")) for job_id in job_ids
-    ]
+    """The record, and the outcome or the last change, of each of the jobs."""
+    found = [_recorded(root, job_id) for job_id in job_ids]
     if any(job.record is None for job in found):
         store.check()
     return found
+
+
+def _recorded(root: Path, job_id: str) -> Recorded:
+    record, outcome = _read(f"{root}/{record_key(job_id)}"), _read(f"{root}/{outcome_key(job_id)}")
+    change, number = None, 1
+    while outcome is None and (later := _read(f"{root}/{change_key(job_id, number)}")) is not None:
+        change, number = later, number + 1
+    return Recorded(record, outcome, change)
 
 
 def _read(path: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """The retention sweep: removes what has outlived its retention time. It touches only names that `layout` makes."""
 
 import contextlib
+import math
 import os
 import re
 import time
@@ -9,21 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quickthumb.model.retention import Retention, seconds_in
 from quickthumb.storage import objects, removal
 from quickthumb.storage.contract import BATCH, RetentionAges, SweepReport
 from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
     BEING_WRITTEN,
+    HOUR_NAME,
     JOB_NAME,
     MAIL,
     MAKING,
+    POLICIES,
     PROCESSED,
     REMOVED,
     SHARD_DIGITS,
     SHARD_NAME,
     SOURCE,
     UPLOADS,
+    keep_key,
     outcome_key,
     record_key,
     result_folder,
@@ -73,7 +78,12 @@ def sweep(root: Path, ages: RetentionAges, after: str) -> tuple[SweepReport, str
     reached = sweeper.sweep_shards(after)
     for area in (root / UPLOADS / ARRIVING, root / PROCESSED / MAKING):
         sweeper.sweep_unfinished(area)
-    for folder in (root, *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch))):
+    hours = _children(root / POLICIES, HOUR_NAME.fullmatch)
+    for folder in (
+        root,
+        *hours,
+        *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch)),
+    ):
         sweeper.sweep_half_written(folder)
     return SweepReport(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended)), reached
 
@@ -86,6 +96,12 @@ class _Sweeper:
     unended: list[str] = field(default_factory=list)
     sources: int = 0
     unfinished: int = 0
+
+    def __post_init__(self) -> None:
+        # All tenants' times, for jobs and for sources.
+        every = (self.ages.general, *self.ages.tenants.values())
+        self.job_times = [each.job_seconds for each in every]
+        self.source_times = [each.source_seconds for each in every]
 
     def sweep_shards(self, after: str) -> str:
         buried: dict[str, list[str]] = {}
@@ -123,10 +139,38 @@ class _Sweeper:
                 self.job_ids.append(job_id)
             elif accepted > BEGUN_SECONDS:
                 self.unended.append(job_id)
-        elif ended > self.ages.ended_seconds:
+        else:
+            self.sweep_ended(job_id, ended)
+
+    def sweep_ended(self, job_id: str, age_seconds: float) -> None:
+        """Removes an ended job or its source, if the time is over for which it is kept."""
+        retention = self._retention(job_id, age_seconds) if self.ages.tenants else self.ages.general
+        kept_seconds = self._kept_seconds(job_id)
+        if age_seconds > (retention.job_seconds if kept_seconds is None else kept_seconds):
             self._remove(job_id)
-        elif ended > self.ages.source_seconds:
+        elif age_seconds > retention.source_seconds:
             self._remove_source(self.root / source_key(job_id))
+
+    def _retention(self, job_id: str, age_seconds: float) -> Retention:
+        """That of the job's tenant, where it makes a difference at the job's age. Otherwise, the record is not read."""
+        job_matters = _is_between(age_seconds, self.job_times)
+        if job_matters or (_is_between(age_seconds, self.source_times) and self._has_source(job_id)):
+            record = objects.read(self.root / record_key(job_id))
+            return self.ages.general if record is None else self.ages.of(record)
+        return self.ages.general
+
+    def _has_source(self, job_id: str) -> bool:
+        return _age_seconds(f"{self.root}/{source_key(job_id)}") is not None
+
+    def _kept_seconds(self, job_id: str) -> float | None:
+        """How long the job's order says to keep it, if it says so. What cannot be read is no reason to remove a job."""
+        try:
+            with open(f"{self.root}/{keep_key(job_id)}", encoding="ascii") as file:  # noqa: PTH123 - as in _age_seconds
+                return seconds_in(file.read())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return math.inf
 
     def sweep_part(self, job_id: str) -> None:
         """Removes what is left of a job without record and outcome: a crash during a sweep may have brought it back."""
@@ -138,8 +182,10 @@ class _Sweeper:
     def sweep_leftover(self, job_id: str) -> None:
         """Removes results that have no upload and no tombstone, once their retention time is over."""
         ended = _age_seconds(f"{self.root}/{result_folder(job_id)}")
-        abandoned = ended is not None and ended > self.ages.ended_seconds
-        if abandoned and not (self.root / upload_folder(job_id)).exists():
+        if ended is None or (self.root / upload_folder(job_id)).exists():
+            return
+        kept_seconds = self._kept_seconds(job_id)
+        if ended > (self.ages.ended_seconds if kept_seconds is None else kept_seconds):
             self._remove(job_id)
 
     def sweep_unfinished(self, area: Path) -> None:
@@ -176,6 +222,11 @@ class _Sweeper:
 
     def _remove_folder(self, folder: Path) -> None:
         remove_folder(folder, self.root / PROCESSED / MAKING, self.root)
+
+
+def _is_between(age_seconds: float, times: Sequence[float]) -> bool:
+    """Whether some of these times are over at that age, and others are not."""
+    return min(times) < age_seconds <= max(times)
 
 
 def _is_abandoned(folder: Path, age_seconds: float) -> bool:

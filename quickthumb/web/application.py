@@ -12,13 +12,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quickthumb.http.endpoints import Endpoint, Handler
+from quickthumb.http.policies import PolicyCheck
 from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
+from quickthumb.service.quotas import Limiter
 from quickthumb.service.webhooks import WebhookService
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.cors import Cors, Origins
@@ -27,6 +30,7 @@ from quickthumb.web.middleware.keys import KeyCheck
 from quickthumb.web.middleware.lingering import LingeringClose
 from quickthumb.web.middleware.origins import OriginCheck
 from quickthumb.web.middleware.proxies import TrustedProxies
+from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
@@ -48,6 +52,7 @@ def application(
     health: Health,
     older: Sequence[Endpoint] = (),
     *,
+    events: EventService,
     webhooks: WebhookService,
     max_wait_seconds: float,
     lifespan: Lifespan,
@@ -60,17 +65,19 @@ def application(
     open_access: bool = False,
     older_tenant: str | None = None,
     url_secrets: Sequence[str] = (),
+    limiter: Limiter | None = None,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
     `log_requests`, `trusted_proxies`, `cors_origins` and `open_access` are the settings. The application answers only
     to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one. URLs are signed
-    with the first of the `url_secrets`.
+    with the first of the `url_secrets`. The `limiter` applies quotas.
     """
     metrics = WebMetrics()
     admits = Origins(cors_origins).admits
     signer = Signer(url_secrets)
+    policies = PolicyCheck(signer)
 
     def guards(endpoint: Endpoint) -> Iterator[Middleware]:
         if endpoint.changes:
@@ -84,7 +91,10 @@ def application(
                 open_access=open_access,
                 keyless=keyless,
                 signer=signer if endpoint.signable else None,
+                policies=policies if endpoint.takes_policy else None,
             )
+            if limiter is not None:
+                yield Middleware(QuotaCheck, limiter)
 
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
@@ -107,10 +117,12 @@ def application(
     app.router.redirect_slashes = False
     app.state.service = service
     app.state.mail = mail
+    app.state.events = events
     app.state.webhooks = webhooks
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer
+    app.state.limiter = limiter or Limiter()
     app.state.max_wait_seconds = max_wait_seconds
     app.state.openapi = describe(endpoints)
     return app

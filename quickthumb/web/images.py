@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import Parameter, json_answer
-from quickthumb.http.requests import caller_of, filename_in, metrics_of, service_of, upload_from
+from quickthumb.http.requests import caller_of, filename_in, metrics_of, policy_of, service_of, upload_from
 from quickthumb.intake.headers import clean_filename
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, QuickThumbError
 from quickthumb.model.job import Job
 from quickthumb.model.order import Order, OrderField, order_fields, written_output
 from quickthumb.model.output import Output
+from quickthumb.model.policy import FIELD
 from quickthumb.web.jobs import urls_asked, wait_asked
 from quickthumb.web.presentation import present, present_accepted
 from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
@@ -42,14 +43,20 @@ async def submit(request: Request) -> Response:
 
     With `?wait=` or `Prefer: wait=`, answers 200 if the job ends in that time. If too many requests wait already,
     answers 202 at once.
+
+    In place of a key, a policy that your backend has signed lets a browser upload: in the header `Upload-Policy`, or in
+    the field `policy`, before the image. The response then has signed URLs.
     """
     wait_seconds, preferred = wait_asked(request)
     urls = urls_asked(request)
     given = request.query_params.multi_items()
+    policy = policy_of(request)
     upload = upload_from(
         request,
         [(name, value) for name, value in given if name not in (FILENAME, "wait", "sign")],
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=_idempotency_key(request)
+        if policy is None
+        else policy.idempotency_key(_idempotency_key(request)),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
     job = await service_of(request).submit(caller_of(request), upload)
@@ -76,8 +83,9 @@ async def _waited(request: Request, job: Job, seconds: float) -> tuple[Job, bool
 
 
 async def presets(request: Request) -> Response:
-    """Lists every preset that `preset=` accepts: the built-in ones and those of the deployment's settings."""
-    known = service_of(request).presets
+    """Lists every preset that `preset=` accepts: the built-in ones, those of the deployment's settings and those of the
+    caller's tenant, or only those that the API key allows."""
+    known = service_of(request).presets(caller_of(request))
     view = PresetsView(presets={name: [written_output(output) for output in known[name]] for name in known})
     return json_answer(view, headers={"Cache-Control": "no-cache"})
 
@@ -107,6 +115,16 @@ _DATA = {
     "contentEncoding": "base64",
     "description": "The image in base64; a data: URL is accepted, too.",
 }
+_POLICY = {
+    "type": "string",
+    "description": "A signed upload policy, in place of an API key. It must come before the image.",
+}
+_URL = {
+    "type": "string",
+    "format": "uri",
+    "description": "Where a worker is to fetch the image from, in place of the image. The setting `URL_ALLOWED` says "
+    "which URLs may be given; by default, none.",
+}
 _FILENAME = {"type": "string", "description": "The image's file name, for display and downloads."}
 # A whole image of one gray pixel, so the example works without changes.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -116,18 +134,25 @@ _FLAT = {name: sent_as_text(schema) for name, schema in _OUTPUT.items()}
 
 
 def upload_body(order: type[Order] = Order) -> dict[str, Any]:
-    """The request body of an upload, for OpenAPI: an image together with an order."""
+    """The request body of an upload, for OpenAPI: an image, or its URL, together with an order."""
     fields = order_fields(order, REFERENCE)
-    form = {"image": _PICTURE, **_FLAT, **{field.name: _in_form(field) for field in fields}}
-    body = {"data": _DATA, "filename": _FILENAME, **_PARAMETERS, **{field.name: _in_json(field) for field in fields}}
+    form = {
+        FIELD: _POLICY,
+        "image": _PICTURE,
+        "url": _URL,
+        **_FLAT,
+        **{field.name: _in_form(field) for field in fields},
+    }
+    json_fields = {field.name: _in_json(field) for field in fields}
+    body = {"data": _DATA, "url": _URL, "filename": _FILENAME, **_PARAMETERS, **json_fields}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": _object(form, ["image"]), "encoding": encoding},
+            "multipart/form-data": {"schema": _object(form, "`image` or `url`."), "encoding": encoding},
             "application/json": {
-                "schema": _object(body, ["data"]),
+                "schema": _object(body, "`data` or `url`."),
                 "example": {"data": _PIXEL, "filename": "pixel.png", "width": 64},
             },
             "application/octet-stream": {"schema": _PICTURE},
@@ -177,5 +202,6 @@ def _in_json(field: OrderField) -> dict[str, Any]:
     return schema
 
 
-def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": dict(properties), "required": required}
+def _object(properties: Mapping[str, Any], needed: str) -> dict[str, Any]:
+    # Which one of two is needed could be said by `oneOf`; the generators of clients would make two bodies of that.
+    return {"type": "object", "description": f"It must have {needed}", "properties": dict(properties)}

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import json_answer
-from quickthumb.http.requests import caller_of, max_wait_seconds, service_of, signer_of
-from quickthumb.http.signing import LONGEST_SECONDS
+from quickthumb.http.requests import SIGNED, caller_of, max_wait_seconds, policy_of, service_of, signer_of
+from quickthumb.http.signing import LONGEST_SECONDS, moment_in
 from quickthumb.http.urls import Urls, urls_of
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter
@@ -26,6 +26,8 @@ from quickthumb.web.waiting import waited
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
 DEFAULT_BULK = 100
+# How long the URLs in the answer to an upload with a policy are good for at least.
+POLICY_LINKS_SECONDS = 3600
 BULK_PARAMETERS = ("status", "before", "limit", "cursor")
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
@@ -50,8 +52,16 @@ async def show(request: Request) -> Response:
 
 
 def urls_asked(request: Request) -> Urls:
-    """The URLs for this client: with `?sign=`, those of files are signed for so many seconds."""
-    urls = urls_of(request)
+    """The URLs for this client: with `?sign=`, those of files are signed for so many seconds.
+
+    A client that has a policy or a signed URL has no key, so for it, those of jobs are signed too: until its own
+    expires, and after an upload for POLICY_LINKS_SECONDS at least.
+    """
+    urls, policy = urls_of(request), policy_of(request)
+    if policy is not None:
+        return _signed(request, urls, max(policy.terms.expires, moment_in(POLICY_LINKS_SECONDS)))
+    if SIGNED in request.scope:
+        return _signed(request, urls, request.scope[SIGNED])
     asked = request.query_params.get("sign") if request.scope["query_string"] else None
     if asked is None:
         return urls
@@ -62,6 +72,13 @@ def urls_asked(request: Request) -> Urls:
         raise InsufficientScope(Scope.RESULTS_READ)
     seconds = _whole(asked, "sign", 1, LONGEST_SECONDS)
     return replace(urls, of_file=lambda path: signer.signed(path, seconds))
+
+
+def _signed(request: Request, urls: Urls, expires: int) -> Urls:
+    def signed(path: str) -> str:
+        return signer_of(request).signed_until(path, expires)
+
+    return replace(urls, of_file=signed, of_job=signed)
 
 
 def wait_asked(request: Request) -> tuple[float, bool]:

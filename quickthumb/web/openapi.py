@@ -8,10 +8,14 @@ from quickthumb import __version__
 from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import CrossOrigin
+from quickthumb.http.quotas import MEANINGS
 from quickthumb.model.errors import QuickThumbError
+from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.service.errors import KEY
 from quickthumb.web import schemas
 
+Headers = Sequence[tuple[str, str]]
+REFUSAL: Headers = (("Retry-After", "The seconds until it is worth while to try again."), *MEANINGS)
 KEY_SCHEME = "apiKey"
 _KEY = {
     "type": "http",
@@ -21,7 +25,11 @@ _KEY = {
 }
 
 # How a body of a media type that is no picture is described.
-_PLAIN: dict[str, schemas.Schema] = {"text/plain": {"type": "string"}, "application/json": {"type": "object"}}
+_PLAIN: dict[str, schemas.Schema] = {
+    "text/plain": {"type": "string"},
+    "text/event-stream": {"type": "string"},
+    "application/json": {"type": "object"},
+}
 
 
 def describe(endpoints: Sequence[Endpoint]) -> bytes:
@@ -50,13 +58,14 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, schemas.Schema]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    limited = MEANINGS if endpoint.scope is not None else ()
     operation: dict[str, Any] = {
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
         "operationId": endpoint.operation_id,
         "description": (endpoint.handler.__doc__ or "").strip(),
         "responses": {
-            **{str(answer.status): _answer(answer) for answer in endpoint.answers},
+            **{str(answer.status): _answer(answer, limited) for answer in endpoint.answers},
             **_problems(_errors(endpoint)),
         },
     }
@@ -87,7 +96,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described if parameter.example is None else {**described, "example": parameter.example}
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(answer: Answer, further: Headers = ()) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.meaning}
     content: dict[str, Any] = {
         media_type: {"schema": _PLAIN.get(media_type, schemas.BINARY)} for media_type in answer.media_types
@@ -96,11 +105,13 @@ def _answer(answer: Answer) -> dict[str, Any]:
         content = {"application/json": {"schema": schemas.reference(answer.model.__name__)}, **content}
     if content:
         described["content"] = content
-    if answer.headers:
-        described["headers"] = {
-            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers
-        }
+    if answer.headers or further:
+        described["headers"] = _headers((*answer.headers, *further))
     return described
+
+
+def _headers(headers: Headers) -> dict[str, Any]:
+    return {name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in headers}
 
 
 def _problems(errors: Iterable[type[QuickThumbError]]) -> dict[str, Any]:
@@ -116,6 +127,7 @@ def _problems(errors: Iterable[type[QuickThumbError]]) -> dict[str, Any]:
                     "examples": {error.code: {"value": problems.example(error)} for error in kinds},
                 }
             },
+            **({"headers": _headers(REFUSAL)} if QuotaExceeded in kinds else {}),
         }
         for status, kinds in by_status.items()
     }

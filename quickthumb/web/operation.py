@@ -6,6 +6,7 @@ The pages are files of this package, and load nothing from other servers.
 import asyncio
 import html
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
@@ -17,12 +18,14 @@ from starlette.responses import RedirectResponse, Response
 from quickthumb import metrics
 from quickthumb.http.endpoints import json_answer
 from quickthumb.http.problems import problem
-from quickthumb.http.requests import health_of, metrics_of
+from quickthumb.http.requests import caller_of, health_of, metrics_of
 from quickthumb.http.urls import urls_of
+from quickthumb.model.caller import Caller
 from quickthumb.model.errors import NotServing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.keys import DELIVERY
+from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
 from quickthumb.service.stats import FAILED_WITH, Window
@@ -100,7 +103,7 @@ class StatsView(BaseModel):
 async def stats(request: Request) -> Response:
     """How many jobs wait and for how long, how many end, how long they wait and take, and why they fail: now, and in
     the last hour, day and week. The history survives restarts, but not the loss of Redis."""
-    found = await health_of(request).stats()
+    found = await health_of(request).stats(caller_of(request))
     view = StatsView(
         jobs={status.value: count for status, count in found.tally.statuses.items()},
         queued=found.tally.queued,
@@ -125,11 +128,41 @@ def _window(window: Window) -> WindowView:
 
 
 async def scrape(request: Request) -> Response:
-    """Metrics in Prometheus' text format. While Redis is unavailable, the metrics of jobs are missing."""
-    health = health_of(request)
-    numbers, probe_seconds = await asyncio.gather(_job_numbers(health), health.probe_storage())
-    text = metrics_of(request).exposition(numbers, probe_seconds)
+    """Metrics in Prometheus' text format: those of the whole deployment to a key of the tenant `default`, to any other
+    key only those of its own tenant. While Redis is unavailable, the metrics of jobs are missing."""
+    health, caller = health_of(request), caller_of(request)
+    if caller.runs_deployment:
+        numbers, tenants, probe_seconds = await asyncio.gather(
+            _job_numbers(health), _tenant_numbers(health, caller), health.probe_storage()
+        )
+        text = metrics_of(request).exposition(numbers, probe_seconds, tenants or {})
+    else:
+        text = metrics.exposition_for_tenants(await _tenant_numbers(health, caller))
     return Response(text, HTTPStatus.OK, {"Cache-Control": "no-store"}, metrics.CONTENT_TYPE)
+
+
+async def _tenant_numbers(health: HealthService, caller: Caller) -> dict[str, metrics.TenantNumbers] | None:
+    """The numbers of the single tenants that the caller may see; None if Redis is unavailable."""
+    try:
+        tallies = await health.tenants_tallies(caller)
+    except QueueUnavailable:
+        return None
+    return {tenant: _numbers_of(tally) for tenant, tally in tallies.items()}
+
+
+def _numbers_of(tally: TenantTally) -> metrics.TenantNumbers:
+    return metrics.TenantNumbers(
+        jobs={status.value: count for status, count in tally.statuses.items()},
+        oldest_waiting_seconds=tally.oldest_waiting_seconds,
+        attempts=_attempts(tally.totals),
+        accepted=tally.totals.get("accepted", 0),
+        accepted_bytes=tally.totals.get("accepted_bytes", 0),
+    )
+
+
+def _attempts(totals: Mapping[str, int]) -> dict[str, int]:
+    prefix = "attempts:"
+    return {name.removeprefix(prefix): count for name, count in totals.items() if name.startswith(prefix)}
 
 
 async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
@@ -137,14 +170,13 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         tally = await health.tally()
     except QueueUnavailable:
         return None
-    prefix = "attempts:"
     ended = (Status.DONE, Status.FAILED, Status.CANCELLED)
     return metrics.JobNumbers(
         jobs={status.value: count for status, count in tally.statuses.items()},
         queued=max(0, tally.queued - tally.deliveries),
         oldest_waiting_seconds=tally.oldest_waiting_seconds,
         workers=tally.workers,
-        attempts={name.removeprefix(prefix): count for name, count in tally.totals.items() if name.startswith(prefix)},
+        attempts=_attempts(tally.totals),
         busy_seconds=tally.totals.get("busy_ms", 0) / 1000,
         failures={
             name.removeprefix(FAILED_WITH): count
@@ -154,7 +186,7 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         waits=durations(tally.totals, "wait"),
         attempt_times=durations(tally.totals, "attempt"),
         deliveries=tally.deliveries,
-        delivered={status.value: tally.totals.get(f"{DELIVERY.totals}{prefix}{status}", 0) for status in ended},
+        delivered={status.value: tally.totals.get(f"{DELIVERY.totals}attempts:{status}", 0) for status in ended},
     )
 
 

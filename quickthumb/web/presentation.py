@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
 from quickthumb.model.job import Failure, Job, Result, Status
+from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
 
 ACCEPTED_MESSAGE = "Image is being resized in the background"
@@ -22,10 +23,11 @@ Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
 
 
 class Links(BaseModel):
-    """URLs of the job itself and of its original."""
+    """URLs of the job itself, of its original and of its events."""
 
     self: str = Field(examples=["/jobs/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
     original: str
+    events: str
 
 
 class ResultView(BaseModel):
@@ -47,7 +49,10 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "created_at": "2026-01-31T12:00:00.000Z",
     "started_at": None,
     "finished_at": None,
+    "expires_at": None,
     "attempts": 0,
+    "priority": "normal",
+    "run_at": None,
     "source": {
         "filename": "cat.jpg",
         "format": "jpeg",
@@ -60,13 +65,18 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "error": None,
     "tags": [],
     "context": None,
-    "links": {"self": Urls().job(_EXAMPLE_ID), "original": Urls().original(_EXAMPLE_ID)},
+    "links": {
+        "self": Urls().job(_EXAMPLE_ID),
+        "original": Urls().original(_EXAMPLE_ID),
+        "events": Urls().events(_EXAMPLE_ID),
+    },
 }
 _EXAMPLE_JOB: dict[str, Any] = {
     **_EXAMPLE_ACCEPTED,
     "status": "DONE",
     "started_at": "2026-01-31T12:00:00.004Z",
     "finished_at": "2026-01-31T12:00:00.061Z",
+    "expires_at": "2026-02-07T12:00:00.061Z",
     "attempts": 1,
     "source": {
         **_EXAMPLE_ACCEPTED["source"],
@@ -104,7 +114,12 @@ class JobView(BaseModel):
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
+    expires_at: Moment | None = Field(
+        description="When the job and its results may be removed. Null if it has not ended, or is kept forever."
+    )
     attempts: int = Field(description="How many attempts have been started.")
+    priority: Priority
+    run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may at once.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
@@ -147,13 +162,16 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "created_at": _zulu(job.created_at),
         "started_at": _zulu(job.started_at) if job.started_at else None,
         "finished_at": _zulu(job.finished_at) if job.finished_at else None,
+        "expires_at": _zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
+        "priority": job.priority,
+        "run_at": _zulu(job.run_at) if job.run_at else None,
         "source": job.source,
-        "results": {result.name: _present_result(job, result, urls) for result in job.results},
+        "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,
         "tags": job.order.get("tag", ()),
         "context": job.order.get("context"),
-        "links": {"self": urls.job(job.id), "original": urls.original(job.id)},
+        "links": {"self": urls.job(job.id), "original": urls.original(job.id), "events": urls.events(job.id)},
     }
 
 
@@ -162,5 +180,6 @@ def present_accepted(job: Job, urls: Urls) -> dict[str, Any]:
     return {**present(job, urls), "message": ACCEPTED_MESSAGE}
 
 
-def _present_result(job: Job, result: Result, urls: Urls) -> dict[str, Any]:
-    return {"url": urls.result(job.id, result.name), **result.model_dump(exclude=_NOT_SHOWN)}
+def present_result(job_id: str, result: Result, urls: Urls) -> dict[str, Any]:
+    """A result as responses show it: what the JSON of its ResultView has."""
+    return {"url": urls.result(job_id, result.name), **result.model_dump(exclude=_NOT_SHOWN)}

@@ -1,22 +1,28 @@
 """Every route of the native API, on one screen. OpenAPI derives from the same list."""
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.errors import InvalidSignature, RangeNotSatisfiable
+from quickthumb.http.errors import InvalidPolicy, InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
+from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
 from quickthumb.notify.errors import WebhookRefused
-from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
+from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
 from quickthumb.service.errors import (
     UPLOAD,
     JobFailed,
     KeyReused,
+    NotForTenants,
     NotReady,
+    NotWaiting,
     OriginalWithheld,
+    PolicyUsed,
+    StreamsFull,
+    TooManyStreams,
     TooManyWebhooks,
     UnknownDelivery,
     UnknownJob,
@@ -25,7 +31,7 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import files, images, jobs, operation, webhooks
+from quickthumb.web import events, files, images, jobs, operation, schedule, webhooks
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -44,6 +50,9 @@ IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",
                             "Text of your choice that is unique to this upload. A retry with the same key within a day "
                             "returns the job of the first request.",
                             {"type": "string", "maxLength": images.LONGEST_KEY})
+POLICY = Parameter(HEADER, "header",
+                   "A policy that your backend has signed, in place of an API key: `base64url(JSON).signature`.",
+                   {"type": "string"})
 FILENAME = Parameter(images.FILENAME, "query", "The image's file name, if the body does not have it.",
                      {"type": "string"})
 DISPOSITION = Parameter("Content-Disposition", "header", "Its `filename` has the same effect as `?filename=`.",
@@ -64,6 +73,13 @@ AT_MOST = Parameter("limit", "query",
                     {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK})
 GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
                   {"type": "string"})
+JOBS = Parameter(events.JOB, "query", f"A job to follow; up to {events.MOST_JOBS} times. Without any: all jobs.",
+                 {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                  "maxItems": events.MOST_JOBS})
+LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last event that arrived; browsers send it.",
+                          {"type": "string"})
+LAST_EVENT_ID_TOO = Parameter(events.LAST_EVENT_ID, "query", "The same, for clients that cannot send the header.",
+                              {"type": "string"})
 RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
                   {"type": "string", "examples": ["bytes=0-1023"]})
 IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's copy.", {"type": "string"})
@@ -77,11 +93,15 @@ WAITED = Answer(200, "The job has ended in the time that the client was ready to
                 headers=(("Location", "The job's URL."),))
 ACCEPTED = Answer(202, "The image is stored and its job is queued.", AcceptedJobView,
                   headers=(("Location", "The job's URL."),))
-UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused)
+EVENTS = (Answer(200, "The events, for as long as there are any.", media_types=(events.MEDIA_TYPE,)),
+          Answer(204, "All jobs have ended, and everything was told; do not ask again."))
+EVENT_ERRORS = (UnknownJob, InvalidParameter, TooManyStreams, StreamsFull, QueueUnavailable)
+UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, InvalidPolicy, PolicyUsed, PolicyInUse)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
 BODY_ERRORS = (MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut, InvalidParameter)
 WEBHOOK_CHANGE_ERRORS = (StorageUnavailable, WrongStorage, DiskFull)
+RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, *BODY_ERRORS, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
@@ -89,8 +109,8 @@ FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
              (WAITED, ACCEPTED), UPLOAD_ERRORS,
-             (IDEMPOTENCY_KEY, WAIT, PREFER, SIGN, *images.upload_parameters(), FILENAME, DISPOSITION),
-             images.upload_body(), scope=Scope.IMAGES_WRITE),
+             (IDEMPOTENCY_KEY, POLICY, WAIT, PREFER, SIGN, *images.upload_parameters(), FILENAME, DISPOSITION),
+             images.upload_body(), scope=Scope.IMAGES_WRITE, takes_policy=True),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
@@ -103,11 +123,19 @@ ENDPOINTS = [
     Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs", "cancelJobs",
              BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
-             (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter),
-             (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ),
+             (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter, InvalidSignature),
+             (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ, signable=True),
+    Endpoint("GET", "/jobs/{job_id}/events", events.of_job, "Events", "Follow a job", "followJob",
+             EVENTS, (*EVENT_ERRORS, InvalidSignature), (JOB, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN),
+             scope=Scope.JOBS_READ, signable=True),
+    Endpoint("GET", "/events", events.of_many, "Events", "Follow several jobs, or all", "followJobs",
+             EVENTS, EVENT_ERRORS, (JOBS, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
+    Endpoint("PATCH", "/jobs/{job_id}", schedule.reschedule, "Jobs", "Change when a job is served", "updateJob",
+             (Answer(200, "The job waits under the new terms.", JobView),), RESCHEDULE_ERRORS, (JOB,),
+             schedule.change_body(), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job", "cancelJob",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job", "retryJob",
@@ -117,7 +145,8 @@ ENDPOINTS = [
              DOWNLOAD, (*FILE_ERRORS, InvalidSignature, UnknownResult, JobFailed, NotReady),
              (JOB, NAME, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/original", files.original, "Jobs", "Download the source", "downloadOriginal",
-             DOWNLOAD, (*FILE_ERRORS, InvalidSignature, SourceMissing, OriginalWithheld, StorageUnavailable),
+             DOWNLOAD, (*FILE_ERRORS, InvalidSignature, SourceMissing, NotReady, OriginalWithheld,
+              StorageUnavailable),
              (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
              "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
@@ -157,8 +186,8 @@ ENDPOINTS = [
     Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus", "getMetrics",
              (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),), scope=Scope.ADMIN),
     Endpoint("GET", "/stats", operation.stats, "Operation", "Get numbers of the queue and the jobs", "getStats",
-             (Answer(200, "Now, and in the last hour, day and week.", operation.StatsView),), (QueueUnavailable,),
-             scope=Scope.ADMIN),
+             (Answer(200, "Now, and in the last hour, day and week.", operation.StatsView),),
+             (NotForTenants, QueueUnavailable), scope=Scope.ADMIN),
     Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document", "getOpenApi",
              (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
 ]

@@ -4,6 +4,7 @@ import asyncio
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from quickthumb.http.requests import caller_of, service_of
 from quickthumb.model.job import Job
@@ -13,7 +14,7 @@ async def waited(request: Request, job_id: str, seconds: float) -> tuple[Job, bo
     """What `ImageService.wait_if_room` returns. Raises ClientDisconnect at once when the client hangs up."""
     # A cancel scope cancels repeatedly: redis-py sends with `wait_for`, which may swallow it once in Python 3.11.
     with anyio.CancelScope() as scope:
-        watcher = asyncio.create_task(_cancel_when_gone(request, scope), name="client watch")
+        watcher = asyncio.create_task(cancel_when_gone(request.receive, scope), name="client watch")
         try:
             return await service_of(request).wait_if_room(caller_of(request), job_id, seconds)
         finally:
@@ -21,7 +22,8 @@ async def waited(request: Request, job_id: str, seconds: float) -> tuple[Job, bo
     raise ClientDisconnect
 
 
-async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancels the scope when the client hangs up."""
+    while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

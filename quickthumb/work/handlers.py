@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quickthumb import logs
+from quickthumb.model.retention import RetentionPolicy
 from quickthumb.notify.mailer import Mailer
 from quickthumb.outbound.client import OutboundClient
 from quickthumb.queue.attempts import Attempts
@@ -21,10 +22,12 @@ from quickthumb.storage import Storage
 from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
+from quickthumb.work.fetch import Fetcher
 from quickthumb.work.handler import Handler
 from quickthumb.work.messages import Messages
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
+from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
 log = logging.getLogger("quickthumb.worker")
@@ -45,6 +48,7 @@ class Parts:
     storage: Storage
     render: Render
     confined: Render
+    telling: TellingRender
     confined_formats: frozenset[str]
     mailer: Mailer
     outbox: WebhookOutbox
@@ -57,7 +61,8 @@ class Parts:
     max_attempts: int
     email_attempts: int
     spare_bytes: int
-    removes_source: bool
+    retention: RetentionPolicy
+    fetcher: Fetcher
 
 
 def _render(parts: Parts) -> Handler:
@@ -71,8 +76,10 @@ def _render(parts: Parts) -> Handler:
         max_attempts=parts.max_attempts,
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
-        removes_source=parts.removes_source,
         outbox=parts.outbox,
+        retention=parts.retention,
+        fetcher=parts.fetcher,
+        telling=parts.telling,
     )
 
 

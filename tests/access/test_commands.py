@@ -62,6 +62,15 @@ def test_a_key_is_shown_once_and_kept_hashed(run: Run, data: Path) -> None:
     assert "digest" not in shown
 
 
+def test_a_folder_that_is_misspelt_is_not_made(run: Run, data: Path) -> None:
+    for words in (["list"], ["list", "--json"], ["revoke", "000000000000"], ["rotate", "000000000000"]):
+        ended = run("keys", *words)
+        assert "Traceback" not in ended.stderr
+        assert ended.stdout in ("", "[]\n")
+        assert not data.exists()
+    assert run("keys", "list").stderr == "The data folder (DATA_DIR) has no API keys.\n"
+
+
 def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     old = id_in(made(run, "--scope", "admin"))
     new = id_in(run("keys", "rotate", str(old), "--overlap", "2h").stdout.strip())
@@ -71,6 +80,27 @@ def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     assert [line.split()[3] for line in listed(run)] == ["ended", "ended"]
     again = run("keys", "rotate", str(old))
     assert (again.returncode, again.stderr) == (1, f"quickthumb: The key {old} has ended; make a new one.\n")
+
+
+def test_a_key_bounds_what_is_done_with_it(run: Run) -> None:
+    presets = {"presets": '{"card": [{"width": 600}]}', "tenants": '{"shop": {"presets": {"avatar": [{"width": 9}]}}}'}
+    words = ["--tenant", "shop", "--scope", "images:write", "--preset", "avatar", "--preset", "card"]
+    ended = run(
+        "keys", "create", *words, "--max-bytes", "5MB", "--requests-per-minute", "60", "--note", "web", **presets
+    )
+    assert ended.returncode == 0, ended.stderr
+    bounded = "presets=avatar+card,max_bytes=5000000,requests_per_minute=60"
+    assert listed(run)[0].split("  ")[1:] == ["shop", "images:write", "valid", bounded, "web"]
+    run("keys", "rotate", listed(run)[0].split()[0])
+    for key in json.loads(run("keys", "list", "--json").stdout):
+        assert (key["bounds"]["presets"], key["bounds"]["max_bytes"]) == (["avatar", "card"], 5_000_000)
+        assert key["quotas"]["requests_per_minute"] == 60
+    others = run("keys", "create", "--tenant", "gallery", "--scope", "images:write", "--preset", "avatar", **presets)
+    assert (others.returncode, others.stdout) == (1, "")
+    assert others.stderr == (
+        "quickthumb: The tenant gallery has no preset 'avatar'; its presets are "
+        "thumbnail, square-32-64, gray-blur, card.\n"
+    )
 
 
 def test_a_key_can_end_by_itself(run: Run) -> None:
@@ -88,6 +118,9 @@ def test_a_key_can_end_by_itself(run: Run) -> None:
         (["keys", "create", "--scope", "everything"], 2, "invalid"),
         (["keys", "create", "--scope", "admin", "--tenant", "a/b"], 2, "lower-case letters"),
         (["keys", "create", "--scope", "admin", "--expires", "soon"], 2, "not a time such as"),
+        (["keys", "create", "--scope", "admin", "--max-bytes", "much"], 2, "not a size such as"),
+        (["keys", "create", "--scope", "admin", "--max-outputs", "0"], 2, "not a whole number from 1 on"),
+        (["keys", "create", "--scope", "admin", "--preset", "avatar"], 1, "The tenant default has no preset 'avatar'"),
         (["keys", "revoke", "000000000000"], 1, "There is no key 000000000000"),
     ],
 )
@@ -108,8 +141,8 @@ def test_without_keys_no_server_that_others_reach_is_started(run: Run, command: 
     assert "OPEN_ACCESS=yes" in sentence
 
 
-def found_by_doctor(run: Run, **settings: object) -> str:
-    lines = [line for line in run("doctor", **settings).stdout.splitlines() if line.split()[1] == "keys"]
+def found_by_doctor(run: Run, subject: str = "keys", **settings: object) -> str:
+    lines = [line for line in run("doctor", **settings).stdout.splitlines() if line.split()[1] == subject]
     return " ".join("; ".join(lines).split())
 
 
@@ -122,3 +155,22 @@ def test_the_doctor_says_who_is_let_in(run: Run) -> None:
     assert found_by_doctor(run, open_access="yes") == "ok keys 1 valid, 1 ended."
     run("keys", "revoke", key_id)
     assert found_by_doctor(run).startswith("warn keys No API key is valid")
+
+
+def test_the_doctor_says_which_keys_and_tenants_cannot_be_used(run: Run) -> None:
+    tenants = '{"shop": {"presets": {"avatar": [{"width": 9}]}}, "default": {}, "old": {}}'
+    told = found_by_doctor(run, tenants=tenants, compat_tenant="old", subject="tenants")
+    assert told.startswith("warn tenants TENANTS has an entry for shop, which has no key")
+    assert told.count("TENANTS") == 1
+    made(run, "--tenant", "gallery", "--scope", "admin", "--expires", "0s")
+    words = ["--tenant", "shop", "--scope", "admin", "--preset", "avatar"]
+    key_id = id_in(run("keys", "create", *words, tenants=tenants).stdout.strip())
+    assert found_by_doctor(run, tenants=tenants) == (
+        "ok keys 1 valid, 1 ended.; warn keys All keys of the tenant gallery have ended; make one with "
+        "`quickthumb keys create --tenant gallery`."
+    )
+    assert "an entry for default, which has no key" in found_by_doctor(run, tenants=tenants, subject="tenants")
+    gone = found_by_doctor(run)
+    assert f"warn keys The key {key_id} of the tenant shop names presets that do not exist: avatar;" in gone
+    made(run, "--tenant", "gallery", "--scope", "admin")
+    assert "gallery" not in found_by_doctor(run)

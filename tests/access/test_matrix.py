@@ -1,13 +1,19 @@
 """Every route for every caller: who is let in, and what the others are told.
 
-`ALLOWED` is the whole table: each endpoint with the scope that it needs, or None if anybody may send it. An endpoint
-that is not in it fails a test, and so does a row without an endpoint.
+`matrix.txt` is the whole table: each endpoint with the status that it answers to each caller. `ALLOWED` has the scope
+that each endpoint needs, or None if anybody may send it. An endpoint that is missing in either of them fails a test,
+and so does a row without an endpoint, or a scope without a column.
 """
 
+import base64
+import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -19,23 +25,24 @@ from quickthumb.model.api_key import new_text
 from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
 from quickthumb.service.guard import LOOK_SECONDS
-from quickthumb.service.keys import KeyStore
-from quickthumb.storage import FileStorage
 from quickthumb.web.routes import ENDPOINTS, PAGES
+from tests.access.callers import CALLERS
+from tests.access.guarded import SQUARE, Guarded, guarded_service
 from tests.conftest import http_client, picture
-from tests.redis_server import RedisServer
 from tests.waiting import wait_until
-from tests.web_process import WebProcess, running_web
 
 ALLOWED: Mapping[str, Scope | None] = {
     "createImage": Scope.IMAGES_WRITE,
     "listPresets": Scope.IMAGES_WRITE,
     "listJobs": Scope.JOBS_READ,
     "getJob": Scope.JOBS_READ,
+    "followJob": Scope.JOBS_READ,
+    "followJobs": Scope.JOBS_READ,
     "deleteJobs": Scope.JOBS_WRITE,
     "retryJobs": Scope.JOBS_WRITE,
     "cancelJobs": Scope.JOBS_WRITE,
     "deleteJob": Scope.JOBS_WRITE,
+    "updateJob": Scope.JOBS_WRITE,
     "cancelJob": Scope.JOBS_WRITE,
     "retryJob": Scope.JOBS_WRITE,
     "downloadResult": Scope.RESULTS_READ,
@@ -70,6 +77,20 @@ OLDER = [endpoint for endpoints in SERVICES.values() for endpoint in endpoints]
 EVERY = [*ENDPOINTS, *PAGES, *OLDER]
 GUARDED = [endpoint for endpoint in EVERY if endpoint.scope is not None]
 UNKNOWN_ID = "0" * 32
+# What is asked of an endpoint that does nothing without it.
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "createImage": {"files": {"image": ("cat.jpg", SQUARE)}},
+    "uploadToPipeline": {"files": {"file": ("cat.jpg", SQUARE)}},
+    "createTask": {"json": {"data": base64.b64encode(SQUARE).decode()}},
+}
+QUERIES = {
+    "deleteJobs": "?status=CANCELLED",
+    "retryJobs": "?status=FAILED",
+    "cancelJobs": "?status=IN_PROGRESS",
+    "getTaskImage": "?size=32",
+}
+# A job for each request, because the request changes it.
+FRESH = {"deleteJob": Guarded.new_job, "retryJob": Guarded.failed_job, "cancelJob": Guarded.new_job}
 NO_ENTRY = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
@@ -77,32 +98,10 @@ def test_the_table_has_every_endpoint_and_no_other() -> None:
     assert {endpoint.operation_id: endpoint.scope for endpoint in EVERY} == ALLOWED
 
 
-@dataclass(frozen=True)
-class Guarded:
-    """A web process with keys: one for each scope, for two tenants, and some that are not valid."""
-
-    web: WebProcess
-    store: KeyStore
-    of_scope: Mapping[Scope, str]
-    other: str
-    expired: str
-    revoked: str
-
-
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
-    folder = tmp_path_factory.mktemp("guarded")
-    storage = FileStorage(folder / "data")
-    (folder / "data").mkdir()
-    await storage.identity()
-    store = KeyStore(storage)
-    of_scope = {scope: (await store.create("shop", [scope]))[0] for scope in Scope}
-    other, _ = await store.create("other", Scope)
-    expired, _ = await store.create("shop", Scope, ends_at=now() - timedelta(seconds=1))
-    revoked, key = await store.create("shop", Scope)
-    await store.end(key, now())
-    async with RedisServer(folder) as redis, running_web(folder, redis.url, email_allowed="*@example.com") as web:
-        yield Guarded(web, store, of_scope, other, expired, revoked)
+    async with guarded_service(tmp_path_factory.mktemp("guarded")) as guarded:
+        yield guarded
 
 
 @pytest.fixture
@@ -118,11 +117,59 @@ async def ask(
         job_id=job_id, task_id=job_id, webhook_id=job_id, delivery_id=job_id, name="thumbnail", email="ada@example.com"
     )
     headers = {} if authorization is None else {"Authorization": authorization}
-    return await client.request(endpoint.method, path, headers=headers)
+    async with client.stream(endpoint.method, path, headers=headers) as answer:
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):  # that of all jobs never ends
+            await answer.aread()
+    return answer
 
 
 def names(endpoint: Endpoint) -> str:
     return endpoint.operation_id
+
+
+def table() -> dict[str, dict[str, int]]:
+    """The statuses in `matrix.txt`, by endpoint and caller."""
+    lines = Path(__file__).with_name("matrix.txt").read_text().splitlines()
+    (_, *columns), *rows = (line.split() for line in lines if line and not line.startswith("#"))
+    assert len({name for name, *_ in rows}) == len(rows)
+    return {name: dict(zip(columns, map(int, cells), strict=True)) for name, *cells in rows}
+
+
+MATRIX = table()
+
+
+def test_the_matrix_has_every_endpoint_and_every_caller() -> None:
+    assert set(MATRIX) == {endpoint.operation_id for endpoint in EVERY}
+    for row in MATRIX.values():
+        assert list(row) == list(CALLERS)
+
+
+@pytest.mark.parametrize("endpoint", EVERY, ids=names)
+async def test_each_caller_gets_the_status_in_the_matrix(
+    client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpoint
+) -> None:
+    name = endpoint.operation_id
+    methods = ("GET", "HEAD") if endpoint.method == "GET" and endpoint.safe else (endpoint.method,)
+    with guarded.idle_worker() if name == "cancelJob" else contextlib.nullcontext():
+        for method in methods:
+            found = {}
+            for caller in CALLERS:
+                target = await target_of(client, guarded, endpoint)
+                asked = await CALLERS[caller](guarded, client, method, target)
+                url = f"{urlsplit(target).path}?{asked.query}" if asked.query else target
+                headers, body = dict(asked.headers), BODIES.get(name, {})
+                found[caller] = (await client.request(method, url, headers=headers, **body)).status_code
+            assert found == MATRIX[name], method
+
+
+async def target_of(client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpoint) -> str:
+    """What to ask the endpoint for, so that it has something to do: the path, and the query that it needs."""
+    if endpoint.operation_id in FRESH:
+        job_id = await FRESH[endpoint.operation_id](guarded, client)
+    else:
+        job_id = guarded.mailed if endpoint.operation_id == "getEmailStatus" else guarded.done
+    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email=f"{uuid4().hex}@example.com")
+    return path + QUERIES.get(endpoint.operation_id, "")
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=names)
@@ -184,10 +231,12 @@ async def test_another_tenants_job_does_not_exist(client: httpx.AsyncClient, gua
         if "{job_id}" in endpoint.path:
             answer = await ask(client, endpoint, theirs, job_id)
             assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.NOT_FOUND, "unknown_job")
+    everything = {"before": "2100-01-01T00:00:00Z"}
+    removed = await client.request("DELETE", "/jobs", params=everything, headers={"Authorization": theirs})
+    assert removed.status_code == HTTPStatus.OK
     assert (await client.get("/jobs", headers={"Authorization": theirs})).json()["jobs"] == []
-    await client.request("DELETE", "/jobs", headers={"Authorization": theirs})
-    listed = (await client.get("/jobs", headers=mine)).json()["jobs"]
-    assert [job["id"] for job in listed] == [job_id]
+    for kept in (job_id, guarded.done):
+        assert (await client.get(f"/jobs/{kept}", headers=mine)).status_code == HTTPStatus.OK
 
 
 async def test_the_body_of_an_upload_without_a_key_is_not_kept(client: httpx.AsyncClient, guarded: Guarded) -> None:

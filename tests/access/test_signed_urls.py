@@ -1,5 +1,6 @@
 """Signed URLs: what lets a bearer download, and every way in which it does not."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ import pytest_asyncio
 
 from quickthumb.config import ConfigError, load
 from quickthumb.http.errors import InvalidSignature
-from quickthumb.http.signing import Signer
+from quickthumb.http.signing import ROUNDING_SECONDS, Signer, _signature
 from quickthumb.model.caller import Scope
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
@@ -91,6 +93,13 @@ def test_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
         Signer([NEW]).check("GET", path, query)
 
 
+@pytest.mark.parametrize("expires", ["", "-1", "1e99", "9" * 5000, "\u0661" * 12])
+def test_a_time_that_is_none_is_not_right_even_if_it_is_signed(expires: str) -> None:
+    signature = _signature(NEW.encode(), "GET", PATH, [("expires", expires)])
+    with pytest.raises(InvalidSignature, match="expired"):
+        Signer([NEW]).check("GET", PATH, urlencode({"expires": expires, "signature": signature}))
+
+
 @pytest.mark.parametrize("secrets", ["short", f"{NEW},short", f"{NEW},"])
 def test_a_secret_that_can_be_guessed_is_refused(secrets: str) -> None:
     with pytest.raises(ConfigError, match=r"^URL_SECRETS .*at least 32 characters") as refused:
@@ -148,7 +157,9 @@ async def test_links_are_signed_when_asked(client: httpx.AsyncClient, signing: S
         for url in (job["results"]["thumbnail"]["url"], job["links"]["original"]):
             answer = await client.get(url)
             assert answer.status_code == HTTPStatus.OK
-            assert answer.headers["cache-control"].startswith("public")
+            found = re.fullmatch(r"public, max-age=(\d+), immutable", answer.headers["cache-control"])
+            assert found is not None
+            assert 0 < int(found[1]) <= 600 + ROUNDING_SECONDS
         assert "signature" not in job["links"]["self"]
     plain = (await client.get(one, headers=signing.owner)).json()["results"]["thumbnail"]["url"]
     assert "?" not in plain
@@ -171,13 +182,13 @@ async def test_a_signed_url_opens_nothing_else(client: httpx.AsyncClient, signin
     query = signing.job["results"]["thumbnail"]["url"].partition("?")[2]
     for method, path in (
         ("GET", "/jobs"),
-        ("GET", f"/jobs/{signing.job['id']}"),
         ("DELETE", f"/jobs/{signing.job['id']}"),
     ):
         answer = await client.request(method, f"{path}?{query}")
         assert answer.status_code == HTTPStatus.UNAUTHORIZED
-    answer = await client.get(f"/jobs/{signing.job['id']}/original?{query}")
-    assert answer.status_code == HTTPStatus.FORBIDDEN
+    for path in ("", "/original"):
+        answer = await client.get(f"/jobs/{signing.job['id']}{path}?{query}")
+        assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
 async def test_who_may_not_download_cannot_sign(client: httpx.AsyncClient, signing: Signing) -> None:

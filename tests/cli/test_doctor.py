@@ -112,14 +112,14 @@ async def test_a_redis_that_may_lose_jobs(tmp_path: Path, redis_url: str, redis:
 
 async def test_a_user_without_all_rights(tmp_path: Path, redis_url: str, redis: Redis) -> None:
     folder = a_folder(tmp_path / "data")
-    rules = ["on", ">pw", "~*", "&*", "+@all", "-publish", "-config"]
+    rules = ["on", ">pw", "~*", "&*", "+@all", "-xadd", "-config"]
     await redis.execute_command("ACL", "SETUSER", "weak", *rules)  # type: ignore[no-untyped-call]
     try:
         socket_path = redis_url.removeprefix("unix://")
         url = f"unix://weak:pw@{socket_path}"
         config = Config.of(data_dir=folder, redis_url=url)
         (rights,) = [finding for finding in await doctor._redis(config) if finding.subject == "rights"]
-        assert (rights.level, "may not run: PUBLISH;" in rights.sentence) == ("FAIL", True)
+        assert (rights.level, "may not run: XADD;" in rights.sentence) == ("FAIL", True)
         (refused,) = await doctor._redis(Config.of(data_dir=folder, redis_url=url.replace(":pw@", ":wrong@")))
         assert (refused.level, refused.subject) == ("FAIL", "redis")
         assert "invalid username-password pair" in refused.sentence

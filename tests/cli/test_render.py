@@ -13,6 +13,7 @@ from PIL import Image
 from quickthumb.cli import render
 from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
+from quickthumb.model.schedule import FIELDS
 from tests.cli.test_program import CHECKOUT, assert_one_sentence, quickthumb
 from tests.conftest import picture
 from tests.imaging import costly_files as files
@@ -156,6 +157,9 @@ def test_help_lists_every_parameter_with_its_meaning() -> None:
     for name, schema in Output.model_json_schema()["properties"].items():
         assert f" {name} {schema['description']}" in shown
     for field in order_fields():
+        if field.name in FIELDS:
+            assert f"--{field.name}" not in shown
+            continue
         assert f"--{field.name}" in shown
         assert field.meaning in shown
 
@@ -163,8 +167,8 @@ def test_help_lists_every_parameter_with_its_meaning() -> None:
 def test_options_follow_from_the_fields_of_an_order() -> None:
     parser = argparse.ArgumentParser()
     render.command(Extended).add_options(parser)
-    given = parser.parse_args(["cat.jpg", "--priority", "high", "--tag", "a", "--tag", "b", "--keep-for", "60"])
-    assert (given.priority, given.tag, given.keep_for) == (["high"], ["a", "b"], ["60"])
+    given = parser.parse_args(["cat.jpg", "--urgency", "high", "--label", "a", "--label", "b", "--keep-for", "60"])
+    assert (given.urgency, given.label, given.keep_for) == (["high"], ["a", "b"], ["60"])
 
 
 @pytest.mark.parametrize("keeps_label", ["yes", "no"])

@@ -25,16 +25,16 @@ class Either:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self.client, name)
-        if name == "jobs":
-            return lambda **arguments: self._listed(method(**arguments))
+        if name in ("jobs", "events"):
+            return lambda *arguments, **named: self._listed(method(*arguments, **named))
         if inspect.iscoroutinefunction(method):
             return method  # type: ignore[no-any-return]
         return lambda *arguments, **named: asyncio.to_thread(method, *arguments, **named)
 
-    async def _listed(self, jobs: Any) -> list[Any]:
+    async def _listed(self, found: Any) -> list[Any]:
         if isinstance(self.client, AsyncClient):
-            return [job async for job in jobs]
-        return await asyncio.to_thread(list, jobs)
+            return [one async for one in found]
+        return await asyncio.to_thread(list, found)
 
 
 Opened = Callable[..., Either]

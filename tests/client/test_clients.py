@@ -171,6 +171,17 @@ async def test_retry_after_is_honored(opened: Opened, service: str, photo: Path,
         assert proxy.count("POST /images/") == 2
 
 
+async def test_what_no_quota_admits_is_sent_once(opened: Opened, service: str, photo: Path) -> None:
+    answer = canned(
+        "429 Too Many Requests", "Content-Type: application/problem+json", body=b'{"code": "quota_exceeded"}'
+    )
+    with between(service) as proxy:
+        proxy.choose = once("POST /images/", answer)
+        with pytest.raises(Problem, match="429") as refused:
+            await opened(proxy.url).upload(photo)
+        assert (refused.value.code, proxy.count("POST /images/")) == ("quota_exceeded", 1)
+
+
 async def test_patience_has_an_end(opened: Opened, service: str, photo: Path) -> None:
     with pytest.raises(Unreachable, match="No answer"):
         await opened("http://127.0.0.1:9").upload(photo)

@@ -20,10 +20,11 @@ import httpx
 import psutil
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 
+from quickthumb.model.caller import Scope
 from quickthumb.queue.keys import KEYS
 from quickthumb.storage.layout import PROCESSED, SHARD_DIGITS, UPLOADS
+from tests.access.test_doors import key_for
 from tests.conftest import http_client, picture, running_service
 from tests.costs import sitecustomize as counting
 from tests.imaging.pictures import noise
@@ -42,6 +43,8 @@ COSTS = {
     "round trips": 4,
     "commands": 54,
 }
+# What one `GET /jobs/{id}` costs, with a key or without.
+LOOK = {"web syncs": 0, "web hops": 0, "round trips": 1, "commands": 1}
 # How many times the web process may hold the bytes of an upload at once, and the size of the one that shows it.
 HELD_TIMES = 1.5
 LARGE_SIDE = 900
@@ -49,10 +52,10 @@ LARGE_SIDE = 900
 
 @dataclass
 class Service:
-    """The service under count: its client, the channel that tells of its jobs, its Redis and its processes' counts."""
+    """The service under count: its client, the last event that was read, its Redis and its processes' counts."""
 
     web: httpx.AsyncClient
-    events: PubSub
+    last_event: str
     redis: Redis
     files: dict[str, Path]
     asked: int = field(default=0)
@@ -61,12 +64,18 @@ class Service:
         """Has one job made, and returns once the worker sleeps again."""
         answer = await self.web.post("/images/", content=image, headers={"Content-Type": "image/jpeg"})
         assert answer.status_code == 202, answer.text
-        wanted = f"{answer.json()['id']} DONE".encode()
+        job_id = answer.json()["id"].encode()
         async with asyncio.timeout(30):
-            async for message in self.events.listen():
-                if message["data"] == wanted:
-                    break
+            while not await self._has_ended(job_id):
+                pass
         await wait_until(self._worker_sleeps)
+
+    async def _has_ended(self, job_id: bytes) -> bool:
+        """Waits for an event. Whether it says that the job is DONE."""
+        ((_, entries),) = await self.redis.xread({KEYS.events: self.last_event}, block=30_000)
+        self.asked += 1
+        self.last_event = entries[-1][0]
+        return any(fields[b"id"] == job_id and fields[b"status"] == b"DONE" for _, fields in entries)
 
     async def counts(self) -> Counter[str]:
         """The counts of both processes so far, and what Redis has received and run for them."""
@@ -92,8 +101,10 @@ class Service:
 
 
 @asynccontextmanager
-async def counted_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """The service, whose processes write down their counts."""
+async def counted_service(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, key: str | None = None
+) -> AsyncIterator[Service]:
+    """The service, whose processes write down their counts. Its client sends the key, if there is one."""
     counts = folder / "counts"
     counts.mkdir()
     monkeypatch.setenv(counting.FOLDER, str(counts))
@@ -102,11 +113,10 @@ async def counted_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Asyn
         with running_service(folder / "service", modules=modules, redis_url=server.url) as address:
             _make_shards(folder / "service" / "data")
             files = {_role(path): path for path in counts.iterdir()}
-            events = redis.pubsub(ignore_subscribe_messages=True)
-            await events.subscribe(KEYS.events)
             async with http_client(address) as web:
-                yield Service(web, events, redis, files)
-            await events.aclose()
+                if key is not None:
+                    web.headers["Authorization"] = f"Bearer {key}"
+                yield Service(web, "0", redis, files)
 
 
 def _make_shards(data: Path) -> None:
@@ -134,6 +144,23 @@ async def test_a_job_costs_what_is_written_here(tmp_path: Path, monkeypatch: pyt
             costs.append(Counter({name: after[name] - before[name] for name in after}))
             before = after
     assert {name: min(cost[name] for cost in costs) for name in COSTS} == COSTS
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["without a key", "with a key"])
+async def test_a_look_at_a_job_costs_the_same_with_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    key = await key_for(tmp_path / "service", Scope.ADMIN) if has_key else None
+    async with counted_service(tmp_path, monkeypatch, key) as service:
+        await service.one_job(picture())
+        (job,) = (await service.web.get("/jobs")).json()["jobs"]
+        costs: list[Counter[str]] = []
+        for _ in range(JOBS):
+            before = await service.counts()
+            assert (await service.web.get(f"/jobs/{job['id']}")).status_code == 200
+            after = await service.counts()
+            costs.append(Counter({name: after[name] - before[name] for name in LOOK}))
+    assert {name: min(cost[name] for cost in costs) for name in LOOK} == LOOK
 
 
 async def test_an_upload_is_held_in_memory_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

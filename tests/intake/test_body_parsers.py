@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickthumb.intake.body_parsers import BODY_PARSERS, choose_body_parser, refuse_declared_length
+from quickthumb.intake.body_parsers import (
+    BODY_PARSERS,
+    choose_body_parser,
+    least_image_bytes,
+    refuse_declared_length,
+)
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
 from quickthumb.intake.parts import BodyPart, Field, ImageFilename, ImageStart
 from quickthumb.model.errors import MalformedRequest
@@ -165,3 +170,20 @@ def test_a_declared_length_is_refused_only_if_nothing_of_it_could_be_accepted() 
             refuse_declared_length(length, content_type, LIMITS)
     with pytest.raises(UnsupportedMediaType):
         refuse_declared_length(5, "text/html", LIMITS)
+
+
+@pytest.mark.parametrize("content_type", [FORM, "image/jpeg", JSON])
+@given(st.integers(1, 5000))
+def test_the_head_tells_the_least_size_of_the_image(content_type: str, size: int) -> None:
+    image = b"x" * size
+    as_json = json_body(width=5, data=base64.b64encode(image).decode())
+    body = {FORM: form(field_part("width", "7"), file_part(image)), "image/jpeg": image, JSON: as_json}[content_type]
+    least = least_image_bytes(len(body), content_type, LIMITS)
+    assert 1 <= least <= size
+    assert least == size or content_type != "image/jpeg"
+    assert least_image_bytes(None, content_type, LIMITS) == 1
+
+
+def test_a_long_body_tells_of_a_large_image() -> None:
+    for content_type, share in ((FORM, 0.9), ("image/png", 1), (JSON, 0.4)):
+        assert least_image_bytes(10**8, content_type, LIMITS) >= share * 10**8

@@ -253,7 +253,7 @@ def test_in_json_values_have_their_own_types() -> None:
         ([("owner", "Ada")], "owner"),
         ([("owner", '{"nam": "Ada"}')], "owner"),
         ([("owner", "[" * 100_000)], "owner"),
-        ([("priorty", "high")], "priorty"),
+        ([("urgncy", "high")], "urgncy"),
     ],
 )
 def test_a_declared_field_that_is_not_valid_is_named(fields: list[tuple[str, Any]], field: str) -> None:
@@ -291,6 +291,10 @@ def test_fields_are_described_by_how_they_are_given() -> None:
     assert kinds == {
         "preset": several,
         "outputs": as_json,
+        "priority": once,
+        "delay": once,
+        "run_at": once,
+        "keep": once,
         "tag": several,
         "context": as_json,
         "urgency": once,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,10 +41,10 @@ class Origin:
 
 
 @asynccontextmanager
-async def origin(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Origin]:
-    """A server at an address of this machine."""
+async def origin(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Origin]:
+    """A server at an address of this machine, which speaks TLS if `tls` says how."""
     made = Origin()
-    server = await asyncio.start_server(made.serve, host, port)
+    server = await asyncio.start_server(made.serve, host, port, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     async with server:
         yield made

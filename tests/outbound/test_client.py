@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from quickthumb.outbound import (
 from quickthumb.outbound.client import retry_after
 from quickthumb.outbound.names import resolve
 from tests.outbound.origin import Origin, answer, origin, redirect
+from tests.redis_plain import certificates
 
 MOST_BYTES = 1000
 
@@ -203,6 +205,28 @@ async def test_plain_http_where_tls_is_expected() -> None:
         with pytest.raises(Unreachable):
             async with client_for(Origin(port)).get(f"https://images.test:{port}/", max_bytes=1):
                 pass
+
+
+async def test_a_certificate_is_checked_for_the_name_and_not_for_the_address(tmp_path: Path) -> None:
+    made = certificates(tmp_path)  # for localhost
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    context.sni_callback = lambda _, name, __: names.append(name)
+    async with origin(tls=context) as server:
+        server.replies["/"] = answer(b"over TLS")
+        openings = [Opening.read(f"{host}:{server.port}") for host in ("localhost", "other.test")]
+        trusting = ssl.create_default_context(cafile=made.ca)
+        client = OutboundClient(Guard(openings, here), trusting)
+        async with client.get(f"https://localhost:{server.port}/", max_bytes=10) as download:
+            assert [chunk async for chunk in download.chunks] == [b"over TLS"]
+        with pytest.raises(Unreachable, match="certificate of other"):
+            async with client.get(f"https://other.test:{server.port}/", max_bytes=10):
+                pass
+        strangers = OutboundClient(Guard(openings, here))
+        with pytest.raises(Unreachable, match="certificate of localhost"):
+            await strangers.post(f"https://localhost:{server.port}/", b"", {})
+    assert names == ["localhost", "other.test", "localhost"]
 
 
 async def test_the_next_address_if_one_does_not_answer() -> None:

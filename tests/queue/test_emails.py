@@ -46,7 +46,7 @@ async def test_every_key_goes_by_itself(emails: EmailStore, attempts: Attempts, 
     await emails.add(ended, most=5)
     await settled(attempts, ended, Status.DONE)
     lasting = {key for key in await redis.keys() if await redis.ttl(key) < 0}
-    assert lasting == {KEYS.queue.encode(), KEYS.totals.encode()}
+    assert lasting == {KEYS.queue.encode(), KEYS.totals.encode(), KEYS.events.encode()}
 
 
 async def test_adding_it_again_changes_nothing(emails: EmailStore, attempts: Attempts) -> None:

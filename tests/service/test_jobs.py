@@ -34,12 +34,14 @@ from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, QueueFull, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.jobs import LOOK_AGAIN_SECONDS, ImageService
-from quickthumb.service.presets import read_presets
+from quickthumb.service.policies import PolicyUses
+from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.storage import FileStorage, Kept, Storage
@@ -55,13 +57,14 @@ INTAKE_LIMITS = IntakeLimits(
 )
 LIMITS = Limits(max_pixels=1_000_000, max_output_pixels=5_000_000)
 BUDGET_BYTES = 8 * 1024 * 1024
-PRESETS = read_presets(BUILT_IN_PRESETS)
+PRESETS = TenantPresets(read_presets(BUILT_IN_PRESETS))
 
 
 def service_of(store: JobStore, storage: Storage, watch: JobWatch, client: Redis) -> ImageService:
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=3)
     sources = SourceIntake(storage, INTAKE_LIMITS, LIMITS)
-    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES)
+    policies = PolicyUses(PolicyClaims(client), storage)
+    submission = Submission(sources, acceptance, PRESETS, limits=LIMITS, budget_bytes=BUDGET_BYTES, policies=policies)
     return ImageService(store, storage, watch, submission)
 
 
@@ -521,8 +524,8 @@ async def test_cancelling_a_job_that_redis_has_just_lost_removes_nothing(
     job = await service.submit(ANONYMOUS, upload(picture()))
     conclude = storage.conclude
 
-    async def conclude_and_wipe(job_id: str, workspace: Path, outcome: bytes) -> bytes:
-        standing = await conclude(job_id, workspace, outcome)
+    async def conclude_and_wipe(job_id: str, workspace: Path, outcome: bytes, keep: str | None = None) -> bytes:
+        standing = await conclude(job_id, workspace, outcome, keep=keep)
         await redis.flushall()
         return standing
 

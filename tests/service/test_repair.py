@@ -1,6 +1,7 @@
 """Rebuilding Redis from the storage, queueing what arq's queue lost, and removing what has expired."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, JOB, KEYS
+from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, FOREVER_SECONDS, JOB, KEYS
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead
 from quickthumb.service.emails import EmailLedger, MailService
@@ -504,3 +505,24 @@ async def test_an_email_that_a_worker_of_the_first_release_sent_is_not_sent_agai
     await repairer.rebuild()
     assert (await mail.find(ANONYMOUS, email.id)).status is Status.DONE
     assert await redis.zscore(KEYS.queue, email.id) is None
+
+
+async def test_retention_times_that_have_changed_count_for_what_has_ended(
+    lead: RepairLead, client: Redis, emails: EmailStore, storage: FileStorage, attempts: Attempts, redis: Redis
+) -> None:
+    """So a job is not forgotten that is now to be kept forever. Each change is done once."""
+    job = await on_disk(storage, a_job())
+    stores = [JobStore(client, retention_seconds=seconds) for seconds in (60, math.inf)]
+    await stores[0].add(job)
+    attempt = await claim(attempts, stores[0].kind, job.id)
+    assert attempt is not None
+    assert await finished(attempts, attempt, await concluded(storage, job))
+    lives = []
+    for store in (*stores, stores[1]):
+        ledgers = (JobLedger(store, storage, AGES), EmailLedger(emails, storage))
+        await Repairer(lead, ledgers, sweep_interval_seconds=0).round("a worker")
+        lives.append(await redis.ttl(KEYS.record(JOB, job.id)))
+        await redis.expire(KEYS.record(JOB, job.id), 50)
+    assert lives[0] <= 60
+    assert lives[1] > FOREVER_SECONDS - 60
+    assert lives[2] <= 50

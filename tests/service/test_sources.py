@@ -12,10 +12,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from quickthumb.imaging.engine import render
 from quickthumb.intake import IntakeLimits
+from quickthumb.intake.errors import TooManyBytes
+from quickthumb.model.allowance import NO_BOUNDS, Bounds
+from quickthumb.model.errors import TooManyPixels
 from quickthumb.model.job import new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
-from quickthumb.service.sources import SourceIntake
+from quickthumb.service.sources import SourceIntake, TakenIn
 from quickthumb.storage import FileStorage
 from tests.imaging.iso_files import COLOR, SIZE, clap, hevc, imir, irot, iso_file
 
@@ -129,7 +132,48 @@ async def test_the_size_is_the_upright_one_however_the_bytes_arrive(
     for piece_bytes in (37, 4096, 1 << 20) if len(data) < 1 << 16 else (50_000, 1 << 20):
         body = in_pieces(data, piece_bytes)
         async with sources.take_in(new_id(), body, "application/octet-stream") as taken:
+            assert isinstance(taken, TakenIn)
             told = (taken.source.width, taken.source.height)
             assert told == taken.header.upright == (facts.width, facts.height), piece_bytes
     if way not in ("gif", "apng-late"):
         assert (facts.width < facts.height) == (orientation >= 5)
+
+
+async def then_nothing(data: bytes) -> AsyncIterator[bytes]:
+    """A body of which these bytes must be enough to refuse it."""
+    yield data
+    raise AssertionError("read on")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sent", "refusal"),
+    [
+        (Bounds(max_pixels=800 * 600 - 1), 200, TooManyPixels),
+        (Bounds(max_bytes=5000), 5001, TooManyBytes),
+        (Bounds(max_bytes=5000, max_pixels=1), 200, TooManyPixels),
+    ],
+)
+async def test_bounds_refuse_as_soon_as_the_bytes_allow(
+    sources: SourceIntake, bounds: Bounds, sent: int, refusal: type[Exception]
+) -> None:
+    body = then_nothing(saved("PNG", LARGE)[:sent])
+    with pytest.raises(refusal, match="the API key or upload policy allows at most"):
+        async with sources.take_in(new_id(), body, "application/octet-stream", bounds=bounds):
+            pass
+
+
+async def test_an_image_just_within_its_bounds_is_taken_in(sources: SourceIntake) -> None:
+    data = saved("PNG", LARGE)
+    bounds = Bounds(max_bytes=len(data), max_pixels=800 * 600)
+    async with sources.take_in(new_id(), in_pieces(data, 4096), "application/octet-stream", bounds=bounds) as taken:
+        assert taken.source.bytes == len(data)
+
+
+def test_the_stricter_of_setting_and_bound_limits_an_upload(sources: SourceIntake) -> None:
+    most = IntakeLimits().max_upload_bytes
+    for bounds in (NO_BOUNDS, Bounds(max_bytes=most), Bounds(max_bytes=most + 1)):
+        assert sources.limits_within(bounds) == IntakeLimits()
+    assert sources.limits_within(Bounds(max_bytes=most - 1)).max_upload_bytes == most - 1
+    sources.refuse_early("image/png", 5000, Bounds(max_bytes=5000))
+    with pytest.raises(TooManyBytes, match="allows at most 4999 bytes"):
+        sources.refuse_early("image/png", 5000, Bounds(max_bytes=4999))

@@ -4,7 +4,7 @@ import pytest
 
 from quickthumb.model.job import Status
 from quickthumb.queue.history import Snapshot
-from quickthumb.queue.jobs import Tally
+from quickthumb.queue.tally import Tally
 from quickthumb.service.stats import Times, Window, stats_of
 
 BEGUN = {"attempts:DONE": 100, "wait_ms:100": 100, "wait_ms": 9_000, "failed:gave_up": 2}

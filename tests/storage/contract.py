@@ -12,15 +12,19 @@ No test here knows where a storage keeps its blobs: they are read through the co
 
 import asyncio
 import errno
+import json
+import math
+from dataclasses import replace
 
 import pytest
 
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import new_id
-from quickthumb.storage import Kept, RetentionAges, Storage
+from quickthumb.model.retention import Retention
+from quickthumb.storage import Kept, Recorded, RetentionAges, Storage
 from quickthumb.storage.contract import BATCH
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.storage.layout import mail_record, record_key
+from quickthumb.storage.layout import change_key, mail_record, record_key
 from tests.storage.blob_contract import BlobContract
 from tests.storage.jobs import (
     Break,
@@ -62,6 +66,56 @@ class StorageContract(BlobContract, SharingContract):
             assert await storage.source(job_id) is None
             await arrival.keep(b"record")
             assert (await storage.look_up(job_id)).record == b"record"
+
+    async def test_a_source_that_comes_later(self, storage: Storage) -> None:
+        job_id = new_id()
+        assert await storage.put(record_key(job_id), b"record")
+        kept = await storage.look_up(job_id)
+        assert (kept.record, kept.source, kept.outcome) == (b"record", None, None)
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source")
+            async with arrival.written() as path:
+                assert path.read_bytes() == b"source"
+            assert await storage.source(job_id) is None
+            await arrival.keep(b"ignored")
+        kept = await storage.look_up(job_id)
+        assert (kept.record, await content(storage, kept.source)) == (b"record", b"source")
+        await storage.remove(job_id)
+        assert await storage.was_removed(job_id)
+        assert await storage.look_up(job_id) == Kept(None, None, None)
+
+    async def test_a_later_source_that_is_not_kept_is_gone(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        await storage.put(record_key(job_id), b"record")
+        before = left()
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source" * 1_000_000)
+        assert await storage.source(job_id) is None
+        assert left() == before
+
+    async def test_the_first_of_two_later_sources_stays(self, storage: Storage, left: Left) -> None:
+        job_id, empty = new_id(), left()
+        await storage.put(record_key(job_id), b"record")
+        async with storage.supply(job_id, "one") as first, storage.supply(job_id, "two") as second:
+            await first.write(b"first")
+            await second.write(b"second")
+            await first.keep(b"")
+            with pytest.raises(StorageUnavailable):
+                await second.keep(b"")
+        assert await content(storage, await storage.source(job_id)) == b"first"
+        await storage.remove(job_id)
+        assert left() == empty
+
+    async def test_a_later_source_of_a_job_that_was_removed(self, storage: Storage, left: Left) -> None:
+        job_id = new_id()
+        await storage.put(record_key(job_id), b"record")
+        async with storage.supply(job_id, "token") as arrival:
+            await arrival.write(b"source")
+            await storage.remove(job_id)
+            with pytest.raises(StorageUnavailable):
+                await arrival.keep(b"")
+        assert await storage.look_up(job_id) == Kept(None, None, None)
+        assert left() == []
 
     async def test_what_was_not_kept_is_gone(self, storage: Storage, left: Left) -> None:
         job_id = new_id()
@@ -278,8 +332,19 @@ class StorageContract(BlobContract, SharingContract):
         await end(storage, ids[1], {"a.jpg": b"a"}, b"DONE")
         asked = [ids[2], new_id(), *ids]
         kept = [await storage.look_up(job_id) for job_id in asked]
-        assert await storage.records(asked) == [(job.record, job.outcome) for job in kept]
+        assert await storage.records(asked) == [Recorded(job.record, job.outcome) for job in kept]
         assert await storage.records([]) == []
+
+    async def test_the_last_change_of_a_job_stands_until_the_job_ends_or_is_removed(self, storage: Storage) -> None:
+        job_id = await keep(storage)
+        for number in (1, 2):
+            assert await storage.put(change_key(job_id, number), b"change %d" % number)
+        assert not await storage.put(change_key(job_id, 2), b"another")
+        (recorded,) = await storage.records([job_id])
+        assert recorded.change == b"change 2"
+        await storage.remove(job_id)
+        assert await storage.find(change_key(job_id, 1)) is None
+        assert await storage.records([job_id]) == [Recorded(None, None)]
 
     async def test_the_sweep_removes_what_is_old_and_nothing_else(
         self, storage: Storage, grow_older: GrowOlder
@@ -310,6 +375,76 @@ class StorageContract(BlobContract, SharingContract):
         grow_older(9_500)
         report = await storage.expire(AGES)
         assert (sorted(report.job_ids), report.unended) == (sorted([never_ends, sharing, fresh]), ())
+
+    async def test_a_job_is_kept_as_long_as_it_was_concluded_with(
+        self, storage: Storage, grow_older: GrowOlder
+    ) -> None:
+        names = {None: "general", "1m": "short", "1h": "long", "forever": "for good"}
+        jobs = {await keep(storage): how_long for how_long in names}
+        for job_id, how_long in jobs.items():
+            await end(storage, job_id, {"a.jpg": b"a"}, b"DONE", keep=how_long)
+
+        async def left() -> list[str]:
+            return [names[how_long] for job_id, how_long in jobs.items() if await storage.result(job_id, "a.jpg")]
+
+        grow_older(50)
+        assert (await storage.expire(AGES)).job_ids == ()
+        grow_older(20)
+        assert len((await storage.expire(AGES)).job_ids) == 1
+        assert await left() == ["general", "long", "for good"]
+        grow_older(40)
+        # The sources of kept jobs are kept no longer than others.
+        assert ((report := await storage.expire(AGES)).job_ids, report.sources) == ((), 3)
+        grow_older(1_000)
+        await storage.expire(AGES)
+        assert await left() == ["long", "for good"]
+        grow_older(10_000_000)
+        assert len((await storage.expire(AGES)).job_ids) == 1
+        assert await left() == ["for good"]
+
+    async def test_a_job_that_is_reopened_is_kept_as_it_is_concluded_then(
+        self, storage: Storage, grow_older: GrowOlder
+    ) -> None:
+        job_id = await keep(storage)
+        await end(storage, job_id, {}, b"FAILED", keep="forever")
+        # The first outcome stands, and so does what came with it.
+        assert await end(storage, job_id, {}, b"DONE", keep="1m") == b"FAILED"
+        grow_older(2_000)
+        assert (await storage.expire(AGES)).job_ids == ()
+        assert await storage.reopen(job_id, b"FAILED")
+        await end(storage, job_id, {}, b"DONE", keep="1m")
+        grow_older(61)
+        assert (await storage.expire(AGES)).job_ids == (job_id,)
+
+    async def test_tenants_have_times_of_their_own(self, storage: Storage, grow_older: GrowOlder) -> None:
+        tenants = {"ada": Retention(math.inf, 0), "bob": Retention(10, math.inf), "cat": Retention(500, 50)}
+        ages = replace(AGES, tenants=tenants)
+        records = {name: json.dumps({"tenant": name}).encode() for name in ("ada", "bob", "cat", "dan")}
+        records |= {"default": b"{}", "unreadable": b"record"}
+        jobs = {name: await keep(storage, record=record) for name, record in records.items()}
+        for job_id in jobs.values():
+            await end(storage, job_id, {}, b"DONE")
+
+        async def left() -> dict[str, bool]:
+            """The jobs that are left, and whether their sources are."""
+            kept = {name: await storage.look_up(job_id) for name, job_id in jobs.items()}
+            return {name: found.source is not None for name, found in kept.items() if found.outcome is not None}
+
+        grow_older(5)
+        await storage.expire(ages)
+        everything = dict.fromkeys(jobs, True)
+        assert await left() == {**everything, "ada": False}
+        grow_older(10)
+        await storage.expire(ages)
+        del everything["bob"]
+        assert await left() == {**everything, "ada": False}
+        grow_older(50)
+        await storage.expire(ages)
+        assert await left() == {**everything, "ada": False, "cat": False}
+        grow_older(1_000)
+        await storage.expire(ages)
+        # What cannot be read is kept for as long as any.
+        assert await left() == {"ada": False, "unreadable": True}
 
     async def test_it_takes_writes(self, storage: Storage, left: Left) -> None:
         await storage.probe()

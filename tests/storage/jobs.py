@@ -50,13 +50,14 @@ async def end(
     results: dict[str, bytes],
     outcome: bytes,
     in_the_middle: Callable[[], None] = nothing,
+    keep: str | None = None,
 ) -> bytes:
     """Makes one attempt at the job; returns the outcome that is stored after it."""
     async with storage.workspace(job_id, new_id()) as folder:
         for name, data in results.items():
             (folder / name).write_bytes(data)
         in_the_middle()
-        return await storage.conclude(job_id, folder, outcome, [*results])
+        return await storage.conclude(job_id, folder, outcome, [*results], keep=keep)
 
 
 async def content(storage: Storage, blob: Blob | None, start: int = 0, end: int | None = None) -> bytes:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quickthumb.model.retention import seconds_in
 from quickthumb.storage import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import translated
 from quickthumb.storage.errors import BlobGone, WrongStorage
@@ -20,6 +21,8 @@ from quickthumb.storage.layout import (
     JOB_NAME,
     STORE,
     UPLOADS,
+    change_key,
+    keep_key,
     outcome_key,
     record_key,
     result_folder,
@@ -74,6 +77,13 @@ class MemoryArrival:
         self._storage.place_job(self._job_id, Entry(bytes(self._data)), record)
 
 
+class LateMemoryArrival(MemoryArrival):
+    """The source of a job that is stored already."""
+
+    async def keep(self, record: bytes) -> None:
+        self._storage.add_source(self._job_id, Entry(bytes(self._data)))
+
+
 class MemoryStorage:
     """`entries` holds every stored object, by key; `arriving` and `making` list unfinished uploads and workspaces.
 
@@ -115,6 +125,14 @@ class MemoryStorage:
             with translated():
                 raise OSError(errno.ENOTEMPTY, "the job exists")
         self.entries |= {source_key(job_id): source, record_key(job_id): Entry(record)}
+
+    def add_source(self, job_id: str, source: Entry) -> None:
+        """Stores the source of a job that has none."""
+        self.take_write()
+        if record_key(job_id) not in self.entries or source_key(job_id) in self.entries:
+            with translated():
+                raise OSError(errno.EEXIST, "the job has a source, or is gone")
+        self.entries[source_key(job_id)] = source
 
     async def put(self, key: str, data: bytes) -> bool:
         self.take_write()
@@ -169,6 +187,14 @@ class MemoryStorage:
         finally:
             self.arriving.remove(job_id)
 
+    @asynccontextmanager
+    async def supply(self, job_id: str, token: str) -> AsyncIterator[MemoryArrival]:
+        self.arriving.append(job_id)
+        try:
+            yield LateMemoryArrival(self, job_id)
+        finally:
+            self.arriving.remove(job_id)
+
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         source = self.entries.get(source_key(job_id))
         if source is None:
@@ -186,7 +212,14 @@ class MemoryStorage:
         return Kept(await self.get(record_key(job_id)), await self.source(job_id), await self.get(outcome_key(job_id)))
 
     async def records(self, job_ids: Sequence[str]) -> builtins.list[Recorded]:
-        return [Recorded(await self.get(record_key(job_id)), await self.get(outcome_key(job_id))) for job_id in job_ids]
+        return [await self._recorded(job_id) for job_id in job_ids]
+
+    async def _recorded(self, job_id: str) -> Recorded:
+        record, outcome = await self.get(record_key(job_id)), await self.get(outcome_key(job_id))
+        change, number = None, 1
+        while outcome is None and (later := await self.get(change_key(job_id, number))) is not None:
+            change, number = later, number + 1
+        return Recorded(record, outcome, change)
 
     @asynccontextmanager
     async def workspace(self, job_id: str, token: str) -> AsyncIterator[Path]:
@@ -207,12 +240,16 @@ class MemoryStorage:
         async with self.workspace(job_id, token) as folder:
             yield Work(kept, folder)
 
-    async def conclude(self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = ()) -> bytes:
+    async def conclude(
+        self, job_id: str, workspace: Path, outcome: bytes, results: Sequence[str] = (), *, keep: str | None = None
+    ) -> bytes:
         self.take_write()
         standing = await self.get(outcome_key(job_id))
         if standing is None:
             entries = {result_key(job_id, name): Entry((workspace / name).read_bytes()) for name in results}
             self.entries |= {**entries, outcome_key(job_id): Entry(outcome)}
+            if keep is not None:
+                self.entries[keep_key(job_id)] = Entry(keep.encode())
         return standing or outcome
 
     async def reopen(self, job_id: str, outcome: bytes) -> bool:
@@ -249,12 +286,15 @@ class MemoryStorage:
         removed, unended, sources = [], [], 0
         for job_id in [job_id async for ids in self.job_ids() for job_id in ids]:
             ended, accepted = self._age_seconds(outcome_key(job_id)), self._age_seconds(record_key(job_id))
-            if (ended or 0) > ages.ended_seconds or (ended is None and accepted and accepted > ages.unended_seconds):
+            retention = ages.of(self.entries[record_key(job_id)].data) if ages.tenants else ages.general
+            kept = self.entries.get(keep_key(job_id))
+            job_seconds = seconds_in(kept.data.decode()) if kept else retention.job_seconds
+            if (ended or 0) > job_seconds or (ended is None and accepted and accepted > ages.unended_seconds):
                 await self.remove(job_id)
                 removed.append(job_id)
             elif ended is None:
                 unended.append(job_id)
-            elif ended > ages.source_seconds and source_key(job_id) in self.entries:
+            elif ended > retention.source_seconds and source_key(job_id) in self.entries:
                 await self.remove_source(job_id)
                 sources += 1
         return SweepReport(tuple(removed), sources, 0, tuple(unended))

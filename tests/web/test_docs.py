@@ -11,10 +11,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import picture
+from quickthumb.model.caller import Scope
+from tests.access.test_doors import key_for
+from tests.conftest import picture, running_service
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Locator, Page
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs playwright, which this Python does not have")
 
@@ -177,3 +179,35 @@ async def test_several_presets_can_be_asked_for_on_the_page(visit: Visit, servic
     answer = operation.locator(".live-responses-table tbody .response-col_status").first
     assert await answer.inner_text() == "202"
     assert visit.complaints == []
+
+
+async def test_a_key_is_entered_under_authorize(visit: Visit, tmp_path: Path) -> None:
+    key = await key_for(tmp_path, Scope.JOBS_READ)
+    page = visit.page
+    with running_service(tmp_path) as address:
+        await page.goto(f"{address}/docs")
+        operation = page.locator("#operations-Jobs-listJobs")
+        await operation.locator(".opblock-summary-control").click()
+        assert await answered(operation) == "401"
+        await operation.locator(".btn-clear").click()
+
+        await page.locator(".auth-wrapper .btn.authorize").click()
+        dialog = page.locator(".modal-ux")
+        await dialog.locator("input").fill(key)
+        await dialog.locator("button[type=submit]").click()
+        await dialog.locator(".btn-done").click()
+        assert await answered(operation) == "200"
+        assert f"Authorization: Bearer {key}" in await operation.locator(".curl-command").inner_text()
+        await operation.locator(".btn-clear").click()
+
+        await page.locator(".auth-wrapper .btn.authorize").click()
+        await dialog.locator("button", has_text="Logout").click()
+        await dialog.locator(".btn-done").click()
+        assert await answered(operation) == "401"
+    assert all("401" in complaint for complaint in visit.complaints)
+
+
+async def answered(operation: "Locator") -> str:
+    """Sends the request of an opened operation; returns the status of the answer."""
+    await operation.locator("button.execute").click()
+    return await operation.locator(".live-responses-table tbody .response-col_status").first.inner_text()

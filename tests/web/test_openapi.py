@@ -11,6 +11,7 @@ from starlette.routing import Route
 from quickthumb.app import app
 from quickthumb.compat.services import endpoints_of
 from quickthumb.http.problems import Problem
+from quickthumb.http.quotas import MEANINGS
 from quickthumb.model.errors import catalogue
 from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
@@ -19,6 +20,7 @@ from quickthumb.web.routes import ENDPOINTS, PAGES
 from tests.web.conftest import done, upload
 
 Description = dict[str, Any]
+IF_THERE_ARE_QUOTAS = {name.lower() for name, _ in MEANINGS}
 MODELS: dict[str, type[BaseModel]] = {
     "AcceptedJob": AcceptedJobView,
     "Job": JobView,
@@ -50,7 +52,14 @@ def check(description: Description, answer: httpx.Response, method: str, path: s
     if media_type.endswith("json"):
         whole = {**schema, "components": description["components"]}
         Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(answer.json())
-    assert {name.lower() for name in said.get("headers", ())} <= set(answer.headers)
+    assert {name.lower() for name in said.get("headers", ())} - IF_THERE_ARE_QUOTAS <= set(answer.headers)
+
+
+def test_whatever_needs_a_key_may_be_refused_because_of_a_quota(description: Description) -> None:
+    operations = [operation for path in description["paths"].values() for operation in path.values()]
+    for operation in operations:
+        headers = {name.lower() for name in operation["responses"].get("429", {}).get("headers", ())}
+        assert ("security" in operation) == (headers == {"retry-after", *IF_THERE_ARE_QUOTAS})
 
 
 def test_it_is_openapi_3_1(description: Description) -> None:
@@ -109,13 +118,14 @@ def test_every_way_of_sending_an_image_takes_every_parameter(description: Descri
     assert content.keys() == {"multipart/form-data", "application/json", "application/octet-stream"}
     for media_type, image in (("multipart/form-data", "image"), ("application/json", "data")):
         schema = content[media_type]["schema"]
-        assert schema["required"] == [image]
-        assert parameters | {image, "outputs", "preset"} <= schema["properties"].keys()
+        assert {image, "url"} <= schema["properties"].keys()  # one of the two
+        assert parameters | {image, "outputs", "preset", "keep"} <= schema["properties"].keys()
     query = {one["name"]: one["schema"] for one in operation["parameters"] if one["in"] == "query"}
     fields = {field.name for field in order_fields() if not field.json_text}
     assert query.keys() == {"wait", "sign", "parameters", "filename", *fields}
     assert query["parameters"]["properties"].keys() == parameters
     assert query["preset"]["type"] == "array"
+    assert query["keep"]["pattern"].startswith("^(forever|")
     assert "null" not in str(content["multipart/form-data"])
 
 

@@ -20,18 +20,24 @@ from quickthumb.model.job import Job
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.history import History
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
-from quickthumb.service.presets import read_presets
+from quickthumb.service.policies import PolicyUses
+from quickthumb.service.presets import TenantPresets, read_presets
+from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
+from quickthumb.service.waits import Waits
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.images import upload_body, upload_parameters
@@ -67,7 +73,13 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     sources = SourceIntake(storage, limits, Limits(max_pixels=1_000_000))
     acceptance = Acceptance(store, storage, Idempotency(client), max_queued=9)
     submission = Submission(
-        sources, acceptance, read_presets(BUILT_IN_PRESETS), Extended, limits=Limits(), budget_bytes=10**9
+        sources,
+        acceptance,
+        TenantPresets(read_presets(BUILT_IN_PRESETS)),
+        Extended,
+        limits=Limits(),
+        budget_bytes=10**9,
+        policies=PolicyUses(PolicyClaims(client), storage),
     )
     watch = JobWatch(client)
 
@@ -79,10 +91,12 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     mail = MailService(
         EmailStore(client), storage, EmailRates(client, most=1, most_per_mailbox=1), allowed=[], max_queued=1
     )
+    events = EventService(EventLog(client), watch.feed, Shutdown(), Waits(), heartbeat_seconds=15)
     app = application(
         service,
         mail,
         Health(store, storage, History(client)),
+        events=events,
         webhooks=NO_WEBHOOKS,
         max_wait_seconds=1,
         lifespan=lifespan,

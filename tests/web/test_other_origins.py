@@ -3,11 +3,12 @@
 The browser takes every name that ends in `.test` for this machine.
 """
 
+import importlib
 import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from quickthumb.model.caller import Scope
+from quickthumb.service.keys import KeyStore
+from quickthumb.storage import FileStorage
 from tests.conftest import CHECKOUT, http_client, picture, running_service
 from tests.web.test_docs import BROWSER, new_page, running_browser
 from tests.web.test_strangers import FOR_ATTACKS
@@ -31,6 +35,8 @@ pytestmark = [
 
 EXAMPLES = CHECKOUT / "examples"
 IN_THE_EXAMPLES = "http://localhost:8000"
+WITHOUT_POLICIES, WITH_POLICIES = "const policies = null;", 'const policies = "/upload-policy";'
+SECRET = "a-secret-of-the-site" * 2
 UPPY = "uppy@6.0.1"
 NPM = shutil.which("npm")
 MEDIA_TYPES = {".html": "text/html", ".mjs": "text/javascript", ".css": "text/css"}
@@ -47,10 +53,11 @@ NOTING = """
 
 @dataclass
 class Site:
-    """A web site on this machine: its port, and the files that it serves, by name."""
+    """A web site on this machine: its port, the files that it serves, by name, and what it answers to a POST."""
 
     port: int
     files: dict[str, bytes]
+    posted: Callable[[str], bytes] | None = None
 
     def page(self, name: str, host: str) -> str:
         return f"http://{host}:{self.port}/{name}"
@@ -59,6 +66,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     files: dict[str, bytes] = {}
+    sites: list[Site] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -68,13 +76,20 @@ def site() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(files.get(name, b""))
 
+        def do_POST(self) -> None:
+            posted = sites[0].posted
+            self.send_response(404 if posted is None else 200)
+            self.end_headers()
+            self.wfile.write(b"" if posted is None else posted(self.path))
+
         def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield Site(server.server_port, files)
+        sites.append(Site(server.server_port, files))
+        yield sites[0]
         server.shutdown()
         thread.join()
 
@@ -89,6 +104,30 @@ def pictures(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             assert IN_THE_EXAMPLES in text
             site.files[name] = text.replace(IN_THE_EXAMPLES, address).encode()
         yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def guarded(site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a service that needs a key, which is in the pages of the examples; the site hands out policies."""
+    pytest.importorskip("flask")
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "data").mkdir()
+    storage = FileStorage(folder / "data")
+    await storage.identity()
+    await KeyStore(storage).create("shop", [Scope.ADMIN])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES / "signing")
+        patch.syspath_prepend(EXAMPLES)
+        patch.setenv("URL_SECRET", SECRET)
+        backend = importlib.import_module("policies").app.test_client()
+        site.posted = lambda path: bytes(backend.post(path).data)
+        with running_service(folder, cors_origins=f"http://shop.test:{site.port}", url_secrets=SECRET) as address:
+            for name in ("browser.html", "uppy.html"):
+                text = (EXAMPLES / name).read_text()
+                assert WITHOUT_POLICIES in text
+                text = text.replace(IN_THE_EXAMPLES, address).replace(WITHOUT_POLICIES, WITH_POLICIES)
+                site.files[f"policy-{name}"] = text.encode()
+            yield address
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -162,6 +201,30 @@ async def test_a_page_of_another_origin_uploads_nothing(
     assert await number_of_jobs(owner) == before
 
 
+async def test_with_policies_a_page_uploads_to_a_service_that_needs_a_key(
+    page: "Page", site: Site, guarded: str, photo: Path
+) -> None:
+    await page.goto(site.page("policy-browser.html", "shop.test"))
+    for count in (1, 2):
+        await upload(page, photo)
+        await page.wait_for_function(
+            "count => [...document.images].filter(image => image.naturalWidth === 200).length === count", arg=count
+        )
+    assert (await page.evaluate("() => window.told"))[-1] == 1
+    source = str(await page.get_by_alt_text("Thumbnail of cat.png").first.get_attribute("src"))
+    assert guarded in source
+    assert "signature=" in source
+
+
+async def test_a_page_that_has_no_policy_is_told_so(page: "Page", site: Site, guarded: str, photo: Path) -> None:
+    assert guarded
+    without = site.files["policy-browser.html"].replace(WITH_POLICIES.encode(), WITHOUT_POLICIES.encode())
+    site.files["no-policy.html"] = without
+    await page.goto(site.page("no-policy.html", "shop.test"))
+    await upload(page, photo)
+    await page.get_by_text("The request has no API key").wait_for()
+
+
 @pytest.fixture(scope="module")
 def uppy(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Puts Uppy's bundle beside the pages; skips the test where npm cannot get it."""
@@ -190,3 +253,18 @@ async def test_uppy_uploads_as_it_comes(page: "Page", site: Site, pictures: str,
     await page.wait_for_function("() => document.querySelector('#thumbnails img').naturalWidth === 128")
     assert (await page.evaluate("() => window.told"))[-1] == 1
     assert f"POST {pictures}/images/" in sent
+
+
+@pytest.mark.timeout(180)  # npm asks the network
+@pytest.mark.usefixtures("uppy")
+async def test_uppy_uploads_with_policies(page: "Page", site: Site, guarded: str, photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "dog.png"
+    other.write_bytes(picture(600, 500, "PNG"))
+    await page.goto(site.page("policy-uppy.html", "shop.test"))
+    await page.locator(".uppy-Dashboard-input").first.set_input_files([photo, other])
+    await page.get_by_role("button", name="Upload 2 files").click()
+    for name in ("cat.png", "dog.png"):
+        thumbnail = page.get_by_alt_text(f"Thumbnail of {name}")
+        await thumbnail.wait_for()
+        assert guarded in str(await thumbnail.get_attribute("src"))
+    await page.wait_for_function("() => [...document.querySelectorAll('#thumbnails img')].every(i => i.naturalWidth)")

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.service.emails import MailService
+from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
@@ -39,9 +40,16 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
         yield
 
     service = cast("ImageService", FailingService(error))
-    mail, health = cast("MailService", service), cast("Health", service)
+    mail, health, events = cast("MailService", service), cast("Health", service), cast("EventService", service)
     app = application(
-        service, mail, health, webhooks=NO_WEBHOOKS, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS
+        service,
+        mail,
+        health,
+        events=events,
+        webhooks=NO_WEBHOOKS,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=NO_KEYS,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client

@@ -30,6 +30,7 @@ def first_match(method: str, path: str) -> Route:
         nothing,
         nothing,
         ALL[len(ENDPOINTS) : -len(PAGES)],
+        events=nothing,
         max_wait_seconds=1,
         lifespan=lifespan,
         keyring=nothing,
@@ -47,7 +48,14 @@ def test_each_request_leads_to_its_own_endpoint(endpoint: Endpoint) -> None:
 def test_the_most_used_are_tried_first() -> None:
     nothing: Any = None
     app = application(
-        nothing, nothing, nothing, max_wait_seconds=1, lifespan=lifespan, keyring=nothing, webhooks=nothing
+        nothing,
+        nothing,
+        nothing,
+        events=nothing,
+        webhooks=nothing,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=nothing,
     )
     tried = list(dict.fromkeys(route.name for route in app.routes if isinstance(route, Route)))
     paths = {endpoint.operation_id: endpoint.path for endpoint in ENDPOINTS}

@@ -2,7 +2,10 @@
 
 import pytest
 
+from quickthumb.queue.claims import Claims
+from quickthumb.queue.keys import DELIVERY
 from quickthumb.storage.errors import StorageUnavailable
+from tests.redis_fixtures import a_job
 from tests.webhooks.conftest import Site
 
 
@@ -71,3 +74,12 @@ async def test_without_webhooks_redis_is_not_asked(site: Site) -> None:
     ended = (await site.client.info("stats"))["total_commands_processed"]
     assert ended - started == 1  # the question itself
     assert (await site.client.info("commandstats")).get("cmdstat_hset", {}).get("calls", 0) == before
+
+
+async def test_an_event_does_not_wait_behind_a_backlog_of_images(site: Site) -> None:
+    for _ in range(200):
+        await site.store.add(a_job(age_seconds=60))
+    await site.webhook()
+    (delivery,) = await site.owed(await site.ended())
+    due = await Claims(site.client, lease_seconds=5).claim(2, {site.store.kind: 10, DELIVERY: 10})
+    assert due.attempts[0].id == delivery.id

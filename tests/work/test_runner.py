@@ -20,6 +20,7 @@ from quickthumb.imaging.files import NoRoom
 from quickthumb.model.errors import BrokenImage, NotServing
 from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
+from quickthumb.model.retention import Retention, RetentionPolicy
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS
@@ -102,7 +103,7 @@ class Worker:
             max_attempts=max_attempts,
             confined_formats=confined_formats,
             spare_bytes=spare_bytes,
-            removes_source=removes_source,
+            retention=RetentionPolicy(Retention(3_600, 0 if removes_source else 3_600)),
         )
 
     async def run(self, job_id: str) -> Verdict | None:
@@ -593,10 +594,10 @@ async def test_a_job_that_is_removed_at_its_very_end_leaves_no_files(
 ) -> None:
     conclude = storage.conclude
 
-    async def removed_before(job_id: str, *rest: Any) -> bytes:
+    async def removed_before(job_id: str, *rest: Any, keep: str | None) -> bytes:
         await store.remove(job_id)
         await storage.remove(job_id)
-        return await conclude(job_id, *rest)
+        return await conclude(job_id, *rest, keep=keep)
 
     monkeypatch.setattr(storage, "conclude", removed_before)
     with pytest.raises(LeaseLost):

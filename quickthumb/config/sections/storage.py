@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic.dataclasses import dataclass
 
 from quickthumb.config.declaring import DAY_SECONDS, MEBIBYTE, STRICT, Called
+from quickthumb.model.retention import Seconds
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -64,13 +65,17 @@ class RedisSettings:
 class RetentionSettings:
     """How long jobs and their files are kept."""
 
-    job_seconds: Annotated[int, Called("retention_seconds")] = Field(
-        default=7 * DAY_SECONDS, ge=1, description="How long a job and its results are kept after it ends, in seconds."
+    job_seconds: Annotated[Seconds, Called("retention_seconds")] = Field(
+        default=7 * DAY_SECONDS,
+        ge=1,
+        description="How long a job and its results are kept after it ends: in seconds, as a length of time such as "
+        "`30d`, or `forever`.",
     )
-    source_seconds: Annotated[int, Called("source_retention_seconds")] = Field(
+    source_seconds: Annotated[Seconds, Called("source_retention_seconds")] = Field(
         default=7 * DAY_SECONDS,
         ge=0,
-        description="How long a source is kept after the end of its job, in seconds; 0 removes it when the job ends.",
+        description="How long a source is kept after the end of its job, but never longer than the job: likewise; 0 "
+        "removes it when the job ends.",
     )
     sweep_seconds: float = Field(
         default=300.0, gt=0, description="How often a worker removes expired jobs and sources, in seconds."

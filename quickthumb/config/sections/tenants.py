@@ -1,12 +1,13 @@
 """What is different for one tenant."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from quickthumb.config.declaring import STRICT
 from quickthumb.model.allowance import NO_QUOTAS, Quotas
+from quickthumb.model.retention import Retention, Seconds
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -18,6 +19,13 @@ class TenantSettings:
     """
 
     presets: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
-    retention_seconds: int | None = Field(default=None, ge=1)
-    source_retention_seconds: int | None = Field(default=None, ge=0)
+    retention_seconds: Annotated[Seconds, Field(ge=1)] | None = None
+    source_retention_seconds: Annotated[Seconds, Field(ge=0)] | None = None
     quotas: Quotas = NO_QUOTAS
+
+    def retention(self, general: Retention) -> Retention:
+        """The tenant's retention; what it leaves open is as in the general one."""
+        job, source = self.retention_seconds, self.source_retention_seconds
+        return Retention(
+            general.job_seconds if job is None else job, general.source_seconds if source is None else source
+        )

@@ -37,6 +37,19 @@ class WebSettings:
     max_waits_per_address: int = Field(
         default=64, ge=0, description="Largest number of requests from one address that wait at the same time."
     )
+    max_event_streams: int = Field(
+        default=500,
+        ge=0,
+        description="Largest number of streams of events that are open at the same time in one web process.",
+    )
+    max_event_streams_per_address: int = Field(
+        default=64, ge=0, description="Largest number of streams of events from one address."
+    )
+    event_heartbeat_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Send a sign of life into a stream of events after this long without an event, in seconds.",
+    )
     max_connections: int = Field(
         default=1000,
         ge=1,
@@ -84,8 +97,8 @@ class WebSettings:
 
     url_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
         default=None,
-        description="Secrets with which URLs of results and originals are signed, of at least 32 characters each. Give "
-        "two, comma-separated, while you replace one: the first signs, and both are accepted.",
+        description="Secrets with which URLs and upload policies are signed, of at least 32 characters each. Give two, "
+        "comma-separated, while you replace one: the first signs, and both are accepted.",
     )
 
     @property
@@ -172,6 +185,8 @@ class IntakeLimits:
     total_seconds: Annotated[float, Called("upload_total_seconds")] = Field(
         default=900.0, gt=0, description="Abort an upload that takes longer than this, in seconds."
     )
+    # What has set `max_upload_bytes`, if it is not the setting: refusals name it.
+    set_by: str | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

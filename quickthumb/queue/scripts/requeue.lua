@@ -4,12 +4,16 @@
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake
 -- ARGV: id, created_ms, entry, waiting_seconds, wake_seconds
-local status = redis.call('HGET', record, 'status')
+local status, run_at_ms, tenant = unpack(redis.call('HMGET', record, 'status', 'run_at_ms', 'list'))
 local place = created_ms .. ':' .. id
-if status ~= WAITING then redis.call('ZREM', index_of(index, WAITING), place) end
-if status ~= IN_PROGRESS then redis.call('ZREM', index_of(index, IN_PROGRESS), place) end
-if status ~= WAITING and status ~= IN_PROGRESS then return 0 end
-redis.call('ZADD', index_of(index, status), 0, place)
+local lists, is_unended = lists_of(index, tenant), status == WAITING or status == IN_PROGRESS
+for _, all in ipairs(lists) do
+  if status ~= WAITING then redis.call('ZREM', index_of(all, WAITING), place) end
+  if status ~= IN_PROGRESS then redis.call('ZREM', index_of(all, IN_PROGRESS), place) end
+  if is_unended then redis.call('ZADD', index_of(all, status), 0, place) end
+end
+if not is_unended then return 0 end
 if redis.call('ZSCORE', queue, id) and redis.call('EXISTS', call) == 1 then return 0 end
-enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
+local due_ms = math.max(now_ms(), tonumber(run_at_ms) or 0)
+enqueue(queue, call, wake, id, due_ms, entry, waiting_seconds, wake_seconds)
 return 1

@@ -1,35 +1,45 @@
 -- Restores items that Redis has lost: queues those that have not ended, by age, and keeps those that have for the rest
--- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, fields], all of them
--- text, where `entry` is empty for an item that has ended.
--- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It publishes nothing.
+-- of their retention time. `items` is a JSON list of [id, created_ms, status, finished_ms, entry, retention_seconds,
+-- source_seconds, run_at_ms, tenant, fields, counted_for], all of them text, where `entry` is empty for an item that has
+-- ended, `run_at_ms` for one that is due at once, `tenant` for one that is in no tenant's lists, and `counted_for` if no
+-- quota counts it.
+-- If it queues any, it wakes one worker: that one goes on looking for as long as it finds some. It adds no events.
 -- Returns for each item 1 when it was restored, 0 when Redis knows it already or its retention time is over.
--- USES: now, move, enqueue
--- KEYS: index, queue, wake
--- ARGV: record_prefix, call_prefix, waiting_seconds, retention_seconds, index_seconds, wake_seconds, items
-local now, restored, filled = now_ms(), {}, {}
+-- USES: now, move, list, enqueue, counted
+-- KEYS: index, queue, wake, tenants, quotas
+-- ARGV: record_prefix, call_prefix, waiting_seconds, wake_seconds, items
+local now, restored, filled, is_queued = now_ms(), {}, {}, false
 for number, item in ipairs(cjson.decode(items)) do
-  local id, created_ms, status, finished_ms, entry, fields = unpack(item)
-  local record, left_seconds = record_prefix .. id, tonumber(waiting_seconds)
+  local id, created_ms, status, finished_ms, entry, retention_seconds, source_seconds, run_at_ms, tenant, fields,
+    counted_for = unpack(item)
+  local due_ms = tonumber(run_at_ms) or math.min(created_ms, now)
+  local unended_seconds = waiting_seconds + math.max(0, math.ceil((due_ms - now) / 1000))
+  local record, left_seconds, source_left = record_prefix .. id, unended_seconds, unended_seconds
   if entry == '' then
-    left_seconds = retention_seconds - math.max(0, math.floor((now - finished_ms) / 1000))
+    local ago_seconds = math.max(0, math.floor((now - finished_ms) / 1000))
+    left_seconds, source_left = retention_seconds - ago_seconds, source_seconds - ago_seconds
   end
   if left_seconds <= 0 or redis.call('EXISTS', record) == 1 then
     restored[number] = 0
   else
     redis.call('HSET', record, unpack(fields))
     redis.call('EXPIRE', record, left_seconds)
-    redis.call('ZADD', index, 0, created_ms .. ':' .. id)
-    redis.call('ZADD', index_of(index, status), 0, created_ms .. ':' .. id)
-    if entry ~= '' then
-      redis.call('SET', call_prefix .. id, entry, 'EX', waiting_seconds)
-      redis.call('ZADD', queue, math.min(created_ms, now), id)
+    local of = tenant ~= '' and tenant or nil
+    for _, all in ipairs(lists_of(index, of)) do
+      redis.call('ZADD', all, 0, created_ms .. ':' .. id)
+      redis.call('ZADD', index_of(all, status), 0, created_ms .. ':' .. id)
+      filled[all] = math.max(filled[all] or 0, unended_seconds + retention_seconds)
     end
-    filled[status], restored[number] = true, 1
+    if of then redis.call('ZADD', tenants, 0, of) end
+    if entry ~= '' then
+      redis.call('SET', call_prefix .. id, entry, 'EX', left_seconds)
+      redis.call('ZADD', queue, due_ms, id)
+      is_queued = true
+    end
+    recount(quotas, counted_for, record, id, status, left_seconds, source_left)
+    restored[number] = 1
   end
 end
-for status in pairs(filled) do
-  redis.call('EXPIRE', index, index_seconds)
-  redis.call('EXPIRE', index_of(index, status), index_seconds)
-end
-if filled[WAITING] then wake_one(wake, wake_seconds) end
+for all, seconds in pairs(filled) do prolong(all, string.format('%.0f', seconds)) end
+if is_queued then wake_one(wake, wake_seconds) end
 return restored

@@ -24,8 +24,10 @@ SENT = (
     "Idempotency-Key",
     "If-None-Match",
     "If-Range",
+    "Last-Event-ID",
     "Prefer",
     "Range",
+    "Upload-Policy",
     "X-Request-ID",
     "X-Requested-With",
 )
@@ -38,6 +40,8 @@ READ = (
     "Link",
     "Location",
     "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-ID",
 )

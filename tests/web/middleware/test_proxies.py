@@ -1,5 +1,9 @@
 """Whose word counts about a client's address: that of the proxies in TRUSTED_PROXIES, and nobody else's."""
 
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +21,12 @@ CLIENT, INNER, OUTER, PEER = "203.0.113.9", "10.0.0.7", "192.0.2.1", "10.0.0.8"
 TRUSTED = ("10.0.0.0/8", OUTER, "fd00::/8")
 
 
-async def asked_by(web: WebProcess, *forwarded_for: str) -> str:
-    """The client's address in the line that the web process logs about a request."""
+async def asked_by(
+    web: WebProcess, *forwarded_for: str, through: str | None = None, from_address: str | None = None
+) -> str:
+    """The client's address in the line that the web process logs about a request, which may go through a proxy."""
     headers = [(b"X-Forwarded-For", value.encode("latin-1")) for value in forwarded_for]
-    async with http_client(web.address) as client:
+    async with http_client(through or web.address, from_address=from_address) as client:
         request_id = (await client.delete("/nowhere", headers=headers)).headers["x-request-id"]
     await wait_until(lambda: request_id in web.log.read_text())
     (line,) = (line for line in web.log.read_text().splitlines() if request_id in line)
@@ -43,6 +49,43 @@ async def test_a_trusted_proxy_tells_the_clients_address(tmp_path: Path, words: 
         assert await asked_by(web, "198.51.100.1", f"{CLIENT}, 10.1.2.3") == CLIENT
         assert await asked_by(web, FORGED) == "127.0.0.1"
         assert "\x85" not in web.log.read_text()
+
+
+@contextlib.asynccontextmanager
+async def proxy(address: str, onward: str) -> AsyncIterator[str]:
+    """A proxy with this address, which appends the address of whoever connects to it; gives its URL."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        peer = writer.get_extra_info("peername")[0]
+        port = int(onward.rpartition(":")[2])
+        answering, asking = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        asking.write(head[:-2] + f"X-Forwarded-For: {peer}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(await answering.read())
+        for stream in (asking, writer):
+            stream.close()
+            await stream.wait_closed()
+
+    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs several addresses of this machine")
+@pytest.mark.parametrize("number", [1, 2])
+async def test_nobody_forges_an_address_through_real_proxies(tmp_path: Path, number: int) -> None:
+    proxies, stranger = ["127.0.0.2", "127.0.0.3"][:number], "127.0.0.9"
+    chain = ", ".join(reversed(proxies))
+    async with (
+        running_web(tmp_path, NO_REDIS, log_format="text", trusted_proxies=",".join(proxies)) as web,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        entrance = web.address
+        for address in proxies:
+            entrance = await stack.enter_async_context(proxy(address, entrance))
+        for forged in ([], [CLIENT], [chain], [f"{CLIENT}, {chain}"], [CLIENT, chain], [FORGED]):
+            assert await asked_by(web, *forged, through=entrance, from_address=stranger) == stranger
+            assert await asked_by(web, *forged, from_address=stranger) == stranger
+        assert CLIENT not in web.log.read_text()
 
 
 async def seen(client: tuple[str, int] | None, trusted: tuple[str, ...], **headers: str) -> tuple[str | None, str]:

@@ -18,7 +18,7 @@ local function claim(record, fields, lease, index, events, totals, totals_prefix
   }
   redis.call('HSET', record, unpack(changes))
   redis.call('SET', lease, token, 'PX', lease_ms)
-  move(index, events, id, is.created_ms, is.status, IN_PROGRESS)
+  move(index, events, id, is.created_ms, is.status, IN_PROGRESS, is.list, number)
   if number == 1 then observe(totals, totals_prefix .. 'wait', math.max(0, math.floor(now - due_ms))) end
   for place = 1, #changes do fields[#fields + 1] = changes[place] end
   return number, strike, fields

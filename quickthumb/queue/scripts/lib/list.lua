@@ -1,14 +1,18 @@
--- Adds an item to the index of its kind. All entries, `{created_ms}:{id}`, have the score 0, so that they sort by age
--- and a page can begin after any of them.
--- About once a minute it also makes the kind's indexes live on, and drops entries whose items must have expired.
-local function list(index, id, created_ms, index_seconds)
-  redis.call('ZADD', index, 0, created_ms .. ':' .. id)
-  if redis.call('TTL', index) >= tonumber(index_seconds) then return end
-  local oldest_ms = string.format('%.0f', now_ms() - index_seconds * 1000)
-  local names = {index}
-  for _, status in ipairs(STATUSES) do names[#names + 1] = index_of(index, status) end
-  for _, name in ipairs(names) do
-    redis.call('EXPIRE', name, index_seconds + 60)
-    redis.call('ZREMRANGEBYLEX', name, '-', '(' .. oldest_ms)
+-- Makes the index of all statuses and those of each status live for at least so long.
+local function prolong(index, seconds)
+  if redis.call('TTL', index) >= tonumber(seconds) then return end
+  redis.call('EXPIRE', index, seconds + 60)
+  for _, status in ipairs(STATUSES) do redis.call('EXPIRE', index_of(index, status), seconds + 60) end
+end
+
+-- Adds an item to the indexes of all statuses that list it (see `lists_of`). All entries, `{created_ms}:{id}`, have the
+-- score 0, so that they sort by age and a page can begin after any of them.
+-- About once a minute it also makes the indexes live on, for as long as this item can live; `trim` drops the entries
+-- of those that have expired.
+local function list(index, id, created_ms, index_seconds, tenant, tenants)
+  for _, all in ipairs(lists_of(index, tenant)) do
+    redis.call('ZADD', all, 0, created_ms .. ':' .. id)
+    prolong(all, index_seconds)
   end
+  if tenant then redis.call('ZADD', tenants, 0, tenant) end
 end

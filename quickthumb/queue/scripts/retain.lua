@@ -1,0 +1,26 @@
+-- Looks through the next `most` entries of the index of one status, from the one after `last` on ('' to begin), and has
+-- the records of these items, which have ended, expire by the retention times that count now: by that of the record
+-- itself, else by that of its tenant in `tenants_seconds`, a JSON object in which '' stands for those that name none,
+-- else after `retention_seconds`. The indexes live on for as long. What has outlived its time already is left to expire by itself.
+-- Returns the last entry that it looked at, or '' at the end.
+-- USES: now, move, list
+-- KEYS: index
+-- ARGV: record_prefix, status, last, most, waiting_seconds, retention_seconds, tenants_seconds
+local now, of_tenants = now_ms(), cjson.decode(tenants_seconds)
+local entries = redis.call(
+  'ZRANGE', index_of(index, status), last == '' and '-' or '(' .. last, '+', 'BYLEX', 'LIMIT', 0, most)
+for _, entry in ipairs(entries) do
+  local record = record_prefix .. string.sub(entry, string.find(entry, ':', 1, true) + 1)
+  local finished_ms, tenant, kept_seconds = unpack(redis.call('HMGET', record, 'finished_ms', 'list', 'kept_seconds'))
+  if finished_ms then
+    local seconds = tonumber(kept_seconds or of_tenants[tenant or ''] or retention_seconds)
+    local left_seconds = seconds - math.max(0, math.floor((now - finished_ms) / 1000))
+    if left_seconds > 0 then
+      redis.call('EXPIRE', record, string.format('%.0f', left_seconds))
+      for _, all in ipairs(lists_of(index, tenant)) do
+        prolong(all, string.format('%.0f', waiting_seconds + seconds))
+      end
+    end
+  end
+end
+return #entries < tonumber(most) and '' or entries[#entries]
