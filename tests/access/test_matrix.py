@@ -82,6 +82,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "createImage": {"files": {"image": ("cat.jpg", SQUARE)}},
     "uploadToPipeline": {"files": {"file": ("cat.jpg", SQUARE)}},
     "createTask": {"json": {"data": base64.b64encode(SQUARE).decode()}},
+    "createWebhook": {"json": {"url": "https://example.com/hook", "events": ["job.cancelled"]}},
+    "replayDeliveries": {"json": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}},
 }
 QUERIES = {
     "deleteJobs": "?status=CANCELLED",
@@ -168,7 +170,8 @@ async def target_of(client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpo
         job_id = await FRESH[endpoint.operation_id](guarded, client)
     else:
         job_id = guarded.mailed if endpoint.operation_id == "getEmailStatus" else guarded.done
-    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email=f"{uuid4().hex}@example.com")
+    ids = {"job_id": job_id, "task_id": job_id, "webhook_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
+    path = endpoint.path.format(**ids, name="thumbnail", email=f"{uuid4().hex}@example.com")
     return path + QUERIES.get(endpoint.operation_id, "")
 
 
