@@ -40,6 +40,8 @@ from quickthumb.wiring import (
     mail_service,
     private_process,
     storage_guard,
+    webhook_outbox,
+    webhook_service,
 )
 from quickthumb.work.life import Loop, background
 
@@ -61,11 +63,13 @@ def build(config: Config) -> Starlette:
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
+    outbox = webhook_outbox(config, redis, storage)
     shutdown = Shutdown()
 
     async def look() -> None:
         await guard.watch()
         await keyring.refresh()
+        await outbox.refresh()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -89,11 +93,12 @@ def build(config: Config) -> Starlette:
         await redis.aclose()
 
     app = application(
-        image_service(config, redis, storage, watch, shutdown, limiter),
+        image_service(config, redis, storage, watch, outbox, shutdown, limiter),
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
         events=event_service(config, redis, watch, shutdown),
+        webhooks=webhook_service(config, redis, storage, outbox.webhooks),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

@@ -5,7 +5,7 @@ A tenant sees the numbers of its own jobs, and nothing of the process.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -36,7 +36,8 @@ class Durations(Protocol):
 class JobNumbers:
     """The state of all jobs, for one scrape. `attempts` counts finished attempts by the status they led to, `failures`
     the FAILED jobs by the code of the error; `waits` are the times that jobs waited for their first attempt,
-    `attempt_times` the times that attempts took."""
+    `attempt_times` the times that attempts took. `deliveries` to webhooks have not ended, and `delivered` counts those
+    that have by their status."""
 
     jobs: Mapping[str, int]
     queued: int
@@ -47,6 +48,8 @@ class JobNumbers:
     failures: Mapping[str, int]
     waits: Durations
     attempt_times: Durations
+    deliveries: int = 0
+    delivered: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,15 @@ class _JobCollector:
         )
         yield _histogram("quickthumb_job_wait_seconds", "Time that jobs waited for their first attempt.", numbers.waits)
         yield _histogram("quickthumb_attempt_seconds", "Time that attempts at jobs took.", numbers.attempt_times)
+        yield GaugeMetricFamily(
+            "quickthumb_webhook_backlog", "Deliveries to webhooks that have not ended.", value=numbers.deliveries
+        )
+        delivered = CounterMetricFamily(
+            "quickthumb_webhook_deliveries", "Deliveries to webhooks that ended, by status.", labels=["status"]
+        )
+        for status, count in numbers.delivered.items():
+            delivered.add_metric([status], count)
+        yield delivered
 
 
 class _TenantCollector:

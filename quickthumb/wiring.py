@@ -11,6 +11,7 @@ from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
 from quickthumb.queue.idempotency import Idempotency
@@ -35,8 +36,11 @@ from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.service.waits import Waits
+from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
+from quickthumb.work.outbox import WebhookOutbox
+from quickthumb.work.webhooks import Webhooks
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
@@ -95,11 +99,23 @@ def limiter_of(config: Config, redis: Redis) -> Limiter:
     return Limiter(QuotaStore(redis, Keys(config.redis.prefix)), config.quotas, tenants)
 
 
+def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOutbox:
+    """What knows the webhooks, and queues the events that are owed to them. One for each process."""
+    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), Webhooks(storage), storage)
+
+
+def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
+    """The verbs on webhooks."""
+    deliveries = DeliveryStore(redis, Keys(config.redis.prefix))
+    return WebhookService(webhooks, deliveries, job_store(config, redis), storage)
+
+
 def image_service(
     config: Config,
     redis: Redis,
     storage: Storage,
     watch: JobWatch,
+    outbox: WebhookOutbox,
     shutdown: Shutdown | None = None,
     limiter: Limiter | None = None,
 ) -> ImageService:
@@ -116,11 +132,12 @@ def image_service(
         presets_of(config),
         limits=config.imaging,
         budget_bytes=config.sandbox.decode_budget_bytes,
+        webhook_patterns=config.outbound.webhook_patterns,
         policies=PolicyUses(PolicyClaims(redis, keys), storage),
     )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
-    return ImageService(store, storage, watch, submission, shutdown, waits, originals)
+    return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
 
 
 def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutdown) -> EventService:
@@ -138,8 +155,9 @@ def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 
-def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
+def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox | None = None) -> Repairer:
     """The repairer, which makes Redis agree with the storage and removes what has expired."""
+    outbox = outbox or webhook_outbox(config, redis, storage)
     sandbox, policy = config.sandbox, config.retention_policy
     arriving = max(config.intake.total_seconds, config.outbound.url_seconds)
     longest = max(arriving, sandbox.job_timeout_seconds, sandbox.quarantine_seconds)
@@ -152,8 +170,9 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
     )
     keys = Keys(config.redis.prefix)
     ledgers = (
-        JobLedger(job_store(config, redis), storage, ages),
+        JobLedger(job_store(config, redis), storage, ages, outbox),
         EmailLedger(EmailStore(redis, keys), storage),
+        DeliveryLedger(DeliveryStore(redis, keys)),
     )
     return Repairer(
         RepairLead(redis, keys),

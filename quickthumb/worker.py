@@ -23,6 +23,7 @@ from quickthumb.queue import codec
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.condition import prove, warnings_of
 from quickthumb.queue.connection import FOREVER, connect, outage_of, settings_of
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
 from quickthumb.queue.history import History
@@ -39,10 +40,21 @@ from quickthumb.service.guard import LOOK_SECONDS, StorageGuard, told
 from quickthumb.storage import FileStorage, Storage
 from quickthumb.storage.errors import WrongStorage
 from quickthumb.storage.privacy import exposure
-from quickthumb.wiring import allowed_urls, job_store, mailer, outbound_client, presets_of, private_process, repairer
+from quickthumb.wiring import (
+    allowed_urls,
+    job_store,
+    mailer,
+    outbound_client,
+    presets_of,
+    private_process,
+    repairer,
+    webhook_outbox,
+)
+from quickthumb.work.deliver import AT_ONCE
 from quickthumb.work.fetch import FETCHES_AT_ONCE, Fetcher, FetchLimits
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
+from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 
@@ -85,15 +97,18 @@ async def start(context: dict[str, Any], config: Config) -> None:
     jobs = job_store(config, pool)
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
-    handlers = context[HANDLERS_BY_KIND] = handlers_of(_parts(config, pool, storage, threads, jobs, attempts))
+    outbox = webhook_outbox(config, pool, storage)
+    parts = _parts(config, pool, storage, threads, jobs, attempts, outbox)
+    handlers = context[HANDLERS_BY_KIND] = handlers_of(parts)
     pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
-    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage).round, name))
+    repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, outbox).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
             heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
             Loop("storage", guard.watch, LOOK_SECONDS),
+            Loop("webhooks", outbox.refresh, LOOK_SECONDS),
             Loop("repairs", repairs, config.worker.housekeeping_seconds),
             Loop("history", partial(_keep_history, jobs, History(pool, keys)), HISTORY_SECONDS),
         )
@@ -143,7 +158,13 @@ def _warn_of_exposure(config: Config) -> None:
 
 
 def _parts(
-    config: Config, pool: WakingPool, storage: Storage, threads: DaemonThreads, jobs: JobStore, attempts: Attempts
+    config: Config,
+    pool: WakingPool,
+    storage: Storage,
+    threads: DaemonThreads,
+    jobs: JobStore,
+    attempts: Attempts,
+    outbox: WebhookOutbox,
 ) -> Parts:
     renderer = Renderer(
         threads,
@@ -158,6 +179,7 @@ def _parts(
     return Parts(
         jobs=jobs,
         emails=EmailStore(pool, Keys(config.redis.prefix)),
+        deliveries=DeliveryStore(pool, Keys(config.redis.prefix)),
         attempts=attempts,
         storage=storage,
         render=renderer.in_thread,
@@ -165,6 +187,11 @@ def _parts(
         telling=TellingRender(EventLog(pool, Keys(config.redis.prefix)), renderer.in_thread),
         confined_formats=confined_formats(config),
         mailer=mailer(config),
+        outbox=outbox,
+        outbound=outbound_client(config),
+        webhook_pauses=config.outbound.webhook_pauses,
+        webhook_secrets=config.outbound.listed_webhook_secrets,
+        base=config.web.root_path,
         sender=config.smtp.sender,
         lease_seconds=config.queue.lease_seconds,
         max_attempts=config.queue.max_attempts,
@@ -233,7 +260,7 @@ def settings(config: Config) -> type:
         "job_serializer": codec.dump,
         "job_deserializer": codec.load,
         # The pool hands out no more than it has places, and arq is to start at once whatever it gets.
-        "max_jobs": 2 * max_jobs,
+        "max_jobs": 2 * (max_jobs + AT_ONCE),
         "max_tries": TRIES_WITHOUT_END,
         "keep_result": 0,
         "log_results": False,

@@ -109,7 +109,7 @@ def rewritten(text: str, name: str, table: str) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

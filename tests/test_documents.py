@@ -20,7 +20,7 @@ from tests.conftest import CHECKOUT, picture
 
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 # tests/docs/ types the commands of these pages.
-TYPED_ELSEWHERE = {"from-celery.md", "kubernetes.md", "operating.md"}
+TYPED_ELSEWHERE = {"from-celery.md", "kubernetes.md", "operating.md", "webhooks.md"}
 SHOWN_ADDRESS = "localhost:8000"
 JOB_ID = r"[0-9a-f]{32}"
 

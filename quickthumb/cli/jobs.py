@@ -20,7 +20,7 @@ from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.service.jobs import ImageService
-from quickthumb.wiring import image_service
+from quickthumb.wiring import image_service, webhook_outbox
 
 Action = Callable[[ImageService, argparse.Namespace], Awaitable[int]]
 
@@ -90,7 +90,8 @@ async def _run(config: Config, arguments: argparse.Namespace) -> int:
         await site.guard.compare()
         watch = JobWatch(site.redis, Keys(config.redis.prefix))
         try:
-            return await action(image_service(config, site.redis, site.storage, watch), arguments)
+            outbox = webhook_outbox(config, site.redis, site.storage)
+            return await action(image_service(config, site.redis, site.storage, watch, outbox), arguments)
         finally:
             await watch.close()
 

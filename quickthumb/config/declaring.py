@@ -37,4 +37,5 @@ def _read_json(value: object) -> object:
 Json = BeforeValidator(_read_json)
 # An environment variable holds a list as text with commas, and an empty text means that the setting has no value.
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_at_commas)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_split_at_commas)]
 EmptyIsNone = BeforeValidator(_none_if_empty)

@@ -21,6 +21,7 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.quotas import Limiter
 from quickthumb.service.submit import Upload
+from quickthumb.service.webhooks import WebhookService
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
@@ -65,6 +66,10 @@ def events_of(request: Request) -> EventService:
 
 def mail_of(request: Request) -> MailService:
     return cast("MailService", request.app.state.mail)
+
+
+def webhooks_of(request: Request) -> WebhookService:
+    return cast("WebhookService", request.app.state.webhooks)
 
 
 def health_of(request: Request) -> Health:

@@ -84,6 +84,9 @@ class Order(BaseModel):
         max_length=MOST_TAGS,
         description="A word of your own under which to find the job again; may be given several times.",
     )
+    webhook: Annotated[str, Field(max_length=2048, examples=["https://example.com/hook"])] | None = Field(
+        None, description="A URL to post to when the job ends; the setting WEBHOOK_ALLOWED must admit it."
+    )
     context: Context | None = Field(
         None,
         description=f"A JSON object of your own, of up to {LARGEST_CONTEXT_BYTES} bytes, that the job keeps and shows.",

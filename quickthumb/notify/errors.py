@@ -1,4 +1,4 @@
-"""The errors of sending an email."""
+"""The errors of sending emails and of telling webhooks."""
 
 from quickthumb.model.errors import QuickThumbError
 
@@ -13,3 +13,29 @@ class MailUnavailable(QuickThumbError):
     """The mail server could not be reached or put the message off. The service tries again by itself."""
 
     code, status, title, permanent = "mail_unavailable", 503, "The email could not be sent", False
+
+
+class WebhookRefused(QuickThumbError):
+    """Requests may not go to the webhook's URL: it is not valid, or leads to an address inside a network, which the
+    setting `OUTBOUND_ALLOWED` can open."""
+
+    code, status, title = "webhook_refused", 422, "Requests to this URL are not allowed"
+
+
+class WebhookGone(QuickThumbError):
+    """The webhook's server answered 410, so nothing more is sent there. Make a new webhook."""
+
+    code, status, title = "webhook_gone", 502, "The webhook is gone"
+
+
+class WebhookExpired(QuickThumbError):
+    """The webhook's server did not take the event for so long that the service gave up."""
+
+    code, status, title = "webhook_expired", 502, "The webhook did not take the event in time"
+
+
+class WebhookUnavailable(QuickThumbError):
+    """The webhook's server could not be reached, or did not answer with a status from 200 to 299. The service tries
+    again by itself, over three days."""
+
+    code, status, title, permanent = "webhook_unavailable", 503, "The webhook did not take the event", False

@@ -90,6 +90,7 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("BLPOP", probe, 1),
         ("ZADD", probe, 0, "item"),
         ("ZREMRANGEBYSCORE", probe, 1, 0),
+        ("ZREMRANGEBYRANK", probe, 1, 0),
         ("ZRANGE", probe, 0, 0),
         ("ZREVRANGEBYLEX", probe, "+", "-"),
         ("ZRANGEBYSCORE", queue, 1, 0),

@@ -19,7 +19,17 @@ from quickthumb.queue.codec import KEPT_SECONDS, LIST, REQUEST_ID, failure_text,
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
-from quickthumb.queue.keys import FOREVER_SECONDS, JOB, KEYS, PROBE_SECONDS, WORKERS_SECONDS, Keys, Kind, in_redis
+from quickthumb.queue.keys import (
+    DELIVERY,
+    FOREVER_SECONDS,
+    JOB,
+    KEYS,
+    PROBE_SECONDS,
+    WORKERS_SECONDS,
+    Keys,
+    Kind,
+    in_redis,
+)
 from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
 from quickthumb.queue.tally import Tally, TenantTally, live, numbers, tenant_tally
@@ -197,11 +207,13 @@ class JobStore:
             pipeline.hgetall(self._keys.totals)
             pipeline.time()
             pipeline.zrange(self._keys.workers, 0, -1, withscores=True)
+            pipeline.zcard(self._keys.index(DELIVERY, Status.WAITING))
+            pipeline.zcard(self._keys.index(DELIVERY, Status.IN_PROGRESS))
             answers: list[Any] = await pipeline.execute()
             oldest_ms = await self._oldest(
                 queue=self._keys.queue, record_prefix=self._keys.record(self.kind, ""), scan_most=SCAN_MOST
             )
-        *counts, _, queued, totals, moment, workers = answers
+        *counts, _, queued, totals, moment, workers, waiting, running = answers
         return Tally(
             at=moment[0] + moment[1] / 1_000_000,
             statuses=dict(zip(Status, counts, strict=True)),
@@ -209,6 +221,7 @@ class JobStore:
             oldest_waiting_seconds=oldest_ms / 1000,
             workers=live(moment, workers),
             totals=numbers(totals),
+            deliveries=waiting + running,
         )
 
     async def tenants_tallies(self, tenants: Sequence[str]) -> list[TenantTally]:

@@ -16,6 +16,10 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
 | `quickthumb:emails:accepted` | sorted set | the emails that were accepted lately, for the rate | `RATE_SECONDS` |
 | `quickthumb:emails:accepted:{sha256}` | sorted set | those to one address | `RATE_SECONDS` |
+| `quickthumb:delivery:{id}` | hash | a delivery to a webhook | `DELIVERY_SECONDS`, and again after its end |
+| `quickthumb:deliveries` | sorted set | all deliveries by age | like `quickthumb:jobs` |
+| `quickthumb:deliveries:{status}` | sorted set | the deliveries with one status by age | like `quickthumb:jobs` |
+| `quickthumb:deliveries:of:{id}` | sorted set | those of one webhook or job, by age | twice `DELIVERY_SECONDS` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
@@ -64,6 +68,9 @@ DAY_SECONDS = 86_400
 FOREVER_SECONDS = LONGEST_SECONDS
 WAITING_SECONDS = 30 * DAY_SECONDS
 EMAIL_SECONDS = DAY_SECONDS
+# Longer than all attempts at a delivery take, with their pauses; and longer than that.
+TRIED_SECONDS = 4 * DAY_SECONDS
+DELIVERY_SECONDS = 5 * DAY_SECONDS
 WAKE_SECONDS = 60
 WORKERS_SECONDS = 60
 PROBE_SECONDS = 60
@@ -94,7 +101,8 @@ class Kind:
     does not end, and otherwise `retention_seconds` after its end (math.inf: never), or after what `tenants_seconds` has
     for its tenant. The storage keeps a source for `source_seconds` after the end of its job, or for what
     `tenants_source_seconds` has. An item may be due as late as `ahead_seconds` after its acceptance; then the first of
-    these times begins there.
+    these times begins there. An item that only waits for another server needs no place of a worker (`takes_place`):
+    images have those.
     """
 
     name: str
@@ -108,6 +116,7 @@ class Kind:
     source_seconds: float = 7 * DAY_SECONDS
     tenants_seconds: tuple[tuple[str, float], ...] = ()
     tenants_source_seconds: tuple[tuple[str, float], ...] = ()
+    takes_place: bool = True
 
     def kept_seconds(self, tenant: str | None = None) -> int:
         """How long Redis keeps an item of this tenant after its end."""
@@ -137,6 +146,9 @@ def in_redis(seconds: float) -> int:
 
 # A job's retention time is a setting: `jobs.JobStore` has its own copy of this kind, with the configured time.
 JOB = Kind("job", "process", "job", "jobs", "", WAITING_SECONDS, 7 * DAY_SECONDS, LONGEST_AHEAD_SECONDS)
+DELIVERY = Kind(
+    "delivery", "deliver", "delivery", "deliveries", "webhook:", DELIVERY_SECONDS, DELIVERY_SECONDS, takes_place=False
+)
 EMAIL = Kind("email", "send_email", "mail", "emails", "email:", EMAIL_SECONDS, EMAIL_SECONDS)
 
 
@@ -236,6 +248,10 @@ class Keys:
         """The emails that count for the rate in all, or for that of one mailbox, whose name is hashed."""
         own = "" if mailbox is None else f":{hashlib.sha256(mailbox.encode()).hexdigest()}"
         return f"{self.prefix}:{EMAIL.index}:accepted{own}"
+
+    def deliveries_of(self, owner: str) -> str:
+        """The deliveries of a webhook or a job."""
+        return f"{self.prefix}:{DELIVERY.index}:of:{owner}"
 
     def quota(self, policy: Policy) -> str:
         """Where a quota of a subject is counted."""

@@ -24,7 +24,8 @@ class Place:
 
 
 class Places:
-    """The places for what a worker runs at the same time, `most` in all, by the ids of the items."""
+    """The places for what a worker runs at the same time, by the ids of the items: `most` in all, beside items of kinds
+    that take no place."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -33,7 +34,7 @@ class Places:
 
     @property
     def free(self) -> int:
-        return self._most - len(self._taken)
+        return self._most - sum(place.attempt.kind.takes_place for place in self._taken.values())
 
     def get(self, item_id: str) -> Place | None:
         return self._taken.get(item_id)

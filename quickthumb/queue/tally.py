@@ -13,7 +13,8 @@ WORKER_SILENCE_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The numbers for the metrics: jobs by status, the queue's length, the age of the oldest WAITING job (0 if there is
-    none), live workers, and totals that only ever grow (`totals` describes them).
+    none), live workers, totals that only ever grow (`totals` describes them), and deliveries to webhooks that have not
+    ended, which are queued, too.
 
     `at` is the moment by Redis' clock, in Unix seconds."""
 
@@ -23,6 +24,7 @@ class Tally:
     oldest_waiting_seconds: float
     workers: int
     totals: dict[str, int]
+    deliveries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,31 @@ class NotReady(QuickThumbError):
     retry_after_seconds = 1
 
 
+class UnknownWebhook(QuickThumbError):
+    """The tenant has no webhook with this id, or it was deleted, or it is gone: then nothing is sent there any more."""
+
+    code, status, title = "unknown_webhook", 404, "There is no such webhook"
+
+
+class UnknownDelivery(QuickThumbError):
+    """The tenant has no delivery with this id, or it was made so long ago that it is forgotten."""
+
+    code, status, title = "unknown_delivery", 404, "There is no such delivery"
+
+
+class TooManyWebhooks(QuickThumbError):
+    """The tenant has as many webhooks as it may have. Delete one that is not needed."""
+
+    code, status, title = "too_many_webhooks", 409, "The tenant has too many webhooks"
+
+
+class WebhookNotAllowed(QuickThumbError):
+    """The setting `WEBHOOK_ALLOWED` does not admit the URL in `webhook`. A webhook that was made by `POST /webhooks`
+    needs no such entry."""
+
+    code, status, title = "webhook_not_allowed", 403, "Events may not be sent to this URL"
+
+
 class WrongState(QuickThumbError):
     """Only a job that has not ended can be cancelled, and only a FAILED job with a source, or with the URL of
     one, can be retried."""

@@ -23,6 +23,7 @@ from quickthumb.service.submit import Submission, Upload
 from quickthumb.service.tenancy import find_job, owns, unknown_job
 from quickthumb.service.waits import Waits
 from quickthumb.storage import Kept, Storage
+from quickthumb.work.outbox import WebhookOutbox
 
 # A waiting request reads its job again after this long, even if no change was announced.
 LOOK_AGAIN_SECONDS = 1.0
@@ -43,6 +44,7 @@ class ImageService:
         shutdown: Shutdown | None = None,
         waits: Waits | None = None,
         originals: Originals | None = None,
+        outbox: WebhookOutbox | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
@@ -51,6 +53,7 @@ class ImageService:
         self._shutdown = shutdown or Shutdown()
         self._waits = waits or Waits()
         self._originals = originals or Originals(storage, keeps_location=False)
+        self._outbox = outbox
 
     def presets(self, caller: Caller) -> Presets:
         """The presets that the caller may use, by their names."""
@@ -154,6 +157,8 @@ class ImageService:
             standing = Outcome.model_validate_json(await self._storage.conclude(job_id, folder, written, keep=job.keep))
         if standing.status is not Status.CANCELLED:
             raise WrongState(f"The job is already {standing.status}.")
+        if self._outbox is not None:
+            await self._outbox.announce(job, standing)
         await self._store.cancel(job_id, standing.finished_at, tenant=job.tenant)
         if await self._storage.was_removed(job_id):
             # The job was removed in the meantime, so the outcome that was just written must be removed, too.

@@ -9,7 +9,7 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +21,7 @@ from quickthumb.model.job import now
 from quickthumb.service.errors import InvalidKey, KeysUnknown
 from quickthumb.storage import Storage
 from quickthumb.storage.errors import WrongStorage
+from quickthumb.storage.registry import Registry
 
 log = logging.getLogger("quickthumb.web")
 
@@ -42,19 +43,16 @@ class Keyring:
     """
 
     def __init__(self, storage: Storage, is_wrong: Callable[[], bool] = lambda: False) -> None:
-        self._storage = storage
         self._is_wrong = is_wrong
-        # What the storage has, by its names there. None: it cannot be understood.
-        self._objects: dict[str, ApiKey | _End | None] = {}
+        self._registry: Registry[ApiKey | _End] = Registry(storage, FOLDER, _understood)
         self._keys: dict[str, ApiKey] = {}
-        self._is_read = False
         self._needs_key = False
 
     @property
     def needs_key(self) -> bool:
         """Whether requests need a key: from the moment on when the first was made, even if all have ended or are gone.
         Raises KeysUnknown, and WrongStorage."""
-        if not self._is_read:
+        if not self._registry.is_read:
             if self._is_wrong():
                 raise WrongStorage("The server sees another storage than the one it should.")
             raise KeysUnknown("The service has not been able to read its API keys yet.")
@@ -63,18 +61,10 @@ class Keyring:
     async def refresh(self) -> None:
         """Reads what was made since the last call. Raises what `Storage.list` raises; then, and while the storage is
         wrong, what is known stays valid."""
-        if self._is_wrong():
+        if self._is_wrong() or not await self._registry.refresh():
             return
-        names = {blob.key async for batch in self._storage.list(FOLDER) for blob in batch}
-        if self._is_read and names == self._objects.keys():
-            return
-        known = {name: self._objects[name] for name in names & self._objects.keys()}
-        for name in names - known.keys():
-            known[name] = _understood(name, await self._storage.get(name))
-        self._objects = known
-        self._keys = _ended_by({name: one for name, one in known.items() if one is not None})
-        self._needs_key |= bool(names)
-        self._is_read = True
+        self._keys = _ended_by(self._registry.objects)
+        self._needs_key |= self._registry.has_any
 
     def all(self) -> list[ApiKey]:
         """The keys, oldest first, those that have ended too."""
@@ -103,7 +93,7 @@ def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:
         return None
 
 
-def _ended_by(objects: dict[str, ApiKey | _End]) -> dict[str, ApiKey]:
+def _ended_by(objects: Mapping[str, ApiKey | _End]) -> dict[str, ApiKey]:
     """The keys by their ids, each with the earliest of its ends."""
     keys = {one.id: one for one in objects.values() if isinstance(one, ApiKey)}
     for name, one in objects.items():

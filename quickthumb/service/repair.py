@@ -22,6 +22,7 @@ from quickthumb.queue.repair import RepairLead
 from quickthumb.queue.walk import Trimming, Walk
 from quickthumb.storage import Recorded, RetentionAges, Storage, SweepReport
 from quickthumb.storage.errors import StorageUnavailable
+from quickthumb.work.outbox import WebhookOutbox
 
 log = logging.getLogger("quickthumb.repair")
 
@@ -219,11 +220,14 @@ class JobLedger:
 
     doubtful: frozenset[Status | None] = frozenset({None, Status.FAILED})
 
-    def __init__(self, store: JobStore, storage: Storage, ages: RetentionAges) -> None:
+    def __init__(
+        self, store: JobStore, storage: Storage, ages: RetentionAges, outbox: WebhookOutbox | None = None
+    ) -> None:
         self.index = store.index
         self._store = store
         self._storage = storage
         self._ages = ages
+        self._outbox = outbox
 
     def ids(self) -> AsyncIterator[list[str]]:
         return self._storage.job_ids()
@@ -274,6 +278,9 @@ class JobLedger:
                 lost.append(_read(parts))
         if not lost:
             return {}
+        if self._outbox is not None:
+            # First: if this process dies in between, the jobs are still unknown to Redis, and restored again.
+            await self._outbox.restore([(job, outcome) for job, outcome in lost if outcome is not None])
         return {
             job.id: Repaired.RESTORED if outcome else Repaired.QUEUED
             for (job, outcome), is_restored in zip(lost, await self._store.restore(lost), strict=True)

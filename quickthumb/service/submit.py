@@ -1,6 +1,6 @@
 """Submitting an image: takes in its source, or the URL of it, and accepts its order."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -12,14 +12,18 @@ from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.allowance import Bounds
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import MalformedRequest, OrderTooLarge
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, OrderTooLarge
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
+from quickthumb.model.opening import UrlPattern
 from quickthumb.model.order import Order
 from quickthumb.model.output import Output
 from quickthumb.model.policy import UploadPolicy
 from quickthumb.model.source import Fetch
+from quickthumb.outbound.errors import OutboundRefused
+from quickthumb.outbound.guard import split_url
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.errors import WebhookNotAllowed
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
 from quickthumb.service.sources import BOUNDS_SET_BY, CheckHeader, SourceIntake, ToFetch, any_header
@@ -63,6 +67,7 @@ class Submission:
         limits: Limits,
         budget_bytes: int,
         policies: PolicyUses,
+        webhook_patterns: Sequence[UrlPattern] = (),
     ) -> None:
         self.presets = presets
         self._sources = sources
@@ -70,6 +75,7 @@ class Submission:
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
+        self._webhook_patterns = webhook_patterns
         self._policies = policies
         # Most uploads ask for what others have asked for already. What the meaning of a request's fields depends on is
         # part of the key: the tenant, and the presets of the caller's bounds.
@@ -135,7 +141,10 @@ class Submission:
         presets = self.presets.of(tenant, names)
         if names is not None:
             given = within(given, presets)
-        return self._order_kind.parse(given, presets, self._limits.max_outputs)
+        order = self._order_kind.parse(given, presets, self._limits.max_outputs)
+        if order.webhook is not None:
+            check_webhook(order.webhook, self._webhook_patterns)
+        return order
 
     def _check_early(self, order: Order, bounds: Bounds, check: CheckHeader, header: Header) -> None:
         check(header)
@@ -160,6 +169,16 @@ class Submission:
 
 def _too_large(what: str, most: int) -> OrderTooLarge:
     return OrderTooLarge(f"{what}; {BOUNDS_SET_BY} allows at most {most}.")
+
+
+def check_webhook(url: str, patterns: Sequence[UrlPattern]) -> None:
+    """Raises WebhookNotAllowed unless one of the patterns matches the URL."""
+    try:
+        place = split_url(url)
+    except OutboundRefused as error:
+        raise InvalidParameter(error.message, field="webhook") from None
+    if not any(pattern.matches(place.scheme, place.host, place.port, place.path) for pattern in patterns):
+        raise WebhookNotAllowed("The settings of this service do not allow events to this URL.", field="webhook")
 
 
 def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:

@@ -3,6 +3,7 @@
     store.json                       the identity of the store
     uploads/5f0/5f0c…/source         the uploaded bytes
     uploads/5f0/5f0c…/job.json       the job's record
+    uploads/5f0/5f0c…/delivered/     deliveries to webhooks that have ended, one object each
     uploads/5f0/5f0c…/change-1.json  the first change of its priority or its schedule, if there was one
     uploads/.arriving/5f0c…/         a source that is still arriving
     uploads/.arriving/5f0c….token/   a source that one attempt fetches
@@ -13,6 +14,7 @@
     processed/.making/5f0c….token/   the workspace of one attempt
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
+    webhooks/5f0c….json              a webhook; beside it, more of its secrets and whether it is gone
     policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
@@ -87,6 +89,17 @@ def tombstone_key(job_id: str) -> str:
 def result_key(job_id: str, filename: str) -> str:
     """The key of one of a job's results."""
     return f"{result_folder(job_id)}/{filename}"
+
+
+def delivered_folder(job_id: str) -> str:
+    """What the keys of a job's ended deliveries begin with. They are beside the record: results are moved as a whole,
+    and the job may be retried while a delivery is under way."""
+    return f"{upload_folder(job_id)}/delivered/"
+
+
+def delivered_key(job_id: str, delivery_id: str) -> str:
+    """The key of one of a job's deliveries that has ended."""
+    return f"{delivered_folder(job_id)}{delivery_id}.json"
 
 
 def mail_record(mail_id: str) -> str:

@@ -22,6 +22,7 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
 from quickthumb.service.quotas import Limiter
+from quickthumb.service.webhooks import WebhookService
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.cors import Cors, Origins
 from quickthumb.web.middleware.hosts import ONLY_LOCAL, HostCheck, Hosts
@@ -52,6 +53,7 @@ def application(
     older: Sequence[Endpoint] = (),
     *,
     events: EventService,
+    webhooks: WebhookService,
     max_wait_seconds: float,
     lifespan: Lifespan,
     root_path: str = "",
@@ -116,6 +118,7 @@ def application(
     app.state.service = service
     app.state.mail = mail
     app.state.events = events
+    app.state.webhooks = webhooks
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer

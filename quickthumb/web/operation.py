@@ -24,6 +24,7 @@ from quickthumb.model.caller import Caller
 from quickthumb.model.errors import NotServing
 from quickthumb.model.job import Status
 from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.keys import DELIVERY
 from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
@@ -169,9 +170,10 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         tally = await health.tally()
     except QueueUnavailable:
         return None
+    ended = (Status.DONE, Status.FAILED, Status.CANCELLED)
     return metrics.JobNumbers(
         jobs={status.value: count for status, count in tally.statuses.items()},
-        queued=tally.queued,
+        queued=max(0, tally.queued - tally.deliveries),
         oldest_waiting_seconds=tally.oldest_waiting_seconds,
         workers=tally.workers,
         attempts=_attempts(tally.totals),
@@ -183,6 +185,8 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         },
         waits=durations(tally.totals, "wait"),
         attempt_times=durations(tally.totals, "attempt"),
+        deliveries=tally.deliveries,
+        delivered={status.value: tally.totals.get(f"{DELIVERY.totals}attempts:{status}", 0) for status in ended},
     )
 
 

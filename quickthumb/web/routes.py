@@ -9,6 +9,7 @@ from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadT
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
+from quickthumb.notify.errors import WebhookRefused
 from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
 from quickthumb.service.errors import (
@@ -22,17 +23,23 @@ from quickthumb.service.errors import (
     PolicyUsed,
     StreamsFull,
     TooManyStreams,
+    TooManyWebhooks,
+    UnknownDelivery,
     UnknownJob,
     UnknownResult,
+    UnknownWebhook,
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import events, files, images, jobs, operation, schedule
+from quickthumb.web import events, files, images, jobs, operation, schedule, webhooks
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
+from quickthumb.web.webhooks import json_body
 
 # fmt: off
 JOB = Parameter("job_id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+WEBHOOK = Parameter("webhook_id", "path", "The webhook's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+DELIVERY = Parameter("delivery_id", "path", "The delivery's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 NAME = Parameter("name", "path", "The result's name.", {"type": "string", "examples": ["thumbnail"]})
 WAIT = Parameter("wait", "query", "Wait for the job to end, for at most this many seconds.",
                  {"type": "integer", "minimum": 0})
@@ -92,8 +99,9 @@ EVENT_ERRORS = (UnknownJob, InvalidParameter, TooManyStreams, StreamsFull, Queue
 UPLOAD_ERRORS = (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, InvalidPolicy, PolicyUsed, PolicyInUse)
 LOOKUP_ERRORS = (UnknownJob, QueueUnavailable)
 CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, DiskFull)
-RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut,
-                     InvalidParameter, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
+BODY_ERRORS = (MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut, InvalidParameter)
+WEBHOOK_CHANGE_ERRORS = (StorageUnavailable, WrongStorage, DiskFull)
+RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, *BODY_ERRORS, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
@@ -140,6 +148,37 @@ ENDPOINTS = [
              DOWNLOAD, (*FILE_ERRORS, InvalidSignature, SourceMissing, NotReady, OriginalWithheld,
               StorageUnavailable),
              (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
+    Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
+             "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
+             (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,), scope=Scope.WEBHOOKS),
+    Endpoint("POST", "/webhooks", webhooks.create, "Webhooks", "Make a webhook", "createWebhook",
+             (Answer(201, "The webhook, with its secret.", webhooks.SecretView),),
+             (*BODY_ERRORS, *WEBHOOK_CHANGE_ERRORS, WebhookRefused, TooManyWebhooks), (),
+             json_body(webhooks.NewWebhook), scope=Scope.WEBHOOKS),
+    Endpoint("GET", "/webhooks", webhooks.list_all, "Webhooks", "List the webhooks", "listWebhooks",
+             (Answer(200, "The webhooks.", webhooks.WebhooksView),), (StorageUnavailable, WrongStorage),
+             scope=Scope.WEBHOOKS),
+    Endpoint("DELETE", "/webhooks/{webhook_id}", webhooks.remove, "Webhooks", "Delete a webhook", "deleteWebhook",
+             (Answer(204, "The webhook is deleted."),), (UnknownWebhook, *WEBHOOK_CHANGE_ERRORS), (WEBHOOK,),
+             scope=Scope.WEBHOOKS),
+    Endpoint("POST", "/webhooks/{webhook_id}/rotate", webhooks.rotate, "Webhooks", "Give a webhook another secret",
+             "rotateWebhook", (Answer(200, "The webhook, with its new secret.", webhooks.SecretView),),
+             (UnknownWebhook, *WEBHOOK_CHANGE_ERRORS), (WEBHOOK,), scope=Scope.WEBHOOKS),
+    Endpoint("POST", "/webhooks/{webhook_id}/test", webhooks.test, "Webhooks", "Send a test event", "testWebhook",
+             (Answer(202, "The delivery.", webhooks.DeliveryView),),
+             (UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,), scope=Scope.WEBHOOKS),
+    Endpoint("GET", "/webhooks/{webhook_id}/deliveries", webhooks.deliveries, "Webhooks",
+             "List a webhook's deliveries", "listWebhookDeliveries",
+             (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
+             (UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,), scope=Scope.WEBHOOKS),
+    Endpoint("POST", "/webhooks/{webhook_id}/replay", webhooks.replay_many, "Webhooks", "Send events again",
+             "replayDeliveries", (Answer(202, "The new deliveries.", webhooks.DeliveriesView),),
+             (*BODY_ERRORS, UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,),
+             json_body(webhooks.Range), scope=Scope.WEBHOOKS),
+    Endpoint("POST", "/deliveries/{delivery_id}/replay", webhooks.replay, "Webhooks", "Send one event again",
+             "replayDelivery", (Answer(202, "The new delivery.", webhooks.DeliveryView),),
+             (UnknownDelivery, UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (DELIVERY,),
+             scope=Scope.WEBHOOKS),
     Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive", "getHealth",
              (Answer(200, "The process is alive.", operation.Health),)),
     Endpoint("GET", "/readyz", operation.ready, "Operation", "Check that the service is ready", "getReadiness",

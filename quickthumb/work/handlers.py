@@ -4,23 +4,28 @@ To have workers do another kind of work, add its handler here.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from quickthumb import logs
 from quickthumb.model.retention import RetentionPolicy
 from quickthumb.notify.mailer import Mailer
+from quickthumb.outbound.client import OutboundClient
 from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import EMAIL, JOB, Kind
+from quickthumb.queue.keys import DELIVERY, EMAIL, JOB, Kind
 from quickthumb.queue.pool import WakingPool
 from quickthumb.storage import Storage
+from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.fetch import Fetcher
 from quickthumb.work.handler import Handler
+from quickthumb.work.messages import Messages
+from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
@@ -38,6 +43,7 @@ class Parts:
 
     jobs: JobStore
     emails: EmailStore
+    deliveries: DeliveryStore
     attempts: Attempts
     storage: Storage
     render: Render
@@ -45,6 +51,11 @@ class Parts:
     telling: TellingRender
     confined_formats: frozenset[str]
     mailer: Mailer
+    outbox: WebhookOutbox
+    outbound: OutboundClient
+    webhook_pauses: Sequence[float]
+    webhook_secrets: Sequence[str]
+    base: str
     sender: str
     lease_seconds: float
     max_attempts: int
@@ -65,6 +76,7 @@ def _render(parts: Parts) -> Handler:
         max_attempts=parts.max_attempts,
         confined_formats=parts.confined_formats,
         spare_bytes=parts.spare_bytes,
+        outbox=parts.outbox,
         retention=parts.retention,
         fetcher=parts.fetcher,
         telling=parts.telling,
@@ -75,9 +87,22 @@ def _email(parts: Parts) -> Handler:
     return EmailHandler(parts.emails, parts.storage, parts.mailer, parts.sender, max_attempts=parts.email_attempts)
 
 
+def _delivery(parts: Parts) -> Handler:
+    return DeliveryHandler(
+        parts.deliveries,
+        parts.storage,
+        parts.outbox.webhooks,
+        parts.outbound,
+        Messages(parts.storage, parts.jobs, parts.base),
+        pauses=parts.webhook_pauses,
+        secrets=parts.webhook_secrets,
+    )
+
+
 HANDLERS: tuple[tuple[Kind, Callable[[Parts], Handler]], ...] = (
     (JOB, _render),
     (EMAIL, _email),
+    (DELIVERY, _delivery),
 )
 
 

@@ -23,6 +23,7 @@ from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.fetch import Fetcher, FetchLater
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.results import TellingRender, result_of
 
 # What is told of a source. `asdict` copies each value, which takes ten times as long.
@@ -68,6 +69,7 @@ class RenderHandler:
         max_attempts: int,
         confined_formats: frozenset[str] = frozenset(),
         spare_bytes: int = 0,
+        outbox: WebhookOutbox | None = None,
         retention: RetentionPolicy = KEEPS_SOURCES,
         fetcher: Fetcher | None = None,
         telling: TellingRender | None = None,
@@ -82,6 +84,7 @@ class RenderHandler:
         self._confined_formats = confined_formats
         self._lease_seconds = lease_seconds
         self._spare_bytes = spare_bytes
+        self._outbox = outbox
         self._retention = retention
         self._fetcher = fetcher
         self._telling = telling
@@ -187,6 +190,8 @@ class RenderHandler:
             # Do this before the job's end is published. If it fails, the retention sweep removes the source later.
             with contextlib.suppress(StorageUnavailable, WrongStorage):
                 await self._storage.remove_source(job.id)
+        if self._outbox is not None:
+            await self._outbox.announce(job, outcome)
         fields = ending_of(outcome)
         if outcome.error is not None:
             return Failed(fields, outcome.error)

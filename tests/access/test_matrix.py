@@ -49,6 +49,15 @@ ALLOWED: Mapping[str, Scope | None] = {
     "downloadOriginal": Scope.RESULTS_READ,
     "getMetrics": Scope.ADMIN,
     "getStats": Scope.ADMIN,
+    "createWebhook": Scope.WEBHOOKS,
+    "listWebhooks": Scope.WEBHOOKS,
+    "deleteWebhook": Scope.WEBHOOKS,
+    "rotateWebhook": Scope.WEBHOOKS,
+    "testWebhook": Scope.WEBHOOKS,
+    "listWebhookDeliveries": Scope.WEBHOOKS,
+    "replayDeliveries": Scope.WEBHOOKS,
+    "replayDelivery": Scope.WEBHOOKS,
+    "listJobDeliveries": Scope.WEBHOOKS,
     "getHealth": None,
     "getReadiness": None,
     "getOpenApi": None,
@@ -74,6 +83,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "uploadToPipeline": {"files": {"file": ("cat.jpg", SQUARE)}},
     "createTask": {"json": {"data": base64.b64encode(SQUARE).decode()}},
     "updateJob": {"json": {"priority": "low"}},
+    "createWebhook": {"json": {"url": "https://example.com/hook", "events": ["job.cancelled"]}},
+    "replayDeliveries": {"json": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}},
 }
 # What is about the whole service: only for the operator's tenant, which no caller of the matrix has a key of.
 OPERATORS = frozenset({"getStats"})
@@ -107,7 +118,9 @@ async def client(guarded: Guarded) -> AsyncIterator[httpx.AsyncClient]:
 async def ask(
     client: httpx.AsyncClient, endpoint: Endpoint, authorization: str | None, job_id: str = UNKNOWN_ID
 ) -> httpx.Response:
-    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email="ada@example.com")
+    path = endpoint.path.format(
+        job_id=job_id, task_id=job_id, webhook_id=job_id, delivery_id=job_id, name="thumbnail", email="ada@example.com"
+    )
     headers = {} if authorization is None else {"Authorization": authorization}
     async with client.stream(endpoint.method, path, headers=headers) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):  # that of all jobs never ends
@@ -168,7 +181,8 @@ async def target_of(client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpo
         job_id = await FRESH[endpoint.operation_id](guarded, client)
     else:
         job_id = guarded.mailed if endpoint.operation_id == "getEmailStatus" else guarded.done
-    path = endpoint.path.format(job_id=job_id, task_id=job_id, name="thumbnail", email=f"{uuid4().hex}@example.com")
+    ids = {"job_id": job_id, "task_id": job_id, "webhook_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
+    path = endpoint.path.format(**ids, name="thumbnail", email=f"{uuid4().hex}@example.com")
     return path + QUERIES.get(endpoint.operation_id, "")
 
 

@@ -14,6 +14,7 @@ from tests.web_process import WebProcess, running_web
 
 if TYPE_CHECKING:
     from quickthumb.service.keys import Keyring
+    from quickthumb.service.webhooks import WebhookService
 
 MAX_UPLOAD_BYTES = 8 * 1024 * 1024
 
@@ -49,6 +50,10 @@ class _NoKeys:
 
 # The keyring of a service that has no key.
 NO_KEYS = cast("Keyring", _NoKeys())
+
+
+# The webhooks of a service whose tests do not use any.
+NO_WEBHOOKS = cast("WebhookService", None)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from quickthumb.web.images import upload_body, upload_parameters
 from tests.conftest import picture
 from tests.model.test_order import EXTRAS, EXTRAS_KEPT, Extended
 from tests.redis_fixtures import client, redis_url, shared_redis
-from tests.web.conftest import NO_KEYS, Refusal, refusal
+from tests.web.conftest import NO_KEYS, NO_WEBHOOKS, Refusal, refusal
 
 __all__ = ["client", "redis_url", "shared_redis"]
 
@@ -92,8 +92,16 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
         EmailStore(client), storage, EmailRates(client, most=1, most_per_mailbox=1), allowed=[], max_queued=1
     )
     events = EventService(EventLog(client), watch.feed, Shutdown(), Waits(), heartbeat_seconds=15)
-    health = Health(store, storage, History(client))
-    app = application(service, mail, health, events=events, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS)
+    app = application(
+        service,
+        mail,
+        Health(store, storage, History(client)),
+        events=events,
+        webhooks=NO_WEBHOOKS,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=NO_KEYS,
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         yield http
     await watch.close()

@@ -15,7 +15,7 @@ from quickthumb.service.jobs import ImageService
 from quickthumb.web.application import application
 from quickthumb.web.middleware.answers import DEFAULT_HEADERS
 from tests.conftest import picture
-from tests.web.conftest import NO_KEYS, Refusal, refusal
+from tests.web.conftest import NO_KEYS, NO_WEBHOOKS, Refusal, refusal
 
 SECRET = "redis://:hush@example/0"
 
@@ -41,7 +41,16 @@ async def client_of(error: Exception) -> AsyncIterator[httpx.AsyncClient]:
 
     service = cast("ImageService", FailingService(error))
     mail, health, events = cast("MailService", service), cast("Health", service), cast("EventService", service)
-    app = application(service, mail, health, events=events, max_wait_seconds=1, lifespan=lifespan, keyring=NO_KEYS)
+    app = application(
+        service,
+        mail,
+        health,
+        events=events,
+        webhooks=NO_WEBHOOKS,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=NO_KEYS,
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 

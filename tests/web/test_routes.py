@@ -34,6 +34,7 @@ def first_match(method: str, path: str) -> Route:
         max_wait_seconds=1,
         lifespan=lifespan,
         keyring=nothing,
+        webhooks=nothing,
     )
     scope = {"type": "http", "method": method, "path": path, "root_path": ""}
     return next(route for route in app.routes if isinstance(route, Route) and route.matches(scope)[0] is Match.FULL)
@@ -46,7 +47,16 @@ def test_each_request_leads_to_its_own_endpoint(endpoint: Endpoint) -> None:
 
 def test_the_most_used_are_tried_first() -> None:
     nothing: Any = None
-    app = application(nothing, nothing, nothing, events=nothing, max_wait_seconds=1, lifespan=lifespan, keyring=nothing)
+    app = application(
+        nothing,
+        nothing,
+        nothing,
+        events=nothing,
+        webhooks=nothing,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=nothing,
+    )
     tried = list(dict.fromkeys(route.name for route in app.routes if isinstance(route, Route)))
     paths = {endpoint.operation_id: endpoint.path for endpoint in ENDPOINTS}
     assert tried[: len(MOST_USED)] == [paths[operation_id] for operation_id in MOST_USED]

@@ -43,7 +43,7 @@ def context(kind: Kind, verdict: Verdict | BaseException) -> dict[str, Any]:
 
 
 def test_what_the_first_release_queued_is_still_offered() -> None:
-    assert [kind.function for kind, _ in HANDLERS] == ["process", "send_email"]
+    assert [kind.function for kind, _ in HANDLERS][:2] == ["process", "send_email"]
 
 
 @pytest.mark.parametrize(("kind", "handler"), [(JOB, "the handler of jobs"), (EMAIL, "the handler of emails")])

@@ -108,7 +108,8 @@ def test_the_get_that_sends_an_email_is_among_what_changes_something() -> None:
 async def test_every_endpoint_that_changes_something_is_guarded(
     waiting: httpx.AsyncClient, endpoint: Endpoint, headers: dict[str, str]
 ) -> None:
-    path = endpoint.path.format(job_id="0" * 32, email="ada@example.com")
+    unknown = "0" * 32
+    path = endpoint.path.format(job_id=unknown, webhook_id=unknown, delivery_id=unknown, email="ada@example.com")
     for spelling in (path, f"{path.rstrip('/')}/"):
         answer = await waiting.request(endpoint.method, spelling, headers=headers)
         assert refusal(answer) == Refusal(403, "cross_origin")

@@ -1,0 +1,51 @@
+"""Small objects that are made once and never changed, as one process knows them: no request waits for a look-up."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from quickthumb.storage.contract import Storage
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The objects below a folder of the storage.
+
+    `read` makes one from its name and bytes, and returns None for what cannot be understood.
+    """
+
+    def __init__(self, storage: Storage, folder: str, read: Callable[[str, bytes | None], T | None]) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._read = read
+        self._objects: dict[str, T | None] = {}
+        # An older listing must not replace what a newer one found.
+        self._reading = asyncio.Lock()
+        self.is_read = False
+
+    @property
+    def objects(self) -> Mapping[str, T]:
+        """What is understood, by the names in the storage."""
+        return {name: one for name, one in self._objects.items() if one is not None}
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is any object, understood or not."""
+        return bool(self._objects)
+
+    async def refresh(self) -> bool:
+        """Reads what was made since the last call, and forgets what is gone. Returns whether anything has changed.
+
+        Raises what `Storage.list` raises; then everything stays as it was.
+        """
+        async with self._reading:
+            names = {blob.key async for batch in self._storage.list(self._folder) for blob in batch}
+            if self.is_read and names == self._objects.keys():
+                return False
+            known = {name: self._objects[name] for name in names & self._objects.keys()}
+            for name in names - known.keys():
+                known[name] = self._read(name, await self._storage.get(name))
+            self._objects = known
+            self.is_read = True
+            return True
