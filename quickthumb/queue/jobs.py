@@ -300,15 +300,14 @@ def _fields_but_source(job: Job) -> dict[str, str]:
 def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
-    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
-    names = lists_of(job.tenant, job.order.get("tag", ()))
-    lists = {LISTS: names} if names else {}
+    lists = lists_of(job.tenant, job.order.get("tag", ()))
+    tenant = ({} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}) | ({LISTS: lists} if lists else {})
     kept = {} if job.keep is None else {KEPT_SECONDS: str(in_redis(seconds_in(job.keep)))}
     client = {} if job.client is None else {"client": job.client}
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
     own_order = {"order": json.dumps(others)} if others else {}
-    return {**tenant, **lists, **client, **counted, **request, **kept, **own_order, **_place_of(job)}
+    return {**tenant, **client, **counted, **request, **kept, **own_order, **_place_of(job)}
 
 
 def _place_of(job: Job) -> dict[str, str]:
