@@ -16,6 +16,7 @@ from quickthumb.config import Config, load
 from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import Job, Status, now
+from quickthumb.model.order import TAG_MEANING, is_tag
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
@@ -73,9 +74,16 @@ def _add(verbs: Any, name: str, help_text: str, action: Action) -> argparse.Argu
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--status", type=str.upper, choices=list(Status), help="only jobs with this status")
+    parser.add_argument("--tag", type=_tag, metavar="TAG", help="only jobs with this tag")
     parser.add_argument(
         "--older-than", type=age, metavar="AGE", help="only jobs accepted longer ago than this: 90s, 10m, 12h or 7d"
     )
+
+
+def _tag(text: str) -> str:
+    if not is_tag(text):
+        raise argparse.ArgumentTypeError(f"it must have {TAG_MEANING}")
+    return text
 
 
 def _number(text: str) -> int:
@@ -102,7 +110,7 @@ async def _list(service: ImageService, arguments: argparse.Namespace) -> int:
     cursor = selection.beginning()
     while len(jobs) < arguments.limit:
         left = min(LARGEST_BULK, arguments.limit - len(jobs))
-        page = await service.page(ANONYMOUS, status=selection.status, limit=left, cursor=cursor)
+        page = await service.page(ANONYMOUS, status=selection.status, tag=selection.tag, limit=left, cursor=cursor)
         jobs += page.jobs
         if page.cursor is None:
             break
@@ -129,8 +137,8 @@ async def _change(service: ImageService, arguments: argparse.Namespace) -> int:
     change: Change = arguments.change
     if arguments.ids:
         return await _change_each(service, change, arguments.ids)
-    if arguments.status is None and arguments.older_than is None:
-        raise UserMistake("Say which jobs: with their ids, --status or --older-than.")
+    if arguments.status is None and arguments.older_than is None and arguments.tag is None:
+        raise UserMistake("Say which jobs: with their ids, --status, --tag or --older-than.")
     count, skipped = 0, Counter[str]()
     for selection in _selections(change, arguments):
         cursor, done = None, False
@@ -176,7 +184,7 @@ def _selections(change: Change, arguments: argparse.Namespace) -> list[Selection
 
 def _selection(arguments: argparse.Namespace, status: str | None) -> Selection:
     before = None if arguments.older_than is None else now() - arguments.older_than
-    return Selection(None if status is None else Status(status), before)
+    return Selection(None if status is None else Status(status), before, arguments.tag)
 
 
 def _plain(job: Job) -> dict[str, Any]:

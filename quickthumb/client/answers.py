@@ -90,10 +90,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of jobs, and the URL of the next one; None if there is none."""
+    """One page of jobs, and the URL of the next one; None if there is none.
+
+    `total` is how many jobs there are on all pages together; None if the service is of an earlier release.
+    """
 
     jobs: tuple[Job, ...]
     next: str | None
+    total: int | None = None
 
 
 def parse_job(body: bytes) -> Job:
@@ -108,8 +112,12 @@ def parse_page(body: bytes) -> Page:
     """The page in an answer. Raises UnexpectedAnswer."""
     try:
         shown = json.loads(body)
-        following = shown["next"]
-        return Page(tuple(map(_job, shown["jobs"])), None if following is None else str(following))
+        following, total = shown["next"], shown.get("total")
+        return Page(
+            tuple(map(_job, shown["jobs"])),
+            None if following is None else str(following),
+            None if total is None else int(total),
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _strange(body) from error
 

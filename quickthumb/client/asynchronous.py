@@ -95,14 +95,20 @@ class AsyncClient:
         """Saves a result as a file, and returns its path: see `Client.download`. Writes outside the event loop."""
         return await self._run(self._calls.download(result, Path(path)))
 
-    async def jobs(self, *, status: str | None = None, page_size: int = 100) -> AsyncIterator[Job]:
+    async def jobs(
+        self, *, status: str | None = None, tag: str | None = None, page_size: int = 100
+    ) -> AsyncIterator[Job]:
         """All jobs, newest first: see `Client.jobs`."""
-        query: tuple[tuple[str, str], ...] | None = first_page(status, page_size)
+        query: tuple[tuple[str, str], ...] | None = first_page(status, tag, page_size)
         while query is not None:
             page: Page = await self._run(self._calls.page(query))
             for job in page.jobs:
                 yield job
             query = following(page)
+
+    async def count_jobs(self, *, status: str | None = None, tag: str | None = None) -> int:
+        """How many jobs there are: see `Client.count_jobs`."""
+        return await self._run(self._calls.count_jobs(status, tag))
 
     async def presets(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
         """The outputs of each preset, by its name."""

@@ -113,13 +113,17 @@ class Client:
         """
         return self._run(self._calls.download(result, Path(path)))
 
-    def jobs(self, *, status: str | None = None, page_size: int = 100) -> Iterator[Job]:
-        """All jobs, or those with the status, newest first. Asks for the next page when it is needed."""
-        query: tuple[tuple[str, str], ...] | None = first_page(status, page_size)
+    def jobs(self, *, status: str | None = None, tag: str | None = None, page_size: int = 100) -> Iterator[Job]:
+        """All jobs, or those with the status and the tag, newest first. Asks for the next page when it is needed."""
+        query: tuple[tuple[str, str], ...] | None = first_page(status, tag, page_size)
         while query is not None:
             page: Page = self._run(self._calls.page(query))
             yield from page.jobs
             query = following(page)
+
+    def count_jobs(self, *, status: str | None = None, tag: str | None = None) -> int:
+        """How many jobs there are, of those with the status and the tag if they are given."""
+        return self._run(self._calls.count_jobs(status, tag))
 
     def presets(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
         """The outputs of each preset, by its name."""

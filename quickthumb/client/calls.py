@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from quickthumb.client.answers import Job, Page, Result, parse_job, parse_page, parse_presets
 from quickthumb.client.downloads import PartFile
-from quickthumb.client.errors import StillRunning
+from quickthumb.client.errors import StillRunning, UnexpectedAnswer
 from quickthumb.client.exchange import Answer, Do, Pause, Plan, Request, Retries, require_success, send
 from quickthumb.client.pictures import ImageInput, Order, fields_of, picture_of
 
@@ -88,6 +88,12 @@ class Calls:
     def page(self, query: tuple[tuple[str, str], ...]) -> Plan[Page]:
         return parse_page((yield from self._answer(Request("GET", "/jobs", query=query))).body)
 
+    def count_jobs(self, status: str | None, tag: str | None) -> Plan[int]:
+        page = yield from self.page(first_page(status, tag, 1))
+        if page.total is None:
+            raise UnexpectedAnswer("The service is of an earlier release, which does not tell how many jobs there are.")
+        return page.total
+
     def presets(self) -> Plan[Mapping[str, tuple[Mapping[str, Any], ...]]]:
         return parse_presets((yield from self._answer(Request("GET", "/presets"))).body)
 
@@ -114,10 +120,10 @@ class Calls:
         return require_success(answer)
 
 
-def first_page(status: str | None, page_size: int) -> tuple[tuple[str, str], ...]:
+def first_page(status: str | None, tag: str | None, page_size: int) -> tuple[tuple[str, str], ...]:
     """The query of the first page of jobs."""
-    limit = (("limit", str(page_size)),)
-    return limit if status is None else (("status", status), *limit)
+    conditions = (("status", status), ("tag", tag))
+    return (*((name, text) for name, text in conditions if text is not None), ("limit", str(page_size)))
 
 
 def following(page: Page) -> tuple[tuple[str, str], ...] | None:

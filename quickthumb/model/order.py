@@ -6,6 +6,7 @@ does not have counts as a parameter of a single output: see `output`.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ Fields = Iterable[tuple[str, Any]]
 
 # What a client may call its jobs, and how many such words one job may have.
 TAG = r"^[A-Za-z0-9_.:/@-]{1,64}$"
+TAG_MEANING = "1 to 64 characters: letters and digits of ASCII, and any of _ . : / @ -"
 MOST_TAGS = 16
 LARGEST_CONTEXT_BYTES = 2048
 DEEPEST_CONTEXT = 16
@@ -183,6 +185,11 @@ def order_fields(order: type[Order] = Order, references: str = "#/$defs/{model}"
 def written_output(output: Output) -> dict[str, Any]:
     """The output as it is stored with a job: its name, and the parameters that differ from their defaults."""
     return {"name": output.name, **output.model_dump(mode="json", exclude_defaults=True)}
+
+
+def is_tag(text: str) -> bool:
+    """Whether a job can have this tag."""
+    return re.fullmatch(TAG, text) is not None
 
 
 def output_from(parameters: Mapping[str, Any], prefix: str) -> Output:

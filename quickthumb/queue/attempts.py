@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
-from quickthumb.queue.codec import LIST, flat
+from quickthumb.queue.codec import LISTS, flat, tenant_in
 from quickthumb.queue.connection import translated
 from quickthumb.queue.keys import KEYS, WAKE_SECONDS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
@@ -40,9 +40,8 @@ class Attempt:
 
     @property
     def tenant(self) -> str | None:
-        """The tenant in whose lists the item is, if it is in any."""
-        tenant = self.fields.get(LIST.encode())
-        return tenant.decode() if tenant else None
+        """The tenant of the item, if it is another than the default one."""
+        return tenant_in(self.fields.get(LISTS.encode(), b"").decode())
 
     @property
     def troubles(self) -> int:

@@ -9,10 +9,9 @@ from enum import IntEnum
 
 from redis.asyncio import Redis
 
-from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import ENDED, Status
 from quickthumb.model.priority import Priority
-from quickthumb.queue.codec import KEPT_SECONDS, LIST, dump, entry_for, flat
+from quickthumb.queue.codec import KEPT_SECONDS, LISTS, dump, entry_for, flat, tenant_in
 from quickthumb.queue.connection import ask, translated
 from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.queue.idempotency import IdempotencyRecord
@@ -108,7 +107,7 @@ class Index:
                 used_seconds=IDEMPOTENCY_SECONDS,
                 counted_for=" ".join(demand.policy.counted for demand in counted),
                 room=dump([_room(demand) for demand in counted]) if counted else "",
-                tenant=fields.get(LIST, ""),
+                names=fields.get(LISTS, ""),
                 size_bytes=size_bytes,
                 run_at_ms=_or_empty(run_at_ms),
                 fields=flat(fields),
@@ -145,8 +144,8 @@ class Index:
         entry = "" if item.status.ended else entry_for(self.kind, item.id, item.created_ms).decode()
         created_ms = str(item.created_ms)
         fields = flat({**item.fields, "status": item.status, "created_ms": created_ms})
-        tenant = item.fields.get(LIST, "")
-        kept_seconds, source_seconds = self._kept_seconds(item.fields), self.kind.kept_source_seconds(tenant)
+        names = item.fields.get(LISTS, "")
+        kept_seconds, source_seconds = self._kept_seconds(item.fields), self.kind.kept_source_seconds(tenant_in(names))
         times = [str(kept_seconds), str(source_seconds), _or_empty(item.run_at_ms)]
         return [
             item.id,
@@ -155,7 +154,7 @@ class Index:
             str(item.finished_ms),
             entry,
             *times,
-            tenant,
+            names,
             fields,
             item.counted_for,
         ]
@@ -167,7 +166,7 @@ class Index:
 
     def _kept_seconds(self, fields: Mapping[str, str]) -> int:
         """How long an item with these fields lives after its end."""
-        return int(fields.get(KEPT_SECONDS, 0)) or self.kind.kept_seconds(fields.get(LIST))
+        return int(fields.get(KEPT_SECONDS, 0)) or self.kind.kept_seconds(tenant_in(fields.get(LISTS, "")))
 
     async def requeue(self, item_id: str, created_ms: int) -> bool:
         """Queues an item that has not ended and is missing in arq's queue. Returns False when it has ended, is unknown
@@ -287,16 +286,21 @@ class Index:
             if not last:
                 break
 
-    async def tenants(self) -> list[str]:
-        """The tenants that have indexes of their own. Only jobs have any."""
+    async def lists(self, after: str, *, most: int) -> list[str]:
+        """Up to `most` names of lists of tenants and of tags, those that follow `after` ("": from the first one on).
+        Only jobs have any."""
         if self.kind.name != JOB.name:
             return []
+        first = f"({after}" if after else "-"
         async with translated():
-            return [tenant.decode() for tenant in await self._redis.zrange(self._keys.tenants, 0, -1)]
+            found: list[bytes] = await ask(
+                self._redis, "ZRANGE", self._keys.lists, first, "+", "BYLEX", "LIMIT", 0, most
+            )
+        return [name.decode() for name in found]
 
-    async def trim(self, tenant: str, last: bytes, *, most: int) -> bytes:
-        """Looks at up to `most` items in the indexes of a tenant (`default`: in those of all), from the entry after
-        `last` on (b"": from the oldest one on), for entries of items that have expired, and drops them.
+    async def trim(self, name: str, last: bytes, *, most: int) -> bytes:
+        """Looks at up to `most` items in the indexes of a list ("": in those of all), from the entry after `last` on
+        (b"": from the oldest one on), for entries of items that have expired, and drops them.
 
         One round trip for each batch. Returns the last entry that it looked at, or b"" at the end: at the first item
         that is too young to have expired by itself.
@@ -304,13 +308,13 @@ class Index:
         for _ in range(0, most, BATCH):
             async with translated():
                 last, _ = await self._trim(
-                    index=self._keys.index(self.kind, tenant=tenant),
-                    tenants=self._keys.tenants,
+                    index=self._keys.list_index(self.kind, name),
+                    lists=self._keys.lists,
                     record_prefix=self._keys.record(self.kind, ""),
                     last=last,
                     most=BATCH,
                     oldest_seconds=self.kind.surely_alive_seconds,
-                    tenant="" if tenant == DEFAULT_TENANT else tenant,
+                    name=name,
                 )
             if not last:
                 break

@@ -15,11 +15,12 @@ from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, 
 from quickthumb.model.priority import NORMAL
 from quickthumb.model.retention import seconds_in
 from quickthumb.model.source import Source
-from quickthumb.queue.codec import KEPT_SECONDS, LIST, REQUEST_ID, failure_text, request_id_of
+from quickthumb.queue.codec import KEPT_SECONDS, LISTS, REQUEST_ID, failure_text, lists_of, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
 from quickthumb.queue.keys import (
+    AFTER_TAGS,
     DELIVERY,
     FOREVER_SECONDS,
     JOB,
@@ -43,10 +44,15 @@ _RESULTS = TypeAdapter(tuple[Result, ...])
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page."""
+    """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page.
+
+    `total` is how many jobs the list has in all; 0 if nobody asked. It may count jobs that have expired since the last
+    sweep.
+    """
 
     jobs: tuple[Job, ...]
     cursor: str | None
+    total: int = 0
 
 
 class JobStore:
@@ -140,27 +146,51 @@ class JobStore:
         return await self.index.remove(job_id)
 
     async def page(
-        self, *, status: Status | None, limit: int, cursor: str | None, tenant: str = DEFAULT_TENANT
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        cursor: str | None,
+        tenant: str = DEFAULT_TENANT,
+        tag: str | None = None,
+        counts: bool = False,
     ) -> Page:
-        """Up to `limit` of a tenant's jobs after `cursor`, newest first; those of all tenants for `default`. Two round
-        trips."""
-        index = self._keys.index(self.kind, status, tenant)
-        highest = f"({cursor}" if cursor else "+"
-        async with translated():
-            entries = await self._redis.zrevrangebylex(index, highest, "-", start=0, num=limit + 1)
-            found = await self._read([entry.decode().partition(":")[2] for entry in entries[:limit]])
-        jobs = tuple(job for job in found if job is not None)
-        return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None)
+        """Up to `limit` of a tenant's jobs after `cursor`, newest first, of those with the `tag` if one is given;
+        without one, those of all tenants for `default`. With `counts`, also the total, of the tenant's own jobs only.
 
-    async def _read(self, job_ids: Sequence[str]) -> list[Job | None]:
-        if not job_ids:
-            return []
+        Two round trips, however many jobs and tags there are. Only the total of `default` needs one command more for
+        each other tenant.
+        """
+        index = self._keys.index(self.kind, status, tenant, tag)
+        highest = f"({cursor}" if cursor else "+"
+        has_others = counts and tag is None and tenant == DEFAULT_TENANT
+        async with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.zrevrangebylex(index, highest, "-", start=0, num=limit + 1)
+                if counts:
+                    pipeline.zcard(index)
+                if has_others:
+                    pipeline.execute_command("ZRANGE", self._keys.lists, f"({AFTER_TAGS}", "+", "BYLEX")
+                entries, *counted = await pipeline.execute()
+            job_ids = [entry.decode().partition(":")[2] for entry in entries[:limit]]
+            others = [name.decode() for name in counted[1]] if has_others else []
+            jobs, of_others = await self._read(job_ids, [self._keys.list_index(self.kind, of, status) for of in others])
+        total = max(0, counted[0] - of_others) if counts else 0
+        return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None, total)
+
+    async def _read(self, job_ids: Sequence[str], indexes: Sequence[str]) -> tuple[tuple[Job, ...], int]:
+        """The jobs that Redis still knows, and how many entries these indexes have together."""
+        if not job_ids and not indexes:
+            return (), 0
         async with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in job_ids:
                 pipeline.hgetall(self._keys.record(self.kind, job_id))
+            for index in indexes:
+                pipeline.zcard(index)
             answers = await pipeline.execute()
-        pairs = zip(job_ids, answers, strict=True)
-        return [job_from(job_id, fields, self.kind) if fields else None for job_id, fields in pairs]
+        records = zip(job_ids, answers, strict=False)
+        jobs = tuple(job_from(job_id, fields, self.kind) for job_id, fields in records if fields)
+        return jobs, sum(answers[len(job_ids) :])
 
     async def probe(self) -> int:
         """How many items are queued. Also checks that Redis accepts writes, which a read alone would not reveal."""
@@ -274,7 +304,8 @@ def _fields_but_source(job: Job) -> dict[str, str]:
 def _beyond_outputs(job: Job) -> dict[str, str]:
     """The fields that only some jobs have."""
     others = {name: value for name, value in job.order.items() if name != "outputs"}
-    tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant, LIST: job.tenant}
+    lists = lists_of(job.tenant, job.order.get("tag", ()))
+    tenant = ({} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}) | ({LISTS: lists} if lists else {})
     kept = {} if job.keep is None else {KEPT_SECONDS: str(in_redis(seconds_in(job.keep)))}
     client = {} if job.client is None else {"client": job.client}
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}

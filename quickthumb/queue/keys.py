@@ -9,8 +9,9 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:jobs` | sorted set | all jobs by age | trimmed at each sweep; expires with its last job |
 | `quickthumb:jobs:{status}` | sorted set | the jobs with one status by age | like `quickthumb:jobs` |
 | `quickthumb:jobs:of:{tenant}` | sorted set | the jobs of another tenant than `default` | like `quickthumb:jobs` |
-| `quickthumb:jobs:of:{tenant}:{status}` | sorted set | those with one status by age | like `quickthumb:jobs` |
-| `quickthumb:tenants` | sorted set | the tenants that have such an index | forever: one is removed after its last job |
+| `quickthumb:jobs:of:#{sha256}` | sorted set | the jobs of any tenant with one tag | like `quickthumb:jobs` |
+| `quickthumb:jobs:of:{list}:{status}` | sorted set | those of either with one status by age | like `quickthumb:jobs` |
+| `quickthumb:lists` | sorted set | the names of these lists | forever: one is removed after its last job |
 | `quickthumb:mail:{id}` | hash | an email | `EMAIL_SECONDS` after its acceptance, and again after its end |
 | `quickthumb:emails` | sorted set | all emails by age | like `quickthumb:jobs` |
 | `quickthumb:emails:{status}` | sorted set | the emails with one status by age | like `quickthumb:jobs` |
@@ -88,6 +89,12 @@ SEAT_SECONDS = 60
 # The scores of ids that stand in a line are lower than their due times by so much.
 PARKED_MS = 10**13
 
+# What the name of a tag's list begins with, and how many digits of a hash follow.
+TAG_MARK = "#"
+LIST_DIGITS = 32
+# The names of tenants' lists come after this, those of tags before it.
+AFTER_TAGS = chr(ord(TAG_MARK) + 1)
+
 # The queue that every arq application uses unless it names another, as QuickThumb did up to 0.1.0.
 OLD_QUEUE = default_queue_name
 
@@ -134,9 +141,21 @@ class Kind:
 
     @property
     def surely_alive_seconds(self) -> int:
-        """An item that was added less than this ago has hardly expired. Only one that says itself how long it is to be
-        kept may have."""
-        return self.waiting_seconds + in_redis(min((self.retention_seconds, *dict(self.tenants_seconds).values())))
+        """An item that was added less than this ago has hardly expired, even if it ended at once. Only one that says
+        itself how long it is to be kept may have."""
+        return in_redis(min(self.waiting_seconds, self.retention_seconds, *dict(self.tenants_seconds).values()))
+
+
+def list_name(tenant: str, tag: str | None = None) -> str:
+    """The name of the list of a tenant's jobs, or of those that have the tag. Empty for all jobs, among which those of
+    `default` are.
+
+    That of a tag begins with `#`, which no tenant's name does. It contains a hash, since tags are the clients' text, of
+    tenant and tag, so that two tenants never share a list.
+    """
+    if tag is not None:
+        return f"{TAG_MARK}{hashlib.sha256(f'{tenant} {tag}'.encode()).hexdigest()[:LIST_DIGITS]}"
+    return "" if tenant == DEFAULT_TENANT else tenant
 
 
 def in_redis(seconds: float) -> int:
@@ -190,8 +209,8 @@ class Keys:
         return f"{self.prefix}:storage"
 
     @property
-    def tenants(self) -> str:
-        return f"{self.prefix}:tenants"
+    def lists(self) -> str:
+        return f"{self.prefix}:lists"
 
     @property
     def totals(self) -> str:
@@ -230,10 +249,17 @@ class Keys:
     def record(self, kind: Kind, item_id: str) -> str:
         return f"{self.prefix}:{kind.record}:{item_id}"
 
-    def index(self, kind: Kind, status: Status | None = None, tenant: str = DEFAULT_TENANT) -> str:
+    def index(
+        self, kind: Kind, status: Status | None = None, tenant: str = DEFAULT_TENANT, tag: str | None = None
+    ) -> str:
         """The index of all items of a kind, or of those with one status. `default` stands for all tenants; every other
-        one has indexes of its own. The scripts derive the other names from the first."""
-        of = "" if tenant == DEFAULT_TENANT else f":of:{tenant}"
+        one has indexes of its own, and so has each tag of a tenant."""
+        return self.list_index(kind, list_name(tenant, tag), status)
+
+    def list_index(self, kind: Kind, name: str, status: Status | None = None) -> str:
+        """The index with this name of a list; without a name, that of all items. The scripts derive all others from
+        that one."""
+        of = f":of:{name}" if name else ""
         return f"{self.prefix}:{kind.index}{of}" + (f":{status}" if status else "")
 
     def idempotency(self, key: str) -> str:
@@ -290,7 +316,7 @@ class Keys:
             "large": self.large,
             "wake": self.wake,
             "totals": self.totals,
-            "tenants": self.tenants,
+            "lists": self.lists,
             "events": self.events,
             "quotas": self.quotas,
         }

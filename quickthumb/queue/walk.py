@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 
-from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Status
 from quickthumb.queue.index import Index
 
 # How many entries of each index to look at in one go: 10,000 keep Redis busy for about 50 ms in all.
 MOST_AT_A_TIME = 10_000
+# How many lists of tenants and tags to look at in one go, each in one round trip or more: clients may use any number of
+# tags.
+MOST_LISTS = 2_000
+# The list of all items has no name.
+ALL = ""
 
 
 class Walk:
@@ -39,15 +43,27 @@ class Trimming:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        # Where to go on in the lists that were not looked through to their ends, and after which list to go on.
         self._reached: dict[str, bytes] = {}
+        self._last_list = ""
 
     async def trim(self) -> None:
-        """Looks at the next part of the indexes of all items, and of those of each tenant.
+        """Looks at the next part of the indexes of all items, and of those of the next MOST_LISTS lists.
 
         One round trip for each batch. Raises QueueUnavailable when Redis is unreachable; the next call then goes on
         where this one was.
         """
-        tenants = [DEFAULT_TENANT, *await self._index.tenants()]
-        self._reached = {tenant: self._reached.get(tenant, b"") for tenant in tenants}
-        for tenant, reached in self._reached.items():
-            self._reached[tenant] = await self._index.trim(tenant, reached, most=MOST_AT_A_TIME)
+        await self._trim(ALL)
+        names = await self._index.lists(self._last_list, most=MOST_LISTS)
+        for name in names:
+            await self._trim(name)
+            self._last_list = name
+        if len(names) < MOST_LISTS:
+            self._last_list = ""
+
+    async def _trim(self, name: str) -> None:
+        last = await self._index.trim(name, self._reached.get(name, b""), most=MOST_AT_A_TIME)
+        if last:
+            self._reached[name] = last
+        else:
+            self._reached.pop(name, None)

@@ -26,10 +26,12 @@ Verb = Callable[[Caller, str], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The jobs with a status, of those the ones accepted before a moment. None selects jobs of any status or age."""
+    """The jobs with a status, of those the ones accepted before a moment, of those the ones with a tag. None selects
+    jobs of any status or age, and with any tags."""
 
     status: Status | None = None
     before: datetime | None = None
+    tag: str | None = None
 
     def beginning(self, cursor: str | None = None) -> str | None:
         """The cursor with which to begin, or to go on after `cursor`: jobs are listed by their places, newest first."""
@@ -62,7 +64,7 @@ async def for_each(
     position, count, skipped = selection.beginning(cursor), 0, Counter[str]()
     while True:
         left = min(PAGE, limit - count - skipped.total())
-        page = await service.page(caller, status=selection.status, limit=left, cursor=position)
+        page = await service.page(caller, status=selection.status, tag=selection.tag, limit=left, cursor=position)
         for job in page.jobs:
             try:
                 await verb(caller, job.id)

@@ -89,20 +89,32 @@ class ImageService:
                 return await self.wait(caller, job_id, seconds), True
             return await self.find(caller, job_id), False
 
-    async def page(self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """The caller's jobs after `cursor`, newest first, at most `limit`.
+    async def page(
+        self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None, tag: str | None = None
+    ) -> Page:
+        """The caller's jobs after `cursor`, newest first, at most `limit`, and how many there are in all; only those
+        with the `tag`, if one is given.
 
-        The default tenant's are listed together with those of all other tenants, which have lists of their own as well.
+        Without a tag, the default tenant's are listed together with those of all other tenants, which have lists of
+        their own as well.
         """
         own: list[Job] = []
-        passed_over = 0
+        passed_over = total = 0
         while True:
-            page = await self._store.page(status=status, limit=limit - len(own), cursor=cursor, tenant=caller.tenant)
+            page = await self._store.page(
+                status=status,
+                limit=limit - len(own),
+                cursor=cursor,
+                tenant=caller.tenant,
+                tag=tag,
+                counts=not passed_over,
+            )
+            total = total or page.total
             found = [job for job in page.jobs if owns(caller, job)]
             own += found
             passed_over += len(page.jobs) - len(found)
             if page.cursor is None or len(found) == len(page.jobs) or passed_over >= PASSED_OVER:
-                return Page(tuple(own), page.cursor)
+                return Page(tuple(own), page.cursor, max(total, len(own)))
             cursor = page.cursor
 
     async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Download]:

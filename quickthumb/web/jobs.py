@@ -18,6 +18,7 @@ from quickthumb.http.urls import Urls, urls_of
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status, is_id
+from quickthumb.model.order import TAG_MEANING, is_tag
 from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
 from quickthumb.service.errors import InsufficientScope
 from quickthumb.web.presentation import BulkView, present
@@ -28,7 +29,7 @@ LARGEST_PAGE = 100
 DEFAULT_BULK = 100
 # How long the URLs in the answer to an upload with a policy are good for at least.
 POLICY_LINKS_SECONDS = 3600
-BULK_PARAMETERS = ("status", "before", "limit", "cursor")
+BULK_PARAMETERS = ("status", "before", "tag", "limit", "cursor")
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -94,15 +95,20 @@ def wait_asked(request: Request) -> tuple[float, bool]:
 
 
 async def list_all(request: Request) -> Response:
-    """Returns a page of jobs, newest first."""
+    """Returns a page of jobs, newest first, and how many there are in all."""
     query = request.query_params
     limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
     status = _status(query.get("status"))
+    tag = _tag(query.getlist("tag"))
     cursor = _cursor(query.get("cursor"))
     urls = urls_asked(request)
-    page = await service_of(request).page(caller_of(request), status=status, limit=limit, cursor=cursor)
-    following = urls.next_page(request.url, page.cursor) if page.cursor else None
-    view = {"jobs": [present(job, urls) for job in page.jobs], "next": following, "cursor": page.cursor}
+    page = await service_of(request).page(caller_of(request), status=status, tag=tag, limit=limit, cursor=cursor)
+    view = {
+        "jobs": [present(job, urls) for job in page.jobs],
+        "total": page.total,
+        "next": urls.next_page(request.url, page.cursor) if page.cursor else None,
+        "cursor": page.cursor,
+    }
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
@@ -137,9 +143,9 @@ async def cancel_many(request: Request) -> Response:
 
 
 async def remove_many(request: Request) -> Response:
-    """Removes the jobs with a status, or those accepted before a moment, or both, newest first, with their records and
-    files. Jobs that have not ended are cancelled. One call removes at most `limit` jobs, and takes about 10 seconds at
-    most; repeat it with the `cursor` of its response until that is null."""
+    """Removes the jobs with a status, with a tag, or accepted before a moment, newest first, with their records and
+    files; if several are given, all must hold. Jobs that have not ended are cancelled. One call removes at most `limit`
+    jobs, and takes about 10 seconds at most; repeat it with the `cursor` of its response until that is null."""
     return await _for_each(request, service_of(request).remove)
 
 
@@ -147,11 +153,11 @@ async def _for_each(request: Request, verb: Verb, statuses: Sequence[Status] | N
     """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given."""
     query = request.query_params
     _check_names(query)
-    selection = Selection(_status(query.get("status")), _moment(query.get("before")))
+    selection = Selection(_status(query.get("status")), _moment(query.get("before")), _tag(query.getlist("tag")))
     if statuses is not None and selection.status not in statuses:
         raise InvalidParameter(f"status must be given, as {' or '.join(statuses)}.", field="status")
     if selection == Selection():
-        raise InvalidParameter("status or before must be given, to say which jobs.", field="status")
+        raise InvalidParameter("status, before or tag must be given, to say which jobs.", field="status")
     limit = _whole(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
     cursor = _cursor(query.get("cursor"))
     report = await for_each(service_of(request), verb, caller_of(request), selection, limit=limit, cursor=cursor)
@@ -199,6 +205,17 @@ def _status(text: str | None) -> Status | None:
     except ValueError:
         names = ", ".join(Status)
         raise InvalidParameter(f"status must be one of {names}.", field="status") from None
+
+
+def _tag(given: Sequence[str]) -> str | None:
+    """The one tag that was asked for: a second one would be overlooked."""
+    if not given:
+        return None
+    if len(given) > 1:
+        raise InvalidParameter("tag was given more than once.", field="tag")
+    if not is_tag(given[0]):
+        raise InvalidParameter(f"tag must have {TAG_MEANING}.", field="tag")
+    return given[0]
 
 
 def _cursor(text: str | None) -> str | None:

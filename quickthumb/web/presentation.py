@@ -140,6 +140,10 @@ class JobPageView(BaseModel):
     """One page of jobs, newest first."""
 
     jobs: list[JobView]
+    total: int = Field(
+        description="How many jobs the list has in all. Jobs that expired a short while ago may still count.",
+        examples=[5210],
+    )
     next: str | None = Field(description="URL of the next page; null if there is none.")
     cursor: str | None = Field(description="The next page's `cursor`, for clients that build URLs; null if none.")
 

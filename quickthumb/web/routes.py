@@ -9,6 +9,7 @@ from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadT
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
 from quickthumb.model.job import Status
+from quickthumb.model.order import TAG as TAG_PATTERN
 from quickthumb.notify.errors import WebhookRefused
 from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
@@ -58,6 +59,8 @@ FILENAME = Parameter(images.FILENAME, "query", "The image's file name, if the bo
 DISPOSITION = Parameter("Content-Disposition", "header", "Its `filename` has the same effect as `?filename=`.",
                         {"type": "string"})
 STATUS = Parameter("status", "query", "Only jobs with this status.", reference(Status.__name__))
+TAG = Parameter("tag", "query", "Only jobs with this tag.",
+                {"type": "string", "pattern": TAG_PATTERN, "examples": ["catalog/2026"]})
 LIMIT = Parameter("limit", "query", f"Maximum number of jobs on the page. Default: {jobs.DEFAULT_PAGE}.",
                   {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE})
 CURSOR = Parameter("cursor", "query", "Where the page begins: the `cursor` of the page before.",
@@ -115,13 +118,13 @@ ENDPOINTS = [
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
              (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
-             (STATUS, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),
+             (STATUS, TAG, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs", "deleteJobs",
-             BULK, BULK_ERRORS, (STATUS, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (STATUS, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs", "retryJobs",
-             BULK, BULK_ERRORS, (FAILED, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (FAILED, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs", "cancelJobs",
-             BULK, BULK_ERRORS, (UNENDED, BEFORE, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (UNENDED, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter, InvalidSignature),
              (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ, signable=True),

@@ -104,6 +104,9 @@ async def test_pages_and_bulk_verbs_are_the_tenant_s_own(
     rest = (await client.get("/jobs", params={"cursor": page["cursor"]}, headers=keys["zoo"])).json()
     assert [job["id"] for job in page["jobs"] + rest["jobs"]] == mine[::-1]
     assert rest["cursor"] is None
+    assert page["total"] == rest["total"] == 3
+    # Those of other tenants are in the same list, but do not count.
+    assert (await client.get("/jobs", headers=keys["default"])).json()["total"] == 1
     cancelled = await client.post("/jobs/cancel", params={"status": "WAITING"}, headers=keys["zoo"])
     assert cancelled.json() == {"count": 3, "skipped": {}, "cursor": None}
     for tenant, statuses in (("zoo", ["CANCELLED"] * 3), ("default", ["WAITING"]), ("shop", ["WAITING"])):

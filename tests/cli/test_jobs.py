@@ -27,9 +27,12 @@ NO_JOB = "0" * 32
 class Site:
     """Three jobs, two of which failed: one is an hour old, two are new."""
 
-    def __init__(self, store: JobStore, jobs: list[Job], output: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, store: JobStore, storage: FileStorage, jobs: list[Job], output: pytest.CaptureFixture[str]
+    ) -> None:
         self.jobs = jobs
         self._store = store
+        self._storage = storage
         self._output = output
 
     async def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +40,11 @@ class Site:
         code = await asyncio.to_thread(main, ["jobs", *words])
         said = self._output.readouterr()
         return subprocess.CompletedProcess(words, code, said.out, said.err)
+
+    async def add_tagged(self, tag: str) -> Job:
+        """Another job, which has the tag and waits."""
+        (job,) = await accepted(self._store, self._storage, 0, order={"outputs": [], "tag": [tag]})
+        return job
 
     async def statuses(self) -> list[Status | None]:
         return await statuses(self._store, self.jobs)
@@ -55,7 +63,7 @@ async def site(
         jobs = await accepted(store, storage, 3600, 1, 0)
         for job in jobs[:2]:
             await failed(attempts, storage, job)
-        yield Site(store, jobs, capsys)
+        yield Site(store, storage, jobs, capsys)
 
 
 async def test_jobs_are_listed_and_shown(site: Site) -> None:
@@ -70,6 +78,18 @@ async def test_jobs_are_listed_and_shown(site: Site) -> None:
     assert [job["id"] for job in found] == [site.jobs[0].id]
     shown = json.loads((await site.run("show", site.jobs[1].id, "--json")).stdout)
     assert (shown["id"], shown["error"]["code"], shown["attempts"]) == (site.jobs[1].id, "broken_image", 1)
+
+
+async def test_jobs_are_found_by_tag(site: Site) -> None:
+    job = await site.add_tagged("catalog/2026")
+    found = json.loads((await site.run("list", "--tag", "catalog/2026", "--json")).stdout)
+    assert [one["id"] for one in found] == [job.id]
+    assert (await site.run("list", "--tag", "catalog/2025")).stdout == "No jobs.\n"
+    assert (await site.run("cancel", "--tag", "catalog/2026")).stdout == "1 jobs cancelled.\n"
+    assert (await site.run("purge", "--tag", "catalog/2026")).stdout == "1 jobs removed.\n"
+    assert await site.statuses() == [Status.FAILED, Status.FAILED, Status.WAITING]
+    with pytest.raises(SystemExit, match="2"):
+        await site.run("list", "--tag", "two words")
 
 
 async def test_failed_jobs_are_retried_by_age(site: Site) -> None:

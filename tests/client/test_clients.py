@@ -115,6 +115,12 @@ async def test_jobs_that_nobody_runs(opened: Opened, idle: str, photo: Path) -> 
     assert (await client.cancel(accepted[0])).status is Status.CANCELLED
     assert (await client.wait(accepted[0])).status is Status.CANCELLED
     assert [job.id for job in await client.jobs(status="CANCELLED")] == [accepted[0].id]
+    assert await client.count_jobs(status="CANCELLED") == 1
+    tag = f"catalog/{accepted[0].id}"
+    tagged = await client.upload(photo, tag=[tag, "cats"])
+    assert [job.id for job in await client.jobs(tag=tag)] == [tagged.id]
+    assert (await client.count_jobs(tag=tag), await client.count_jobs(tag="dogs")) == (1, 0)
+    assert await client.count_jobs() > 5
     with pytest.raises(Problem) as refused:
         await client.retry(accepted[0])
     assert refused.value.code == "wrong_state"

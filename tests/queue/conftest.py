@@ -12,7 +12,7 @@ from tests.redis_fixtures import attempts, client, redis, redis_url, shared_redi
 
 __all__ = ["attempts", "client", "redis", "redis_url", "shared_redis", "store"]
 
-FOR_GOOD = {KEYS.queue, KEYS.large, KEYS.totals, KEYS.tenants, KEYS.events}
+FOR_GOOD = {KEYS.queue, KEYS.large, KEYS.totals, KEYS.lists, KEYS.events}
 NEVER_EXPIRES = -1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -28,9 +29,9 @@ async def service(client: Redis, store: JobStore, storage: FileStorage) -> Async
     await watch.close()
 
 
-async def accepted(store: JobStore, storage: FileStorage, *ages_seconds: float, tenant: str = "default") -> list[Job]:
+async def accepted(store: JobStore, storage: FileStorage, *ages_seconds: float, **changes: Any) -> list[Job]:
     """Jobs that wait, each with its age."""
-    jobs = [a_job(age_seconds=age_seconds, tenant=tenant) for age_seconds in ages_seconds]
+    jobs = [a_job(age_seconds=age_seconds, **changes) for age_seconds in ages_seconds]
     for job in jobs:
         async with storage.receive(job.id) as arrival:
             await arrival.write(b"source")

@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -133,7 +134,7 @@ async def test_jobs_are_listed_newest_first_in_pages(waiting: httpx.AsyncClient,
 async def test_the_last_page_has_no_next(waiting: httpx.AsyncClient) -> None:
     await upload(waiting)
     page = (await waiting.get("/jobs", params={"status": "DONE"})).json()
-    assert page == {"jobs": [], "next": None, "cursor": None}
+    assert page == {"jobs": [], "total": 0, "next": None, "cursor": None}
 
 
 async def test_the_list_shows_jobs_as_they_are_shown_alone(client: httpx.AsyncClient) -> None:
@@ -149,9 +150,39 @@ async def test_the_address_of_the_next_page_is_the_service_s_own(waiting: httpx.
     assert page.json()["next"].startswith("/jobs?")
 
 
+async def accepted(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await client.post("/images/", data=fields, files={"image": ("cat.jpg", picture())})
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+async def test_jobs_are_found_by_their_tag(waiting: httpx.AsyncClient) -> None:
+    tag, other = f"order:{uuid4()}/a@b", f"{uuid4()}"
+    ids = [(await accepted(waiting, tag=tags))["id"] for tags in (tag, [tag, other], other)]
+    page = (await waiting.get("/jobs", params={"tag": tag, "limit": 1, "status": "WAITING"})).json()
+    assert (page["total"], [job["id"] for job in page["jobs"]]) == (2, [ids[1]])
+    following = (await waiting.get(page["next"])).json()
+    assert (following["total"], [job["id"] for job in following["jobs"]]) == (2, [ids[0]])
+    assert following["next"] is None
+    assert (await waiting.get("/jobs", params={"tag": "nobody-s"})).json()["jobs"] == []
+    assert (await waiting.get("/jobs", params={"limit": 1})).json()["total"] >= 3
+    cancelled = await waiting.post("/jobs/cancel", params={"status": "WAITING", "tag": other})
+    assert cancelled.json()["count"] == 2
+    removed = await waiting.delete("/jobs", params={"tag": tag})
+    assert removed.json() == {"count": 2, "skipped": {}, "cursor": None}
+    left = (await waiting.get("/jobs", params={"tag": other})).json()
+    assert ([job["id"] for job in left["jobs"]], left["total"]) == ([ids[2]], 1)
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
+        ("/jobs?tag=", "tag"),
+        ("/jobs?tag=two%20words", "tag"),
+        ("/jobs?tag=a%0A", "tag"),
+        ("/jobs?tag=%C3%A9", "tag"),
+        ("/jobs?tag=" + "x" * 65, "tag"),
+        ("/jobs?tag=a&tag=b", "tag"),
         ("/jobs?limit=0", "limit"),
         ("/jobs?limit=101", "limit"),
         ("/jobs?limit=-1", "limit"),
@@ -277,6 +308,10 @@ async def test_all_failed_jobs_are_retried(client: httpx.AsyncClient) -> None:
         ("DELETE", "?before=2026-01-31T12:00:00Z&stauts=DONE", "stauts"),
         ("DELETE", "?status=DONE&status=FAILED", "status"),
         ("DELETE", "?status=LOST", "status"),
+        ("DELETE", "?tag=", "tag"),
+        ("DELETE", "?tag=%23", "tag"),
+        ("DELETE", "?tag=a&tag=b", "tag"),
+        ("POST", "/retry?tag=a", "status"),
         ("DELETE", "?before=2026-01-31", "before"),
         ("DELETE", "?before=2026-01-31T12:00:00", "before"),
         ("DELETE", "?before=yesterday", "before"),

@@ -1,15 +1,16 @@
 -- Adds a new item and queues it, both or neither. With `idempotency`, also stores `used_for` under that key.
--- With `is_large` as 1, it is known to be large. It is in the lists of `tenant`, and in its totals with `size_bytes`,
--- unless that is ''. The item is due at `run_at_ms`; if that is '', at once, even if its creation time is in the future.
+-- With `is_large` as 1, it is known to be large. It is in the lists with these `names`, and with its `size_bytes` in the
+-- totals of the tenant among them. The item is due at `run_at_ms`; if that is '', at once, even if its creation time is
+-- in the future.
 -- With `counted_for`, counts it against quotas on what is there at the same time: `room` is a JSON list with the name, the
 -- quota and the amount of each.
 -- Returns 1 when it was added, 0 when it was already known, -1 when `most` items have not ended yet (0: no limit), and
 -- -2, -3, … when the first, the second … of the quotas has too little room.
 -- USES: now, move, list, enqueue, counted
--- KEYS: record, index, call, queue, large, wake, events, tenants, totals, quotas
+-- KEYS: record, index, call, queue, large, wake, events, lists, totals, quotas
 -- KEYS?: idempotency
 -- ARGV: id, created_ms, entry, waiting_seconds, index_seconds, wake_seconds, most, is_large, used_for, used_seconds
--- ARGV: tenant, size_bytes, run_at_ms, counted_for, room
+-- ARGV: names, size_bytes, run_at_ms, counted_for, room
 -- ARGV*: fields
 if redis.call('EXISTS', record) == 1 then return 0 end
 if tonumber(most) > 0 then
@@ -28,10 +29,9 @@ waiting_seconds = waiting_seconds + math.max(0, math.ceil((due_ms - now) / 1000)
 redis.call('EXPIRE', record, waiting_seconds)
 if is_large == '1' then redis.call('SADD', large, id) end
 enqueue(queue, call, wake, id, due_ms, entry, waiting_seconds, wake_seconds)
-local of = tenant ~= '' and tenant or nil
-list(index, id, created_ms, index_seconds, of, tenants)
+list(index, id, created_ms, index_seconds, names, lists)
 if idempotency then redis.call('SET', idempotency, used_for, 'EX', used_seconds) end
 recount(quotas, counted_for, record, id, WAITING, waiting_seconds, waiting_seconds)
-if of then count_for(of, totals, {accepted = 1, accepted_bytes = size_bytes}) end
-move(index, events, id, created_ms, nil, WAITING, of)
+count_for(names, totals, {accepted = 1, accepted_bytes = size_bytes})
+move(index, events, id, created_ms, nil, WAITING, names)
 return 1

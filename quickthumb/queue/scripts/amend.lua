@@ -4,7 +4,7 @@
 -- USES: now, move, enqueue, lines
 -- KEYS: record, index, call, queue, large, wake, events
 -- ARGV: id, kind, number, priority, reschedules, run_at_ms, waiting_seconds, wake_seconds
-local status, created_ms, old_priority, group, changes, tenant =
+local status, created_ms, old_priority, group, changes, names =
   unpack(redis.call('HMGET', record, 'status', 'created_ms', 'priority', 'group', 'changes', 'list'))
 if status ~= WAITING then return 0 end
 if tonumber(changes or 0) >= tonumber(number) then return 1 end
@@ -29,5 +29,5 @@ redis.call('EXPIRE', record, left_seconds)
 redis.call('EXPIRE', call, left_seconds)
 redis.call('ZADD', queue, due_ms, id)
 wake_one(wake, wake_seconds)
-move(index, events, id, created_ms, status, status, tenant)
+move(index, events, id, created_ms, status, status, names)
 return 1

@@ -3,7 +3,7 @@
 -- USES: now, move, dequeue, counted
 -- KEYS: record, index, call, queue, large, tries, events, quotas
 -- ARGV: id, finished_ms, retention_seconds, source_seconds
-local status, created_ms, tenant, kept_seconds, counted_for = unpack(
+local status, created_ms, names, kept_seconds, counted_for = unpack(
   redis.call('HMGET', record, 'status', 'created_ms', 'list', 'kept_seconds', 'counted_for'))
 if not allowed(status, CANCELLED) then return 0 end
 redis.call('HSET', record, 'status', CANCELLED, 'finished_ms', finished_ms)
@@ -11,5 +11,5 @@ redis.call('HDEL', record, 'token')
 redis.call('EXPIRE', record, kept_seconds or retention_seconds)
 dequeue(queue, call, tries, large, id)
 recount(quotas, counted_for, record, id, CANCELLED, kept_seconds or retention_seconds, source_seconds)
-move(index, events, id, created_ms, status, CANCELLED, tenant)
+move(index, events, id, created_ms, status, CANCELLED, names)
 return 1

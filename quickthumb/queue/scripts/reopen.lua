@@ -4,7 +4,7 @@
 -- USES: now, move, enqueue, counted
 -- KEYS: record, index, call, queue, wake, events, quotas
 -- ARGV: id, entry, waiting_seconds, wake_seconds
-local status, created_ms, strikes, tenant, counted_for = unpack(
+local status, created_ms, strikes, names, counted_for = unpack(
   redis.call('HMGET', record, 'status', 'created_ms', 'strikes', 'list', 'counted_for'))
 if status ~= FAILED or not allowed(status, WAITING) then return 0 end
 redis.call('HSET', record, 'status', WAITING, 'strikes', tonumber(strikes or 0) > 1 and 1 or 0)
@@ -12,5 +12,5 @@ redis.call('HDEL', record, 'error', 'results', 'finished_ms', 'troubles', 'troub
 redis.call('EXPIRE', record, waiting_seconds)
 enqueue(queue, call, wake, id, now_ms(), entry, waiting_seconds, wake_seconds)
 recount(quotas, counted_for, record, id, WAITING, waiting_seconds, waiting_seconds)
-move(index, events, id, created_ms, status, WAITING, tenant)
+move(index, events, id, created_ms, status, WAITING, names)
 return 1

@@ -4,9 +4,9 @@
 -- USES: now, move, enqueue
 -- KEYS: record, index, call, queue, wake
 -- ARGV: id, created_ms, entry, waiting_seconds, wake_seconds
-local status, run_at_ms, tenant = unpack(redis.call('HMGET', record, 'status', 'run_at_ms', 'list'))
+local status, run_at_ms, names = unpack(redis.call('HMGET', record, 'status', 'run_at_ms', 'list'))
 local place = created_ms .. ':' .. id
-local lists, is_unended = lists_of(index, tenant), status == WAITING or status == IN_PROGRESS
+local lists, is_unended = lists_of(index, names), status == WAITING or status == IN_PROGRESS
 for _, all in ipairs(lists) do
   if status ~= WAITING then redis.call('ZREM', index_of(all, WAITING), place) end
   if status ~= IN_PROGRESS then redis.call('ZREM', index_of(all, IN_PROGRESS), place) end

@@ -11,13 +11,13 @@ local entries = redis.call(
   'ZRANGE', index_of(index, status), last == '' and '-' or '(' .. last, '+', 'BYLEX', 'LIMIT', 0, most)
 for _, entry in ipairs(entries) do
   local record = record_prefix .. string.sub(entry, string.find(entry, ':', 1, true) + 1)
-  local finished_ms, tenant, kept_seconds = unpack(redis.call('HMGET', record, 'finished_ms', 'list', 'kept_seconds'))
+  local finished_ms, names, kept_seconds = unpack(redis.call('HMGET', record, 'finished_ms', 'list', 'kept_seconds'))
   if finished_ms then
-    local seconds = tonumber(kept_seconds or of_tenants[tenant or ''] or retention_seconds)
+    local seconds = tonumber(kept_seconds or of_tenants[tenant_in(names) or ''] or retention_seconds)
     local left_seconds = seconds - math.max(0, math.floor((now - finished_ms) / 1000))
     if left_seconds > 0 then
       redis.call('EXPIRE', record, string.format('%.0f', left_seconds))
-      for _, all in ipairs(lists_of(index, tenant)) do
+      for _, all in ipairs(lists_of(index, names)) do
         prolong(all, string.format('%.0f', waiting_seconds + seconds))
       end
     end

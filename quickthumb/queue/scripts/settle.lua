@@ -9,7 +9,7 @@
 -- ARGV: id, token, target, delay_ms, retention_seconds, wake_seconds, forgiven, troubled, found_large, busy_ms
 -- ARGV: totals_prefix, failed_with, source_seconds
 -- ARGV*: fields
-local status, created_ms, holder, tenant, kept_seconds, counted_for, attempt = unpack(
+local status, created_ms, holder, names, kept_seconds, counted_for, attempt = unpack(
   redis.call('HMGET', record, 'status', 'created_ms', 'token', 'list', 'kept_seconds', 'counted_for', 'attempts'))
 if holder ~= token or not allowed(status, target) then return 0 end
 redis.call('HSET', record, 'status', target, unpack(fields))
@@ -21,7 +21,7 @@ if troubled == '1' then
 end
 redis.call('HINCRBY', totals, totals_prefix .. 'attempts:' .. target, 1)
 redis.call('HINCRBY', totals, totals_prefix .. 'busy_ms', busy_ms)
-if tenant then count_for(tenant, totals, {['attempts:' .. target] = 1}) end
+count_for(names, totals, {['attempts:' .. target] = 1})
 observe(totals, totals_prefix .. 'attempt', tonumber(busy_ms))
 if failed_with ~= '' then redis.call('HINCRBY', totals, totals_prefix .. 'failed:' .. failed_with, 1) end
 if redis.call('GET', lease) == token then redis.call('DEL', lease) end
@@ -37,5 +37,5 @@ else
   wake_one(wake, wake_seconds)
 end
 if target == WAITING and found_large == '1' then redis.call('SADD', large, id) end
-move(index, events, id, created_ms, status, target, tenant, attempt)
+move(index, events, id, created_ms, status, target, names, attempt)
 return 1
