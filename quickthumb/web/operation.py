@@ -28,7 +28,7 @@ from quickthumb.queue.keys import DELIVERY
 from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
-from quickthumb.service.stats import FAILED_WITH, Window
+from quickthumb.service.stats import FAILED_WITH, Times, Window
 from quickthumb.web.error_page import error_page
 
 STATIC = Path(__file__).parent / "static"
@@ -121,10 +121,15 @@ def _window(window: Window) -> WindowView:
         done=done,
         failed=failed,
         jobs_per_second=round((done + failed) / window.seconds, 3) if window.seconds else 0.0,
-        waiting_seconds=TimesView(p50=window.waiting.p50, p95=window.waiting.p95),
-        working_seconds=TimesView(p50=window.working.p50, p95=window.working.p95),
+        waiting_seconds=_times(window.waiting),
+        working_seconds=_times(window.working),
         failures=dict(window.failures),
     )
+
+
+def _times(times: Times) -> TimesView:
+    p50, p95 = (None if seconds is None else round(seconds, 4) for seconds in (times.p50, times.p95))
+    return TimesView(p50=p50, p95=p95)
 
 
 async def scrape(request: Request) -> Response:
