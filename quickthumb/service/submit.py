@@ -12,7 +12,7 @@ from quickthumb.imaging.memory import estimate_decode_bytes
 from quickthumb.imaging.orientation import Size
 from quickthumb.model.allowance import Bounds
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import MalformedRequest, OrderTooLarge
+from quickthumb.model.errors import InvalidParameter, MalformedRequest, OrderTooLarge
 from quickthumb.model.job import Job, new_id
 from quickthumb.model.limits import Limits
 from quickthumb.model.order import Order
@@ -106,6 +106,8 @@ class Submission:
                 if isinstance(taken, ToFetch):
                     if upload.preset is not None:  # an older API, which knows nothing of URLs
                         raise MalformedRequest("The request has no image.", field="image")
+                    if upload.policy is not None:
+                        raise InvalidParameter("An upload with a policy must bring the image itself.", field="url")
                     self._check_outputs(len(order.outputs), bounds)
                     source = source.model_copy(update={"filename": source.filename or taken.url_name})
                     fetch = Fetch(url=taken.url, bounds=bounds)

@@ -77,7 +77,7 @@ def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     assert re.match(rf"{old}  default  admin  valid until \S+Z$", listed(run)[0])
     assert listed(run)[1] == f"{new}  default  admin  valid"
     assert run("keys", "revoke", str(old), str(new)).returncode == 0
-    assert [line.split()[3] for line in listed(run)] == ["ended", "ended"]
+    assert [line.split()[3] for line in listed(run)] == ["revoked", "revoked"]
     again = run("keys", "rotate", str(old))
     assert (again.returncode, again.stderr) == (1, f"quickthumb: The key {old} has ended; make a new one.\n")
 
@@ -107,7 +107,7 @@ def test_a_key_can_end_by_itself(run: Run) -> None:
     made(run, "--scope", "admin", "--expires", "90d")
     assert "  valid until " in listed(run)[0]
     made(run, "--scope", "admin", "--expires", "0s")
-    assert "  ended " in listed(run)[1]
+    assert "  expired " in listed(run)[1]
 
 
 @pytest.mark.parametrize(
