@@ -46,8 +46,10 @@ def findings(config: Config) -> Iterator[Finding]:
         keys = keyring.all()
         yield from _of_keys(keys, presets_of(config))
         if keyring.unreadable:
-            told = f"{keyring.unreadable} files in {config.storage.data_dir / FOLDER} are no keys that can be read."
-            yield Finding(Level.WARNING, "keys", f"{told} Keys that they held let nobody in; ends in them end nothing.")
+            told = (
+                f"{keyring.unreadable} of the files in {config.storage.data_dir / FOLDER} cannot be read, and have no"
+            )
+            yield Finding(Level.WARNING, "keys", f"{told} effect; revoke again what one of them was to revoke.")
     elif config.web.open_access:
         told = "There is no API key, so whoever reaches the service may do everything (OPEN_ACCESS)."
         yield Finding(Level.WARNING, "keys", told)

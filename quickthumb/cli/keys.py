@@ -85,10 +85,8 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
                 await storage.identity()  # the folder may be new
             await arguments.action(KeyStore(storage), arguments)
             if is_new and arguments.action is _create:
-                told = (
-                    f"The data folder {config.storage.data_dir.absolute()} is new; the service must use the same one."
-                )
-                print(told, file=sys.stderr)
+                folder = config.storage.data_dir.absolute()
+                print(f"The data folder {folder} is new; only a service with it knows the key.", file=sys.stderr)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
 
