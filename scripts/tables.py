@@ -62,7 +62,7 @@ def policy() -> str:
     """A row for every member of a policy: default and meaning."""
     rows = ["| member | default | meaning |", "|---|---|---|"]
     for name, field in Terms.model_fields.items():
-        default = "needed" if field.is_required() else "none" if field.default is None else f"`{field.default}`"
+        default = "needed" if field.is_required() else "none" if field.default in (None, {}) else f"`{field.default}`"
         rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows)
 

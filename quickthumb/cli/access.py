@@ -11,7 +11,7 @@ from quickthumb.model.api_key import ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import now
-from quickthumb.service.keys import FOLDER, KeyStore
+from quickthumb.service.keys import FOLDER, Keyring
 from quickthumb.service.presets import TenantPresets
 from quickthumb.storage import FileStorage
 from quickthumb.wiring import presets_of
@@ -36,13 +36,20 @@ def findings(config: Config) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, "keys", str(mistake))
         return
     keys: list[ApiKey] = []
+    keyring = Keyring(FileStorage(config.storage.data_dir))
     if _has_keys(config):
         try:
-            keys = asyncio.run(KeyStore(FileStorage(config.storage.data_dir)).all())
+            asyncio.run(keyring.refresh())
         except QuickThumbError as error:
             yield Finding(Level.FAILURE, "keys", f"{for_operators(error).removesuffix('.')}.")
             return
+        keys = keyring.all()
         yield from _of_keys(keys, presets_of(config))
+        if keyring.unreadable:
+            told = (
+                f"{keyring.unreadable} of the files in {config.storage.data_dir / FOLDER} cannot be read, and have no"
+            )
+            yield Finding(Level.WARNING, "keys", f"{told} effect; revoke again what one of them was to revoke.")
     elif config.web.open_access:
         told = "There is no API key, so whoever reaches the service may do everything (OPEN_ACCESS)."
         yield Finding(Level.WARNING, "keys", told)

@@ -34,15 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     creating.add_argument("--tenant", type=_tenant, default=DEFAULT_TENANT, help="whose key it is (default: default)")
     creating.add_argument(
         "--scope",
-        type=Scope,
-        choices=list(Scope),
+        type=_scope,
         action="append",
         required=True,
         metavar="SCOPE",
         help=f"what it may do; give it several times for several: {', '.join(Scope)}",
     )
     creating.add_argument("--expires", type=age, metavar="TIME", help="when it expires: 90d, 12h (default: never)")
-    creating.add_argument("--note", default="", metavar="TEXT", help="what it is for, shown in the list")
+    creating.add_argument("--note", type=_note, default="", metavar="TEXT", help="what it is for, shown in the list")
     allowances.add_options(creating)
     listing = _add(verbs, "list", "List the keys, without their secrets.", _list)
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -79,11 +78,15 @@ def _check_presets(config: Config, tenant: str, names: Sequence[str]) -> None:
 
 async def _run(config: Config, arguments: argparse.Namespace) -> None:
     storage = FileStorage(config.storage.data_dir)
+    is_new = not config.storage.data_dir.exists()
     try:
         with private_process(config):
             if arguments.action is _create or await storage.find_identity():
                 await storage.identity()  # the folder may be new
             await arguments.action(KeyStore(storage), arguments)
+            if is_new and arguments.action is _create:
+                folder = config.storage.data_dir.absolute()
+                print(f"The data folder {folder} is new; only a service with it knows the key.", file=sys.stderr)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
 
@@ -143,13 +146,28 @@ def _show_once(text: str, key: ApiKey) -> None:
 def _life(key: ApiKey) -> str:
     if key.ends_at is None:
         return "valid"
-    word = "ended" if key.has_ended(now()) else "valid until"
+    ended = "revoked" if key.revoked else "expired"
+    word = ended if key.has_ended(now()) else "valid until"
     return f"{word} {key.ends_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _tenant(text: str) -> str:
     if not TENANT.fullmatch(text):
         raise argparse.ArgumentTypeError("a tenant is up to 63 lower-case letters, digits and hyphens")
+    return text
+
+
+def _scope(text: str) -> Scope:
+    try:
+        return Scope(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no scope; the scopes are {', '.join(Scope)}") from None
+
+
+def _note(text: str) -> str:
+    # `keys list` prints it to a terminal, which control characters would steer.
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError("a note is one line of printable text")
     return text
 
 

@@ -83,7 +83,8 @@ def _sentence(error: ErrorDetails, origins: Mapping[str, str]) -> str:
             name, inside = setting.name, location[2:]
     name = error.get("ctx", {}).get("setting", name)
     place = "".join(f"[{part!r}]" for part in inside)
-    return f"{name.upper()}{place} (from {origins.get(name, 'the defaults')}): {error['msg']}."
+    told = error["msg"].removeprefix("Value error, ").rstrip(".")  # pydantic's words, then ours
+    return f"{name.upper()}{place} (from {origins.get(name, 'the defaults')}): {told}."
 
 
 def _merge(values: dict[str, Any], origins: dict[str, str], found: Mapping[str, Any], origin: str) -> None:

@@ -57,7 +57,7 @@ class Signer:
 
     def check(self, method: str, path: str, query: str) -> int:
         """Until when this signed request is good, in seconds since 1970. Raises InvalidSignature unless a secret has
-        signed it, and the time is not over."""
+        signed it, the time is not over, and it is not longer than LONGEST_SECONDS."""
         try:
             given = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
         except ValueError:
@@ -70,6 +70,8 @@ class Signer:
         expires = dict(parameters).get(EXPIRES, "")
         if not (MOMENT.fullmatch(expires) and time.time() < int(expires)):
             raise InvalidSignature("The signed URL has expired.")
+        if int(expires) - time.time() > LONGEST_SECONDS + 2 * ROUNDING_SECONDS:  # rounded, and by another clock
+            raise InvalidSignature("The signed URL expires in more than 7 days.")
         return int(expires)
 
 

@@ -29,7 +29,7 @@ class ApiKey(BaseModel):
     """A key without its secret: whose it is, what it may do, how much, and how long.
 
     `digest` is the SHA-256 of its text in hex.
-    `ends_at` is when it expires or was revoked; None if it does not end.
+    `ends_at` is when it expires or was revoked; None if it does not end. `revoked` tells the two apart.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +43,7 @@ class ApiKey(BaseModel):
     note: str = ""
     created_at: datetime
     ends_at: datetime | None = None
+    revoked: bool = False
 
     @field_validator("quotas")
     @classmethod

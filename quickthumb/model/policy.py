@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from quickthumb.model.allowance import Bounds
 from quickthumb.model.api_key import TENANT
@@ -16,7 +16,8 @@ from quickthumb.model.output import Output
 FIELD = "policy"
 # Each use is an object in the storage, and each is looked for when the policy is used again.
 MOST_USES = 100
-# The parameters that say what is made of an image.
+# The parameters that say what is made of an image. A browser may send these, and nothing else of an order: what its job
+# costs, how long it is kept and whom it tells is for the backend to say.
 _MAKING = frozenset({"preset", "outputs", *Output.model_fields})
 
 _Count = Annotated[int | None, Field(ge=1)]
@@ -45,6 +46,10 @@ class Terms(BaseModel):
         pattern=r"^[ -~]{1,255}$",
         description="The Idempotency-Key of the upload: a retry returns the first job, and is no further use.",
     )
+    fields: dict[str, Any] = Field(
+        {},
+        description="Other fields of the order, such as `tag`, `context`, `keep` and `priority`, as in a JSON body.",
+    )
     id: str | None = Field(
         None,
         max_length=255,
@@ -56,6 +61,14 @@ class Terms(BaseModel):
         if self.presets is not None and self.outputs is not None:
             raise ValueError("presets and outputs exclude each other")
         return self
+
+    @field_validator("fields")
+    @classmethod
+    def _are_others(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        for name in fields:
+            if name in _MAKING:
+                raise ValueError(f"what is made is said by presets or outputs, not by fields.{name}")
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +95,17 @@ class UploadPolicy:
         return f"policy {self.digest} {given}"
 
     def applied(self, fields: Iterable[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
-        """The fields of a request, with the outputs that the policy fixes, and without the policy itself.
+        """The fields of a request, with those that the policy sets, and without the policy itself.
 
-        Raises InvalidParameter if the request says what to make although the policy does.
+        Raises InvalidParameter if the request has another field of an order than those that say what to make, or has
+        such a field although the policy has the outputs. A blank field counts as not given.
         """
-        given = tuple((name, value) for name, value in fields if name != FIELD)
-        if self.terms.outputs is None:
-            return given
+        given = tuple((name, value) for name, value in fields if name != FIELD and value != "")
         for name, _ in given:
-            if name in _MAKING:
+            if name not in _MAKING:
+                raise InvalidParameter("A policy lets no browser send this; `fields` of the policy can.", field=name)
+            if self.terms.outputs is not None:
                 raise InvalidParameter("The policy says what is made of the image, so the request may not.", field=name)
-        return (*given, ("outputs", list(self.terms.outputs)))
+        if self.terms.outputs is not None:
+            given = (*given, ("outputs", list(self.terms.outputs)))
+        return (*given, *self.terms.fields.items())

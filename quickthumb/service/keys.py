@@ -70,6 +70,11 @@ class Keyring:
         """The keys, oldest first, those that have ended too."""
         return sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
 
+    @property
+    def unreadable(self) -> int:
+        """How many files among the keys are none, or cannot be understood."""
+        return sum(one is None for one in self._objects.values())
+
     def key_of(self, text: str) -> ApiKey:
         """The key with this text. Raises InvalidKey if there is none, or if it has ended."""
         key = self._keys.get(id_in(text) or "")
@@ -100,7 +105,7 @@ def _ended_by(objects: Mapping[str, ApiKey | _End]) -> dict[str, ApiKey]:
         place = OBJECT.fullmatch(name)
         key = keys.get(place["id"]) if place else None
         if key is not None and isinstance(one, _End) and (key.ends_at is None or one.ends_at < key.ends_at):
-            keys[key.id] = key.model_copy(update={"ends_at": one.ends_at})
+            keys[key.id] = key.model_copy(update={"ends_at": one.ends_at, "revoked": True})
     return keys
 
 
@@ -133,7 +138,9 @@ class KeyStore:
             created_at=now(),
             ends_at=ends_at,
         )
-        await self._storage.put(f"{FOLDER}{key.id}.json", key.model_dump_json(exclude_none=True).encode())
+        await self._storage.put(
+            f"{FOLDER}{key.id}.json", key.model_dump_json(exclude_none=True, exclude={"revoked"}).encode()
+        )
         return text, key
 
     async def end(self, key: ApiKey, moment: datetime) -> None:

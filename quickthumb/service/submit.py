@@ -112,6 +112,8 @@ class Submission:
                 if isinstance(taken, ToFetch):
                     if upload.preset is not None:  # an older API, which knows nothing of URLs
                         raise MalformedRequest("The request has no image.", field="image")
+                    if upload.policy is not None:
+                        raise InvalidParameter("An upload with a policy must bring the image itself.", field="url")
                     self._check_outputs(len(order.outputs), bounds)
                     source = source.model_copy(update={"filename": source.filename or taken.url_name})
                     fetch = Fetch(url=taken.url, bounds=bounds)

@@ -51,7 +51,9 @@ def test_a_key_is_shown_once_and_kept_hashed(run: Run, data: Path) -> None:
     text = ended.stdout.strip()
     key_id = id_in(text)
     assert key_id is not None
-    assert ended.stderr == f"This is the only time that the key {key_id} is shown.\n"
+    only_once, is_new = ended.stderr.splitlines()
+    assert only_once == f"This is the only time that the key {key_id} is shown."
+    assert is_new == f"The data folder {data} is new; only a service with it knows the key."
     assert listed(run) == [f"{key_id}  shop  images:write,jobs:read  valid  web"]
     (kept,) = [path for path in (data / "keys").iterdir() if path.is_file()]
     assert text[16:] not in kept.read_text()
@@ -77,7 +79,7 @@ def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     assert re.match(rf"{old}  default  admin  valid until \S+Z$", listed(run)[0])
     assert listed(run)[1] == f"{new}  default  admin  valid"
     assert run("keys", "revoke", str(old), str(new)).returncode == 0
-    assert [line.split()[3] for line in listed(run)] == ["ended", "ended"]
+    assert [line.split()[3] for line in listed(run)] == ["revoked", "revoked"]
     again = run("keys", "rotate", str(old))
     assert (again.returncode, again.stderr) == (1, f"quickthumb: The key {old} has ended; make a new one.\n")
 
@@ -107,7 +109,7 @@ def test_a_key_can_end_by_itself(run: Run) -> None:
     made(run, "--scope", "admin", "--expires", "90d")
     assert "  valid until " in listed(run)[0]
     made(run, "--scope", "admin", "--expires", "0s")
-    assert "  ended " in listed(run)[1]
+    assert "  expired " in listed(run)[1]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,8 @@ def test_a_key_can_end_by_itself(run: Run) -> None:
     [
         (["keys"], 2, "VERB"),
         (["keys", "create"], 2, "--scope"),
-        (["keys", "create", "--scope", "everything"], 2, "invalid"),
+        (["keys", "create", "--scope", "everything"], 2, "the scopes are images:write, jobs:read"),
+        (["keys", "create", "--scope", "admin", "--note", "a\x1b[2Jb"], 2, "printable"),
         (["keys", "create", "--scope", "admin", "--tenant", "a/b"], 2, "lower-case letters"),
         (["keys", "create", "--scope", "admin", "--expires", "soon"], 2, "not a time such as"),
         (["keys", "create", "--scope", "admin", "--max-bytes", "much"], 2, "not a size such as"),
@@ -155,6 +158,20 @@ def test_the_doctor_says_who_is_let_in(run: Run) -> None:
     assert found_by_doctor(run, open_access="yes") == "ok keys 1 valid, 1 ended."
     run("keys", "revoke", key_id)
     assert found_by_doctor(run).startswith("warn keys No API key is valid")
+
+
+def test_the_doctor_counts_keys_that_cannot_be_read(run: Run, data: Path) -> None:
+    made(run, "--scope", "admin")
+    (data / "keys" / "notes.txt").write_text("a")
+    (data / "keys" / "AAAAAAAAAAAA.json").write_text("{")
+    told = found_by_doctor(run)
+    assert told.startswith("ok keys 1 valid, 0 ended.; warn keys 2 of the files in ")
+    assert "cannot be read" in told
+
+
+def test_a_wrong_setting_is_told_in_our_words(run: Run) -> None:
+    told = run("keys", "list", root_path="/a b").stderr
+    assert "ROOT_PATH (from the environment): must be a path" in told
 
 
 def test_the_doctor_says_which_keys_and_tenants_cannot_be_used(run: Run) -> None:

@@ -166,6 +166,7 @@ WRONG = {
     "with a misspelt limit": (policy(maxbytes=1), "maxbytes"),
     "with a wrong tenant": (policy(tenant="Shop\n"), "tenant"),
     "with no presets": (policy(presets=[]), "presets"),
+    "with an output among its fields": (policy(fields={"width": 9}), "fields.width"),
     "with two ways": (policy(presets=["thumbnail"], outputs=[{"width": 9}]), "exclude"),
     "without a use": (policy(max_uses=0), "max_uses"),
     "with many uses": (policy(max_uses=101), "max_uses"),
@@ -345,3 +346,57 @@ async def test_without_a_secret_no_policy_is_right(service: str) -> None:
         assert code_of(await by_header(client, policy())) == (HTTPStatus.FORBIDDEN, "invalid_policy")
         answer = await by_field(client, policy())
         assert (answer.status_code, answer.json()["field"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, "policy")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"priority": "high"},
+        {"keep": "forever"},
+        {"delay": "60"},
+        {"run_at": "2100-01-01T00:00:00Z"},
+        {"tag": "a"},
+        {"context": "{}"},
+        {"widht": "9"},
+    ],
+)
+async def test_a_browser_says_only_what_is_made(client: httpx.AsyncClient, asked: dict[str, str]) -> None:
+    text, (name,) = policy(), asked
+    in_form = await client.post("/images/", data={"policy": text, **asked}, files=IMAGE)
+    assert (in_form.status_code, in_form.json()["field"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, name)
+    raw = {HEADER: text, "Content-Type": "image/jpeg"}
+    in_query = await client.post("/images/", params=asked, content=picture(), headers=raw)
+    assert (in_query.status_code, in_query.json()["field"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, name)
+    blank = await client.post("/images/", data={"policy": text, name: ""}, files=IMAGE)
+    assert blank.status_code == HTTPStatus.ACCEPTED
+
+
+async def test_the_backend_says_the_rest(client: httpx.AsyncClient, uploading: Uploading) -> None:
+    text = policy(fields={"tag": ["a", "b"], "context": {"user": 7}, "keep": "30d", "priority": "low"})
+    accepted = await client.post("/images/", data={"policy": text, "width": "20"}, files=IMAGE)
+    assert accepted.status_code == HTTPStatus.ACCEPTED, accepted.text
+    job = (await client.get(f"/jobs/{accepted.json()['id']}", headers=uploading.owner)).json()
+    assert (job["tags"], job["context"], job["priority"]) == (["a", "b"], {"user": 7}, "low")
+    other = await client.post("/images/", data={"policy": policy(fields={"tag": "a"}), "tag": "b"}, files=IMAGE)
+    assert (other.status_code, other.json()["field"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, "tag")
+
+
+@pytest.mark.parametrize("fields", [{"prioritty": "high"}, {"keep": 1}, {"tag": ["a b"]}, {"url": "http://a.example/"}])
+async def test_what_the_backend_says_wrongly_is_refused_as_in_any_order(
+    client: httpx.AsyncClient, fields: dict[str, Any]
+) -> None:
+    answer = await by_header(client, policy(fields=fields))
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert answer.json()["field"].partition(".")[0] in fields
+
+
+async def test_a_policy_for_no_image_but_its_url_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    storage = FileStorage(tmp_path / "data")
+    await storage.identity()
+    await KeyStore(storage).create("shop", [Scope.ADMIN])
+    with running_service(tmp_path, url_secrets=NEW, url_allowed="https://a.example/*") as address:
+        async with http_client(address) as client:
+            body = {"url": "https://a.example/cat.jpg"}
+            answer = await client.post("/images/", json=body, headers={HEADER: policy()})
+    assert (answer.status_code, answer.json()["field"]) == (HTTPStatus.UNPROCESSABLE_ENTITY, "url")

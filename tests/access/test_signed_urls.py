@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -221,3 +222,14 @@ async def test_a_backend_signs_in_ten_lines(
 
 def printed(command: list[str], folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+async def test_no_url_is_good_for_longer_than_7_days() -> None:
+    signer = Signer([NEW])
+    for seconds, is_good in ((7 * 86_400, True), (8 * 86_400, False)):
+        path, _, query = signer.signed("/jobs/1", seconds).partition("?")
+        if is_good:
+            assert signer.check("GET", path, query) > time.time()
+        else:
+            with pytest.raises(InvalidSignature, match="7 days"):
+                signer.check("GET", path, query)
