@@ -73,7 +73,7 @@ class Keyring:
     @property
     def unreadable(self) -> int:
         """How many files among the keys are none, or cannot be understood."""
-        return sum(one is None for one in self._objects.values())
+        return self._registry.unreadable
 
     def key_of(self, text: str) -> ApiKey:
         """The key with this text. Raises InvalidKey if there is none, or if it has ended."""
