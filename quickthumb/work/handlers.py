@@ -24,6 +24,7 @@ from quickthumb.work.handler import Handler
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
+from quickthumb.work.twins import Twins
 
 log = logging.getLogger("quickthumb.worker")
 
@@ -52,6 +53,7 @@ class Parts:
     spare_bytes: int
     retention: RetentionPolicy
     fetcher: Fetcher
+    twins: Twins
 
 
 def _render(parts: Parts) -> Handler:
@@ -68,6 +70,7 @@ def _render(parts: Parts) -> Handler:
         retention=parts.retention,
         fetcher=parts.fetcher,
         telling=parts.telling,
+        twins=parts.twins,
     )
 
 
