@@ -180,7 +180,7 @@ async def test_nobody_waits_for_ever(worker: Worker, redis: Redis) -> None:
     worker.may_render.clear()
     running = asyncio.create_task(worker.run(first.id))
     await worker.before_rendering.wait()
-    await redis.execute_command("HSET", f"quickthumb:job:{second.id}", "attempts", MOST_LOOKS - 1)
+    await redis.hset(f"quickthumb:job:{second.id}", "attempts", str(MOST_LOOKS - 1))  # type: ignore[misc]
     own = asyncio.create_task(worker.run(second.id))
     await wait_until(lambda: worker.rendered == 2, 5)
     worker.may_render.set()
