@@ -16,7 +16,7 @@ IMAGE = picture(2400, 1800)
 
 
 async def uploaded(web: httpx.AsyncClient) -> str:
-    parameters = {"dedupe": "yes", "width": 1000}
+    parameters = {"dedupe": "yes", "width": "1000"}
     answer = await web.post("/images/", params=parameters, content=IMAGE, headers={"Content-Type": "image/jpeg"})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
