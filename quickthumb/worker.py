@@ -32,6 +32,7 @@ from quickthumb.queue.keys import Keys
 from quickthumb.queue.outage import RedisMistake
 from quickthumb.queue.pool import WakingPool
 from quickthumb.queue.repair import StorageMark
+from quickthumb.queue.twins import TwinIndex
 from quickthumb.sandbox.memory import Budget
 from quickthumb.sandbox.process import SandboxProcess
 from quickthumb.sandbox.renderer import RESERVE_BYTES, Renderer, most_jobs_at_once
@@ -57,6 +58,7 @@ from quickthumb.work.life import Loop, background, begin_shutdown, complete_shut
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
+from quickthumb.work.twins import Twins
 
 try:
     import uvloop
@@ -199,6 +201,13 @@ def _parts(
         spare_bytes=config.storage.min_free_bytes,
         retention=config.retention_policy,
         fetcher=_fetcher(config, storage),
+        twins=Twins(
+            TwinIndex(pool, Keys(config.redis.prefix)),
+            storage,
+            jobs.kind,
+            by_default=config.worker.dedupe,
+            keeps_label=config.worker.keep_ai_label,
+        ),
     )
 
 

@@ -22,6 +22,7 @@ GROUPS = {
     "tests/cli/": None,
     "tests/compat/": "compat",
     "tests/clients/": "clients",
+    "tests/test_dedupe.py": None,
     "tests/test_large_jobs.py": None,
     "tests/test_logs.py": None,
     "tests/test_privacy.py": None,

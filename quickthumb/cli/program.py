@@ -15,6 +15,7 @@ COMMANDS = {
     "up": "Run everything on this machine: Redis, the web process and workers.",
     "serve": "Run the web server alone, without Redis and workers.",
     "jobs": "List, show, retry, cancel or remove jobs.",
+    "rerender": "Make the results of a preset anew, after it has changed.",
     "keys": "Make, list, revoke and rotate API keys.",
     "doctor": "Check the settings, the data folder, Redis and the workers.",
     "recover": "Rebuild Redis from the records on disk: queue every lost job again.",

@@ -101,7 +101,7 @@ def upload_from(
     Raises MalformedRequest for a repeated header of `ONCE` or a Content-Length that is no number, and
     UnsupportedMediaType for a body with a Content-Encoding.
     """
-    _check_head(request)
+    check_head(request)
     return Upload(
         body=_chunks(request),
         content_type=request.headers.get("content-type", ""),
@@ -122,7 +122,8 @@ def filename_in(request: Request) -> str | None:
     return given_filename(split_header_value(sent)[1])
 
 
-def _check_head(request: Request) -> None:
+def check_head(request: Request) -> None:
+    """Raises MalformedRequest for a repeated header of `ONCE`, and UnsupportedMediaType for a Content-Encoding."""
     for name in ONCE:
         if len(request.headers.getlist(name)) > 1:
             raise MalformedRequest(f"The request has more than one {name.title()} header.", field=name.title())

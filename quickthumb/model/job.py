@@ -87,7 +87,8 @@ class Job(BaseModel):
     it always has `outputs`, and other fields only where they differ from their defaults. `expires_at` is when the job's
     retention time is over: None while the job has not ended, and if it is kept forever. A WAITING job with `run_at` is
     not due before that moment. `changes` counts how often priority and schedule were changed since the job was
-    accepted.
+    accepted. The results of a `deduplicated` job were made for another one. `derived_from` is the job whose source it
+    shares.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +111,8 @@ class Job(BaseModel):
     run_at: datetime | None = None
     changes: int = 0
     results: tuple[Result, ...] = ()
+    deduplicated: bool = False
+    derived_from: str | None = None
     error: Failure | None = None
 
     @property
@@ -153,6 +156,7 @@ class Job(BaseModel):
             "fetch": None if self.fetch is None else self.fetch.model_dump(mode="json", exclude_defaults=True),
             "order": {name: value for name, value in self.order.items() if name != "outputs"},
             "priority": None if self.priority == NORMAL else self.priority,
+            "derived_from": self.derived_from,
             "run_at": None if self.run_at is None else self.run_at.isoformat(),
         }
 
@@ -172,6 +176,7 @@ class Job(BaseModel):
             order={"outputs": kept["outputs"], **kept.get("order", {})},
             priority=kept.get("priority", NORMAL),
             run_at=kept.get("run_at"),
+            derived_from=kept.get("derived_from"),
         )
 
     def amended(self, change: bytes) -> "Job":
@@ -199,7 +204,10 @@ def tenant_in(record: bytes) -> str | None:
 
 
 class Outcome(BaseModel):
-    """How a job ended. The storage keeps it next to the results, and Redis gets the same facts."""
+    """How a job ended. The storage keeps it next to the results, and Redis gets the same facts.
+
+    The results of a `deduplicated` job were made for another one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -208,6 +216,7 @@ class Outcome(BaseModel):
     source: Source
     results: tuple[Result, ...] = ()
     error: Failure | None = None
+    deduplicated: bool = False
 
 
 def new_id() -> str:

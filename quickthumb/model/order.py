@@ -98,6 +98,11 @@ class Order(BaseModel):
         description="How long to keep the job and its results after its end, whatever the settings say: `forever`, or "
         "a length of time from `1m` to `3650d`, such as `12h` or `30d`.",
     )
+    dedupe: bool | None = Field(
+        None,
+        description="Whether to use the results of an earlier job of yours for the same image and the same outputs, if "
+        "they are still kept, or being made. By default, as the setting `DEDUPE` says.",
+    )
     priority: Priority = Field(
         NORMAL,
         exclude=True,

@@ -311,7 +311,8 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
     own_order = {"order": json.dumps(others)} if others else {}
-    return {**tenant, **client, **counted, **request, **kept, **own_order, **_place_of(job)}
+    derived = {} if job.derived_from is None else {"derived_from": job.derived_from}
+    return {**tenant, **client, **counted, **request, **kept, **own_order, **derived, **_place_of(job)}
 
 
 def _place_of(job: Job) -> dict[str, str]:
@@ -336,6 +337,7 @@ def ending_of(outcome: Outcome) -> dict[str, str]:
         "source": outcome.source.model_dump_json(),
         "results": json.dumps([result.model_dump() for result in outcome.results]),
         "error": failure_text(outcome.error),
+        **({"deduplicated": "1"} if outcome.deduplicated else {}),
     }
 
 
@@ -366,5 +368,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind = JOB) -> Jo
         run_at=from_milliseconds(int(fields[b"run_at_ms"])) if b"run_at_ms" in fields else None,
         changes=int(fields.get(b"changes", 0)),
         results=_RESULTS.validate_json(results) if results else (),
+        deduplicated=b"deduplicated" in fields,
+        derived_from=fields[b"derived_from"].decode() if b"derived_from" in fields else None,
         error=Failure.model_validate_json(error) if error else None,
     )

@@ -28,6 +28,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
 | `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
+| `quickthumb:twin:{sha256}` | string | the job whose results others may use | like these; an hour at least |
 | `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
 | `quickthumb:quota:{quota}:{subject}` | string | when a quota with a window will be full again, in µs | until then |
 | `quickthumb:quota:unended_jobs:{subject}` | sorted set | jobs that have not ended | until the last expires |
@@ -265,6 +266,10 @@ class Keys:
     def idempotency(self, key: str) -> str:
         """The Redis key of an idempotency record. Contains a hash, since the Idempotency-Key is the client's text."""
         return f"{self.prefix}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def twin(self, digest: str) -> str:
+        """The job that makes, or has, the results with this digest."""
+        return f"{self.prefix}:twin:{digest}"
 
     def policy(self, digest: str) -> str:
         """The uploads under way with the policy of this digest."""

@@ -150,10 +150,11 @@ class Admission:
         is_large: bool = False,
         output_pixels: int = 0,
         fetch: Fetch | None = None,
+        derived_from: str | None = None,
     ) -> Job:
         """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
         of that is done when this returns, and counted against the caller's quotas. With `fetch`, a worker fetches the
-        source.
+        source. `derived_from` is the job whose source it shares.
 
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
         QueueUnavailable and whatever `keep` raises; then no job is left behind.
@@ -169,6 +170,7 @@ class Admission:
             created_at=moment,
             source=source,
             fetch=fetch,
+            derived_from=derived_from,
             order=order.written(),
             priority=order.priority,
             run_at=due_at(order.delay, order.run_at, moment),
@@ -189,6 +191,8 @@ def _fingerprint(job: Job, order: Order) -> str:
     For an order that has only outputs, it is the same as in the first release, whose fingerprints are still in Redis.
     """
     others = {name: value for name, value in job.order.items() if name != "outputs"} | order.timing()
+    if job.derived_from is not None:
+        others["derived_from"] = job.derived_from
     image = job.source.sha256 if job.fetch is None else job.fetch.url
     told = [image, job.source.filename, job.order["outputs"], *([others] if others else [])]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

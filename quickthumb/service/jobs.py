@@ -13,6 +13,7 @@ from quickthumb.model.schedule import ScheduleChange
 from quickthumb.model.source import SourceState
 from quickthumb.queue.jobs import JobStore, Page
 from quickthumb.queue.watch import JobWatch
+from quickthumb.service.derive import Derivation, derive
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
 from quickthumb.service.originals import Originals
@@ -62,6 +63,10 @@ class ImageService:
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. `Submission.submit` documents the promise and the errors."""
         return await self._submission.submit(caller, upload, check)
+
+    async def derive(self, caller: Caller, derivation: Derivation) -> Job:
+        """Queues a new job for the source of another. `derive` documents the promise and the errors."""
+        return await derive(self._store, self._storage, self._submission, caller, derivation)
 
     async def find(self, caller: Caller, job_id: str) -> Job:
         """The job in its current state. Raises UnknownJob."""

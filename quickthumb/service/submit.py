@@ -19,7 +19,7 @@ from quickthumb.model.opening import UrlPattern
 from quickthumb.model.order import Order
 from quickthumb.model.output import Output
 from quickthumb.model.policy import UploadPolicy
-from quickthumb.model.source import Fetch
+from quickthumb.model.source import Fetch, Source
 from quickthumb.outbound.errors import OutboundRefused
 from quickthumb.outbound.guard import split_url
 from quickthumb.service.accept import Acceptance
@@ -71,7 +71,7 @@ class Submission:
     ) -> None:
         self.presets = presets
         self._sources = sources
-        self._acceptance = acceptance
+        self.acceptance = acceptance
         self._order_kind = order
         self._limits = limits
         self._budget_bytes = budget_bytes
@@ -98,7 +98,7 @@ class Submission:
             check = partial(self._check_early, known, bounds, check)
         least_bytes = partial(self._sources.least_bytes, upload.content_type, upload.content_length)
         async with (
-            self._acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission,
+            self.acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission,
             self._policies.begun(upload.policy, is_repeat=admission.is_repeat) as counted,
         ):
             job_id = new_id()
@@ -121,15 +121,25 @@ class Submission:
                 is_large, pixels = self._check(order, bounds, taken.header)
                 return await admission.accept(job_id, source, order, keep, is_large=is_large, output_pixels=pixels)
 
+    def order_of(self, caller: Caller, given: Fields) -> Order:
+        """The order in these fields, within the caller's presets. Raises what `Order.parse` raises, and
+        PresetNotAllowed."""
+        tenant = caller.tenant if caller.tenant in self.presets.own else None
+        parse = self._known_order if _is_short_text(given) else self._parse
+        return parse(given, tenant, caller.bounds.presets)
+
+    def check_known(self, order: Order, bounds: Bounds, source: Source) -> tuple[bool, int]:
+        """Whether the order makes a large job of a source whose format and size are known, and the pixels of its
+        outputs. Raises OrderTooLarge."""
+        return self._check_demand(order, bounds, source.format or "", (source.width or 0, source.height or 0))
+
     def _order(self, caller: Caller, upload: Upload, fields: Iterable[intake.Field]) -> Order:
         if upload.preset is not None:
             return self._order_kind(outputs=self._fixed(caller, upload.preset))
         given = (*upload.parameters, *((field.name, field.value) for field in fields))
         if upload.policy is not None:
             given = upload.policy.applied(given)
-        tenant = caller.tenant if caller.tenant in self.presets.own else None
-        parse = self._known_order if _is_short_text(given) else self._parse
-        return parse(given, tenant, caller.bounds.presets)
+        return self.order_of(caller, given)
 
     def _fixed(self, caller: Caller, preset: str) -> tuple[Output, ...]:
         allowed = self.presets.allowed(caller)
@@ -155,7 +165,10 @@ class Submission:
     def _check(self, order: Order, bounds: Bounds, header: Header) -> tuple[bool, int]:
         """Whether the order makes a large job, and the pixels of its outputs, as far as the header tells. Raises
         OrderTooLarge if it asks for more than one job may take, or than the bounds allow."""
-        cost, needed_bytes = _demand(header.format, header.upright, order.outputs)
+        return self._check_demand(order, bounds, header.format, header.upright)
+
+    def _check_demand(self, order: Order, bounds: Bounds, format_name: str, upright: Size) -> tuple[bool, int]:
+        cost, needed_bytes = _demand(format_name, upright, order.outputs)
         check_cost(cost, self._limits)
         check_memory(needed_bytes, self._budget_bytes)
         self._check_outputs(cost.outputs, bounds)

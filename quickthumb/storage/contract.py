@@ -203,6 +203,13 @@ class Storage(Protocol):
         stores nothing.
         """
 
+    async def link_results(self, job_id: str, filenames: Sequence[str], workspace: Path) -> bool:
+        """Puts results of a job into a workspace, for another job to conclude with, and copies no bytes where the
+        storage can avoid it: so nobody may write to these files. Afterwards the jobs are independent, as with `share`.
+
+        Returns False, with nothing put there, if one of the results does not exist.
+        """
+
     async def source(self, job_id: str) -> Blob | None:
         """Finds a job's source; returns None if it does not exist."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from quickthumb.model.errors import Cause
-from quickthumb.storage import arrivals, lookup, objects, removal, sweeping
+from quickthumb.storage import arrivals, linking, lookup, objects, removal, sweeping
 from quickthumb.storage.arrivals import MOST_HELD_BYTES, FileArrival, LateSource, Memory, NewJob, Room
 from quickthumb.storage.contract import Blob, Kept, Recorded, RetentionAges, SweepReport, Work
 from quickthumb.storage.durability import (
@@ -169,6 +169,9 @@ class FileStorage:
     async def share(self, job_id: str, other_job_id: str, record: bytes) -> bool:
         with translated(self._folder):
             return await arrivals.share(self._new_job(other_job_id), self._folder / source_key(job_id), record)
+
+    async def link_results(self, job_id: str, filenames: Sequence[str], workspace: Path) -> bool:
+        return await self._change(linking.link_results, self._folder / result_folder(job_id), filenames, workspace)
 
     def _new_job(self, job_id: str) -> NewJob:
         place = self._folder / upload_folder(job_id)

@@ -54,9 +54,9 @@ async def submit(request: Request) -> Response:
     upload = upload_from(
         request,
         [(name, value) for name, value in given if name not in (FILENAME, "wait", "sign")],
-        idempotency_key=_idempotency_key(request)
+        idempotency_key=idempotency_key_of(request)
         if policy is None
-        else policy.idempotency_key(_idempotency_key(request)),
+        else policy.idempotency_key(idempotency_key_of(request)),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
     job = await service_of(request).submit(caller_of(request), upload)
@@ -90,8 +90,8 @@ async def presets(request: Request) -> Response:
     return json_answer(view, headers={"Cache-Control": "no-cache"})
 
 
-def _idempotency_key(request: Request) -> str | None:
-    """The key of the request. In quotation marks, as in the IETF draft, it is the same key as without them."""
+def idempotency_key_of(request: Request) -> str | None:
+    """The Idempotency-Key of a request. In quotation marks, as in the IETF draft, it is the same key as without."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -143,8 +143,7 @@ def upload_body(order: type[Order] = Order) -> dict[str, Any]:
         **_FLAT,
         **{field.name: _in_form(field) for field in fields},
     }
-    json_fields = {field.name: _in_json(field) for field in fields}
-    body = {"data": _DATA, "url": _URL, "filename": _FILENAME, **_PARAMETERS, **json_fields}
+    body = {"data": _DATA, "url": _URL, "filename": _FILENAME, **order_body(order)["properties"]}
     # Each value of a repeatable field is sent as a part of its own; by default, Swagger UI would join them with commas.
     encoding = {field.name: {"style": "form", "explode": True} for field in fields if field.repeatable}
     return {
@@ -158,6 +157,12 @@ def upload_body(order: type[Order] = Order) -> dict[str, Any]:
             "application/octet-stream": {"schema": _PICTURE},
         },
     }
+
+
+def order_body(order: type[Order] = Order) -> dict[str, Any]:
+    """The schema of an order in JSON, without an image."""
+    json_fields = {field.name: _in_json(field) for field in order_fields(order, REFERENCE)}
+    return {"type": "object", "properties": {**_PARAMETERS, **json_fields}}
 
 
 def upload_parameters(order: type[Order] = Order) -> tuple[Parameter, ...]:

@@ -63,6 +63,8 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     },
     "results": {},
     "error": None,
+    "deduplicated": False,
+    "derived_from": None,
     "tags": [],
     "context": None,
     "links": {
@@ -123,6 +125,8 @@ class JobView(BaseModel):
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
+    deduplicated: bool = Field(description="Whether the results were made for an earlier job of yours.")
+    derived_from: str | None = Field(description="The job whose source it shares; null if its image was uploaded.")
     tags: list[str] = Field(description="The words that the job was tagged with.")
     context: dict[str, Any] | None = Field(description="The client's own object.")
     links: Links
@@ -173,6 +177,8 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "source": job.source,
         "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,
+        "deduplicated": job.deduplicated,
+        "derived_from": job.derived_from,
         "tags": job.order.get("tag", ()),
         "context": job.order.get("context"),
         "links": {"self": urls.job(job.id), "original": urls.original(job.id), "events": urls.events(job.id)},

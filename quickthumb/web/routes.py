@@ -7,7 +7,14 @@ from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
-from quickthumb.model.errors import InvalidParameter, MalformedRequest, NotServing, SourceMissing
+from quickthumb.model.errors import (
+    InvalidParameter,
+    MalformedRequest,
+    NotServing,
+    OrderTooLarge,
+    SourceMissing,
+    TooManyPixels,
+)
 from quickthumb.model.job import Status
 from quickthumb.model.order import TAG as TAG_PATTERN
 from quickthumb.notify.errors import WebhookRefused
@@ -22,6 +29,8 @@ from quickthumb.service.errors import (
     NotWaiting,
     OriginalWithheld,
     PolicyUsed,
+    PresetNotAllowed,
+    QueueFull,
     StreamsFull,
     TooManyStreams,
     TooManyWebhooks,
@@ -32,7 +41,7 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import events, files, images, jobs, operation, schedule, webhooks
+from quickthumb.web import derive, events, files, images, jobs, operation, schedule, webhooks
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -105,6 +114,8 @@ CHANGE_ERRORS = (*LOOKUP_ERRORS, WrongState, StorageUnavailable, WrongStorage, D
 BODY_ERRORS = (MalformedRequest, UnsupportedMediaType, TooManyBytes, UploadTimedOut, InvalidParameter)
 WEBHOOK_CHANGE_ERRORS = (StorageUnavailable, WrongStorage, DiskFull)
 RESCHEDULE_ERRORS = (*LOOKUP_ERRORS, *BODY_ERRORS, NotWaiting, StorageUnavailable, WrongStorage, DiskFull)
+DERIVE_ERRORS = (*LOOKUP_ERRORS, *BODY_ERRORS, SourceMissing, NotReady, TooManyPixels, OrderTooLarge, PresetNotAllowed,
+                 QueueFull, RequestInProgress, KeyReused, StorageUnavailable, WrongStorage, DiskFull)
 BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
@@ -139,6 +150,9 @@ ENDPOINTS = [
     Endpoint("PATCH", "/jobs/{job_id}", schedule.reschedule, "Jobs", "Change when a job is served", "updateJob",
              (Answer(200, "The job waits under the new terms.", JobView),), RESCHEDULE_ERRORS, (JOB,),
              schedule.change_body(), scope=Scope.JOBS_WRITE),
+    Endpoint("POST", "/jobs/{job_id}/outputs", derive.derive, "Jobs", "Make further outputs of a job's image",
+             "createOutputs", (ACCEPTED,), DERIVE_ERRORS, (JOB, IDEMPOTENCY_KEY, SIGN), derive.derive_body(),
+             scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/cancel", jobs.cancel, "Jobs", "Cancel a job", "cancelJob",
              (Answer(202, "The job is cancelled.", JobView),), CHANGE_ERRORS, (JOB,), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/{job_id}/retry", jobs.retry, "Jobs", "Retry a FAILED job", "retryJob",

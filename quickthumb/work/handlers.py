@@ -29,6 +29,7 @@ from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
+from quickthumb.work.twins import Twins
 
 log = logging.getLogger("quickthumb.worker")
 
@@ -63,6 +64,7 @@ class Parts:
     spare_bytes: int
     retention: RetentionPolicy
     fetcher: Fetcher
+    twins: Twins
 
 
 def _render(parts: Parts) -> Handler:
@@ -80,6 +82,7 @@ def _render(parts: Parts) -> Handler:
         retention=parts.retention,
         fetcher=parts.fetcher,
         telling=parts.telling,
+        twins=parts.twins,
     )
 
 

@@ -25,6 +25,7 @@ from quickthumb.work.fetch import Fetcher, FetchLater
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.results import TellingRender, result_of
+from quickthumb.work.twins import Twins, TwinUnderWay
 
 # What is told of a source. `asdict` copies each value, which takes ten times as long.
 FACTS = tuple(field.name for field in fields(Facts))
@@ -48,7 +49,8 @@ class RenderHandler:
     outputs with `telling`, if given.
 
     A source that is not here yet is fetched first, by `fetcher`. Results leave at least `spare_bytes` of the disk free.
-    If `retention` keeps a source for 0 seconds, it goes when its job ends.
+    If `retention` keeps a source for 0 seconds, it goes when its job ends. `twins` finds results that others
+    have made.
     """
 
     at_once: int | None = None
@@ -73,6 +75,7 @@ class RenderHandler:
         retention: RetentionPolicy = KEEPS_SOURCES,
         fetcher: Fetcher | None = None,
         telling: TellingRender | None = None,
+        twins: Twins | None = None,
     ) -> None:
         self.kind = jobs.kind
         self.max_attempts = max_attempts
@@ -88,6 +91,7 @@ class RenderHandler:
         self._retention = retention
         self._fetcher = fetcher
         self._telling = telling
+        self._twins = twins
 
     async def run(self, attempt: Attempt) -> Verdict:
         async with self._storage.work_on(attempt.id, attempt.token) as work:
@@ -98,7 +102,7 @@ class RenderHandler:
                 return await self._ended(job, _stored(work.kept))
             try:
                 return await self._ended(job, await self._rendered(attempt, job, work.kept, work.folder))
-            except FetchLater as later:
+            except (FetchLater, TwinUnderWay) as later:
                 return Snooze(blameless=True, seconds=later.seconds, fields=later.fields)
             except JobTimedOut as error:
                 # Other jobs may have slowed down the first attempt. In the sandbox, only the picture is to blame.
@@ -140,6 +144,12 @@ class RenderHandler:
         """Renders the outputs and puts the results in place. Returns the stored outcome, which another attempt or a
         cancellation may have stored first."""
         job, source = await self._sourced(attempt, job, kept)
+        if self._twins is not None and self._twins.wanted(job):
+            taken = await self._twins.take_over(attempt, job, folder)
+            if taken is not None:
+                outcome = await self._conclude(attempt, folder, taken.outcome, job.keep)
+                await self._twins.concluded(job, taken)
+                return outcome
         if needed_bytes := int(attempt.fields.get(NEEDED_BYTES.encode(), 0)):
             # Rendering once more would only show again that there is too little room.
             await self._storage.probe(room_bytes=room_for(needed_bytes, self._spare_bytes))
@@ -198,7 +208,8 @@ class RenderHandler:
         if outcome.status is Status.CANCELLED:
             return Cancelled(fields)
         files = ", ".join(f"{result.filename} {result.width}×{result.height}" for result in outcome.results)
-        return Done(fields, f"image resized and saved: {files}")
+        how = "results taken from an earlier job" if outcome.deduplicated else "image resized and saved"
+        return Done(fields, f"{how}: {files}")
 
 
 def _stored(kept: Kept) -> Outcome:

@@ -43,6 +43,7 @@ ALLOWED: Mapping[str, Scope | None] = {
     "cancelJobs": Scope.JOBS_WRITE,
     "deleteJob": Scope.JOBS_WRITE,
     "updateJob": Scope.JOBS_WRITE,
+    "createOutputs": Scope.JOBS_WRITE,
     "cancelJob": Scope.JOBS_WRITE,
     "retryJob": Scope.JOBS_WRITE,
     "downloadResult": Scope.RESULTS_READ,
@@ -81,6 +82,7 @@ UNKNOWN_ID = "0" * 32
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "createImage": {"files": {"image": ("cat.jpg", SQUARE)}},
     "uploadToPipeline": {"files": {"file": ("cat.jpg", SQUARE)}},
+    "createOutputs": {"json": {"width": 20}},
     "createTask": {"json": {"data": base64.b64encode(SQUARE).decode()}},
     "updateJob": {"json": {"priority": "low"}},
     "createWebhook": {"json": {"url": "https://example.com/hook", "events": ["job.cancelled"]}},

@@ -295,6 +295,7 @@ def test_fields_are_described_by_how_they_are_given() -> None:
         "delay": once,
         "run_at": once,
         "keep": once,
+        "dedupe": once,
         "tag": several,
         "context": as_json,
         "urgency": once,

@@ -202,6 +202,15 @@ class MemoryStorage:
         self.place_job(other_job_id, source, record)
         return True
 
+    async def link_results(self, job_id: str, filenames: Sequence[str], workspace: Path) -> bool:
+        found = [self.entries.get(result_key(job_id, name)) for name in filenames]
+        if None in found:
+            return False
+        for name, entry in zip(filenames, found, strict=True):
+            assert entry is not None
+            (workspace / name).write_bytes(entry.data)
+        return True
+
     async def source(self, job_id: str) -> Blob | None:
         return await self.find(source_key(job_id))
 

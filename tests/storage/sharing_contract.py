@@ -12,6 +12,7 @@ from quickthumb.storage.errors import DiskFull, StorageUnavailable
 from tests.storage.jobs import (
     Break,
     Left,
+    bytes_of,
     cancelled_after,
     content,
     end,
@@ -61,6 +62,33 @@ class SharingContract:
         assert not await storage.share(new_id(), other, b"record")
         assert await storage.look_up(other) == Kept(None, None, None)
         assert left() == before
+
+    @pytest.mark.parametrize("going", [0, 1])
+    async def test_jobs_share_results(self, storage: Storage, left: Left, going: int) -> None:
+        ids = [await keep(storage), await keep(storage)]
+        await end(storage, ids[0], {"a.jpg": b"first", "b.jpg": b"second"}, b"DONE")
+        async with storage.workspace(ids[1], new_id()) as folder:
+            assert await storage.link_results(ids[0], ["a.jpg", "b.jpg"], folder)
+            assert await storage.conclude(ids[1], folder, b"DONE too", ["a.jpg", "b.jpg"]) == b"DONE too"
+        await storage.remove(ids[going])
+        staying = ids[1 - going]
+        assert await bytes_of(storage, ids[going], "a.jpg") is None
+        assert await bytes_of(storage, staying, "a.jpg") == b"first"
+        assert await bytes_of(storage, staying, "b.jpg") == b"second"
+        await storage.remove(staying)
+        assert left() == []
+
+    async def test_results_are_shared_all_or_none(self, storage: Storage) -> None:
+        job_id, other = await keep(storage), await keep(storage)
+        await end(storage, job_id, {"a.jpg": b"first"}, b"DONE")
+        async with storage.workspace(other, new_id()) as folder:
+            assert not await storage.link_results(job_id, ["a.jpg", "b.jpg"], folder)
+            assert not await storage.link_results(new_id(), ["a.jpg"], folder)
+            assert not [*folder.iterdir()]
+            # What is made then is no longer what the other job has.
+            (folder / "a.jpg").write_bytes(b"its own")
+            await storage.conclude(other, folder, b"DONE", ["a.jpg"])
+        assert await bytes_of(storage, job_id, "a.jpg") == b"first"
 
     async def test_sharing_never_overwrites_a_job(self, storage: Storage, left: Left) -> None:
         job_id, other = await keep(storage, b"the source"), await keep(storage, b"another", b"its record")

@@ -73,6 +73,8 @@ async def test_the_answer_is_the_job(waiting: httpx.AsyncClient) -> None:
         "run_at": None,
         "tags": [],
         "context": None,
+        "deduplicated": False,
+        "derived_from": None,
         "links": {"self": address, "original": f"{address}/original", "events": f"{address}/events"},
         "message": "Image is being resized in the background",
     }

@@ -67,6 +67,11 @@ class WorkerSettings:
         description="Keep the label of generated pictures (IPTC's digital source type) in results that keep no other "
         "metadata, in every format that holds XMP.",
     )
+    dedupe: bool = Field(
+        default=False,
+        description="Use the results of an earlier job of the same tenant for the same image and outputs, while they "
+        "are kept, unless a request says otherwise.",
+    )
     shutdown_grace_seconds: int = Field(
         default=30, ge=1, description="Time that a worker has to finish its running jobs on shutdown, in seconds."
     )
