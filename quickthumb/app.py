@@ -32,7 +32,15 @@ from quickthumb.web.connection import SHUTDOWN
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
-from quickthumb.wiring import image_service, job_store, limiter_of, mail_service, private_process, storage_guard
+from quickthumb.wiring import (
+    batches,
+    image_service,
+    job_store,
+    limiter_of,
+    mail_service,
+    private_process,
+    storage_guard,
+)
 from quickthumb.work.life import Loop, background
 
 log = logging.getLogger("quickthumb.web")
@@ -80,8 +88,9 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
+    service = image_service(config, redis, storage, watch, shutdown, limiter)
     app = application(
-        image_service(config, redis, storage, watch, shutdown, limiter),
+        service,
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys)),
         endpoints_of(config.compat),
@@ -99,6 +108,7 @@ def build(config: Config) -> Starlette:
         older_tenant=config.compat_tenant,
         url_secrets=config.web.listed_url_secrets,
         limiter=limiter,
+        batches=batches(config, redis, storage, service),
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

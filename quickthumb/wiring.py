@@ -10,6 +10,7 @@ from quickthumb.config.secrecy import unreadable
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
+from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
@@ -20,6 +21,8 @@ from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.batch_records import BatchRecords
+from quickthumb.service.batches import Batches
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
@@ -118,6 +121,19 @@ def image_service(
     return ImageService(store, storage, watch, submission, shutdown, waits, originals)
 
 
+def batch_records(config: Config, redis: Redis, storage: Storage) -> BatchRecords:
+    """What is kept of batches."""
+    jobs = BatchJobs(redis, job_store(config, redis), Keys(config.redis.prefix))
+    retention_seconds = config.retention.job_seconds
+    return BatchRecords(jobs, storage, max_seconds=config.batches.max_seconds, retention_seconds=retention_seconds)
+
+
+def batches(config: Config, redis: Redis, storage: Storage, service: ImageService) -> Batches:
+    """The verbs on batches, whose images go the way of all others."""
+    records = batch_records(config, redis, storage)
+    return Batches(service.submission, records, storage, limits=config.batches, per_image=config.intake)
+
+
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     """The verbs on emails."""
     keys, email = Keys(config.redis.prefix), config.email
@@ -145,5 +161,8 @@ def repairer(config: Config, redis: Redis, storage: Storage) -> Repairer:
         RepairLead(redis, keys),
         ledgers,
         sweep_interval_seconds=config.retention.sweep_seconds,
-        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep],
+        other_sweeps=[
+            PolicyUses(PolicyClaims(redis, keys), storage).sweep,
+            batch_records(config, redis, storage).sweep,
+        ],
     )

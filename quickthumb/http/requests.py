@@ -15,6 +15,7 @@ from quickthumb.model.api_key import ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT, Caller, Scope
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.policy import UploadPolicy
+from quickthumb.service.batches import Batches
 from quickthumb.service.emails import MailService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
@@ -51,6 +52,10 @@ def policy_of(request: Request) -> UploadPolicy | None:
 
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def batches_of(request: Request) -> Batches:
+    return cast("Batches", request.app.state.batches)
 
 
 def mail_of(request: Request) -> MailService:

@@ -80,9 +80,9 @@ class Job(BaseModel):
 
     `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
     `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
-    knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
-    only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
-    it always has `outputs`, and other fields only where they differ from their defaults.
+    knows. `request_id` is the id of the request that it came with, `batch` that of its batch. `fetch` says where the
+    source is to be fetched from; only the record knows. `order` is the order in its stored form, which `Order.written`
+    makes and `Order.read` reads: it always has `outputs`, and other fields only where they differ from their defaults.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +92,7 @@ class Job(BaseModel):
     client: str | None = None
     counted_for: tuple[str, ...] = ()
     request_id: str | None = None
+    batch: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
     started_at: datetime | None = None
@@ -125,6 +126,8 @@ class Job(BaseModel):
             kept["counted_for"] = counted_for
         if self.request_id is not None:
             kept["request_id"] = self.request_id
+        if self.batch is not None:
+            kept["batch"] = self.batch
         if self.fetch is not None:
             kept["fetch"] = self.fetch.model_dump(mode="json", exclude_defaults=True)
         if others:
@@ -141,6 +144,7 @@ class Job(BaseModel):
             client=kept.get("client"),
             counted_for=kept.get("counted_for", ()),
             request_id=kept.get("request_id"),
+            batch=kept.get("batch"),
             created_at=kept["created_at"],
             source=kept["source"],
             fetch=kept.get("fetch"),

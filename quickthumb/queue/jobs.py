@@ -233,8 +233,9 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     tenant = {} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}
     client = {} if job.client is None else {"client": job.client}
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
+    batch = {} if job.batch is None else {"batch": job.batch}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    return {**tenant, **client, **counted, **request, **({"order": json.dumps(others)} if others else {})}
+    return {**tenant, **client, **counted, **request, **batch, **({"order": json.dumps(others)} if others else {})}
 
 
 def ending_of(outcome: Outcome) -> dict[str, str]:
@@ -261,6 +262,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         client=fields[b"client"].decode() if b"client" in fields else None,
         counted_for=tuple(fields[b"counted_for"].decode().split()) if b"counted_for" in fields else (),
         request_id=request_id_of(fields),
+        batch=fields[b"batch"].decode() if b"batch" in fields else None,
         status=Status(fields[b"status"].decode()),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
         started_at=from_milliseconds(int(started_ms)) if started_ms else None,

@@ -24,6 +24,12 @@ class UnknownJob(QuickThumbError):
     code, status, title = "unknown_job", 404, "There is no such job"
 
 
+class UnknownBatch(QuickThumbError):
+    """No batch has this id, or none of its jobs is kept any more."""
+
+    code, status, title = "unknown_batch", 404, "There is no such batch"
+
+
 class UnknownResult(QuickThumbError):
     """The job makes no result of this name, or the result was not made or is no longer kept."""
 

@@ -54,9 +54,9 @@ async def submit(request: Request) -> Response:
     upload = upload_from(
         request,
         [(name, value) for name, value in given if name not in (FILENAME, "wait", "sign")],
-        idempotency_key=_idempotency_key(request)
+        idempotency_key=idempotency_key(request)
         if policy is None
-        else policy.idempotency_key(_idempotency_key(request)),
+        else policy.idempotency_key(idempotency_key(request)),
         filename=_filename(request.query_params.getlist(FILENAME)) or filename_in(request),
     )
     job = await service_of(request).submit(caller_of(request), upload)
@@ -90,7 +90,7 @@ async def presets(request: Request) -> Response:
     return json_answer(view, headers={"Cache-Control": "no-cache"})
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
     """The key of the request. In quotation marks, as in the IETF draft, it is the same key as without them."""
     key = request.headers.get("idempotency-key")
     if key is None:
