@@ -5,6 +5,7 @@ same entries: an archive that shows one thing to those who read it from its begi
 with its directory, is refused. So are archives whose entries overlap, since each byte is read once.
 """
 
+import asyncio
 import struct
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -147,6 +148,8 @@ class ZipStream:
                 packed = inflater.unconsumed_tail
                 if piece:
                     yield piece
+                if len(piece) == PIECE_BYTES:  # a few bytes may become many, and nothing may wait for all of them
+                    await asyncio.sleep(0)
             # Everything may have been taken in although more is to come out.
             while piece := _inflate(inflater, b""):
                 yield piece
@@ -209,13 +212,15 @@ class _Input:
     def __init__(self, source: AsyncIterator[bytes]) -> None:
         self._source = source
         self._held = b""
+        self._begin = 0
         self.position = 0
 
     async def some(self, most: int) -> bytes:
         """The next bytes, at least one. Raises MalformedRequest at the end, or if none may be taken."""
         if not most or await self.is_at_end():
             raise MalformedRequest("The ZIP is cut off.")
-        piece, self._held = self._held[:most], self._held[most:]
+        piece = self._held[self._begin : self._begin + most]
+        self._begin += len(piece)
         self.position += len(piece)
         return piece
 
@@ -228,15 +233,15 @@ class _Input:
         return b"".join(pieces)
 
     def put_back(self, data: bytes) -> None:
-        self._held = data + self._held
+        self._held, self._begin = data + self._held[self._begin :], 0
         self.position -= len(data)
 
     async def is_at_end(self) -> bool:
-        while not self._held:
+        while self._begin == len(self._held):
             chunk = await anext(self._source, None)
             if chunk is None:
                 return True
-            self._held = bytes(chunk)
+            self._held, self._begin = chunk, 0
         return False
 
 

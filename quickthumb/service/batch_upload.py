@@ -38,6 +38,7 @@ class BatchUpload:
         self._caller = caller
         self._record = record
         self._parameters: tuple[tuple[str, Any], ...] = ()
+        self._begun = False
         self.unused = use
         self.items: list[BatchItem] = []
         self.jobs: dict[int, Job] = {}
@@ -52,6 +53,7 @@ class BatchUpload:
         given = intake.without_uploaders_fields(fields, None)
         self._parameters = (*parameters, *((field.name, field.value) for field in given))
         self._submission.check_fields(self._caller, Upload(_no_bytes(), IMAGE_TYPE, None, self._parameters))
+        self._begun = True
         await self._storage.put(batch_record(self._record.id), self._record.model_dump_json().encode())
 
     async def take(self, image: BatchImage) -> None:
@@ -75,6 +77,11 @@ class BatchUpload:
         if image.url is None:
             return Upload(body, IMAGE_TYPE, None, self._parameters, filename=image.filename, place=place)
         return Upload(_url_body(image.url), URL_TYPE, None, self._parameters, place=place)
+
+    async def withdraw(self) -> None:
+        """Removes the record of a batch to which no image came."""
+        if self._begun:
+            await self._storage.delete(batch_record(self._record.id))
 
     async def complete(self) -> None:
         """Stores what the batch has. No more images can come."""

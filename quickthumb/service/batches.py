@@ -6,6 +6,7 @@ Redis knows nothing of batches but their jobs.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from quickthumb.model.batch import BatchRecord, Refusal
 from quickthumb.model.caller import Caller
 from quickthumb.model.errors import MalformedRequest, QuickThumbError
 from quickthumb.model.job import Job, new_id, now
-from quickthumb.service.batch_records import Batch, BatchRecords
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.service.batch_records import CUT_OFF, Batch, BatchRecords
 from quickthumb.service.batch_upload import BatchUpload
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, UnknownBatch, UnknownResult
@@ -89,7 +91,8 @@ class Batches:
             upload = BatchUpload(self._submission, self._storage, caller, record, admission.use(record.id, FINGERPRINT))
             jobs = await self._take_in(upload, reader, tuple(request.parameters))
             if upload.unused is not None:
-                await self._acceptance.idempotency.keep(upload.unused)
+                with contextlib.suppress(QueueUnavailable):  # nothing was accepted that a retry could make twice
+                    await self._acceptance.idempotency.keep(upload.unused)
             return Batch(record, upload.contents.items, jobs, upload.contents.error, is_complete=True)
 
     async def _take_in(
@@ -105,10 +108,12 @@ class Batches:
             if not upload.items:
                 raise
             upload.error = Refusal.of(error)
+        except BaseException:
+            upload.error = CUT_OFF
+            raise
         finally:
             # Also if the client has gone: what was accepted is complete.
-            if upload.items:
-                await asyncio.shield(upload.complete())
+            await asyncio.shield(upload.complete() if upload.items else upload.withdraw())
         if not upload.items:
             raise MalformedRequest("The batch has no image.", field="image")
         return upload.jobs

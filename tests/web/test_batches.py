@@ -1,19 +1,24 @@
 """`/batches`: many images in one request, each accepted or refused by itself."""
 
+import contextlib
 import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from quickthumb.queue.keys import KEYS
 from tests.conftest import http_client, picture, running_service
+from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from tests.web.conftest import Refusal, refusal
 from tests.web.test_openapi import check
-from tests.web_process import WebProcess
+from tests.web_process import WebProcess, running_web
 
 Batch = dict[str, Any]
 
@@ -52,7 +57,7 @@ async def test_every_image_gets_a_job(client: httpx.AsyncClient) -> None:
     found = await ended(client, batch)
     assert found["counts"] == {"DONE": 3}
     assert [item["job"]["id"] for item in found["jobs"]] == [item["job"]["id"] for item in batch["jobs"]]
-    assert all(item["job"]["results"]["image"]["width"] == 40 for item in found["jobs"])
+    assert all(next(iter(item["job"]["results"].values()))["width"] == 40 for item in found["jobs"])
     shown = await client.get(batch["links"]["self"])
     check((await client.get("/openapi.json")).json(), shown, "GET", "/batches/{batch_id}")
 
@@ -318,10 +323,41 @@ async def test_a_connection_that_breaks_leaves_the_images_that_came(alone: WebPr
         found = (await client.get(f"/batches/{contents.parent.name}")).json()
         assert [item["filename"] for item in found["jobs"]] == ["a.jpg", "b.jpg"]
         assert found["complete"]
+        assert found["error"]["code"] == "batch_cut_off"
         # The same key tells what came, and makes no job twice.
         again = await client.post("/batches", files=parts(("a.jpg", image)), headers={"Idempotency-Key": "breaks"})
         assert again.status_code == 207
         assert again.json()["id"] == found["id"]
+
+
+async def test_a_web_process_that_is_killed_leaves_the_images_that_came(tmp_path: Path) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="%b.jpg"\r\n\r\n'
+    image = picture()
+    async with RedisServer(tmp_path) as redis:
+        async with contextlib.AsyncExitStack() as stack:
+            web = await stack.enter_async_context(running_web(tmp_path, redis.url))
+
+            async def are_queued() -> bool:
+                async with Redis.from_url(redis.url) as asked:
+                    return int(await asked.zcard(KEYS.queue)) == 2
+
+            async def body() -> AsyncIterator[bytes]:
+                yield head % b"a" + image + b"\r\n" + head % b"b" + image + b"\r\n" + head % b"c" + image[:100]
+                await wait_until(are_queued)
+                web.process.kill()
+
+            async with http_client(web.address) as client:
+                with contextlib.suppress(httpx.HTTPError):
+                    headers = {"content-type": "multipart/form-data; boundary=x"}
+                    await client.post("/batches", content=body(), headers=headers)
+            stack.pop_all()
+        assert not list((web.data / "batches").glob("*/*/contents.json"))
+        (record,) = (web.data / "batches").glob("*/*/record.json")
+        async with running_web(tmp_path, redis.url) as again, http_client(again.address) as client:
+            found = (await client.get(f"/batches/{record.parent.name}")).json()
+            assert found["counts"] == {"WAITING": 2}
+            assert [item["filename"] for item in found["jobs"]] == ["a.jpg", "b.jpg"]
+            assert not found["complete"]
 
 
 async def test_with_a_small_limit_on_the_body(tmp_path: Any) -> None:
