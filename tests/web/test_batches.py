@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,7 @@ async def test_urls_are_refused_one_by_one(waiting: httpx.AsyncClient) -> None:
     assert len(sent.json()["jobs"]) == 2
 
 
-def _listed(value: str | list[str]) -> list[str]:
+def _listed(value: Sequence[str]) -> Sequence[str]:
     return [value] if isinstance(value, str) else value
 
 
