@@ -20,7 +20,7 @@ from quickthumb.intake.zip_stream import STARTS, ZipLimits, ZipStream
 from quickthumb.model.errors import MalformedRequest
 
 URLS_FIELD = "urls"
-ZIP_TYPES = ("application/zip", "application/x-zip-compressed")
+ZIP_TYPES = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
 # Room for the URL of one image, or for the head of its part.
 BYTES_PER_IMAGE = 4096
 _MAGIC_BYTES = 4

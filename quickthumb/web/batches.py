@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import json_answer
-from quickthumb.http.files import DownloadResponse, content_disposition, media_of
+from quickthumb.http.files import UNKNOWN_MEDIA, DownloadResponse, content_disposition, media_of
 from quickthumb.http.problems import Problem
 from quickthumb.http.requests import batches_of, caller_of, metrics_of, service_of, upload_from
 from quickthumb.http.urls import Urls
@@ -30,6 +30,8 @@ from quickthumb.web.schemas import BINARY
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 ZIP = "application/zip"
+# The second is for generators of clients, which know only that.
+ARCHIVES = (ZIP, UNKNOWN_MEDIA[0])
 LARGEST_CURSOR = 10_000
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
@@ -181,7 +183,8 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
     body = upload_body(order)
     form = body["content"]["multipart/form-data"]
     json_fields = body["content"]["application/json"]["schema"]["properties"]
-    urls = {"type": "array", "items": {"type": "string", "format": "uri"}, "description": "Where the images are."}
+    # Swagger UI cannot show lists of strings with a format, except files.
+    urls = {"type": "array", "items": {"type": "string"}, "description": "The URLs of the images."}
     image = {"type": "array", "items": BINARY, "description": "The images, or ZIPs of images, after all other fields."}
     for field in ("policy", "url", "image"):
         form["schema"]["properties"].pop(field, None)
@@ -196,6 +199,7 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
         "content": {
             "multipart/form-data": form,
             "application/json": {"schema": described},
-            ZIP: {"schema": {**BINARY, "description": "A ZIP of images."}},
+            # As `application/zip` too, but generators of clients do not know that.
+            UNKNOWN_MEDIA[0]: {"schema": {**BINARY, "description": "A ZIP of images."}},
         },
     }

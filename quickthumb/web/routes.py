@@ -134,7 +134,7 @@ ENDPOINTS = [
              (Answer(200, "The batch.", batches.BatchView),), (UnknownBatch, InvalidParameter, *QUEUE_AND_STORAGE),
              (BATCH, WAIT, PREFER, SIGN, IMAGES, AFTER), scope=Scope.JOBS_READ),
     Endpoint("GET", "/batches/{batch_id}/results.zip", batches.results, "Batches", "Download all results",
-             "downloadBatch", (Answer(200, "The results.", media_types=(batches.ZIP,)),),
+             "downloadBatch", (Answer(200, "The results.", media_types=batches.ARCHIVES),),
              (UnknownBatch, UnknownResult, NotReady, *QUEUE_AND_STORAGE), (BATCH,), scope=Scope.RESULTS_READ),
     Endpoint("GET", "/healthz", operation.alive, "Operation", "Check that the process is alive", "getHealth",
              (Answer(200, "The process is alive.", operation.Health),)),
