@@ -11,28 +11,29 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quickthumb.http.endpoints import json_answer
+from quickthumb.http.endpoints import Parameter, json_answer
 from quickthumb.http.files import UNKNOWN_MEDIA, DownloadResponse, content_disposition, media_of
 from quickthumb.http.problems import Problem
 from quickthumb.http.requests import batches_of, caller_of, metrics_of, service_of, upload_from
 from quickthumb.http.urls import Urls
 from quickthumb.model.batch import BatchItem, Refusal
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.order import Order
+from quickthumb.model.order import Order, order_fields
 from quickthumb.service.batch_records import Batch
 from quickthumb.service.batches import BatchFile, BatchRequest
 from quickthumb.service.errors import UnknownJob
-from quickthumb.web.images import idempotency_key, upload_body
+from quickthumb.web.images import idempotency_key, upload_body, upload_parameters
 from quickthumb.web.jobs import urls_asked, wait_asked
 from quickthumb.web.presentation import JobView, Moment, present
 from quickthumb.web.results_zip import name_in_zip, zipped
-from quickthumb.web.schemas import BINARY
+from quickthumb.web.schemas import BINARY, REFERENCE
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 ZIP = "application/zip"
 # The second is for generators of clients, which know only that.
 ARCHIVES = (ZIP, UNKNOWN_MEDIA[0])
 LARGEST_CURSOR = 10_000
+LIKE_UPLOADS = "All other parameters of an upload may be given, too."
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
 
@@ -179,27 +180,38 @@ def _number(text: str, field: str, least: int, most: int) -> int:
 
 
 def batch_body(order: type[Order] = Order) -> dict[str, Any]:
-    """The request body of a batch, for OpenAPI: that of an upload, but with several images."""
-    body = upload_body(order)
-    form = body["content"]["multipart/form-data"]
-    json_fields = body["content"]["application/json"]["schema"]["properties"]
+    """The request body of a batch, for OpenAPI: that of an upload, but with several images.
+
+    The parameters of a single output, which may be given here as well, are described for uploads only: they are many.
+    """
+    names = {field.name for field in order_fields(order, REFERENCE)}
+    content = upload_body(order)["content"]
+    form, in_json = content["multipart/form-data"], content["application/json"]["schema"]["properties"]
     # Swagger UI cannot show lists of strings with a format, except files.
     urls = {"type": "array", "items": {"type": "string"}, "description": "The URLs of the images."}
     image = {"type": "array", "items": BINARY, "description": "The images, or ZIPs of images, after all other fields."}
-    for field in ("policy", "url", "image"):
-        form["schema"]["properties"].pop(field, None)
-    form["schema"]["properties"] |= {"urls": urls, "image": image}
-    form["schema"]["description"] = "It must have `image` or `urls`."
-    form["encoding"]["urls"] = {"style": "form", "explode": True}
-    for field in ("data", "url", "filename"):
-        json_fields.pop(field)
-    described = {"type": "object", "properties": {"urls": urls, **json_fields}, "required": ["urls"]}
+    fields = {name: schema for name, schema in form["schema"]["properties"].items() if name in names}
+    keys = {name: schema for name, schema in in_json.items() if name in names}
     return {
         "required": True,
         "content": {
-            "multipart/form-data": form,
-            "application/json": {"schema": described},
+            "multipart/form-data": {
+                "schema": _object(
+                    {**fields, "urls": urls, "image": image}, f"It must have `image` or `urls`. {LIKE_UPLOADS}"
+                ),
+                "encoding": {**form["encoding"], "urls": {"style": "form", "explode": True}},
+            },
+            "application/json": {"schema": {**_object({"urls": urls, **keys}, LIKE_UPLOADS), "required": ["urls"]}},
             # As `application/zip` too, but generators of clients do not know that.
             UNKNOWN_MEDIA[0]: {"schema": {**BINARY, "description": "A ZIP of images."}},
         },
     }
+
+
+def batch_parameters() -> tuple[Parameter, ...]:
+    """The query parameters of a batch, for OpenAPI: those of an upload, as in `batch_body`."""
+    return tuple(parameter for parameter in upload_parameters() if parameter.schema.get("type") != "object")
+
+
+def _object(properties: dict[str, Any], meaning: str) -> dict[str, Any]:
+    return {"type": "object", "description": meaning, "properties": properties}

@@ -129,7 +129,7 @@ ENDPOINTS = [
              (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
     Endpoint("POST", "/batches", batches.submit, "Batches", "Upload many images", "createBatch",
              BATCH_ACCEPTED, (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, BatchTooLarge),
-             (IDEMPOTENCY_KEY, SIGN, *images.upload_parameters()), batches.batch_body(), scope=Scope.IMAGES_WRITE),
+             (IDEMPOTENCY_KEY, SIGN, *batches.batch_parameters()), batches.batch_body(), scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/batches/{batch_id}", batches.show, "Batches", "Get a batch", "getBatch",
              (Answer(200, "The batch.", batches.BatchView),), (UnknownBatch, InvalidParameter, *QUEUE_AND_STORAGE),
              (BATCH, WAIT, PREFER, SIGN, IMAGES, AFTER), scope=Scope.JOBS_READ),
