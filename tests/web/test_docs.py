@@ -50,10 +50,14 @@ class Visit:
         self.page = page
         self.complaints: list[str] = []
         self.requested: list[str] = []
-        page.on("console", lambda message: message.text in UNIMPORTANT or self.complaints.append(message.text))
+        page.on("console", lambda message: self._hear(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         page.on("request", lambda request: self.requested.append(request.url))
+
+    def _hear(self, text: str) -> None:
+        if text not in UNIMPORTANT:
+            self.complaints.append(text)
 
 
 @contextlib.asynccontextmanager
