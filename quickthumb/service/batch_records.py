@@ -10,6 +10,7 @@ from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, Refusa
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import Job, is_id, now
 from quickthumb.queue.batches import BatchJobs
+from quickthumb.service.errors import BatchCutOff
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import BATCHES, batch_contents, batch_record
 
@@ -17,11 +18,8 @@ log = logging.getLogger("quickthumb.images")
 
 # The clocks of several machines may differ by so much before a batch counts as broken off too early.
 CLOCKS_DIFFER_SECONDS = 300
-CUT_OFF = Refusal(
-    code="batch_cut_off",
-    status=400,
-    title="The request of the batch broke off",
-    detail="The request ended before all of it had arrived; the batch has the images that came until then.",
+CUT_OFF = Refusal.of(
+    BatchCutOff("The request ended before all of it had arrived; the batch has the images that came until then.")
 )
 
 
