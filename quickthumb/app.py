@@ -33,6 +33,7 @@ from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
 from quickthumb.wiring import (
+    batches,
     event_service,
     image_service,
     job_store,
@@ -92,8 +93,9 @@ def build(config: Config) -> Starlette:
         await watch.close()
         await redis.aclose()
 
+    service = image_service(config, redis, storage, watch, outbox, shutdown, limiter)
     app = application(
-        image_service(config, redis, storage, watch, outbox, shutdown, limiter),
+        service,
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
@@ -113,6 +115,7 @@ def build(config: Config) -> Starlette:
         older_tenant=config.compat_tenant,
         url_secrets=config.web.listed_url_secrets,
         limiter=limiter,
+        batches=batches(config, redis, storage, service),
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

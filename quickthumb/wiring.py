@@ -11,6 +11,7 @@ from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
 from quickthumb.outbound.allowed import AllowedUrls
+from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
@@ -23,6 +24,8 @@ from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
+from quickthumb.service.batch_records import BatchRecords
+from quickthumb.service.batches import Batches
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
@@ -148,6 +151,19 @@ def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutd
     return EventService(log, watch.feed, shutdown, places, heartbeat_seconds=web.event_heartbeat_seconds)
 
 
+def batch_records(config: Config, redis: Redis, storage: Storage) -> BatchRecords:
+    """What is kept of batches."""
+    jobs = BatchJobs(redis, job_store(config, redis), Keys(config.redis.prefix))
+    retention_seconds = config.retention.job_seconds
+    return BatchRecords(jobs, storage, max_seconds=config.batches.max_seconds, retention_seconds=retention_seconds)
+
+
+def batches(config: Config, redis: Redis, storage: Storage, service: ImageService) -> Batches:
+    """The verbs on batches, whose images go the way of all others."""
+    records = batch_records(config, redis, storage)
+    return Batches(service.submission, records, storage, limits=config.batches, per_image=config.intake)
+
+
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     """The verbs on emails."""
     keys, email = Keys(config.redis.prefix), config.email
@@ -178,5 +194,8 @@ def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutb
         RepairLead(redis, keys),
         ledgers,
         sweep_interval_seconds=config.retention.sweep_seconds,
-        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep],
+        other_sweeps=[
+            PolicyUses(PolicyClaims(redis, keys), storage).sweep,
+            batch_records(config, redis, storage).sweep,
+        ],
     )

@@ -31,7 +31,7 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation
 from quickthumb.service.errors import UnknownJob
 from quickthumb.service.jobs import ImageService
-from quickthumb.wiring import image_service
+from quickthumb.wiring import image_service, webhook_outbox
 
 PAGE = 100
 AT_ONCE = 100
@@ -110,7 +110,8 @@ async def _run(config: Config, arguments: argparse.Namespace, journal: Journal) 
         await site.guard.compare()
         watch = JobWatch(site.redis, Keys(config.redis.prefix))
         try:
-            service = image_service(config, site.redis, site.storage, watch)
+            outbox = webhook_outbox(config, site.redis, site.storage)
+            service = image_service(config, site.redis, site.storage, watch, outbox)
             return await _Rerendering(service, arguments, journal).run()
         finally:
             await watch.close()

@@ -4,7 +4,7 @@ Only the roots (`app`, `worker`, `cli`) load it. The parts below them receive th
 """
 
 from quickthumb.config.load import ConfigError, load, settings_file
-from quickthumb.config.sections import IntakeLimits, SmtpServer, TenantSettings, TroubleLimits, WebSettings
+from quickthumb.config.sections import BatchLimits, IntakeLimits, SmtpServer, TenantSettings, TroubleLimits, WebSettings
 from quickthumb.config.settings import (
     BUILT_IN_PRESETS,
     ENVIRONMENT_PREFIX,
@@ -19,6 +19,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "LONGEST_SOCKET_PATH_BYTES",
     "SETTINGS",
+    "BatchLimits",
     "Config",
     "ConfigError",
     "IntakeLimits",

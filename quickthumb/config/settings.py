@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from quickthumb.config.declaring import STRICT, Called, Json, Words
 from quickthumb.config.sections import (
+    BatchLimits,
     EmailSettings,
     IntakeLimits,
     LogSettings,
@@ -62,6 +63,7 @@ class Config:
     logs: LogSettings = field(default_factory=LogSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
+    batches: BatchLimits = field(default_factory=BatchLimits)
     imaging: Limits = field(default_factory=Limits)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)

@@ -15,6 +15,7 @@ from quickthumb.model.api_key import ApiKey
 from quickthumb.model.caller import DEFAULT_TENANT, Caller, Scope
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.policy import UploadPolicy
+from quickthumb.service.batches import Batches
 from quickthumb.service.emails import MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
@@ -62,6 +63,10 @@ def limiter_of(request: Request) -> Limiter:
 
 def events_of(request: Request) -> EventService:
     return cast("EventService", request.app.state.events)
+
+
+def batches_of(request: Request) -> Batches:
+    return cast("Batches", request.app.state.batches)
 
 
 def mail_of(request: Request) -> MailService:

@@ -35,6 +35,16 @@ class Urls:
     def result(self, job_id: str, name: str) -> str:
         return self.of_file(f"{self.base}/jobs/{job_id}/results/{name}")
 
+    def batch(self, batch_id: str) -> str:
+        return f"{self.base}/batches/{batch_id}"
+
+    def batch_page(self, batch_id: str, cursor: str, limit: int) -> str:
+        """The images of a batch after those that `cursor` names."""
+        return f"{self.batch(batch_id)}?limit={limit}&cursor={cursor}"
+
+    def batch_results(self, batch_id: str) -> str:
+        return f"{self.batch(batch_id)}/results.zip"
+
     def next_page(self, this_page: URL, cursor: str) -> str:
         """The page that begins at `cursor`; its other query parameters are those of this page."""
         return f"{self.base}/jobs?{this_page.include_query_params(cursor=cursor).query}"

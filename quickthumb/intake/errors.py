@@ -22,6 +22,13 @@ class UnsupportedMediaType(QuickThumbError):
     code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
 
 
+class BatchTooLarge(QuickThumbError):
+    """The batch has more images or more bytes than the settings `BATCH_MAX_IMAGES` and `BATCH_MAX_BYTES` admit, or is a
+    ZIP that unpacks to far more than its size. Send several smaller batches."""
+
+    code, status, title = "batch_too_large", 413, "The batch is too large"
+
+
 def image_too_large(max_bytes: int, set_by: str | None = None) -> TooManyBytes:
     """The error for an image of more than `max_bytes`, which is the setting unless something else has `set_by` it."""
     told = f"at most {max_bytes} bytes are accepted" if set_by is None else f"{set_by} allows at most {max_bytes} bytes"

@@ -82,13 +82,13 @@ class Job(BaseModel):
 
     `tenant` owns the job. `client` is who submitted it (`Caller.client`); of an address, only Redis knows.
     `counted_for` has the quotas that count what it keeps (`Policy.counted`); of those of addresses, too, only Redis
-    knows. `request_id` is the id of the request that it came with. `fetch` says where the source is to be fetched from;
-    only the record knows. `order` is the order in its stored form, which `Order.written` makes and `Order.read` reads:
-    it always has `outputs`, and other fields only where they differ from their defaults. `expires_at` is when the job's
-    retention time is over: None while the job has not ended, and if it is kept forever. A WAITING job with `run_at` is
-    not due before that moment. `changes` counts how often priority and schedule were changed since the job was
-    accepted. The results of a `deduplicated` job were made for another one. `derived_from` is the job whose source it
-    shares.
+    knows. `request_id` is the id of the request that it came with, `batch` that of its batch. `fetch` says where the
+    source is to be fetched from; only the record knows. `order` is the order in its stored form, which `Order.written`
+    makes and `Order.read` reads: it always has `outputs`, and other fields only where they differ from their defaults.
+    `expires_at` is when the job's retention time is over: None while the job has not ended, and if it is kept forever.
+    A WAITING job with `run_at` is not due before that moment. `changes` counts how often priority and schedule were
+    changed since the job was accepted. The results of a `deduplicated` job were made for another one. `derived_from` is
+    the job whose source it shares.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,6 +98,7 @@ class Job(BaseModel):
     client: str | None = None
     counted_for: tuple[str, ...] = ()
     request_id: str | None = None
+    batch: str | None = None
     status: Status = Status.WAITING
     created_at: datetime
     started_at: datetime | None = None
@@ -153,6 +154,7 @@ class Job(BaseModel):
             "client": self.client if self.client is not None and self.client.startswith(KEY_CLIENT) else None,
             "counted_for": [counted for counted in self.counted_for if not is_of_address(counted)],
             "request_id": self.request_id,
+            "batch": self.batch,
             "fetch": None if self.fetch is None else self.fetch.model_dump(mode="json", exclude_defaults=True),
             "order": {name: value for name, value in self.order.items() if name != "outputs"},
             "priority": None if self.priority == NORMAL else self.priority,
@@ -170,6 +172,7 @@ class Job(BaseModel):
             client=kept.get("client"),
             counted_for=kept.get("counted_for", ()),
             request_id=kept.get("request_id"),
+            batch=kept.get("batch"),
             created_at=kept["created_at"],
             source=kept["source"],
             fetch=kept.get("fetch"),

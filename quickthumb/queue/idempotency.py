@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from quickthumb.queue.connection import translated
 from quickthumb.queue.errors import QueueUnavailable, RequestInProgress
-from quickthumb.queue.keys import CLAIM_SECONDS, KEYS, Keys
+from quickthumb.queue.keys import CLAIM_SECONDS, IDEMPOTENCY_SECONDS, KEYS, Keys
 from quickthumb.queue.script import RegisteredScript
 
 
@@ -36,6 +36,7 @@ class Idempotency:
     """The idempotency records, kept in Redis for a day. Methods raise QueueUnavailable when Redis is unreachable."""
 
     def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+        self._redis = redis
         self._keys = keys
         self._acquire = RegisteredScript(redis, "acquire")
         self._extend = RegisteredScript(redis, "extend")
@@ -64,6 +65,12 @@ class Idempotency:
             with contextlib.suppress(QueueUnavailable):
                 async with translated():
                     await self._release(key=place, value=claim)
+
+    async def keep(self, use: IdempotencyRecord) -> None:
+        """Turns the claim on a key into a record, for a request that makes no job."""
+        async with translated():
+            place = self._keys.idempotency(use.key)
+            await self._redis.set(place, use.written(), ex=IDEMPOTENCY_SECONDS)
 
     async def withdraw(self, use: IdempotencyRecord) -> None:
         """Deletes the record of a job that was not accepted after all, so that the key counts as new again."""

@@ -309,10 +309,11 @@ def _beyond_outputs(job: Job) -> dict[str, str]:
     kept = {} if job.keep is None else {KEPT_SECONDS: str(in_redis(seconds_in(job.keep)))}
     client = {} if job.client is None else {"client": job.client}
     counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
+    batch = {} if job.batch is None else {"batch": job.batch}
     request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
     own_order = {"order": json.dumps(others)} if others else {}
     derived = {} if job.derived_from is None else {"derived_from": job.derived_from}
-    return {**tenant, **client, **counted, **request, **kept, **own_order, **derived, **_place_of(job)}
+    return {**tenant, **client, **counted, **request, **batch, **kept, **own_order, **derived, **_place_of(job)}
 
 
 def _place_of(job: Job) -> dict[str, str]:
@@ -356,6 +357,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind = JOB) -> Jo
         client=fields[b"client"].decode() if b"client" in fields else None,
         counted_for=tuple(fields[b"counted_for"].decode().split()) if b"counted_for" in fields else (),
         request_id=request_id_of(fields),
+        batch=fields[b"batch"].decode() if b"batch" in fields else None,
         status=Status(fields[b"status"].decode()),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
         started_at=from_milliseconds(int(started_ms)) if started_ms else None,

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from quickthumb import logs
 from quickthumb.model.caller import Caller
@@ -31,6 +32,17 @@ log = logging.getLogger("quickthumb.images")
 
 # The pause before asking Redis again to forget a job that was not accepted after all.
 FORGET_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A job's place in a batch: the batch's id, the job's own, and what the Idempotency-Key of the batch is used for,
+    if the job is the first to be accepted."""
+
+    batch: str
+    job_id: str
+    use: IdempotencyRecord | None = None
+
 
 # Stores a job's record permanently together with its source, both or neither.
 Keep = Callable[[bytes], Awaitable[None]]
@@ -80,6 +92,10 @@ class Acceptance:
                 if used is None:
                     await self.limiter.foresee_upload(caller, least_bytes)
                 yield Admission(self, caller, key, used)
+
+    @property
+    def idempotency(self) -> Idempotency:
+        return self._idempotency
 
     async def first_job(self, caller: Caller, used: IdempotencyRecord, fingerprint: str) -> Job:
         """The job that an earlier request with the same key made. Raises KeyReused if the requests are not the same."""
@@ -140,6 +156,15 @@ class Admission:
         """Whether the Idempotency-Key was used before, so that no further job will be made."""
         return self._used is not None
 
+    @property
+    def used(self) -> IdempotencyRecord | None:
+        """What the Idempotency-Key was used for before."""
+        return self._used
+
+    def use(self, item_id: str, fingerprint: str) -> IdempotencyRecord | None:
+        """What the Idempotency-Key is used for now; None without one."""
+        return None if self._key is None else IdempotencyRecord(self._key, item_id, fingerprint)
+
     async def accept(
         self,
         job_id: str,
@@ -151,10 +176,11 @@ class Admission:
         output_pixels: int = 0,
         fetch: Fetch | None = None,
         derived_from: str | None = None,
+        place: Place | None = None,
     ) -> Job:
         """Makes the job, stores it with its source, and queues it, as an `is_large` one if it is known to be large. All
         of that is done when this returns, and counted against the caller's quotas. With `fetch`, a worker fetches the
-        source. `derived_from` is the job whose source it shares.
+        source. `derived_from` is the job whose source it shares. With a `place`, the job is part of a batch.
 
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
         QueueUnavailable and whatever `keep` raises; then no job is left behind.
@@ -167,6 +193,7 @@ class Admission:
             client=self._caller.client,
             counted_for=tuple(demand.policy.counted for demand in counted),
             request_id=self._caller.request_id,
+            batch=None if place is None else place.batch,
             created_at=moment,
             source=source,
             fetch=fetch,
@@ -178,6 +205,8 @@ class Admission:
         use = None if self._key is None else IdempotencyRecord(self._key, job.id, _fingerprint(job, order))
         if use is not None and self._used is not None:
             return await self._acceptance.first_job(self._caller, self._used, use.fingerprint)
+        if place is not None:
+            use = place.use
         logs.mark(job_id=job_id)
         async with limiter.upload(self._caller, source.bytes or 0, output_pixels):
             await keep(job.record())

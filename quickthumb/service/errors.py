@@ -24,6 +24,19 @@ class UnknownJob(QuickThumbError):
     code, status, title = "unknown_job", 404, "There is no such job"
 
 
+class UnknownBatch(QuickThumbError):
+    """No batch has this id, or none of its jobs is kept any more."""
+
+    code, status, title = "unknown_batch", 404, "There is no such batch"
+
+
+class BatchCutOff(QuickThumbError):
+    """The request that brought a batch broke off. The batch has the images that had come until then; send the others in
+    another batch."""
+
+    code, status, title = "batch_cut_off", 400, "The request of the batch broke off"
+
+
 class UnknownResult(QuickThumbError):
     """The job makes no result of this name, or the result was not made or is no longer kept."""
 

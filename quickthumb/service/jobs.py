@@ -60,6 +60,10 @@ class ImageService:
         """The presets that the caller may use, by their names."""
         return self._submission.presets.allowed(caller)
 
+    @property
+    def submission(self) -> Submission:
+        return self._submission
+
     async def submit(self, caller: Caller, upload: Upload, check: CheckHeader = any_header) -> Job:
         """Takes in an image and queues its job. `Submission.submit` documents the promise and the errors."""
         return await self._submission.submit(caller, upload, check)

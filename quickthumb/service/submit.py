@@ -22,7 +22,7 @@ from quickthumb.model.policy import UploadPolicy
 from quickthumb.model.source import Fetch, Source
 from quickthumb.outbound.errors import OutboundRefused
 from quickthumb.outbound.guard import split_url
-from quickthumb.service.accept import Acceptance
+from quickthumb.service.accept import Acceptance, Place
 from quickthumb.service.errors import WebhookNotAllowed
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import Fields, TenantPresets, not_allowed, within
@@ -37,7 +37,8 @@ class Upload:
     """A request's body as it arrives, and what came with it in the head and the query of the request.
 
     `filename` is the image's name, unless the body has one. With `preset`, the endpoint decides which outputs to make,
-    and all fields of the request are ignored. With `policy`, the upload is one use of that.
+    and all fields of the request are ignored. With `policy`, the upload is one use of that. With `place`, the
+    image is one of a batch.
     """
 
     body: AsyncIterator[bytes]
@@ -48,6 +49,7 @@ class Upload:
     filename: str | None = None
     preset: str | None = None
     policy: UploadPolicy | None = None
+    place: Place | None = None
 
 
 class Submission:
@@ -101,7 +103,7 @@ class Submission:
             self.acceptance.admit(caller, upload.idempotency_key, least_bytes=least_bytes) as admission,
             self._policies.begun(upload.policy, is_repeat=admission.is_repeat) as counted,
         ):
-            job_id = new_id()
+            job_id = new_id() if upload.place is None else upload.place.job_id
             async with self._sources.take_in(job_id, upload.body, upload.content_type, check, bounds) as taken:
                 source = taken.source
                 if source.filename is None and upload.filename is not None:
@@ -117,9 +119,15 @@ class Submission:
                     self._check_outputs(len(order.outputs), bounds)
                     source = source.model_copy(update={"filename": source.filename or taken.url_name})
                     fetch = Fetch(url=taken.url, bounds=bounds)
-                    return await admission.accept(job_id, source, order, keep, fetch=fetch)
+                    return await admission.accept(job_id, source, order, keep, fetch=fetch, place=upload.place)
                 is_large, pixels = self._check(order, bounds, taken.header)
-                return await admission.accept(job_id, source, order, keep, is_large=is_large, output_pixels=pixels)
+                return await admission.accept(
+                    job_id, source, order, keep, is_large=is_large, output_pixels=pixels, place=upload.place
+                )
+
+    def check_fields(self, caller: Caller, upload: Upload) -> None:
+        """Raises what is wrong with the order of an upload whose fields are all in `parameters`."""
+        self._order(caller, upload, ())
 
     def order_of(self, caller: Caller, given: Fields) -> Order:
         """The order in these fields, within the caller's presets. Raises what `Order.parse` raises, and

@@ -15,6 +15,8 @@
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
     webhooks/5f0c….json              a webhook; beside it, more of its secrets and whether it is gone
+    batches/5f0/5f0c…/record.json    a batch, from its first image on
+    batches/5f0/5f0c…/contents.json  the images of the batch, once no more can come
     policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
@@ -29,6 +31,7 @@ UPLOADS = "uploads"
 PROCESSED = "processed"
 MAIL = "mail"
 POLICIES = "policies"
+BATCHES = "batches"
 ARRIVING = ".arriving"
 REMOVED = ".removed"
 MAKING = ".making"
@@ -110,6 +113,16 @@ def mail_record(mail_id: str) -> str:
 def mail_outcome(mail_id: str) -> str:
     """The key of an email's outcome."""
     return f"{_folder(MAIL, mail_id)}/{OUTCOME}"
+
+
+def batch_record(batch_id: str) -> str:
+    """The key of a batch's record."""
+    return f"{_folder(BATCHES, batch_id)}/record.json"
+
+
+def batch_contents(batch_id: str) -> str:
+    """The key of what a batch has, once it is complete."""
+    return f"{_folder(BATCHES, batch_id)}/contents.json"
 
 
 def policy_use(digest: str, expires: int, number: int) -> str:

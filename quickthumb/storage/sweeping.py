@@ -16,6 +16,7 @@ from quickthumb.storage.contract import BATCH, RetentionAges, SweepReport
 from quickthumb.storage.durability import is_claimed, remove_folder
 from quickthumb.storage.layout import (
     ARRIVING,
+    BATCHES,
     BEING_WRITTEN,
     HOUR_NAME,
     JOB_NAME,
@@ -82,7 +83,12 @@ def sweep(root: Path, ages: RetentionAges, after: str) -> tuple[SweepReport, str
     for folder in (
         root,
         *hours,
-        *(mail for shard in shards(root / MAIL) for mail in _children(shard, JOB_NAME.fullmatch)),
+        *(
+            item
+            for area in (MAIL, BATCHES)
+            for shard in shards(root / area)
+            for item in _children(shard, JOB_NAME.fullmatch)
+        ),
     ):
         sweeper.sweep_half_written(folder)
     return SweepReport(tuple(sweeper.job_ids), sweeper.sources, sweeper.unfinished, tuple(sweeper.unended)), reached

@@ -16,6 +16,7 @@ from quickthumb.http.policies import PolicyCheck
 from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
+from quickthumb.service.batches import Batches
 from quickthumb.service.emails import MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
@@ -66,6 +67,7 @@ def application(
     older_tenant: str | None = None,
     url_secrets: Sequence[str] = (),
     limiter: Limiter | None = None,
+    batches: Batches | None = None,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
@@ -116,6 +118,7 @@ def application(
     # Each path has a route with and without a trailing slash, so there is nothing to redirect to.
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.batches = batches
     app.state.mail = mail
     app.state.events = events
     app.state.webhooks = webhooks

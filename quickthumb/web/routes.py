@@ -5,7 +5,7 @@ from quickthumb.http.errors import InvalidPolicy, InvalidSignature, RangeNotSati
 from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
-from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType, UploadTimedOut
+from quickthumb.intake.errors import BatchTooLarge, TooManyBytes, UnsupportedMediaType, UploadTimedOut
 from quickthumb.model.caller import Scope
 from quickthumb.model.errors import (
     InvalidParameter,
@@ -34,6 +34,7 @@ from quickthumb.service.errors import (
     StreamsFull,
     TooManyStreams,
     TooManyWebhooks,
+    UnknownBatch,
     UnknownDelivery,
     UnknownJob,
     UnknownResult,
@@ -41,7 +42,7 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import derive, events, files, images, jobs, operation, schedule, webhooks
+from quickthumb.web import batches, derive, events, files, images, jobs, operation, schedule, webhooks
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -120,6 +121,16 @@ BULK = (Answer(200, "What this call did.", BulkView),)
 BULK_ERRORS = (InvalidParameter, QueueUnavailable, StorageUnavailable, WrongStorage, DiskFull)
 FILE_ERRORS = (*LOOKUP_ERRORS, RangeNotSatisfiable, WrongStorage)
 
+QUEUE_AND_STORAGE = (QueueUnavailable, StorageUnavailable, WrongStorage)
+BATCH = Parameter("batch_id", "path", "The batch's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+IMAGES = Parameter("limit", "query", f"Maximum number of images on the page. Default: {batches.DEFAULT_PAGE}.",
+                   {"type": "integer", "minimum": 1, "maximum": batches.LARGEST_PAGE})
+AFTER = Parameter("cursor", "query", "Where the page begins; `next` has it.", {"type": "string"})
+BATCH_ACCEPTED = tuple(
+    Answer(status, meaning, batches.BatchView, headers=(("Location", "The batch's URL."),))
+    for status, meaning in ((202, "All images were accepted."), (207, "Some images were refused, or did not come."))
+)
+
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
              (WAITED, ACCEPTED), UPLOAD_ERRORS,
@@ -165,6 +176,15 @@ ENDPOINTS = [
              DOWNLOAD, (*FILE_ERRORS, InvalidSignature, SourceMissing, NotReady, OriginalWithheld,
               StorageUnavailable),
              (JOB, RANGE, IF_NONE_MATCH), scope=Scope.RESULTS_READ, signable=True),
+    Endpoint("POST", "/batches", batches.submit, "Batches", "Upload many images", "createBatch",
+             BATCH_ACCEPTED, (*UPLOAD, InvalidParameter, RequestInProgress, KeyReused, BatchTooLarge),
+             (IDEMPOTENCY_KEY, SIGN, *batches.batch_parameters()), batches.batch_body(), scope=Scope.IMAGES_WRITE),
+    Endpoint("GET", "/batches/{batch_id}", batches.show, "Batches", "Get a batch", "getBatch",
+             (Answer(200, "The batch.", batches.BatchView),), (UnknownBatch, InvalidParameter, *QUEUE_AND_STORAGE),
+             (BATCH, WAIT, PREFER, SIGN, IMAGES, AFTER), scope=Scope.JOBS_READ),
+    Endpoint("GET", "/batches/{batch_id}/results.zip", batches.results, "Batches", "Download all results",
+             "downloadBatch", (Answer(200, "The results.", media_types=batches.ARCHIVES),),
+             (UnknownBatch, UnknownResult, NotReady, *QUEUE_AND_STORAGE), (BATCH,), scope=Scope.RESULTS_READ),
     Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
              "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
              (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,), scope=Scope.WEBHOOKS),

@@ -38,7 +38,7 @@ PRESETS = {"preset": ["thumbnail", "gray-blur", "square-32-64"]}
 @dataclass(frozen=True)
 class Guarded:
     """A web process with keys: one for each scope, for two tenants, and some that are not valid. It has a worker, which
-    has made the job `done`, and the email `mailed`."""
+    has made the job `done` and that of the `batch`, and the email `mailed`."""
 
     web: WebProcess
     worker: psutil.Popen
@@ -49,6 +49,7 @@ class Guarded:
     revoked: str
     done: str
     mailed: str
+    batch: str
 
     async def new_job(self, client: httpx.AsyncClient) -> str:
         return await upload(client, self.of_scope[Scope.ADMIN], picture())
@@ -86,8 +87,9 @@ async def guarded_service(folder: Path) -> AsyncIterator[Guarded]:
             admin = of_scope[Scope.ADMIN]
             async with http_client(web.address) as client:
                 done = await upload(client, admin, SQUARE, wait=20, **PRESETS)
+                batch = await upload_batch(client, admin)
                 sent = await client.get("/send-email/bob@example.com", headers=bearer(admin))
-            yield Guarded(web, worker, store, of_scope, other, expired, revoked, done, sent.json()["job_id"])
+            yield Guarded(web, worker, store, of_scope, other, expired, revoked, done, sent.json()["job_id"], batch)
 
 
 @contextlib.contextmanager
@@ -111,6 +113,15 @@ async def upload(client: httpx.AsyncClient, key: str, image: bytes, *, wait: int
     assert answer.status_code == (HTTPStatus.OK if wait else HTTPStatus.ACCEPTED), answer.text
     job_id: str = answer.json()["id"]
     return job_id
+
+
+async def upload_batch(client: httpx.AsyncClient, key: str) -> str:
+    """Uploads a batch of one image, waits for its end, and returns its id."""
+    answer = await client.post("/batches", files={"image": ("cat", SQUARE)}, headers=bearer(key))
+    batch_id: str = answer.json()["id"]
+    ended = await client.get(f"/batches/{batch_id}", params={"wait": 20}, headers=bearer(key))
+    assert ended.json()["counts"] == {"DONE": 1}
+    return batch_id
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -34,6 +34,9 @@ from tests.waiting import wait_until
 ALLOWED: Mapping[str, Scope | None] = {
     "createImage": Scope.IMAGES_WRITE,
     "listPresets": Scope.IMAGES_WRITE,
+    "createBatch": Scope.IMAGES_WRITE,
+    "getBatch": Scope.JOBS_READ,
+    "downloadBatch": Scope.RESULTS_READ,
     "listJobs": Scope.JOBS_READ,
     "getJob": Scope.JOBS_READ,
     "followJob": Scope.JOBS_READ,
@@ -80,6 +83,7 @@ GUARDED = [endpoint for endpoint in EVERY if endpoint.scope is not None]
 UNKNOWN_ID = "0" * 32
 # What is asked of an endpoint that does nothing without it.
 BODIES: Mapping[str, Mapping[str, Any]] = {
+    "createBatch": {"files": {"image": ("cat.jpg", SQUARE)}},
     "createImage": {"files": {"image": ("cat.jpg", SQUARE)}},
     "uploadToPipeline": {"files": {"file": ("cat.jpg", SQUARE)}},
     "createOutputs": {"json": {"width": 20}},
@@ -121,7 +125,13 @@ async def ask(
     client: httpx.AsyncClient, endpoint: Endpoint, authorization: str | None, job_id: str = UNKNOWN_ID
 ) -> httpx.Response:
     path = endpoint.path.format(
-        job_id=job_id, task_id=job_id, webhook_id=job_id, delivery_id=job_id, name="thumbnail", email="ada@example.com"
+        job_id=job_id,
+        task_id=job_id,
+        batch_id=job_id,
+        webhook_id=job_id,
+        delivery_id=job_id,
+        name="thumbnail",
+        email="ada@example.com",
     )
     headers = {} if authorization is None else {"Authorization": authorization}
     async with client.stream(endpoint.method, path, headers=headers) as answer:
@@ -184,7 +194,7 @@ async def target_of(client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpo
     else:
         job_id = guarded.mailed if endpoint.operation_id == "getEmailStatus" else guarded.done
     ids = {"job_id": job_id, "task_id": job_id, "webhook_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
-    path = endpoint.path.format(**ids, name="thumbnail", email=f"{uuid4().hex}@example.com")
+    path = endpoint.path.format(**ids, batch_id=guarded.batch, name="thumbnail", email=f"{uuid4().hex}@example.com")
     return path + QUERIES.get(endpoint.operation_id, "")
 
 
@@ -246,6 +256,9 @@ async def test_another_tenants_job_does_not_exist(client: httpx.AsyncClient, gua
     assert (await client.get(f"/jobs/{job_id}", headers=mine)).status_code == HTTPStatus.OK
     theirs = f"Bearer {guarded.other}"
     for endpoint in ENDPOINTS:
+        if "{batch_id}" in endpoint.path:
+            answer = await ask(client, endpoint, theirs, guarded.batch)
+            assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.NOT_FOUND, "unknown_batch")
         if "{job_id}" in endpoint.path:
             answer = await ask(client, endpoint, theirs, job_id)
             assert (answer.status_code, answer.json()["code"]) == (HTTPStatus.NOT_FOUND, "unknown_job")

@@ -33,6 +33,9 @@ OPTIONS = [
     "--disable-sync",
 ]
 
+# Swagger UI says so of every list of files, and then shows it with the means that it has for files.
+UNIMPORTANT = ("Could not find component: JsonSchema_string_binary",)
+
 # One browser serves all tests of the module, so they share its event loop.
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '.join(BROWSERS)}"),
@@ -47,10 +50,14 @@ class Visit:
         self.page = page
         self.complaints: list[str] = []
         self.requested: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("console", lambda message: self._hear(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         page.on("request", lambda request: self.requested.append(request.url))
+
+    def _hear(self, text: str) -> None:
+        if text not in UNIMPORTANT:
+            self.complaints.append(text)
 
 
 @contextlib.asynccontextmanager

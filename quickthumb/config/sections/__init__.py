@@ -9,10 +9,11 @@ from quickthumb.config.sections.email import EmailSettings, SmtpServer
 from quickthumb.config.sections.outbound import OutboundSettings
 from quickthumb.config.sections.storage import RedisSettings, RetentionSettings, StorageSettings
 from quickthumb.config.sections.tenants import TenantSettings
-from quickthumb.config.sections.web import IntakeLimits, LogSettings, WebSettings
+from quickthumb.config.sections.web import BatchLimits, IntakeLimits, LogSettings, WebSettings
 from quickthumb.config.sections.work import QueueSettings, SandboxSettings, TroubleLimits, WorkerSettings
 
 __all__ = [
+    "BatchLimits",
     "EmailSettings",
     "IntakeLimits",
     "LogSettings",

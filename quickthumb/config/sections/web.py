@@ -189,6 +189,25 @@ class IntakeLimits:
     set_by: str | None = None
 
 
+@dataclass(frozen=True, slots=True, config=STRICT)
+class BatchLimits:
+    """The most that one batch may send, and the longest time that it may take. For each of its images, the limits on
+    uploads hold."""
+
+    max_images: Annotated[int, Called("batch_max_images")] = Field(
+        default=100, ge=1, le=1000, description="Largest number of images in one batch."
+    )
+    max_bytes: Annotated[int, Called("batch_max_bytes")] = Field(
+        default=1024 * MEBIBYTE,
+        ge=1,
+        lt=4096 * MEBIBYTE,
+        description="Largest body of a batch, and most bytes that a ZIP may unpack to.",
+    )
+    max_seconds: Annotated[float, Called("batch_seconds")] = Field(
+        default=3600.0, gt=0, description="End a batch that takes longer than this to arrive, in seconds."
+    )
+
+
 @dataclass(frozen=True, config=STRICT)
 class LogSettings:
     """What the processes log, and how."""
