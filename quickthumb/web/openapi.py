@@ -27,7 +27,8 @@ _KEY = {
 # How a body of a media type that is no picture is described.
 _PLAIN: dict[str, schemas.Schema] = {
     "text/plain": {"type": "string"},
-    "text/event-stream": {"type": "string"},
+    # A stream has no end, so there is no schema for all of it.
+    "text/event-stream": {},
     "application/json": {"type": "object"},
 }
 

@@ -73,7 +73,7 @@ async def test_a_worker_whose_connections_are_cut_at_random_finishes_every_job(
     async with _proxy(tmp_path) as proxy, Fleet(tmp_path, worker_redis_url=proxy.url, max_attempts=50) as fleet:
         [worker] = fleet.workers
         pid = worker.pid
-        proxy.choose = _at_random(chance, share=0.03)
+        proxy.choose = _at_random(chance, share=0.06)
         await stream.send_many(fleet.client, chance, scale.uploads)
         for sent in stream.accepted[: scale.uploads // 2]:
             await fleet.until(sent.job_id, "DONE")

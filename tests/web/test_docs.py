@@ -72,7 +72,7 @@ async def running_browser(*options: str) -> AsyncIterator["Browser"]:
 async def new_page(browser: "Browser") -> AsyncIterator["Page"]:
     """A page that shares no cookies, cache or storage with any other."""
     page = await browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(100_000)
     yield page
     await page.context.close()
 
