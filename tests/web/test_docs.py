@@ -149,10 +149,13 @@ async def test_every_operation_can_be_opened(visit: Visit, service: str) -> None
     page = visit.page
     await page.goto(f"{service}/docs")
     await page.locator(".opblock").first.wait_for()
-    await page.eval_on_selector_all(".opblock-summary-control", "controls => controls.forEach(one => one.click())")
-    opened = page.locator(".opblock.is-open .responses-wrapper")
-    await opened.last.wait_for()
-    assert await opened.count() == await page.locator(".opblock").count()
+    blocks = page.locator(".opblock")
+    for number in range(await blocks.count()):
+        # One after the other: with all of them open, each further one takes the page seconds.
+        block = blocks.nth(number)
+        await block.locator(".opblock-summary-control").click()
+        await block.locator(".responses-wrapper").wait_for()
+        await block.locator(".opblock-summary-control").click()
     assert visit.complaints == []
 
 
