@@ -34,6 +34,11 @@ class Registry(Generic[T]):
         """Whether there is any object, understood or not."""
         return bool(self._objects)
 
+    @property
+    def not_understood(self) -> int:
+        """How many objects there are of which `read` made nothing."""
+        return sum(one is None for one in self._objects.values())
+
     async def refresh(self) -> bool:
         """Reads what was made since the last call, and forgets what is gone. Returns whether anything has changed.
 

@@ -167,6 +167,10 @@ def test_the_doctor_counts_keys_that_cannot_be_read(run: Run, data: Path) -> Non
     told = found_by_doctor(run)
     assert told.startswith("ok keys 1 valid, 0 ended.; warn keys 2 of the files in ")
     assert "cannot be read" in told
+    (data / "keys" / f"{id_in(made(run, '--scope', 'admin'))}.ends.0123456789abcdef.json").write_text("")
+    told = found_by_doctor(run)
+    assert told.startswith("ok keys 1 valid, 1 ended.; warn keys 3 of the files in ")
+    assert "  revoked 2" in listed(run)[1]
 
 
 def test_a_wrong_setting_is_told_in_our_words(run: Run) -> None:
