@@ -89,6 +89,11 @@ class Keyring:
             raise InvalidKey("The API key has expired, or was revoked.")
         return key
 
+    def is_valid(self, key: ApiKey) -> bool:
+        """Whether a key that was valid before still is."""
+        known = self._keys.get(key.id)
+        return known is not None and not known.has_ended(now())
+
 
 def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:
     place = OBJECT.fullmatch(name)
