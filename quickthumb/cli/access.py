@@ -46,10 +46,9 @@ def findings(config: Config) -> Iterator[Finding]:
         keys = keyring.all()
         yield from _of_keys(keys, presets_of(config))
         if keyring.unreadable:
-            told = (
-                f"{keyring.unreadable} of the files in {config.storage.data_dir / FOLDER} cannot be read, and have no"
-            )
-            yield Finding(Level.WARNING, "keys", f"{told} effect; revoke again what one of them was to revoke.")
+            files = f"{keyring.unreadable} of the files in {config.storage.data_dir / FOLDER}"
+            told = f"{files} cannot be read: a key among them is unknown, and an end has ended its key."
+            yield Finding(Level.WARNING, "keys", told)
     elif config.web.open_access:
         told = "There is no API key, so whoever reaches the service may do everything (OPEN_ACCESS)."
         yield Finding(Level.WARNING, "keys", told)

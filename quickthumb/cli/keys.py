@@ -2,10 +2,13 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from quickthumb.cli import allowances
@@ -20,6 +23,7 @@ from quickthumb.model.job import now
 from quickthumb.service.guard import LOOK_SECONDS, told
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
+from quickthumb.storage.layout import STORE
 from quickthumb.wiring import presets_of, private_process
 
 OVERLAP = timedelta(days=1)
@@ -80,6 +84,8 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
     storage = FileStorage(config.storage.data_dir)
     is_new = not config.storage.data_dir.exists()
     try:
+        if arguments.action is not _list:
+            _check_user(config.storage.data_dir)
         with private_process(config):
             if arguments.action is _create or await storage.find_identity():
                 await storage.identity()  # the folder may be new
@@ -89,6 +95,27 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
                 print(f"The data folder {folder} is new; only a service with it knows the key.", file=sys.stderr)
     except QuickThumbError as error:
         raise UserMistake(f"{told(error).removesuffix('.')} (data folder: {config.storage.data_dir}).") from error
+
+
+def _check_user(folder: Path) -> None:
+    """Raises UserMistake if this is root, and the folder another user's, who could not read what root writes: the
+    service would go on to accept a key that root has revoked."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    identity = folder / STORE
+    try:
+        owner = identity.stat().st_uid
+    except OSError:
+        return  # the folder is new; or else the storage says what is wrong with it
+    if owner == 0:
+        return
+    user = f"'#{owner}'"
+    with contextlib.suppress(KeyError):  # there may be no name for the number
+        user = identity.owner()
+    raise UserMistake(
+        f"The data folder {folder.absolute()} is not root's, and its user could not read what root writes there: run "
+        f"this command as that user, such as with `sudo -u {user}`."
+    )
 
 
 async def _create(store: KeyStore, arguments: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from quickthumb.service.emails import MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.keys import Keyring
 from quickthumb.service.quotas import Limiter
 from quickthumb.service.submit import Upload
 from quickthumb.service.webhooks import WebhookService
@@ -48,6 +50,16 @@ def caller_of(request: Request) -> Caller:
     return Caller(key.tenant, key.id, address, key.scopes, request_id=request_id, bounds=key.bounds, quotas=key.quotas)
 
 
+def is_let_in(request: Request) -> bool:
+    """Whether a request that was let in still is: its key has not ended since, or its signed URL not expired. Answers
+    that never end ask again and again."""
+    key: ApiKey | None = request.scope.get(KEY)
+    if key is not None:
+        return keyring_of(request).is_valid(key)
+    expires: int | None = request.scope.get(SIGNED)
+    return not keyring_of(request).needs_key if expires is None else time.time() < expires
+
+
 def policy_of(request: Request) -> UploadPolicy | None:
     """The upload policy that the request came with."""
     return cast("UploadPolicy | None", request.scope.get(POLICY))
@@ -55,6 +67,10 @@ def policy_of(request: Request) -> UploadPolicy | None:
 
 def service_of(request: Request) -> ImageService:
     return cast("ImageService", request.app.state.service)
+
+
+def keyring_of(request: Request) -> Keyring:
+    return cast("Keyring", request.app.state.keyring)
 
 
 def limiter_of(request: Request) -> Limiter:

@@ -11,7 +11,7 @@ import string
 import zlib
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, field_validator
 
 from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 from quickthumb.model.caller import DEFAULT_TENANT, Scope
@@ -41,8 +41,8 @@ class ApiKey(BaseModel):
     bounds: Bounds = NO_BOUNDS
     quotas: Quotas = NO_QUOTAS
     note: str = ""
-    created_at: datetime
-    ends_at: datetime | None = None
+    created_at: AwareDatetime
+    ends_at: AwareDatetime | None = None
     revoked: bool = False
 
     @field_validator("quotas")

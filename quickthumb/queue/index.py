@@ -210,6 +210,7 @@ class Index:
                     run_at_ms=_or_empty(run_at_ms),
                     waiting_seconds=self.kind.waiting_seconds,
                     wake_seconds=WAKE_SECONDS,
+                    retention_seconds=self.kind.longest_kept_seconds,
                 )
             )
 

@@ -40,8 +40,8 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:housekeeper` | string | the worker that does repairs and the sweep | `REPAIR_LEAD_SECONDS`, renewed |
 | `quickthumb:storage` | string | the id of the storage with the records | forever: a wiped Redis takes the id anew |
 | `quickthumb:probe` | string | nothing: written to check that Redis accepts writes | `PROBE_SECONDS` |
-| `quickthumb:changes` | stream | the last `MOST_EVENTS` changes, not what a rebuild restores | forever: bounded |
-| `quickthumb:queue` | sorted set | ids of jobs and emails by due time | forever: entries are removed as items end |
+| `quickthumb:changes` | stream | the last 10,000 changes or so, not what a rebuild restores | forever: bounded |
+| `quickthumb:queue` | sorted set | ids of all that is queued, by due time | forever: entries are removed as items end |
 | `quickthumb:queue:line:{class}` | sorted set | ids that wait in line, by group and due time | forever: as the queue |
 | `quickthumb:queue:turns:{class}` | sorted set | the groups in the line, by turn | forever: as the queue |
 | `quickthumb:queue:large` | set | those of the ids that are known to be large jobs | forever: as the queue |
@@ -133,6 +133,11 @@ class Kind:
     def kept_source_seconds(self, tenant: str | None = None) -> int:
         """How long the storage keeps the source of a job of this tenant after its end."""
         return in_redis(dict(self.tenants_source_seconds).get(tenant or DEFAULT_TENANT, self.source_seconds))
+
+    @property
+    def longest_kept_seconds(self) -> int:
+        """How long Redis keeps an item after its end at most, unless the item says itself how long."""
+        return in_redis(max(self.retention_seconds, *dict(self.tenants_seconds).values(), 0))
 
     @property
     def retention(self) -> str:

@@ -10,9 +10,9 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 from quickthumb.model.api_key import ApiKey, digest_of, id_in, new_text
@@ -32,7 +32,11 @@ OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9A-Za-z]+)(?P<end>\.ends\.[0-9a-f]+)?\.
 class _End(BaseModel):
     """What ends a key: the moment from which on it is no longer valid."""
 
-    ends_at: datetime
+    ends_at: AwareDatetime
+
+
+# A file that was to end a key and cannot be read has ended it: a revoked key must not come back.
+UNREADABLE_END = _End(ends_at=datetime.min.replace(tzinfo=UTC))
 
 
 class Keyring:
@@ -73,7 +77,8 @@ class Keyring:
     @property
     def unreadable(self) -> int:
         """How many files among the keys are none, or cannot be understood."""
-        return self._registry.unreadable
+        ends = sum(one is UNREADABLE_END for one in self._registry.objects.values())
+        return self._registry.not_understood + ends
 
     def key_of(self, text: str) -> ApiKey:
         """The key with this text. Raises InvalidKey if there is none, or if it has ended."""
@@ -84,28 +89,34 @@ class Keyring:
             raise InvalidKey("The API key has expired, or was revoked.")
         return key
 
+    def is_valid(self, key: ApiKey) -> bool:
+        """Whether a key that was valid before still is."""
+        known = self._keys.get(key.id)
+        return known is not None and not known.has_ended(now())
+
 
 def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:
     place = OBJECT.fullmatch(name)
-    if place is None or data is None:
+    if place is None:
         log.warning("%s in the data folder is no API key; it is ignored", name)
         return None
     try:
-        return (_End if place["end"] else ApiKey).model_validate_json(data)
+        return (_End if place["end"] else ApiKey).model_validate_json(data or b"")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        log.warning("%s in the data folder cannot be read: %s", name, first["msg"])
-        return None
+        effect = "the key that it was to end has ended" if place["end"] else "the key is unknown"
+        log.warning("%s in the data folder cannot be read, so %s: %s", name, effect, first["msg"])
+        return UNREADABLE_END if place["end"] else None
 
 
 def _ended_by(objects: Mapping[str, ApiKey | _End]) -> dict[str, ApiKey]:
-    """The keys by their ids, each with the earliest of its ends."""
+    """The keys by their ids, each with the earliest of its ends, but not before the key was made."""
     keys = {one.id: one for one in objects.values() if isinstance(one, ApiKey)}
     for name, one in objects.items():
         place = OBJECT.fullmatch(name)
         key = keys.get(place["id"]) if place else None
         if key is not None and isinstance(one, _End) and (key.ends_at is None or one.ends_at < key.ends_at):
-            keys[key.id] = key.model_copy(update={"ends_at": one.ends_at, "revoked": True})
+            keys[key.id] = key.model_copy(update={"ends_at": max(one.ends_at, key.created_at), "revoked": True})
     return keys
 
 

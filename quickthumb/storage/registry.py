@@ -35,8 +35,8 @@ class Registry(Generic[T]):
         return bool(self._objects)
 
     @property
-    def unreadable(self) -> int:
-        """How many objects there are that cannot be understood."""
+    def not_understood(self) -> int:
+        """How many objects there are of which `read` made nothing."""
         return sum(one is None for one in self._objects.values())
 
     async def refresh(self) -> bool:

@@ -125,6 +125,7 @@ def application(
     app.state.health = health
     app.state.metrics = metrics
     app.state.signer = signer
+    app.state.keyring = keyring
     app.state.limiter = limiter or Limiter()
     app.state.max_wait_seconds = max_wait_seconds
     app.state.openapi = describe(endpoints)

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from quickthumb.http.requests import caller_of, events_of, limiter_of
+from quickthumb.http.requests import caller_of, events_of, is_let_in, limiter_of
 from quickthumb.http.urls import Urls
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.events import Cursor, Event, text_of
@@ -63,16 +64,21 @@ def _stream(request: Request, job_ids: list[str] | None) -> Response:
     urls = urls_asked(request)
     told = events_of(request).follow(caller_of(request), job_ids, after)
     seat = limiter_of(request).stream(caller_of(request))
-    return EventStream(cast("AsyncGenerator[Sequence[Told], None]", told), urls, seat)
+    return EventStream(cast("AsyncGenerator[Sequence[Told], None]", told), urls, seat, partial(is_let_in, request))
 
 
 class EventStream(Response):
-    """The response that sends what is told, until that ends or the client hangs up. `seat` is held meanwhile."""
+    """The response that sends what is told, until that ends, the client hangs up, or nobody may listen any more, which
+    `may_listen` says. `seat` is held meanwhile."""
 
     media_type = MEDIA_TYPE
 
     def __init__(
-        self, told: AsyncGenerator[Sequence[Told], None], urls: Urls, seat: AbstractAsyncContextManager[None]
+        self,
+        told: AsyncGenerator[Sequence[Told], None],
+        urls: Urls,
+        seat: AbstractAsyncContextManager[None],
+        may_listen: Callable[[], bool],
     ) -> None:
         self.status_code = HTTPStatus.OK
         self.background = None
@@ -80,6 +86,7 @@ class EventStream(Response):
         self._told = told
         self._urls = urls
         self._seat = seat
+        self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A cancel scope cancels repeatedly: redis-py sends with `wait_for`, which may swallow it once in Python 3.11.
@@ -102,6 +109,8 @@ class EventStream(Response):
         if scope["method"] != "HEAD":
             await send(self._body(first))
             async for news in told:
+                if not self._may_listen():
+                    break
                 await send(self._body(news))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

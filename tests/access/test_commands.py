@@ -1,6 +1,7 @@
 """`quickthumb keys`, and who may start a server without keys."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -82,6 +83,19 @@ def test_a_key_is_revoked_and_another_takes_its_place(run: Run) -> None:
     assert [line.split()[3] for line in listed(run)] == ["revoked", "revoked"]
     again = run("keys", "rotate", str(old))
     assert (again.returncode, again.stderr) == (1, f"quickthumb: The key {old} has ended; make a new one.\n")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root writes into the folders of others")
+@pytest.mark.parametrize(("user", "named"), [(1, "-u daemon"), (61234, "-u '#61234'")])
+def test_only_the_user_of_the_data_folder_changes_keys(run: Run, data: Path, user: int, named: str) -> None:
+    """The service could not read what another one writes, and would go on to accept a key that is revoked."""
+    key_id = str(id_in(made(run, "--scope", "admin")))
+    os.chown(data / STORE, user, user)
+    for words in (["revoke", key_id], ["rotate", key_id], ["create", "--scope", "admin"]):
+        ended = run("keys", *words)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert f"`sudo {named}`" in ended.stderr
+    assert len(listed(run)) == 1
 
 
 def test_a_key_bounds_what_is_done_with_it(run: Run) -> None:
@@ -167,6 +181,10 @@ def test_the_doctor_counts_keys_that_cannot_be_read(run: Run, data: Path) -> Non
     told = found_by_doctor(run)
     assert told.startswith("ok keys 1 valid, 0 ended.; warn keys 2 of the files in ")
     assert "cannot be read" in told
+    (data / "keys" / f"{id_in(made(run, '--scope', 'admin'))}.ends.0123456789abcdef.json").write_text("")
+    told = found_by_doctor(run)
+    assert told.startswith("ok keys 1 valid, 1 ended.; warn keys 3 of the files in ")
+    assert "  revoked 2" in listed(run)[1]
 
 
 def test_a_wrong_setting_is_told_in_our_words(run: Run) -> None:

@@ -66,6 +66,24 @@ async def test_a_file_that_is_no_key_lets_nobody_in(storage: FileStorage, conten
     assert keyring.all() == []
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"not JSON", b'{"ends_at": "2999-01-01T00:00:00"}'])
+async def test_an_end_that_cannot_be_read_has_ended_its_key(
+    storage: FileStorage, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, keyring = KeyStore(storage), Keyring(storage)
+    text, key = await store.create("shop", [Scope.ADMIN])
+    other, _ = await store.create("shop", [Scope.ADMIN])
+    await storage.put(f"{FOLDER}{key.id}.ends.0123456789abcdef.json", content)
+    await keyring.refresh()
+    with pytest.raises(InvalidKey, match="expired, or was revoked"):
+        keyring.key_of(text)
+    keyring.key_of(other)
+    assert keyring.unreadable == 1
+    assert "the key that it was to end has ended" in caplog.text
+    (ended,) = [one for one in keyring.all() if one.id == key.id]
+    assert (ended.ends_at, ended.revoked) == (key.created_at, True)
+
+
 async def test_a_storage_that_is_the_wrong_one_says_nothing(storage: FileStorage, tmp_path: Path) -> None:
     text, key = await KeyStore(storage).create("shop", [Scope.ADMIN])
     is_wrong = False

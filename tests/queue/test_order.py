@@ -302,6 +302,7 @@ async def test_a_changed_time_is_when_the_job_is_due(claims: Claims, store: JobS
     assert found.run_at is not None
     assert found.changes == 1
     assert await redis.ttl(KEYS.record(JOB, second)) > WAITING_SECONDS + 50
+    assert await redis.ttl(KEYS.index(JOB)) > WAITING_SECONDS + 50
     assert not await redis.exists(KEYS.wake)
     assert await amended(store, second, 2, "normal", seconds=None)
     assert await redis.exists(KEYS.wake)

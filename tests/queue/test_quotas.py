@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from quickthumb.model.job import Job, Outcome, Result, Status, now
+from quickthumb.model.job import Change, Job, Outcome, Result, Status, now
 from quickthumb.model.quota import (
     OUTPUT_PIXELS,
     REQUESTS,
@@ -24,7 +24,7 @@ from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.connection import connect
 from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import KEYS
+from quickthumb.queue.keys import KEYS, WAITING_SECONDS
 from quickthumb.queue.quotas import Demand, QuotaStore
 from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed, finished
 from tests.waiting import wait_until
@@ -214,6 +214,17 @@ async def test_an_attempt_that_is_put_back_still_counts(store: JobStore, attempt
     await store.add(job, counted=demands)
     await attempts.settle(await claimed(attempts, job.id, kind=store.kind), Status.WAITING, busy_seconds=0)
     assert await unended(redis, UNENDED_MINE) == 1
+
+
+async def test_a_job_that_is_put_off_counts_for_as_long(store: JobStore, redis: Redis) -> None:
+    demands = kept(UNENDED_MINE)
+    job = job_counted(demands)
+    await store.add(job, counted=demands)
+    ahead = timedelta(days=20)
+    assert await store.amend(job.id, Change(changes=1, priority="normal", run_at=now() + ahead), reschedules=True)
+    counts_until = await redis.zscore(KEYS.quota(UNENDED_MINE), job.id)
+    assert counts_until is not None
+    assert counts_until / 1000 > time.time() + ahead.total_seconds() + WAITING_SECONDS - 60
 
 
 async def test_a_job_that_redis_has_forgotten_leaves_room(store: JobStore, redis: Redis) -> None:

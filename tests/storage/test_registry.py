@@ -42,6 +42,7 @@ async def test_what_cannot_be_understood_counts_but_is_not_shown(storage: FileSt
     await registry.refresh()
     assert registry.objects == {}
     assert registry.has_any
+    assert registry.not_understood == 1
 
 
 async def test_each_object_is_read_once(
