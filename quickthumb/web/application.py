@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cache, partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -128,7 +129,8 @@ def application(
     app.state.keyring = keyring
     app.state.limiter = limiter or Limiter()
     app.state.max_wait_seconds = max_wait_seconds
-    app.state.openapi = describe(endpoints)
+    # Made once somebody asks for it: processes start sooner.
+    app.state.openapi = cache(partial(describe, endpoints))
     return app
 
 

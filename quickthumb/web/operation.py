@@ -215,7 +215,7 @@ async def errors(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """The OpenAPI 3.1 document of every endpoint."""
-    document: bytes = request.app.state.openapi
+    document: bytes = await asyncio.to_thread(request.app.state.openapi)
     base = urls_of(request).base
     if base:
         document = document.replace(b"{", b'{"servers": [{"url": %s}], ' % json.dumps(base).encode(), 1)
