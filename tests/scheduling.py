@@ -12,6 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 # By the beginning of a test's id; the first entry that matches counts.
 GROUPS = {
     "tests/web/test_memory.py": None,  # one by one
+    "tests/web/test_docs.py": "pages",
+    "tests/web/test_events.py": "streams",
+    "tests/web/test_batches.py": "batches",
     "tests/web/": "web",
     "tests/test_documents.py": "web",
     "tests/test_processes.py": "processes",
@@ -33,8 +36,18 @@ GROUPS = {
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
 FIRST = (
-    *("web", "clients", "processes", "examples", "tests/chaos/", "tests/cli/", "tests/web/test_memory.py"),
-    *("tests/test_large_jobs.py", "tests/imaging/test_memory.py"),
+    *(
+        "web",
+        "clients",
+        "pages",
+        "processes",
+        "streams",
+        "examples",
+        "tests/chaos/",
+        "tests/cli/",
+        "tests/web/test_memory.py",
+    ),
+    *("tests/test_turns.py", "tests/test_large_jobs.py", "tests/imaging/test_memory.py"),
 )
 
 

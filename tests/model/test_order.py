@@ -296,6 +296,7 @@ def test_fields_are_described_by_how_they_are_given() -> None:
         "run_at": once,
         "keep": once,
         "dedupe": once,
+        "webhook": once,
         "tag": several,
         "context": as_json,
         "urgency": once,

@@ -12,7 +12,6 @@ from quickthumb.model.webhook import EventType, key_of, new_secret
 from quickthumb.notify.webhook import message, signed_headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-NOW = datetime.now(UTC)
 
 
 def test_the_signature_is_that_of_the_specification_s_example() -> None:
@@ -35,16 +34,16 @@ def test_a_message_says_what_happened_and_when() -> None:
 
 
 def test_the_library_verifies_each_of_several_signatures_and_nothing_that_was_changed() -> None:
-    secrets = [new_secret(), new_secret()]
-    body = message(EventType.JOB_DONE, NOW, {"filename": "Grüße 🐈.jpg"})
-    headers = signed_headers(secrets, "0" * 32, NOW, body)
+    secrets, now = [new_secret(), new_secret()], datetime.now(UTC)
+    body = message(EventType.JOB_DONE, now, {"filename": "Grüße 🐈.jpg"})
+    headers = signed_headers(secrets, "0" * 32, now, body)
     for secret in secrets:
         assert Verifier(secret).verify(body, headers)["type"] == "job.done"
     with pytest.raises(WebhookVerificationError):
         Verifier(new_secret()).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
         Verifier(secrets[0]).verify(body + b" ", headers)
-    late = signed_headers(secrets, "0" * 32, NOW - timedelta(minutes=10), body)
+    late = signed_headers(secrets, "0" * 32, now - timedelta(minutes=10), body)
     with pytest.raises(WebhookVerificationError):
         Verifier(secrets[0]).verify(body, late)
 
