@@ -84,6 +84,11 @@ async def test_without_redis_it_is_alive_but_not_ready_and_recovers_by_itself(tm
 
 async def test_metrics_count_what_is_done(client: httpx.AsyncClient) -> None:
     uploads = {"method": "POST", "route": "/images/", "status": "202"}
+
+    async def is_idle() -> bool:
+        return await number(client, "quickthumb_queue_length") == 0
+
+    await wait_until(is_idle)  # other tests share the service, and may not have waited for their jobs
     before = await samples(client)
     job = await done(client)
     after = await samples(client)
