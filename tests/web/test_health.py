@@ -1,10 +1,11 @@
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import http_client
+from tests.conftest import http_client, running_service
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 from tests.web.conftest import Refusal, done, refusal
@@ -82,13 +83,16 @@ async def test_without_redis_it_is_alive_but_not_ready_and_recovers_by_itself(tm
         assert str(redis.url) not in web.log.read_text()
 
 
-async def test_metrics_count_what_is_done(client: httpx.AsyncClient) -> None:
-    uploads = {"method": "POST", "route": "/images/", "status": "202"}
+@pytest.fixture
+async def unshared(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service that no other test uses: nothing is queued there, not even for later."""
+    with running_service(tmp_path) as address:
+        async with http_client(address) as client:
+            yield client
 
-    async def is_idle() -> bool:
-        return await number(client, "quickthumb_queue_length") == 0
 
-    await wait_until(is_idle)  # other tests share the service, and may not have waited for their jobs
+async def test_metrics_count_what_is_done(unshared: httpx.AsyncClient) -> None:
+    client, uploads = unshared, {"method": "POST", "route": "/images/", "status": "202"}
     before = await samples(client)
     job = await done(client)
     after = await samples(client)
