@@ -21,11 +21,12 @@ from quickthumb.model.job import now
 from quickthumb.service.errors import InvalidKey, KeysUnknown
 from quickthumb.storage import Storage
 from quickthumb.storage.errors import WrongStorage
+from quickthumb.storage.layout import KEYS
 from quickthumb.storage.registry import Registry
 
 log = logging.getLogger("quickthumb.web")
 
-FOLDER = "keys/"
+FOLDER = f"{KEYS}/"
 OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9A-Za-z]+)(?P<end>\.ends\.[0-9a-f]+)?\.json")
 
 

@@ -15,6 +15,8 @@
     mail/5f0/5f0c…/record.json       an accepted email
     mail/5f0/5f0c…/outcome.json      how sending it ended
     webhooks/5f0c….json              a webhook; beside it, more of its secrets and whether it is gone
+    keys/4hVq0zTn8sLb.json           an API key; beside it, what ends it
+    sessions/secret.json             what signs the sessions of those who have logged in on the page
     batches/5f0/5f0c…/record.json    a batch, from its first image on
     batches/5f0/5f0c…/contents.json  the images of the batch, once no more can come
     policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
@@ -32,6 +34,9 @@ PROCESSED = "processed"
 MAIL = "mail"
 POLICIES = "policies"
 BATCHES = "batches"
+KEYS = "keys"
+WEBHOOKS = "webhooks"
+SESSIONS = "sessions"
 ARRIVING = ".arriving"
 REMOVED = ".removed"
 MAKING = ".making"
@@ -44,7 +49,7 @@ SHARD_DIGITS = 3
 SHARD_NAME = re.compile(r"[0-9a-f]{3}")
 JOB_NAME = re.compile(r"[0-9a-f]{32}")
 # What `objects.create` writes beside a file before the file gets its name.
-BEING_WRITTEN = re.compile(r"\.[a-z0-9.]+\.[0-9a-f]{16}")
+BEING_WRITTEN = re.compile(r"\.[A-Za-z0-9.]+\.[0-9a-f]{16}")
 HOUR_NAME = re.compile(r"[0-9]+")
 _HOUR_SECONDS = 3600
 
@@ -123,6 +128,11 @@ def batch_record(batch_id: str) -> str:
 def batch_contents(batch_id: str) -> str:
     """The key of what a batch has, once it is complete."""
     return f"{_folder(BATCHES, batch_id)}/contents.json"
+
+
+def session_secret() -> str:
+    """The key of the secret that signs sessions."""
+    return f"{SESSIONS}/secret.json"
 
 
 def policy_use(digest: str, expires: int, number: int) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from quickthumb.storage.contract import Storage
+from quickthumb.storage.errors import StorageUnavailable
 
 T = TypeVar("T")
 
@@ -12,7 +13,9 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """The objects below a folder of the storage.
 
-    `read` makes one from its name and bytes, and returns None for what cannot be understood.
+    `read` makes one from its name and bytes, and returns None for what cannot be understood. It gets None for bytes
+    that the storage does not give, such as those of a file that this process may not open: one of these must not keep
+    the others from being known. Each refresh tries again to read it.
     """
 
     def __init__(self, storage: Storage, folder: str, read: Callable[[str, bytes | None], T | None]) -> None:
@@ -20,6 +23,7 @@ class Registry(Generic[T]):
         self._folder = folder
         self._read = read
         self._objects: dict[str, T | None] = {}
+        self._unread: frozenset[str] = frozenset()
         # An older listing must not replace what a newer one found.
         self._reading = asyncio.Lock()
         self.is_read = False
@@ -46,11 +50,20 @@ class Registry(Generic[T]):
         """
         async with self._reading:
             names = {blob.key async for batch in self._storage.list(self._folder) for blob in batch}
-            if self.is_read and names == self._objects.keys():
+            found = {name: await self._bytes_of(name) for name in names - (self._objects.keys() - self._unread)}
+            unread = frozenset(name for name, data in found.items() if data is None)
+            # What still cannot be read stays as it is: nobody is told of it again and again.
+            unchanged = names & (self._objects.keys() - found.keys() | unread & self._unread)
+            if self.is_read and names == self._objects.keys() == unchanged:
                 return False
-            known = {name: self._objects[name] for name in names & self._objects.keys()}
-            for name in names - known.keys():
-                known[name] = self._read(name, await self._storage.get(name))
-            self._objects = known
+            known = {name: self._objects[name] for name in unchanged}
+            known |= {name: self._read(name, found[name]) for name in names - known.keys()}
+            self._objects, self._unread = known, unread
             self.is_read = True
             return True
+
+    async def _bytes_of(self, name: str) -> bytes | None:
+        try:
+            return await self._storage.get(name)
+        except StorageUnavailable:
+            return None

@@ -20,15 +20,18 @@ from quickthumb.storage.layout import (
     BEING_WRITTEN,
     HOUR_NAME,
     JOB_NAME,
+    KEYS,
     MAIL,
     MAKING,
     POLICIES,
     PROCESSED,
     REMOVED,
+    SESSIONS,
     SHARD_DIGITS,
     SHARD_NAME,
     SOURCE,
     UPLOADS,
+    WEBHOOKS,
     keep_key,
     outcome_key,
     record_key,
@@ -82,6 +85,7 @@ def sweep(root: Path, ages: RetentionAges, after: str) -> tuple[SweepReport, str
     hours = _children(root / POLICIES, HOUR_NAME.fullmatch)
     for folder in (
         root,
+        *(root / area for area in (KEYS, WEBHOOKS, SESSIONS)),
         *hours,
         *(
             item

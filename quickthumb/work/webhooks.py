@@ -16,11 +16,12 @@ from pydantic import BaseModel, ValidationError
 from quickthumb.model.job import Job, Outcome, new_id, now
 from quickthumb.model.webhook import OF_END, Delivery, EventType, Secret, Webhook, message_of, new_secret
 from quickthumb.storage import Storage
+from quickthumb.storage.layout import WEBHOOKS
 from quickthumb.storage.registry import Registry
 
 log = logging.getLogger("quickthumb.webhook")
 
-FOLDER = "webhooks/"
+FOLDER = f"{WEBHOOKS}/"
 OBJECT = re.compile(rf"{FOLDER}(?P<id>[0-9a-f]{{32}})(?:\.(?P<part>secret|gone)\.[0-9a-f]+)?\.json")
 
 
@@ -171,12 +172,12 @@ def _delivery(job: Job, event: EventType, moment: datetime, url: str, webhook_id
 
 def _understood(name: str, data: bytes | None) -> _Object | None:
     place = OBJECT.fullmatch(name)
-    if place is None or data is None:
+    if place is None:
         log.warning("%s in the data folder is no webhook; it is ignored", name)
         return None
     kind = KINDS[place["part"]]
     try:
-        return kind.model_validate_json(data)
+        return kind.model_validate_json(data or b"")
     except ValidationError:
         # The words of the error would show the secret.
         log.warning("%s in the data folder cannot be read", name)

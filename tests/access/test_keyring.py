@@ -1,5 +1,6 @@
 """What a process knows of the keys, whatever happens to the storage."""
 
+import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -82,6 +83,22 @@ async def test_an_end_that_cannot_be_read_has_ended_its_key(
     assert "the key that it was to end has ended" in caplog.text
     (ended,) = [one for one in keyring.all() if one.id == key.id]
     assert (ended.ends_at, ended.revoked) == (key.created_at, True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every file")
+async def test_a_new_key_that_may_not_be_opened_stops_no_other(storage: FileStorage, tmp_path: Path) -> None:
+    store, keyring = KeyStore(storage), Keyring(storage)
+    closed, key = await store.create("shop", [Scope.ADMIN])
+    path = tmp_path / FOLDER / f"{key.id}.json"
+    path.chmod(0)
+    text, _ = await store.create("shop", [Scope.ADMIN])
+    await keyring.refresh()
+    keyring.key_of(text)
+    with pytest.raises(InvalidKey):
+        keyring.key_of(closed)
+    path.chmod(0o600)
+    await keyring.refresh()
+    assert keyring.key_of(closed) == key
 
 
 async def test_a_storage_that_is_the_wrong_one_says_nothing(storage: FileStorage, tmp_path: Path) -> None:

@@ -77,6 +77,40 @@ async def test_a_storage_that_is_away_takes_nothing_away(
     assert registry.objects == {"things/a": "A"}
 
 
+async def test_a_file_that_may_not_be_opened_keeps_no_other_from_being_known(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, closed, asked = storage.get, {"things/b"}, list[tuple[str, bytes | None]]()
+
+    async def guarded(key: str) -> bytes | None:
+        if key in closed:
+            raise StorageUnavailable("closed") from PermissionError(key)
+        return await get(key)
+
+    def noted(name: str, data: bytes | None) -> str | None:
+        asked.append((name, data))
+        return text(name, data)
+
+    monkeypatch.setattr(storage, "get", guarded)
+    registry = Registry(storage, FOLDER, noted)
+    for name in "abc":
+        await storage.put(f"things/{name}", name.encode())
+    assert await registry.refresh()
+    assert registry.objects == {"things/a": "a", "things/c": "c"}
+    assert registry.not_understood == 1
+    assert not await registry.refresh()
+    assert sorted(asked) == [("things/a", b"a"), ("things/b", None), ("things/c", b"c")]
+    await storage.put("things/d", b"d")
+    assert await registry.refresh()
+    assert set(registry.objects) == {"things/a", "things/c", "things/d"}
+    closed.clear()
+    assert await registry.refresh()
+    assert registry.objects["things/b"] == "b"
+    assert registry.not_understood == 0
+    assert not await registry.refresh()
+    assert len(asked) == 5
+
+
 async def test_an_older_listing_does_not_replace_a_newer_one(
     storage: FileStorage, registry: Registry[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,13 +81,17 @@ async def test_what_a_process_was_writing_when_it_died_is_swept(storage: FileSto
     await storage.identity()
     mail = (folder / mail_outcome(email_id)).parent
     half_written = [mail / f".outcome.json.{'0a' * 8}", folder / f".store.json.{'0b' * 8}"]
+    for area, name in (("keys", "4hVq0zTn8sLb.ends.0c.json"), ("webhooks", f"{email_id}.json"), ("sessions", "a.json")):
+        (folder / area).mkdir()
+        half_written.append(folder / area / f".{name}.{'0c' * 8}")
     mine = folder / ".notes"
     for path in (*half_written, mine):
         path.write_bytes(b"half")
     assert (await storage.expire(AGES)).unfinished == 0
     for path in (*half_written, mine):
         os.utime(path, (0, time.time() - 200))
-    assert (await storage.expire(AGES)).unfinished == 2
+    assert (await storage.expire(AGES)).unfinished == len(half_written)
+    assert not any(path.exists() for path in half_written)
     assert sorted(path.name for path in (*mail.iterdir(), *folder.iterdir()) if path.is_file()) == [
         ".notes",
         "record.json",
