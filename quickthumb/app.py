@@ -24,6 +24,7 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
 from quickthumb.service.health import Health
 from quickthumb.service.keys import Keyring
+from quickthumb.service.sessions import Sessions
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.storage import FileStorage
 from quickthumb.storage.privacy import exposure
@@ -64,6 +65,7 @@ def build(config: Config) -> Starlette:
     storage = FileStorage(config.storage.data_dir, min_free_bytes=config.storage.uploads_leave_bytes)
     guard = storage_guard(config, redis, storage)
     keyring = Keyring(FileStorage(config.storage.data_dir), lambda: guard.is_wrong)
+    sessions = Sessions(storage, keyring)
     outbox = webhook_outbox(config, redis, storage)
     shutdown = Shutdown()
 
@@ -71,6 +73,8 @@ def build(config: Config) -> Starlette:
         await guard.watch()
         await keyring.refresh()
         await outbox.refresh()
+        if config.web.dashboard:
+            await sessions.refresh()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -116,6 +120,8 @@ def build(config: Config) -> Starlette:
         url_secrets=config.web.listed_url_secrets,
         limiter=limiter,
         batches=batches(config, redis, storage, service),
+        sessions=sessions,
+        dashboard=config.web.dashboard,
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

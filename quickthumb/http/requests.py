@@ -23,14 +23,16 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
 from quickthumb.service.quotas import Limiter
+from quickthumb.service.sessions import Session, Sessions
 from quickthumb.service.submit import Upload
 from quickthumb.service.webhooks import WebhookService
 
 # If one of these headers came twice, a proxy in front might use one value and this service the other.
 ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-key")
 # Where `KeyCheck` leaves the key of a request, the tenant of one that needs none, until when its signed URL is good,
-# and its upload policy.
+# and its upload policy; and the session, if the key is that of one.
 KEY, TENANT, SIGNED, POLICY = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed", "quickthumb.policy"
+SESSION = "quickthumb.session"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -51,8 +53,11 @@ def caller_of(request: Request) -> Caller:
 
 
 def is_let_in(request: Request) -> bool:
-    """Whether a request that was let in still is: its key has not ended since, or its signed URL not expired. Answers
-    that never end ask again and again."""
+    """Whether a request that was let in still is: its session or its key has not ended since, or its signed URL not
+    expired. Answers that never end ask again and again."""
+    session: Session | None = request.scope.get(SESSION)
+    if session is not None:
+        return sessions_of(request).is_valid(session)
     key: ApiKey | None = request.scope.get(KEY)
     if key is not None:
         return keyring_of(request).is_valid(key)
@@ -71,6 +76,10 @@ def service_of(request: Request) -> ImageService:
 
 def keyring_of(request: Request) -> Keyring:
     return cast("Keyring", request.app.state.keyring)
+
+
+def sessions_of(request: Request) -> Sessions:
+    return cast("Sessions", request.app.state.sessions)
 
 
 def limiter_of(request: Request) -> Limiter:

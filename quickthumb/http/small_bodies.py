@@ -10,7 +10,7 @@ MOST_BYTES = 16 * 1024
 SECONDS = 30.0
 
 
-async def json_object(request: Request, *other_types: str) -> dict[str, object]:
+async def json_object(request: Request, *other_types: str, most_bytes: int = MOST_BYTES) -> dict[str, object]:
     """The object in the request's body, of the type `application/json` or one of the others.
 
     Raises UnsupportedMediaType, TooManyBytes, UploadTimedOut, and MalformedRequest for what is no JSON object.
@@ -23,6 +23,6 @@ async def json_object(request: Request, *other_types: str) -> dict[str, object]:
     body = bytearray()
     async for chunk in read_in_time(request.stream(), idle_seconds=SECONDS, total_seconds=SECONDS):
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise TooManyBytes(f"The body has more than {MOST_BYTES} bytes.")
+        if len(body) > most_bytes:
+            raise TooManyBytes(f"The body has more than {most_bytes} bytes.")
     return parse_object(bytes(body))

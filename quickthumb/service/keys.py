@@ -83,17 +83,21 @@ class Keyring:
 
     def key_of(self, text: str) -> ApiKey:
         """The key with this text. Raises InvalidKey if there is none, or if it has ended."""
-        key = self._keys.get(id_in(text) or "")
-        if key is None or not hmac.compare_digest(key.digest, digest_of(text)):
+        key, digest = self._keys.get(id_in(text) or ""), digest_of(text)
+        if key is None or not hmac.compare_digest(key.digest, digest):
             raise InvalidKey("There is no such API key.")
         if key.has_ended(now()):
             raise InvalidKey("The API key has expired, or was revoked.")
         return key
 
+    def find(self, key_id: str) -> ApiKey | None:
+        """The key with this id, if it is valid."""
+        key = self._keys.get(key_id)
+        return None if key is None or key.has_ended(now()) else key
+
     def is_valid(self, key: ApiKey) -> bool:
         """Whether a key that was valid before still is."""
-        known = self._keys.get(key.id)
-        return known is not None and not known.has_ended(now())
+        return self.find(key.id) is not None
 
 
 def _understood(name: str, data: bytes | None) -> ApiKey | _End | None:

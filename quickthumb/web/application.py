@@ -24,6 +24,7 @@ from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.keys import Keyring
 from quickthumb.service.quotas import Limiter
+from quickthumb.service.sessions import Sessions
 from quickthumb.service.webhooks import WebhookService
 from quickthumb.web.middleware.answers import ErrorAnswers, Observing
 from quickthumb.web.middleware.cors import Cors, Origins
@@ -36,7 +37,8 @@ from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
 from quickthumb.web.operation import STATIC
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.routes import ENDPOINTS, PAGES, SESSIONS
+from quickthumb.web.session_cookie import SessionCheck
 
 # Polls, uploads and downloads: most used first. No path of theirs is one of another endpoint with the same method.
 MOST_USED = ("getJob", "createImage", "downloadResult")
@@ -69,13 +71,16 @@ def application(
     url_secrets: Sequence[str] = (),
     limiter: Limiter | None = None,
     batches: Batches | None = None,
+    sessions: Sessions | None = None,
+    dashboard: bool = True,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
     A client may wait for a job for at most `max_wait_seconds` in one request. All URLs begin with `root_path`.
     `log_requests`, `trusted_proxies`, `cors_origins` and `open_access` are the settings. The application answers only
     to `hosts`. Without a key, requests to the older endpoints act for `older_tenant`, if there is one. URLs are signed
-    with the first of the `url_secrets`. The `limiter` applies quotas.
+    with the first of the `url_secrets`. The `limiter` applies quotas. Pages log in with `sessions`; without the
+    `dashboard`, none can.
     """
     metrics = WebMetrics()
     admits = Origins(cors_origins).admits
@@ -84,7 +89,8 @@ def application(
 
     def guards(endpoint: Endpoint) -> Iterator[Middleware]:
         if endpoint.changes:
-            yield Middleware(OriginCheck, admits=admits)
+            # No page of another origin has the cookie of a session, and none is to get one.
+            yield Middleware(OriginCheck, admits=_admits_none if endpoint in SESSIONS else admits)
         if endpoint.scope is not None:
             keyless = older_tenant if endpoint in older else None
             yield Middleware(
@@ -95,11 +101,12 @@ def application(
                 keyless=keyless,
                 signer=signer if endpoint.signable else None,
                 policies=policies if endpoint.takes_policy else None,
+                sessions=SessionCheck(sessions, changes=endpoint.changes) if sessions and dashboard else None,
             )
             if limiter is not None:
                 yield Middleware(QuotaCheck, limiter)
 
-    endpoints = [*ENDPOINTS, *older]
+    endpoints = [*(one for one in ENDPOINTS if dashboard or one not in SESSIONS), *older]
     app = _Application(
         routes=[
             *(route for one in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(one, [*guards(one)])),
@@ -127,6 +134,8 @@ def application(
     app.state.metrics = metrics
     app.state.signer = signer
     app.state.keyring = keyring
+    app.state.sessions = sessions
+    app.state.open_access = open_access
     app.state.limiter = limiter or Limiter()
     app.state.max_wait_seconds = max_wait_seconds
     # Made once somebody asks for it: processes start sooner.
@@ -153,6 +162,10 @@ class _Handling:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._handler(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+def _admits_none(_: str) -> bool:
+    return False
 
 
 def _in_order_of_use(endpoints: Sequence[Endpoint]) -> list[Endpoint]:

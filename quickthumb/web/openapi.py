@@ -13,15 +13,24 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.errors import QuotaExceeded
 from quickthumb.service.errors import KEY
 from quickthumb.web import schemas
+from quickthumb.web.session_cookie import NAME, OF_THIS_HOST
 
 Headers = Sequence[tuple[str, str]]
 REFUSAL: Headers = (("Retry-After", "The seconds until it is worth while to try again."), *MEANINGS)
-KEY_SCHEME = "apiKey"
+KEY_SCHEME, SESSION_SCHEME = "apiKey", "session"
+LOGIN = "createSession"
 _KEY = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "qt_…",
     "description": "An API key, which `quickthumb keys create` makes. A service without keys needs none.",
+}
+_SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": NAME,
+    "description": "A browser has it from `POST /session`, and sends it for pages of this service only. Over HTTPS and "
+    f"without a path prefix, its name is `{OF_THIS_HOST}{NAME}`.",
 }
 
 # How a body of a media type that is no picture is described.
@@ -35,9 +44,10 @@ _PLAIN: dict[str, schemas.Schema] = {
 
 def describe(endpoints: Sequence[Endpoint]) -> bytes:
     """The OpenAPI document of the endpoints, as JSON."""
+    schemes = _schemes(endpoints)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemes)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -48,9 +58,15 @@ def describe(endpoints: Sequence[Endpoint]) -> bytes:
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
-        "components": {"schemas": _schemas(endpoints), "securitySchemes": {KEY_SCHEME: _KEY}},
+        "components": {"schemas": _schemas(endpoints), "securitySchemes": schemes},
     }
     return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _schemes(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The ways to be let in; that of sessions only if these endpoints begin any."""
+    has_sessions = any(endpoint.operation_id == LOGIN for endpoint in endpoints)
+    return {KEY_SCHEME: _KEY, **({SESSION_SCHEME: _SESSION} if has_sessions else {})}
 
 
 def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, schemas.Schema]:
@@ -58,7 +74,7 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, schemas.Schema]:
     return schemas.schemas(answered | {problems.Problem})
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, schemes: Iterable[str]) -> dict[str, Any]:
     limited = MEANINGS if endpoint.scope is not None else ()
     operation: dict[str, Any] = {
         "tags": [endpoint.tag],
@@ -71,7 +87,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         },
     }
     if endpoint.scope is not None:
-        operation["security"] = [{KEY_SCHEME: [endpoint.scope]}]
+        operation["security"] = [{scheme: [endpoint.scope]} for scheme in schemes]
     if endpoint.parameters:
         operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
     if endpoint.body:
@@ -81,7 +97,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 def _errors(endpoint: Endpoint) -> set[type[QuickThumbError]]:
     """All that it may answer: its own errors, and those of the middleware before it."""
-    return {*endpoint.errors, *((CrossOrigin,) if endpoint.changes else ()), *(KEY if endpoint.scope else ())}
+    return {
+        *endpoint.errors,
+        *((CrossOrigin,) if endpoint.changes or endpoint.scope else ()),
+        *(KEY if endpoint.scope else ()),
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

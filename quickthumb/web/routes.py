@@ -1,7 +1,7 @@
 """Every route of the native API, on one screen. OpenAPI derives from the same list."""
 
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
-from quickthumb.http.errors import InvalidPolicy, InvalidSignature, RangeNotSatisfiable
+from quickthumb.http.errors import CrossOrigin, InvalidPolicy, InvalidSignature, RangeNotSatisfiable
 from quickthumb.http.files import PARTS, PICTURES
 from quickthumb.http.policies import HEADER
 from quickthumb.http.signing import LONGEST_SECONDS
@@ -18,12 +18,15 @@ from quickthumb.model.errors import (
 from quickthumb.model.job import Status
 from quickthumb.model.order import TAG as TAG_PATTERN
 from quickthumb.notify.errors import WebhookRefused
-from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, RequestInProgress
+from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, QuotaExceeded, RequestInProgress
 from quickthumb.service.bulk import LARGEST_BULK
 from quickthumb.service.errors import (
     UPLOAD,
+    InvalidKey,
     JobFailed,
+    KeyRequired,
     KeyReused,
+    KeysUnknown,
     NotForTenants,
     NotReady,
     NotWaiting,
@@ -42,7 +45,7 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import batches, derive, events, files, images, jobs, operation, schedule, webhooks
+from quickthumb.web import batches, derive, events, files, images, jobs, operation, schedule, sessions, webhooks
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -130,6 +133,20 @@ BATCH_ACCEPTED = tuple(
     Answer(status, meaning, batches.BatchView, headers=(("Location", "The batch's URL."),))
     for status, meaning in ((202, "All images were accepted."), (207, "Some images were refused, or did not come."))
 )
+
+# Where pages log in; only with the dashboard.
+SESSIONS = [
+    Endpoint("POST", "/session", sessions.create, "Sessions", "Log in", "createSession",
+             (Answer(200, "Who has logged in.", sessions.SessionView,
+                     headers=(("Set-Cookie", "The session, which ends after 12 hours or with its key."),)),),
+             (*BODY_ERRORS, KeyRequired, InvalidKey, KeysUnknown, QuotaExceeded, *WEBHOOK_CHANGE_ERRORS), (),
+             json_body(sessions.Login)),
+    Endpoint("GET", "/session", sessions.show, "Sessions", "See who is logged in", "getSession",
+             (Answer(200, "Who is asking, if anybody.", sessions.SessionView),),
+             (MalformedRequest, CrossOrigin, KeysUnknown, WrongStorage)),
+    Endpoint("DELETE", "/session", sessions.remove, "Sessions", "Log out", "deleteSession",
+             (Answer(204, "The cookie is gone.", headers=(("Set-Cookie", "An empty one."),)),)),
+]
 
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
@@ -227,6 +244,7 @@ ENDPOINTS = [
              (NotForTenants, QueueUnavailable), scope=Scope.ADMIN),
     Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document", "getOpenApi",
              (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
+    *SESSIONS,
 ]
 # fmt: on
 

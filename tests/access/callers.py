@@ -9,9 +9,12 @@ import httpx
 
 from quickthumb.model.api_key import new_text
 from quickthumb.model.caller import Scope
-from tests.access.guarded import ENOUGH_SECONDS, SQUARE, Guarded, altered, bearer, policy, signed
+from tests.access.guarded import ENOUGH_SECONDS, SQUARE, Guarded, altered, bearer, policy, session, signed
 
 UPLOAD_POLICY = "Upload-Policy"
+NO_HEADERS: Mapping[str, str] = {}
+# What a browser says of a page of the service, and of one at another port.
+OWN_PAGE, NEIGHBOR = {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "same-site"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ def _of_scope(scope: Scope) -> Caller:
     return _with_key(lambda guarded: guarded.of_scope[scope])
 
 
+def _admin(guarded: Guarded) -> str:
+    return guarded.of_scope[Scope.ADMIN]
+
+
 def _with_url(seconds: int, change: Callable[[str], str] = str) -> Caller:
     async def ask(_: Guarded, __: httpx.AsyncClient, method: str, target: str) -> Ask:
         path, query = urlsplit(target).path, urlsplit(target).query
@@ -59,6 +66,19 @@ async def _with_used_policy(_: Guarded, client: httpx.AsyncClient, *__: object) 
     return Ask(used)
 
 
+def _with_session(
+    key_of: Callable[[Guarded], str],
+    page: Mapping[str, str] = OWN_PAGE,
+    change: Callable[[str], str] = str,
+    seconds: int = ENOUGH_SECONDS,
+) -> Caller:
+    async def ask(guarded: Guarded, *_: object) -> Ask:
+        cookie = session(guarded.web.data, key_of(guarded), seconds=seconds)
+        return Ask({"Cookie": change(cookie["Cookie"]), **page})
+
+    return ask
+
+
 async def _with_nothing(*_: object) -> Ask:
     return Ask()
 
@@ -76,4 +96,11 @@ CALLERS: Mapping[str, Caller] = {
     "policy": _with_policy(),
     "policy-used": _with_used_policy,
     "policy-altered": _with_policy(altered),
+    "session": _with_session(_admin),
+    "session-read": _with_session(lambda guarded: guarded.of_scope[Scope.JOBS_READ]),
+    "session-altered": _with_session(_admin, change=altered),
+    "session-expired": _with_session(_admin, seconds=-1),
+    "session-revoked": _with_session(lambda guarded: guarded.revoked),
+    "session-foreign": _with_session(_admin, NEIGHBOR),
+    "session-alone": _with_session(_admin, NO_HEADERS),
 }

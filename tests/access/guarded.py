@@ -19,10 +19,12 @@ from typing import Any
 import httpx
 import psutil
 
+from quickthumb.model.api_key import id_in
 from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
+from quickthumb.storage.layout import session_secret
 from tests.conftest import CHECKOUT, clean_environment, http_client, picture
 from tests.redis_server import RedisServer
 from tests.web_process import WebProcess, running_web
@@ -144,6 +146,15 @@ def policy(seconds: int = ENOUGH_SECONDS) -> str:
     }
     text = _text(json.dumps(allowed).encode())
     return f"{text}.{signed('POST', '/images/', f'policy={text}').partition('&signature=')[2]}"
+
+
+def session(data: Path, key: str, *, seconds: int = ENOUGH_SECONDS) -> dict[str, str]:
+    """The cookie of a session with a key, as a service with this data folder makes it."""
+    secret = bytes.fromhex(json.loads((data / session_secret()).read_bytes())["secret"])
+    issued = int(time.time())
+    said = json.dumps({"key": id_in(key), "issued": issued, "expires": issued + seconds})
+    text = f"v1.{_text(said.encode())}"
+    return {"Cookie": f"quickthumb_session={text}.{_text(hmac.digest(secret, text.encode(), hashlib.sha256))}"}
 
 
 def altered(text: str) -> str:

@@ -68,6 +68,9 @@ ALLOWED: Mapping[str, Scope | None] = {
     "getHome": None,
     "getDocs": None,
     "getErrors": None,
+    "createSession": None,
+    "getSession": None,
+    "deleteSession": None,
     "uploadToPipeline": Scope.IMAGES_WRITE,
     "getPipelineStatus": Scope.JOBS_READ,
     "downloadProcessed": Scope.RESULTS_READ,
@@ -90,6 +93,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "createTask": {"json": {"data": base64.b64encode(SQUARE).decode()}},
     "updateJob": {"json": {"priority": "low"}},
     "createWebhook": {"json": {"url": "https://example.com/hook", "events": ["job.cancelled"]}},
+    "createSession": {"json": {"key": "qt_wrong"}},
     "replayDeliveries": {"json": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}},
 }
 # What is about the whole service: only for the operator's tenant, which no caller of the matrix has a key of.

@@ -95,6 +95,11 @@ class WebSettings:
         "without keys answers only on the machine that it runs on.",
     )
 
+    dashboard: bool = Field(
+        default=True,
+        description="Serve the page `/dashboard`, and `/session`, where pages log in with an API key.",
+    )
+
     url_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
         default=None,
         description="Secrets with which URLs and upload policies are signed, of at least 32 characters each. Give two, "

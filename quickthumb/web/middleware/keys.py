@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quickthumb.http.authority import is_loopback
 from quickthumb.http.policies import PolicyCheck
-from quickthumb.http.requests import KEY, POLICY, SIGNED, TENANT
+from quickthumb.http.requests import KEY, POLICY, SESSION, SIGNED, TENANT
 from quickthumb.http.signing import SIGNATURE, Signer
 from quickthumb.intake.leading_fields import leading_field
 from quickthumb.model import caller
@@ -22,6 +22,7 @@ from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.policy import FIELD
 from quickthumb.service.errors import InsufficientScope, KeyRequired
 from quickthumb.service.keys import Keyring
+from quickthumb.web.session_cookie import SessionCheck
 
 # Nearly all requests come to the same few addresses of this machine.
 _is_loopback = lru_cache(maxsize=64)(is_loopback)
@@ -35,7 +36,8 @@ class KeyCheck:
     """ASGI middleware before an endpoint that needs `needed`: raises KeyRequired, InvalidKey or InsufficientScope.
 
     Requests without a key act for the tenant `keyless`, if there is one. With a `signer`, a signed URL stands in for a
-    key; then also raises InvalidSignature. With `policies`, an upload policy does; then also raises InvalidPolicy.
+    key; then also raises InvalidSignature. With `policies`, an upload policy does; then also raises InvalidPolicy. With
+    `sessions`, the cookie of a session does, unless there is a key; then also raises CrossOrigin.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class KeyCheck:
         keyless: str | None = None,
         signer: Signer | None = None,
         policies: PolicyCheck | None = None,
+        sessions: SessionCheck | None = None,
     ) -> None:
         self._app = app
         self._keyring = keyring
@@ -56,6 +59,7 @@ class KeyCheck:
         self._keyless = keyless
         self._signer = signer
         self._policies = policies
+        self._sessions = sessions
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine of its own, so that requests do not pay for it.
@@ -85,14 +89,17 @@ class KeyCheck:
     def _let_in(self, scope: Scope) -> None:
         if self._keyring.needs_key:
             self._check(scope)
-        elif not (self._open_access or _is_local(scope.get("server"))):
-            raise KeyRequired("The service has no API key yet, so it answers only on the machine that it runs on.")
+        else:
+            check_open(scope, open_access=self._open_access)
 
     def _check(self, scope: Scope) -> None:
-        text = _bearer(scope)
+        text = bearer_in(scope)
         if text is not None:
             key = scope[KEY] = self._keyring.key_of(text)
             self._check_scope(key)
+        elif self._sessions is not None and (session := self._sessions.session_in(scope)) is not None:
+            scope[SESSION], scope[KEY] = session, session.key
+            self._check_scope(session.key)
         elif self._keyless is not None:
             scope[TENANT] = self._keyless
         else:
@@ -129,7 +136,13 @@ def _content_type(scope: Scope) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"), "")
 
 
-def _bearer(scope: Scope) -> str | None:
+def check_open(scope: Scope, *, open_access: bool) -> None:
+    """Raises KeyRequired if a service without keys does not answer to whoever sent this request."""
+    if not (open_access or _is_local(scope.get("server"))):
+        raise KeyRequired("The service has no API key yet, so it answers only on the machine that it runs on.")
+
+
+def bearer_in(scope: Scope) -> str | None:
     """The key in the request; None if it has none. Another scheme than Bearer is not for us."""
     given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
     if len(given) > 1:

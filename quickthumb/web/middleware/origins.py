@@ -39,6 +39,19 @@ class OriginCheck:
         return self._app(scope, receive, send)
 
 
+def is_of_own_page(headers: Headers, *, changes: bool) -> bool:
+    """Whether a request that has a cookie comes from a page of this very origin, as far as the browser says.
+
+    Over HTTPS and to this machine it always says so; elsewhere it says nothing of a GET, but gives the origin of
+    whatever may change something. A URL that the user typed may be read, but changes nothing.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site.strip().lower() in (OWN_SITES[:1] if changes else OWN_SITES)
+    origins = headers.getlist("origin")
+    return not _is_foreign(headers, origins) and bool(origins or not changes)
+
+
 def _is_foreign(headers: Headers, origins: list[str]) -> bool:
     """`Sec-Fetch-Site` decides if there is one: it knows the URL in the browser, which a proxy may have changed here.
 
