@@ -87,7 +87,7 @@ async def presets(request: Request) -> Response:
     caller's tenant, or only those that the API key allows."""
     known = service_of(request).presets(caller_of(request))
     view = PresetsView(presets={name: [written_output(output) for output in known[name]] for name in known})
-    return json_answer(view, headers={"Cache-Control": "no-cache"})
+    return json_answer(view, headers={"Cache-Control": "private, no-cache"})
 
 
 def idempotency_key_of(request: Request) -> str | None:

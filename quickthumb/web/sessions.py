@@ -46,11 +46,11 @@ class SessionView(BaseModel):
     login: Literal["done", "needed", "not_needed"] = Field(
         description="`not_needed` while the service has no key and answers to everybody who reaches it so."
     )
-    tenant: str | None = Field(None, examples=["shop"])
-    key: SessionKeyView | None = None
-    scopes: list[Scope] = Field([], examples=[["jobs:read"]])
-    expires_at: Moment | None = Field(None, description="When the session ends, or else the key; null if never.")
-    runs_deployment: bool = Field(False, description="Whether the tenant is the operator's.")
+    tenant: str | None = Field(examples=["shop"])
+    key: SessionKeyView | None
+    scopes: list[Scope] = Field(examples=[["jobs:read"]])
+    expires_at: Moment | None = Field(description="When the session ends, or else the key; null if never.")
+    runs_deployment: bool = Field(description="Whether the tenant is the operator's.")
 
 
 async def create(request: Request) -> Response:
@@ -90,7 +90,7 @@ async def remove(request: Request) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Set-Cookie": no_cookie(request.scope)})
 
 
-NOBODY = SessionView(login="needed")
+NOBODY = SessionView(login="needed", tenant=None, key=None, scopes=[], expires_at=None, runs_deployment=False)
 
 
 def _is_known(request: Request) -> bool:

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from quickthumb.client import Client, Problem
+from quickthumb.model.api_key import new_text
 from quickthumb.model.caller import Scope
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
@@ -80,8 +81,12 @@ async def test_a_service_without_keys_answers_to_other_machines_only_if_it_is_me
     ):
         local = await client.get(f"http://127.0.0.1:{web.port}/jobs")
         other = await client.get(f"http://{address}:{web.port}/jobs")
+        asked = await client.get(f"http://{address}:{web.port}/session")
+        login = await client.post(f"http://{address}:{web.port}/session", json={"key": new_text()})
         health = await client.get(f"http://{address}:{web.port}/healthz")
     assert local.status_code == health.status_code == HTTPStatus.OK
+    assert asked.json()["login"] == ("not_needed" if is_open else "needed")
+    assert (login.status_code, login.json()["code"]) == (401, "invalid_key" if is_open else "key_required")
     if is_open:
         assert other.status_code == HTTPStatus.OK
     else:
@@ -95,7 +100,8 @@ async def test_the_document_tells_clients_of_the_key(waiting_document: dict[str,
     assert components["securitySchemes"]["apiKey"]["scheme"] == "bearer"
     paths = document["paths"]
     assert isinstance(paths, dict)
-    assert paths["/images/"]["post"]["security"] == [{"apiKey": ["images:write"]}]
+    assert components["securitySchemes"]["session"]["in"] == "cookie"
+    assert paths["/images/"]["post"]["security"] == [{"apiKey": ["images:write"]}, {"session": ["images:write"]}]
     assert "security" not in paths["/healthz"]["get"]
     assert {"401", "403"} <= paths["/images/"]["post"]["responses"].keys()
 
