@@ -212,11 +212,11 @@ async def test_no_other_page_can_use_the_cookie_not_even_one_that_cors_admits(
 async def test_what_changes_something_must_say_that_it_is_of_this_page(client: httpx.AsyncClient, door: Door) -> None:
     cookie, change = session(door.web.data, door.operator), "/jobs/cancel?status=WAITING"
     own = {"Origin": door.web.address}
-    for page in (OWN_PAGE, own, {**own, **OWN_PAGE}):
+    pages: list[Mapping[str, str]] = [OWN_PAGE, own, {**own, **OWN_PAGE}]
+    for page in pages:
         assert (await client.post(change, headers={**cookie, **page})).status_code == HTTPStatus.OK
     # What a user types reads only.
-    typed = {"Sec-Fetch-Site": "none"}
-    for page in (NO_HEADERS, typed):
+    for page in (NO_HEADERS, {"Sec-Fetch-Site": "none"}):
         assert refusal(await client.post(change, headers={**cookie, **page})) == Refusal(403, "cross_origin")
         assert refusal(await client.get("/send-email/a@example.com", headers={**cookie, **page})) == Refusal(
             403, "cross_origin"

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, cast
 
+import httpx
 import pytest
 from starlette.routing import Match, Route
 
 from quickthumb.compat.services import endpoints_of
+from quickthumb.config import Config
 from quickthumb.http.endpoints import Endpoint
 from quickthumb.web.application import MOST_USED, application
 from quickthumb.web.routes import ENDPOINTS, PAGES
+from tests.web.conftest import NO_KEYS, Refusal, refusal
 
 ALL: Sequence[Endpoint] = (
     *ENDPOINTS,
@@ -60,3 +63,25 @@ def test_the_most_used_are_tried_first() -> None:
     tried = list(dict.fromkeys(route.name for route in app.routes if isinstance(route, Route)))
     paths = {endpoint.operation_id: endpoint.path for endpoint in ENDPOINTS}
     assert tried[: len(MOST_USED)] == [paths[operation_id] for operation_id in MOST_USED]
+
+
+async def test_without_the_dashboard_there_is_no_login() -> None:
+    nothing: Any = None
+    app = application(
+        nothing,
+        nothing,
+        nothing,
+        events=nothing,
+        webhooks=nothing,
+        max_wait_seconds=1,
+        lifespan=lifespan,
+        keyring=NO_KEYS,
+        dashboard=Config.of(dashboard="off").web.dashboard,
+    )
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for method in ("GET", "POST", "DELETE"):
+            assert refusal(await client.request(method, "/session")) == Refusal(404, "not_found")
+        described = (await client.get("/openapi.json")).json()
+    assert set(described["components"]["securitySchemes"]) == {"apiKey"}
+    assert "session" not in str(described["paths"]["/jobs"]["get"]["security"])

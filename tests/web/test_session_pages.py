@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -58,7 +58,7 @@ async def guarded(port: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     folder = tmp_path_factory.mktemp("session")
     key = await key_for(folder, Scope.ADMIN)
     origins = f"http://127.0.0.1:{port},http://shop.test:{port}"
-    log = {"log_requests": "all", "log_format": "text"}
+    log: dict[str, Any] = {"log_requests": "all", "log_format": "text"}
     async with RedisServer(folder) as redis, running_web(folder, redis.url, cors_origins=origins, **log) as web:
         yield web, key
 
