@@ -35,8 +35,8 @@ from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
-from quickthumb.web.operation import STATIC
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.pages import STATIC
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES
 
 # Polls, uploads and downloads: most used first. No path of theirs is one of another endpoint with the same method.
 MOST_USED = ("getJob", "createImage", "downloadResult")
@@ -102,7 +102,11 @@ def application(
     endpoints = [*ENDPOINTS, *older]
     app = _Application(
         routes=[
-            *(route for one in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(one, [*guards(one)])),
+            *(
+                route
+                for one in _in_order_of_use([*endpoints, *PAGES, *DASHBOARD])
+                for route in _routes(one, [*guards(one)])
+            ),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[

@@ -42,7 +42,8 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import batches, derive, events, files, images, jobs, operation, schedule, webhooks
+from quickthumb.web import batches, derive, events, files, images, jobs, operation, pages, schedule, webhooks
+from quickthumb.web.assets import ASSETS
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -232,7 +233,13 @@ ENDPOINTS = [
 
 # Pages for people; OpenAPI does not describe them.
 PAGES = [
-    Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", "getHome", ()),
-    Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", "getDocs", ()),
-    Endpoint("GET", "/docs/errors", operation.errors, "Pages", "Explanations of the errors", "getErrors", ()),
+    Endpoint("GET", "/", pages.home, "Pages", "Where people upload images", "getHome", ()),
+    Endpoint("GET", "/docs", pages.docs, "Pages", "Swagger UI", "getDocs", ()),
+    Endpoint("GET", "/docs/errors", pages.errors, "Pages", "Explanations of the errors", "getErrors", ()),
+    Endpoint("GET", "/assets/{version}/{path:path}", ASSETS.serve, "Pages", "Files of the pages", "getAsset", ()),
+]
+# They are there unless the setting DASHBOARD is off.
+DASHBOARD = [
+    Endpoint("GET", path, pages.dashboard, "Pages", "The dashboard", operation, ())
+    for path, operation in (("/dashboard", "getDashboard"), ("/dashboard/{view:path}", "getDashboardView"))
 ]

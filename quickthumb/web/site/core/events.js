@@ -1,0 +1,32 @@
+// Follows jobs: one stream of server-sent events for the whole page, since browsers have six connections to a host.
+
+import { base, reached } from "./api.js";
+
+const NAMES = ["snapshot", "job.waiting", "job.in_progress", "result.ready", "job.done", "job.failed", "job.cancelled", "job.removed", "batch.done", "reset"];
+
+// Follows what `query` names, such as "job=a&job=b"; with "", all jobs. `heard(name, data)` is told each event.
+// Goes on after a break by itself. Returns a function that ends it.
+export function follow(query, heard) {
+  let source, timer, pause = 1000;
+  const open = () => {
+    source = new EventSource(`${base}/events${query ? `?${query}` : ""}`);
+    source.onopen = () => {
+      pause = 1000;
+      reached(true);
+    };
+    // The browser connects again after a broken connection, but not after an answer that is no stream, such as 503.
+    source.onerror = () => {
+      reached(navigator.onLine && source.readyState !== EventSource.CONNECTING);
+      if (source.readyState !== EventSource.CLOSED) return;
+      clearTimeout(timer);
+      timer = setTimeout(open, pause);
+      pause = Math.min(2 * pause, 30000);
+    };
+    for (const name of NAMES) source.addEventListener(name, ({ data }) => heard(name, JSON.parse(data)));
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
+}
