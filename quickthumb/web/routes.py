@@ -42,7 +42,19 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import batches, derive, events, files, images, jobs, operation, pages, schedule, webhooks
+from quickthumb.web import (
+    batches,
+    derive,
+    events,
+    files,
+    images,
+    jobs,
+    operation,
+    pages,
+    parameters,
+    schedule,
+    webhooks,
+)
 from quickthumb.web.assets import ASSETS
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
@@ -139,6 +151,9 @@ ENDPOINTS = [
              images.upload_body(), scope=Scope.IMAGES_WRITE, takes_policy=True),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
+    Endpoint("GET", "/parameters", parameters.list_all, "Images", "List the parameters", "listParameters",
+             (Answer(200, "The parameters of an output and of a job.", parameters.ParametersView),),
+             scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
              (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
              (STATUS, TAG, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),

@@ -10,12 +10,13 @@ from starlette.routing import Match, Route
 from quickthumb.compat.services import endpoints_of
 from quickthumb.http.endpoints import Endpoint
 from quickthumb.web.application import MOST_USED, application
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES
 
 ALL: Sequence[Endpoint] = (
     *ENDPOINTS,
     *endpoints_of(["all"]),
     *PAGES,
+    *DASHBOARD,
 )
 
 
@@ -29,7 +30,7 @@ def first_match(method: str, path: str) -> Route:
         nothing,
         nothing,
         nothing,
-        ALL[len(ENDPOINTS) : -len(PAGES)],
+        ALL[len(ENDPOINTS) : -len([*PAGES, *DASHBOARD])],
         events=nothing,
         max_wait_seconds=1,
         lifespan=lifespan,
