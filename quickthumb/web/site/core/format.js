@@ -15,10 +15,11 @@ export const number = (value) => fine.format(value);
 
 // Bytes in the units that file managers use: 1 kB is 1,000 bytes.
 export function bytes(size) {
+  if (size < 1000) return `${whole.format(size)}\u00a0B`;
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   let place = 0;
   for (; size >= 1000 && place < units.length - 1; place++) size /= 1000;
-  return new Intl.NumberFormat(locale, { style: "unit", unit: units[place], unitDisplay: place ? "short" : "narrow", maximumSignificantDigits: 3 }).format(size);
+  return new Intl.NumberFormat(locale, { style: "unit", unit: units[place], unitDisplay: "short", maximumSignificantDigits: 3 }).format(size);
 }
 
 // A length of time in the unit that suits it: 12 ms, 3.4 s, 5 min, 2 hr, 3 days.

@@ -1,6 +1,6 @@
 // What all pages share: the header, who is logged in, the line that says that the service is away, and short messages.
 
-import { base, call, onConnection, onLoginNeeded, Problem } from "./api.js";
+import { base, call, onConnection, onLoginNeeded, Problem, read } from "./api.js";
 import { fill, h } from "./dom.js";
 
 const PAGES = [["/", "Upload"], ["/dashboard", "Dashboard"], ["/docs", "API"]];
@@ -13,7 +13,10 @@ export async function start(page) {
   fill(document.getElementById("header"), h("a.brand", { href: `${base}/` }, icon, "QuickThumb"), h("nav", { "aria-label": "Pages" }, links), account);
   const offline = h("div.offline", { role: "status", hidden: true }, "The service cannot be reached. This page goes on by itself as soon as it is back.");
   document.getElementById("header").after(offline);
-  onConnection((is) => (offline.hidden = is));
+  onConnection((is) => {
+    offline.hidden = is;
+    if (!is) read("/healthz").catch(() => {}); // goes on asking until the service is back
+  });
   const session = await loggedIn();
   showAccount(account, session);
   onLoginNeeded(() => location.reload());
