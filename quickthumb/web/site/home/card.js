@@ -110,18 +110,19 @@ function tile(item, name, result, acts) {
   const saved = saving(result, item.job.source);
   const warnings = result.warnings?.length;
   return h("li.result", {},
-    h("button.frame.picture", { type: "button", "aria-label": `Compare ${name} with the source`, onclick: () => acts.open(item, name) },
+    h("button.frame.picture", { type: "button", tabindex: -1, "aria-hidden": "true", onclick: () => acts.open(item, name) },
       h("img", { src: result.url, alt: "", loading: "lazy", decoding: "async", width: result.width, height: result.height })),
-    h("div", {}, h("div.result-head", {}, h("b", {}, name), h("a", { href: result.url, download: fileName(item, name, result), "aria-label": `Download ${name} of ${item.name}` }, "Download")),
-      h("p.small", {}, `${dimensions(result)} · ${result.format.toUpperCase()}`),
+    h("div.result-text", {}, h("b", {}, name), h("p.small", {}, `${dimensions(result)} · ${result.format.toUpperCase()}`),
       h("p.small", {}, bytes(result.bytes), " ", saved && h(saved.startsWith("−") ? "span.saved" : "span.grown", { title: "Compared with the source" }, saved)),
-      warnings > 0 && h("p.small.warned", {}, warnings === 1 ? "1 warning" : `${warnings} warnings`)));
+      warnings > 0 && h("p.small.warned", {}, warnings === 1 ? "1 warning" : `${warnings} warnings`),
+      h("div.result-links", {}, h("button.plain", { type: "button", "aria-label": `Compare ${name} of ${item.name}`, onclick: () => acts.open(item, name) }, "Compare"),
+        h("a", { href: result.url, download: fileName(item, name, result), "aria-label": `Download ${name} of ${item.name}` }, "Download"))));
 }
 
 function pending(item, name) {
   const result = item.ready?.[name];
-  return h("li.result", {}, h("div.frame.skeleton"), h("div", {}, h("div.result-head", {}, h("b", {}, name)),
-    h("p.small.muted", {}, result ? `${dimensions(result)} · ${result.format.toUpperCase()}` : "Being made"), h("p.small.muted", {}, result ? bytes(result.bytes) : "\u00a0")));
+  return h("li.result", {}, h("div.frame.skeleton"), h("div.result-text", {}, h("b", {}, name),
+    h("p.small.muted", {}, result ? `${dimensions(result)} · ${result.format.toUpperCase()}` : "Being made"), h("p.small.muted", {}, result ? bytes(result.bytes) : "\u00a0"), h("div.result-links", {}, "\u00a0")));
 }
 
 // The names of the results to come, as far as the page knows them.

@@ -49,7 +49,11 @@ function showBar(bar) {
 
 // Images of which nothing has been made with the recipe yet: the newest item of each.
 export function unmade(recipe) {
-  const groups = Map.groupBy ? Map.groupBy(all().filter((item) => item.job), (item) => item.job.source.sha256) : new Map();
+  const groups = new Map();
+  for (const item of all().filter((one) => one.job)) {
+    const { sha256 } = item.job.source;
+    groups.set(sha256, [...(groups.get(sha256) ?? []), item]);
+  }
   return [...groups.values()].filter((items) => !items.some((item) => sameRecipe(item.recipe, recipe))).map((items) => items.find(isDone)).filter(Boolean);
 }
 

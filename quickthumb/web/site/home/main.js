@@ -33,7 +33,7 @@ function run(parameters, presets) {
   const schemas = { output: Object.assign({}, ...parameters.output.map((group) => group.parameters)), job: parameters.job };
   const fromLink = () => fromHash(location.hash, { parameters: schemas, presets });
   const { recipe: first, complaint } = fromLink();
-  const state = { recipe: first, active: 0, picture: null };
+  const state = { recipe: first, active: 0, pictures: [] };
   const notice = h("p.notice.warn", { role: "status", hidden: true });
   const code = samples(session.login === "done");
   const images = imageList(state, presets);
@@ -57,7 +57,7 @@ function run(parameters, presets) {
 
   function show() {
     main.classList.toggle("has-items", all().length > 0);
-    recipe.show(newestPicture());
+    recipe.show(pictures());
     images.show();
     const count = unmade(state.recipe).length;
     remake.hidden = !count;
@@ -100,11 +100,9 @@ function gathered(act) {
   };
 }
 
-// What a focal point can be picked on: the newest picture that the page has.
-function newestPicture() {
-  const item = all().find((one) => one.preview) ?? all().find((one) => one.job?.status === "DONE");
-  const src = item && (item.preview ?? item.job.links.original);
-  return src ? { src } : null;
+// What a focal point can be picked on: the pictures that the page has, the newest first.
+function pictures() {
+  return all().map((item) => item.preview ?? (item.job?.status === "DONE" ? item.job.links.original : null)).filter(Boolean);
 }
 
 function nameIn(url) {

@@ -54,7 +54,7 @@ export function panel({ state, parameters, presets, changed, reset, link }) {
   function choose(place) {
     state.active = place;
     showValues();
-    show(state.picture);
+    show(state.pictures);
   }
 
   function add() {
@@ -117,12 +117,13 @@ export function panel({ state, parameters, presets, changed, reset, link }) {
 
   const removing = h("button.plain", { type: "button", onclick: () => { remove(); outputs.lastElementChild.focus(); } }, "Remove this output");
 
-  function show(picture) {
-    state.picture = picture;
+  // `pictures` are URLs of what can be picked on, the newest first.
+  function show(pictures) {
+    state.pictures = pictures;
     drawChips();
     drawOutputs();
     for (const element of [...groups.children, job]) count(element);
-    picking.show(picture, state.recipe.outputs[state.active] ?? {});
+    picking.show(pictures, state.recipe.outputs[state.active] ?? {});
   }
 
   const element = h("aside.recipe", { "aria-labelledby": "recipe-title" },

@@ -7,7 +7,8 @@ import { cropOf, point, seen } from "./geometry.js";
 const STEP = 0.02;
 const tidy = (number) => String(Math.round(Math.min(1, Math.max(0, number)) * 100) / 100);
 
-// `changed(name, value)` hears what is picked. Returns { element, show(picture, output) }; a picture has `src`.
+// `changed(name, value)` hears what is picked. Returns { element, show(urls, output) }: it shows the first of the pictures
+// that the browser can show.
 export function picker(changed) {
   const image = h("img", { alt: "", draggable: "false" });
   const shade = svg("path.shade", { "fill-rule": "evenodd" });
@@ -21,14 +22,27 @@ export function picker(changed) {
   let mode = "position";
   let output = {};
   let begin = null;
+  let offered = [];
+  const broken = new Set();
 
   const choose = (name) => { mode = name; draw(); };
   const size = () => ({ width: image.naturalWidth, height: image.naturalHeight });
   image.addEventListener("load", () => draw());
-  image.addEventListener("error", () => (element.hidden = true));
+  image.addEventListener("error", () => {
+    broken.add(image.getAttribute("src"));
+    offer();
+  });
+
+  function offer() {
+    const url = offered.find((one) => !broken.has(one));
+    element.hidden = !url;
+    if (url && image.getAttribute("src") !== url) image.src = url;
+    draw();
+  }
 
   function draw() {
     const { width, height } = size();
+    handle.hidden = !width;
     modes.forEach((button, place) => button.setAttribute("aria-pressed", String((mode === "crop") === Boolean(place))));
     if (!width) return;
     overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -91,11 +105,10 @@ export function picker(changed) {
 
   return {
     element,
-    show(picture, shown) {
+    show(urls, shown) {
       output = shown;
-      element.hidden = !picture;
-      if (picture && image.getAttribute("src") !== picture.src) image.src = picture.src;
-      draw();
+      offered = urls;
+      offer();
     },
   };
 }
