@@ -56,6 +56,10 @@ class Urls:
         """A file that the docs need."""
         return f"{self.docs()}/assets/{path}"
 
+    def app_assets(self, version: str) -> str:
+        """The folder of the files that the pages for people need."""
+        return f"{self.base}/assets/{version}"
+
     def error(self, code: str) -> str:
         """Where the page about errors explains this one."""
         return f"{self.docs()}/errors#{code}"

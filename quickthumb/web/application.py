@@ -37,8 +37,8 @@ from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
 from quickthumb.web.openapi import describe
-from quickthumb.web.operation import STATIC
-from quickthumb.web.routes import ENDPOINTS, PAGES, SESSIONS
+from quickthumb.web.pages import STATIC
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES, SESSIONS
 from quickthumb.web.session_cookie import SessionCheck
 
 # Polls, uploads and downloads: most used first. No path of theirs is one of another endpoint with the same method.
@@ -109,9 +109,10 @@ def application(
                 yield Middleware(QuotaCheck, limiter)
 
     endpoints = [*(one for one in ENDPOINTS if dashboard or one not in SESSIONS), *older]
+    pages = [*PAGES, *(DASHBOARD if dashboard else ())]
     app = _Application(
         routes=[
-            *(route for one in _in_order_of_use([*endpoints, *PAGES]) for route in _routes(one, [*guards(one)])),
+            *(route for one in _in_order_of_use([*endpoints, *pages]) for route in _routes(one, [*guards(one)])),
             Mount("/docs/assets", StaticFiles(directory=STATIC), name="/docs/assets"),
         ],
         middleware=[

@@ -1,19 +1,13 @@
-"""For operators and developers: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs` and `/docs/errors`.
-
-The pages are files of this package, and load nothing from other servers.
-"""
+"""For operators and developers: `/healthz`, `/readyz`, `/metrics`, `/stats` and `/openapi.json`."""
 
 import asyncio
-import html
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
-from string import Template
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from quickthumb import metrics
 from quickthumb.http.endpoints import json_answer
@@ -29,17 +23,6 @@ from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
 from quickthumb.service.stats import FAILED_WITH
-from quickthumb.web.error_page import error_page
-
-STATIC = Path(__file__).parent / "static"
-# Swagger UI's script sets inline styles and draws icons from data: URLs; nothing else is allowed.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# For pages without scripts.
-PLAIN_PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_DOCS = Template((STATIC / "docs.html").read_text(encoding="utf-8"))
 
 
 class Health(BaseModel):
@@ -130,24 +113,6 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
         deliveries=tally.deliveries,
         delivered={status.value: tally.totals.get(f"{DELIVERY.totals}attempts:{status}", 0) for status in ended},
     )
-
-
-async def home(request: Request) -> Response:
-    """Redirects to the docs."""
-    return RedirectResponse(urls_of(request).docs())
-
-
-async def docs(request: Request) -> Response:
-    """Swagger UI."""
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
-    page = _DOCS.substitute(base=html.escape(urls_of(request).base))
-    return Response(page, headers=headers, media_type="text/html")
-
-
-async def errors(request: Request) -> Response:
-    """Explains every error."""
-    headers = {"Content-Security-Policy": PLAIN_PAGE_POLICY, "Cache-Control": "no-cache"}
-    return Response(error_page(urls_of(request)), headers=headers, media_type="text/html")
 
 
 async def openapi(request: Request) -> Response:

@@ -54,11 +54,14 @@ from quickthumb.web import (
     images,
     jobs,
     operation,
+    pages,
+    parameters,
     schedule,
     sessions,
     stats,
     webhooks,
 )
+from quickthumb.web.assets import ASSETS
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
 from quickthumb.web.webhooks import json_body
@@ -170,6 +173,9 @@ ENDPOINTS = [
              images.upload_body(), scope=Scope.IMAGES_WRITE, takes_policy=True),
     Endpoint("GET", "/presets", images.presets, "Images", "List the presets", "listPresets",
              (Answer(200, "Each preset's outputs.", images.PresetsView),), scope=Scope.IMAGES_WRITE),
+    Endpoint("GET", "/parameters", parameters.list_all, "Images", "List the parameters", "listParameters",
+             (Answer(200, "The parameters of an output and of a job.", parameters.ParametersView),),
+             scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
              (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
              (STATUS, TAG, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),
@@ -276,7 +282,13 @@ ENDPOINTS = [
 
 # Pages for people; OpenAPI does not describe them.
 PAGES = [
-    Endpoint("GET", "/", operation.home, "Pages", "Redirect to the docs", "getHome", ()),
-    Endpoint("GET", "/docs", operation.docs, "Pages", "Swagger UI", "getDocs", ()),
-    Endpoint("GET", "/docs/errors", operation.errors, "Pages", "Explanations of the errors", "getErrors", ()),
+    Endpoint("GET", "/", pages.home, "Pages", "Where people upload images", "getHome", ()),
+    Endpoint("GET", "/docs", pages.docs, "Pages", "Swagger UI", "getDocs", ()),
+    Endpoint("GET", "/docs/errors", pages.errors, "Pages", "Explanations of the errors", "getErrors", ()),
+    Endpoint("GET", "/assets/{version}/{path:path}", ASSETS.serve, "Pages", "Files of the pages", "getAsset", ()),
+]
+# They are there unless the setting DASHBOARD is off.
+DASHBOARD = [
+    Endpoint("GET", path, pages.dashboard, "Pages", "The dashboard", operation, ())
+    for path, operation in (("/dashboard", "getDashboard"), ("/dashboard/{view:path}", "getDashboardView"))
 ]

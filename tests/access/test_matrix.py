@@ -25,7 +25,7 @@ from quickthumb.model.api_key import new_text
 from quickthumb.model.caller import Scope
 from quickthumb.model.job import now
 from quickthumb.service.guard import LOOK_SECONDS
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES
 from tests.access.callers import CALLERS
 from tests.access.guarded import SQUARE, Guarded, guarded_service
 from tests.conftest import http_client, picture
@@ -34,6 +34,7 @@ from tests.waiting import wait_until
 ALLOWED: Mapping[str, Scope | None] = {
     "createImage": Scope.IMAGES_WRITE,
     "listPresets": Scope.IMAGES_WRITE,
+    "listParameters": Scope.IMAGES_WRITE,
     "createBatch": Scope.IMAGES_WRITE,
     "getBatch": Scope.JOBS_READ,
     "downloadBatch": Scope.RESULTS_READ,
@@ -75,6 +76,9 @@ ALLOWED: Mapping[str, Scope | None] = {
     "createSession": None,
     "getSession": None,
     "deleteSession": None,
+    "getAsset": None,
+    "getDashboard": None,
+    "getDashboardView": None,
     "uploadToPipeline": Scope.IMAGES_WRITE,
     "getPipelineStatus": Scope.JOBS_READ,
     "downloadProcessed": Scope.RESULTS_READ,
@@ -85,7 +89,7 @@ ALLOWED: Mapping[str, Scope | None] = {
     "getEmailStatus": Scope.JOBS_READ,
 }
 OLDER = [endpoint for endpoints in SERVICES.values() for endpoint in endpoints]
-EVERY = [*ENDPOINTS, *PAGES, *OLDER]
+EVERY = [*ENDPOINTS, *PAGES, *DASHBOARD, *OLDER]
 GUARDED = [endpoint for endpoint in EVERY if endpoint.scope is not None]
 UNKNOWN_ID = "0" * 32
 # What is asked of an endpoint that does nothing without it.
@@ -108,6 +112,8 @@ QUERIES = {
     "cancelJobs": "?status=IN_PROGRESS",
     "getTaskImage": "?size=32",
 }
+# What the paths of pages have; no release has a version 0 of the files.
+OF_PAGES = {"version": "0", "path": "icon.svg", "view": "jobs"}
 # A job for each request, because the request changes it.
 FRESH = {"deleteJob": Guarded.new_job, "retryJob": Guarded.failed_job, "cancelJob": Guarded.new_job}
 NO_ENTRY = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -132,7 +138,7 @@ async def client(guarded: Guarded) -> AsyncIterator[httpx.AsyncClient]:
 async def ask(
     client: httpx.AsyncClient, endpoint: Endpoint, authorization: str | None, job_id: str = UNKNOWN_ID
 ) -> httpx.Response:
-    path = endpoint.path.format(
+    path = endpoint.path.replace(":path}", "}").format(
         job_id=job_id,
         task_id=job_id,
         batch_id=job_id,
@@ -140,6 +146,7 @@ async def ask(
         delivery_id=job_id,
         name="thumbnail",
         email="ada@example.com",
+        **OF_PAGES,
     )
     headers = {} if authorization is None else {"Authorization": authorization}
     async with client.stream(endpoint.method, path, headers=headers) as answer:
@@ -202,7 +209,8 @@ async def target_of(client: httpx.AsyncClient, guarded: Guarded, endpoint: Endpo
     else:
         job_id = guarded.mailed if endpoint.operation_id == "getEmailStatus" else guarded.done
     ids = {"job_id": job_id, "task_id": job_id, "webhook_id": UNKNOWN_ID, "delivery_id": UNKNOWN_ID}
-    path = endpoint.path.format(**ids, batch_id=guarded.batch, name="thumbnail", email=f"{uuid4().hex}@example.com")
+    form = endpoint.path.replace(":path}", "}")
+    path = form.format(**ids, **OF_PAGES, batch_id=guarded.batch, name="thumbnail", email=f"{uuid4().hex}@example.com")
     return path + QUERIES.get(endpoint.operation_id, "")
 
 

@@ -16,7 +16,7 @@ from quickthumb.model.errors import catalogue
 from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
 from quickthumb.web.presentation import AcceptedJobView, JobPageView, JobView
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES
 from tests.web.conftest import done, upload
 
 Description = dict[str, Any]
@@ -72,7 +72,7 @@ def test_every_route_is_described_once(description: Description) -> None:
     served = {
         (route.name, method) for route in app.routes if isinstance(route, Route) for method in route.methods or ()
     }
-    pages = {page.path for page in PAGES}
+    pages = {page.path for page in (*PAGES, *DASHBOARD)}
     expected = {(path, method) for path, method in served if path not in pages and method != "HEAD"}
     described = {(path, method.upper()) for path, methods in description["paths"].items() for method in methods}
     assert described == expected

@@ -76,16 +76,33 @@ async def test_older_apis_too(proxied: Proxied) -> None:
 
 
 async def test_the_docs_load_what_they_need(proxied: Proxied) -> None:
-    home = await proxied.ask("GET", f"{PREFIX}/")
-    assert home.headers["location"] == f"{PREFIX}/docs"
-    page = (await proxied.ask("GET", home.headers["location"])).text
-    needed = [part.partition('"')[0] for part in page.replace('src="', 'href="').split('href="')[1:]]
+    page = (await proxied.ask("GET", f"{PREFIX}/docs")).text
+    needed = loaded_by(page)
     assert len(needed) == 6
     for url in needed:
         assert (await proxied.ask("GET", url)).status_code == 200
     assert f'data-openapi="{PREFIX}/openapi.json"' in page
     description = (await proxied.ask("GET", f"{PREFIX}/openapi.json")).json()
     assert description["servers"] == [{"url": PREFIX}]
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard", "/dashboard/jobs"])
+async def test_the_pages_load_what_they_need(proxied: Proxied, path: str) -> None:
+    page = (await proxied.ask("GET", f"{PREFIX}{path}")).text
+    assert f'data-base="{PREFIX}"' in page
+    needed = [url for url in loaded_by(page) if "/assets/" in url]
+    assert len(needed) > 5
+    for url in needed:
+        assert (await proxied.ask("GET", url)).headers["cache-control"].endswith("immutable"), url
+
+
+def loaded_by(page: str) -> list[str]:
+    """What a page refers to."""
+    return [
+        part.partition('"')[0]
+        for part in page.replace('src="', 'href="').split('href="')[1:]
+        if not part.startswith("#")
+    ]
 
 
 async def test_the_type_of_an_error_leads_to_its_explanation(proxied: Proxied) -> None:

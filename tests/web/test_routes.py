@@ -12,13 +12,14 @@ from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config
 from quickthumb.http.endpoints import Endpoint
 from quickthumb.web.application import MOST_USED, application
-from quickthumb.web.routes import ENDPOINTS, PAGES
+from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES
 from tests.web.conftest import NO_KEYS, Refusal, refusal
 
 ALL: Sequence[Endpoint] = (
     *ENDPOINTS,
     *endpoints_of(["all"]),
     *PAGES,
+    *DASHBOARD,
 )
 
 
@@ -32,7 +33,7 @@ def first_match(method: str, path: str) -> Route:
         nothing,
         nothing,
         nothing,
-        ALL[len(ENDPOINTS) : -len(PAGES)],
+        ALL[len(ENDPOINTS) : -len([*PAGES, *DASHBOARD])],
         events=nothing,
         max_wait_seconds=1,
         lifespan=lifespan,
