@@ -1,0 +1,6 @@
+import { fill, h } from "../core/dom.js";
+
+export function show(main) {
+  fill(main, h("h1", {}, "list"));
+  return () => {};
+}
