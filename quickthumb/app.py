@@ -18,7 +18,6 @@ from quickthumb.config import Config, ConfigError, load
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.queue.condition import looked_after, mistake_at_start
 from quickthumb.queue.connection import connect
-from quickthumb.queue.history import History
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.guard import LOOK_SECONDS
@@ -34,6 +33,7 @@ from quickthumb.web.middleware.start_check import StartCheck
 from quickthumb.web.server import adapt_server, give_last_answers, keep_what_is_loaded, use_many_threads
 from quickthumb.wiring import (
     batches,
+    deployment,
     event_service,
     image_service,
     job_store,
@@ -97,7 +97,7 @@ def build(config: Config) -> Starlette:
     app = application(
         service,
         mail_service(config, redis, storage),
-        Health(store, storage, History(redis, keys), tuple(config.tenants)),
+        Health(store, storage, tuple(config.tenants)),
         endpoints_of(config.compat),
         events=event_service(config, redis, watch, shutdown),
         webhooks=webhook_service(config, redis, storage, outbox.webhooks),
@@ -116,6 +116,7 @@ def build(config: Config) -> Starlette:
         url_secrets=config.web.listed_url_secrets,
         limiter=limiter,
         batches=batches(config, redis, storage, service),
+        deployment=deployment(config, redis),
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -15,6 +16,8 @@ from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
+from quickthumb.queue.failures import FailedJobs
+from quickthumb.queue.history import History
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import WAITING_SECONDS, Keys
@@ -22,10 +25,13 @@ from quickthumb.queue.policies import PolicyClaims
 from quickthumb.queue.quotas import QuotaStore
 from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.repair import RepairLead, StorageMark
+from quickthumb.queue.server import RedisServer
 from quickthumb.queue.watch import JobWatch
+from quickthumb.queue.workers import Workers
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.batches import Batches
+from quickthumb.service.deployment import Deployment
 from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
@@ -42,6 +48,7 @@ from quickthumb.service.waits import Waits
 from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
+from quickthumb.storage.space import disk_space
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.webhooks import Webhooks
 
@@ -162,6 +169,19 @@ def batches(config: Config, redis: Redis, storage: Storage, service: ImageServic
     """The verbs on batches, whose images go the way of all others."""
     records = batch_records(config, redis, storage)
     return Batches(service.submission, records, storage, limits=config.batches, per_image=config.intake)
+
+
+def deployment(config: Config, redis: Redis) -> Deployment:
+    """The verbs about the whole deployment."""
+    keys, settings = Keys(config.redis.prefix), config.storage
+    return Deployment(
+        job_store(config, redis),
+        History(redis, keys),
+        Workers(redis, keys),
+        FailedJobs(redis, keys),
+        RedisServer(redis),
+        partial(disk_space, settings.data_dir, settings.uploads_leave_bytes),
+    )
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:

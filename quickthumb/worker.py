@@ -56,6 +56,7 @@ from quickthumb.work.fetch import FETCHES_AT_ONCE, Fetcher, FetchLimits
 from quickthumb.work.handlers import HANDLERS, HANDLERS_BY_KIND, RUNNER, Parts, arq_function, handlers_of
 from quickthumb.work.life import Loop, background, begin_shutdown, complete_shutdown, heartbeat, watchdog
 from quickthumb.work.outbox import WebhookOutbox
+from quickthumb.work.report import reporter
 from quickthumb.work.results import TellingRender
 from quickthumb.work.runner import Runner
 from quickthumb.work.twins import Twins
@@ -100,21 +101,28 @@ async def start(context: dict[str, Any], config: Config) -> None:
     attempts = Attempts(pool, keys)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     outbox = webhook_outbox(config, pool, storage)
-    parts = _parts(config, pool, storage, threads, jobs, attempts, outbox)
+    sandbox = SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes)
+    parts = _parts(config, pool, storage, threads, sandbox, jobs, attempts, outbox)
     handlers = context[HANDLERS_BY_KIND] = handlers_of(parts)
     pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
     name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
+    report = reporter(runner, threads, sandbox, partial(_why_paused, pool, guard))
     repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, outbox).round, name))
     await stack.enter_async_context(
         background(
             watchdog(config.worker.freeze_seconds),
-            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, lambda: pool.paused_for is not None),
+            heartbeat(jobs, runner, name, config.queue.lease_seconds / 4, report),
             Loop("storage", guard.watch, LOOK_SECONDS),
             Loop("webhooks", outbox.refresh, LOOK_SECONDS),
             Loop("repairs", repairs, config.worker.housekeeping_seconds),
             Loop("history", partial(_keep_history, jobs, History(pool, keys)), HISTORY_SECONDS),
         )
     )
+
+
+def _why_paused(pool: WakingPool, guard: StorageGuard) -> str | None:
+    """Why the worker takes no jobs, in words that may be shown: the log has paths, too."""
+    return None if pool.paused_for is None else guard.trouble or "The storage was not checked yet."
 
 
 async def _keep_history(jobs: JobStore, history: History) -> None:
@@ -164,6 +172,7 @@ def _parts(
     pool: WakingPool,
     storage: Storage,
     threads: DaemonThreads,
+    sandbox: SandboxProcess,
     jobs: JobStore,
     attempts: Attempts,
     outbox: WebhookOutbox,
@@ -171,7 +180,7 @@ def _parts(
     renderer = Renderer(
         threads,
         Budget(config.sandbox.decode_budget_bytes, RESERVE_BYTES),
-        SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes),
+        sandbox,
         replace(config.imaging, spare_bytes=config.storage.min_free_bytes),
         seconds=config.sandbox.job_timeout_seconds,
         keeps_label=config.worker.keep_ai_label,

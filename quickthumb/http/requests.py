@@ -17,6 +17,7 @@ from quickthumb.model.caller import DEFAULT_TENANT, Caller, Scope
 from quickthumb.model.errors import MalformedRequest
 from quickthumb.model.policy import UploadPolicy
 from quickthumb.service.batches import Batches
+from quickthumb.service.deployment import Deployment
 from quickthumb.service.emails import MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
@@ -95,6 +96,10 @@ def webhooks_of(request: Request) -> WebhookService:
 
 def health_of(request: Request) -> Health:
     return cast("Health", request.app.state.health)
+
+
+def deployment_of(request: Request) -> Deployment:
+    return cast("Deployment", request.app.state.deployment)
 
 
 def metrics_of(request: Request) -> WebMetrics:

@@ -1,16 +1,16 @@
-"""Snapshots of the counters over the last hour, day and week, from which rates and percentiles are computed.
+"""Snapshots of the counters and of the queue over the last hour, day and week: for rates, percentiles and charts.
 
 The counters only ever grow, so the difference of two snapshots says what happened between them. To take a snapshot
 once a minute costs jobs nothing.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
+from quickthumb.model.job import Status
 from quickthumb.queue.connection import translated
 from quickthumb.queue.keys import KEYS, Keys
 from quickthumb.queue.script import RegisteredScript
@@ -25,16 +25,40 @@ class Span:
     slot_seconds: int
     slots: int
 
+    @property
+    def seconds(self) -> int:
+        return self.slot_seconds * self.slots
+
 
 SPANS = (Span("hour", 60, 60), Span("day", 900, 96), Span("week", 7200, 84))
 
 
 @dataclass(frozen=True, slots=True)
+class Gauges:
+    """How long the queue was at one moment: jobs and emails that wait or run, WAITING jobs, the age of the oldest of
+    them (0 without any), and workers that take jobs."""
+
+    queued: int
+    waiting: int
+    oldest_waiting_seconds: float
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The counters at one moment, in Unix seconds."""
+    """The counters and the gauges at one moment, in Unix seconds. Earlier releases kept no gauges."""
 
     at: float
     totals: Mapping[str, int]
+    gauges: Gauges | None = None
+
+
+_SNAPSHOT = TypeAdapter(Snapshot)
+
+
+def snapshot_of(tally: Tally) -> Snapshot:
+    gauges = Gauges(tally.in_line, tally.statuses[Status.WAITING], tally.oldest_waiting_seconds, tally.workers)
+    return Snapshot(tally.at, tally.totals, gauges)
 
 
 class History:
@@ -46,29 +70,27 @@ class History:
         self._keep = RegisteredScript(redis, "keep_history")
 
     async def keep(self, tally: Tally) -> int:
-        """Keeps the counters as a snapshot, in each span whose present slot has none. Returns in how many."""
-        snapshot = Snapshot(tally.at, tally.totals)
+        """Keeps a snapshot in each span whose present slot has none. Returns in how many."""
         async with translated():
             return int(
                 await self._keep(
                     spans=[self._keys.history(span.name) for span in SPANS],
-                    snapshot=json.dumps(asdict(snapshot), separators=(",", ":")),
+                    snapshot=_SNAPSHOT.dump_json(snapshot_of(tally)),
                     terms=[number for span in SPANS for number in (span.slot_seconds, span.slots)],
                 )
             )
 
-    async def read(self) -> dict[str, tuple[Snapshot, ...]]:
-        """The snapshots of each span, by its name, oldest first."""
+    async def read(self, spans: Sequence[Span] = SPANS) -> dict[str, tuple[Snapshot, ...]]:
+        """The snapshots of each of these spans that are not older than it, by its name, oldest first."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            for span in SPANS:
+            pipeline.time()
+            for span in spans:
                 pipeline.hgetall(self._keys.history(span.name))
-            answers: list[Mapping[bytes, bytes]] = await pipeline.execute()
-        return {
-            span.name: tuple(_read(kept[slot]) for slot in sorted(kept, key=int))
-            for span, kept in zip(SPANS, answers, strict=True)
-        }
+            (seconds, _), *answers = await pipeline.execute()
+        return {span.name: _within(span, seconds, kept) for span, kept in zip(spans, answers, strict=True)}
 
 
-def _read(kept: bytes) -> Snapshot:
-    fields: dict[str, Any] = json.loads(kept)
-    return Snapshot(fields["at"], fields["totals"])
+def _within(span: Span, now: int, kept: Mapping[bytes, bytes]) -> tuple[Snapshot, ...]:
+    """Slots that are over go when the next one gets its snapshot: while no worker runs, they stay."""
+    slots = sorted(slot for slot in map(int, kept) if slot > now - span.seconds)
+    return tuple(_SNAPSHOT.validate_json(kept[b"%d" % slot]) for slot in slots)

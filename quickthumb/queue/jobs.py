@@ -200,18 +200,27 @@ class JobStore:
             _, queued = await pipeline.execute()
         return int(queued)
 
-    async def heartbeat(self, worker: str, *, paused: bool = False) -> None:
-        """Records that `worker` is alive; a `paused` one takes no jobs, and does not count as live."""
+    async def heartbeat(self, worker: str, *, paused: bool = False, report: bytes = b"") -> None:
+        """Records that `worker` is alive, with its `report`; a `paused` one takes no jobs, and does not count as
+        live."""
         lists = (self._keys.workers, self._keys.paused_workers)
         workers, others = reversed(lists) if paused else lists
         async with translated():
-            await self._heartbeat(workers=workers, others=others, worker=worker, silent_seconds=WORKERS_SECONDS)
+            await self._heartbeat(
+                workers=workers,
+                others=others,
+                about=self._keys.worker(worker),
+                worker=worker,
+                silent_seconds=WORKERS_SECONDS,
+                report=report,
+            )
 
     async def sign_off(self, worker: str) -> None:
         """Records that `worker` has stopped."""
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.zrem(self._keys.workers, worker)
             pipeline.zrem(self._keys.paused_workers, worker)
+            pipeline.delete(self._keys.worker(worker))
             await pipeline.execute()
 
     async def live_workers(self) -> int:

@@ -24,9 +24,10 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
+| `quickthumb:worker:{worker}` | string | what one worker says of itself | `WORKERS_SECONDS`, renewed |
 | `quickthumb:totals` | hash | counters of the workers' attempts, for the metrics | forever: counters must not go back |
 | `quickthumb:totals:of:{tenant}` | hash | counters of another tenant than `default` | forever, likewise |
-| `quickthumb:history:{span}` | hash | snapshots of the totals over an hour, a day, a week | twice the span |
+| `quickthumb:history:{span}` | hash | snapshots of totals and queue over an hour, a day, a week | twice the span |
 | `quickthumb:idempotency:{sha256}` | string | an Idempotency-Key's claim, then its record | the upload, then a day |
 | `quickthumb:twin:{sha256}` | string | the job whose results others may use | like these; an hour at least |
 | `quickthumb:policy:{sha256}` | sorted set | the uploads under way with a policy, by lease | `CLAIM_SECONDS`, renewed |
@@ -209,6 +210,10 @@ class Keys:
     @property
     def paused_workers(self) -> str:
         return f"{self.prefix}:workers:paused"
+
+    def worker(self, worker: str) -> str:
+        """What a worker says of itself."""
+        return f"{self.prefix}:worker:{worker}"
 
     @property
     def storage(self) -> str:

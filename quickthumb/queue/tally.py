@@ -26,6 +26,11 @@ class Tally:
     totals: dict[str, int]
     deliveries: int = 0
 
+    @property
+    def in_line(self) -> int:
+        """How many jobs and emails wait or run. Redis may count a delivery that was only just added."""
+        return max(0, self.queued - self.deliveries)
+
 
 @dataclass(frozen=True, slots=True)
 class TenantTally:
@@ -57,8 +62,13 @@ def age(moment: tuple[int, int], entries: Sequence[bytes]) -> float:
     return max(0.0, seconds + microseconds / 1_000_000 - int(created_ms) / 1000)
 
 
-def live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
-    """How many of the workers count as alive at `moment`, the seconds and microseconds of Redis' clock."""
+def heard_of(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
+    """Those of the workers that count as alive at `moment`, the seconds and microseconds of Redis' clock."""
     seconds, microseconds = moment
     since = seconds + microseconds / 1_000_000 - WORKER_SILENCE_SECONDS
-    return sum(seen >= since for _, seen in workers)
+    return [(name, seen) for name, seen in workers if seen >= since]
+
+
+def live(moment: tuple[int, int], workers: Sequence[tuple[bytes, float]]) -> int:
+    """How many of the workers count as alive at `moment`."""
+    return len(heard_of(moment, workers))

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -43,10 +43,12 @@ class SandboxFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxProcess:
-    """Renders images that may be hostile. One image may take at most `seconds` and `memory_bytes`."""
+    """Renders images that may be hostile. One image may take at most `seconds` and `memory_bytes`. `pids` are those of
+    the processes that run now."""
 
     seconds: float
     memory_bytes: int
+    pids: set[int] = field(default_factory=set, compare=False)
 
     def render(
         self,
@@ -94,9 +96,11 @@ class SandboxProcess:
             env=_environment(),
             start_new_session=True,
         )
+        self.pids.add(child.pid)
         try:
             yield child
         finally:
+            self.pids.discard(child.pid)
             _kill(child)
             child.wait()
             for pipe in (child.stdin, child.stdout):

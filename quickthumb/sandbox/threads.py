@@ -131,6 +131,11 @@ class DaemonThreads:
         return self.abandoned >= self.count
 
     @property
+    def most(self) -> int:
+        """How many threads are to work at once."""
+        return self._lanes.threads
+
+    @property
     def busy(self) -> int:
         """How many threads are working, including abandoned ones."""
         return sum(call.begun_at is not None for call in self._calls)

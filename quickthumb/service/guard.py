@@ -48,7 +48,13 @@ class StorageGuard:
         self._on_recovery = on_recovery
         self._known: str | None = None
         self._trouble: tuple[str, object] | None = None
+        self._detail: str | None = None
         storage.expect(None)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the storage, in a sentence that may be shown to users; None if nothing is known to be."""
+        return self._detail
 
     @property
     def is_full(self) -> bool:
@@ -109,7 +115,7 @@ class StorageGuard:
             self._ends()
 
     def _begins(self, error: QuickThumbError) -> None:
-        cause = error.__cause__
+        self._detail, cause = error.detail, error.__cause__
         # The paths of the same trouble differ from look to look.
         trouble = (error.code, cause.errno if isinstance(cause, OSError) else str(cause))
         if trouble != self._trouble:
@@ -120,7 +126,7 @@ class StorageGuard:
     def _ends(self) -> None:
         if self._trouble is not None:
             log.warning("this process can use its storage %s again", self._storage.place)
-        self._trouble = None
+        self._trouble = self._detail = None
         self._on_recovery()
 
 

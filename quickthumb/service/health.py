@@ -1,4 +1,4 @@
-"""The operator's verbs: is the service ready, and how busy is it? They concern no particular caller's jobs."""
+"""Readiness, and the numbers for the metrics. They concern no particular caller's jobs."""
 
 import asyncio
 import time
@@ -6,22 +6,18 @@ from collections.abc import Awaitable, Sequence
 
 from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import QuickThumbError
-from quickthumb.queue.history import History
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.tally import Tally, TenantTally
-from quickthumb.service.errors import NotForTenants
-from quickthumb.service.stats import Stats, stats_of
 from quickthumb.storage import Storage
 
 
 class Health:
     """Readiness and numbers for operators. Who may see which of them, the doors decide: these verbs take no caller."""
 
-    def __init__(self, store: JobStore, storage: Storage, history: History, tenants: Sequence[str] = ()) -> None:
+    def __init__(self, store: JobStore, storage: Storage, tenants: Sequence[str] = ()) -> None:
         """`tenants` are those that the settings name."""
         self._store = store
         self._storage = storage
-        self._history = history
         self._named = [tenant for tenant in tenants if tenant != DEFAULT_TENANT]
 
     async def readiness(self) -> dict[str, str]:
@@ -34,14 +30,6 @@ class Health:
     async def tally(self) -> Tally:
         """The numbers for the metrics, over all tenants. Raises QueueUnavailable."""
         return await self._store.tally()
-
-    async def stats(self, caller: Caller) -> Stats:
-        """The numbers of this moment and of the last hour, day and week, as far back as workers have run, over all
-        tenants. Raises NotForTenants unless the caller runs the deployment, and QueueUnavailable."""
-        if not caller.runs_deployment:
-            raise NotForTenants("These are the numbers of the whole service.")
-        tally, snapshots = await asyncio.gather(self._store.tally(), self._history.read())
-        return stats_of(tally, snapshots)
 
     async def tenants_tallies(self, caller: Caller) -> dict[str, TenantTally]:
         """The numbers of single tenants that the caller may see: of its own tenant; for one of the default tenant, of

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from quickthumb.model.job import Status
-from quickthumb.queue.history import Snapshot
+from quickthumb.queue.history import Gauges, Snapshot, Span, snapshot_of
 from quickthumb.queue.tally import Tally
 from quickthumb.queue.totals import Durations, durations
 
 ENDS = (Status.DONE, Status.FAILED)
 FAILED_WITH = "failed:"
+# What happened in less time than this says little about rates, so it is shown together with what came before.
+LEAST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What happened in the last `seconds`: jobs that ended by status, how long jobs waited for their first attempt, how
+    """What happened in so many `seconds`: jobs that ended by status, how long jobs waited for their first attempt, how
     long attempts took, and how many jobs FAILED with each error."""
 
     seconds: float
@@ -30,6 +33,11 @@ class Window:
     waiting: Times
     working: Times
     failures: Mapping[str, int]
+
+    @property
+    def per_second(self) -> float:
+        """How many jobs ended per second."""
+        return sum(self.ended.values()) / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +48,51 @@ class Stats:
     windows: Mapping[str, Window]
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a chart: the window that ends `at` a moment, in Unix seconds, and the gauges of that moment; None if
+    the snapshot is of an earlier release."""
+
+    at: float
+    window: Window
+    gauges: Gauges | None
+
+
 def stats_of(tally: Tally, snapshots: Mapping[str, Sequence[Snapshot]]) -> Stats:
     """The numbers of this moment, and those since the snapshots of each span began."""
-    now = Snapshot(tally.at, tally.totals)
-    return Stats(tally, {name: _window([*kept, now]) for name, kept in snapshots.items()})
+    now = snapshot_of(tally)
+    return Stats(tally, {name: window_of([*kept, now]) for name, kept in snapshots.items()})
 
 
-def _window(snapshots: Sequence[Snapshot]) -> Window:
-    first, last = _since_counters_began(snapshots), snapshots[-1]
+def points_of(span: Span, tally: Tally, snapshots: Sequence[Snapshot]) -> list[Point]:
+    """The chart of a span, oldest first: each point says what happened since the snapshot before. The last one is of
+    this moment. There are no points for slots without a snapshot, nor where counters began anew."""
+    now = snapshot_of(tally)
+    kept = [each for each in snapshots if now.at - each.at >= LEAST_SECONDS]
+    pairs = pairwise([*kept, now][-span.slots - 1 :])
+    return [
+        Point(last.at, _between(first, last), last.gauges)
+        for first, last in pairs
+        if first.at < last.at and not _began_anew(first, last)
+    ]
+
+
+def window_of(snapshots: Sequence[Snapshot]) -> Window:
+    """What happened up to the last snapshot, since the oldest one since which the counters did not begin anew."""
+    first = last = snapshots[-1]
+    for earlier, later in reversed(list(pairwise(snapshots))):
+        if _began_anew(earlier, later):
+            break
+        first = earlier
+    return _between(first, last)
+
+
+def _began_anew(first: Snapshot, last: Snapshot) -> bool:
+    """Whether a counter went back: they begin anew when Redis was wiped."""
+    return any(count > last.totals.get(name, 0) for name, count in first.totals.items())
+
+
+def _between(first: Snapshot, last: Snapshot) -> Window:
     grown = {name: count - first.totals.get(name, 0) for name, count in last.totals.items()}
     return Window(
         seconds=max(0.0, last.at - first.at),
@@ -60,16 +105,6 @@ def _window(snapshots: Sequence[Snapshot]) -> Window:
             if name.startswith(FAILED_WITH) and count
         },
     )
-
-
-def _since_counters_began(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """The oldest snapshot since which no counter went back: they begin anew when Redis was wiped."""
-    first = snapshots[-1]
-    for snapshot in reversed(snapshots):
-        if any(count > first.totals.get(name, 0) for name, count in snapshot.totals.items()):
-            break
-        first = snapshot
-    return first
 
 
 def _times(histogram: Durations) -> Times:

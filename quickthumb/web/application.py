@@ -18,6 +18,7 @@ from quickthumb.http.signing import Signer
 from quickthumb.http.urls import Urls
 from quickthumb.metrics import WebMetrics
 from quickthumb.service.batches import Batches
+from quickthumb.service.deployment import Deployment
 from quickthumb.service.emails import MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
@@ -69,6 +70,7 @@ def application(
     url_secrets: Sequence[str] = (),
     limiter: Limiter | None = None,
     batches: Batches | None = None,
+    deployment: Deployment | None = None,
 ) -> Starlette:
     """The application: the native API, the `older` endpoints and the pages, which call these services.
 
@@ -128,6 +130,7 @@ def application(
     app.state.events = events
     app.state.webhooks = webhooks
     app.state.health = health
+    app.state.deployment = deployment
     app.state.metrics = metrics
     app.state.signer = signer
     app.state.keyring = keyring

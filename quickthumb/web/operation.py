@@ -22,7 +22,7 @@ from quickthumb.queue.keys import DELIVERY
 from quickthumb.queue.tally import TenantTally
 from quickthumb.queue.totals import durations
 from quickthumb.service.health import Health as HealthService
-from quickthumb.service.stats import FAILED_WITH, Times, Window
+from quickthumb.service.stats import FAILED_WITH
 
 
 class Health(BaseModel):
@@ -50,69 +50,6 @@ async def ready(request: Request) -> Response:
         return json_answer(Readiness(status="ready", checks=checks), headers={"Cache-Control": "no-store"})
     missing = " ".join(state for state in checks.values() if state != "ok")
     return problem(NotServing(missing), urls_of(request), checks=checks)
-
-
-class TimesView(BaseModel):
-    """The median and the 95th percentile in seconds, estimated from a histogram; null if there is none."""
-
-    p50: float | None = Field(examples=[0.012])
-    p95: float | None = Field(examples=[0.048])
-
-
-class WindowView(BaseModel):
-    """What happened in the last `seconds`: less than the name says if workers have not run for so long."""
-
-    seconds: float = Field(examples=[3600.0])
-    done: int = Field(description="Jobs that ended DONE.", examples=[5210])
-    failed: int = Field(description="Jobs that ended FAILED.", examples=[3])
-    jobs_per_second: float = Field(description="Jobs that ended, per second.", examples=[1.45])
-    waiting_seconds: TimesView = Field(description="How long jobs waited for their first attempt.")
-    working_seconds: TimesView = Field(description="How long attempts took.")
-    failures: dict[str, int] = Field(description="FAILED jobs by the code of the error.", examples=[{"gave_up": 3}])
-
-
-class StatsView(BaseModel):
-    """How busy the service is, and has been."""
-
-    jobs: dict[str, int] = Field(description="Kept jobs by status.", examples=[{"WAITING": 12, "DONE": 5210}])
-    queued: int = Field(description="Jobs and emails that wait or run.", examples=[14])
-    oldest_waiting_seconds: float = Field(description="Age of the oldest WAITING job; 0 if there is none.")
-    workers: int = Field(description="Workers that take jobs.", examples=[2])
-    hour: WindowView
-    day: WindowView
-    week: WindowView
-
-
-async def stats(request: Request) -> Response:
-    """How many jobs wait and for how long, how many end, how long they wait and take, and why they fail: now, and in
-    the last hour, day and week. The history survives restarts, but not the loss of Redis."""
-    found = await health_of(request).stats(caller_of(request))
-    view = StatsView(
-        jobs={status.value: count for status, count in found.tally.statuses.items()},
-        queued=found.tally.queued,
-        oldest_waiting_seconds=found.tally.oldest_waiting_seconds,
-        workers=found.tally.workers,
-        **{name: _window(window) for name, window in found.windows.items()},
-    )
-    return json_answer(view, headers={"Cache-Control": "no-store"})
-
-
-def _window(window: Window) -> WindowView:
-    done, failed = window.ended[Status.DONE], window.ended[Status.FAILED]
-    return WindowView(
-        seconds=round(window.seconds, 3),
-        done=done,
-        failed=failed,
-        jobs_per_second=round((done + failed) / window.seconds, 3) if window.seconds else 0.0,
-        waiting_seconds=_times(window.waiting),
-        working_seconds=_times(window.working),
-        failures=dict(window.failures),
-    )
-
-
-def _times(times: Times) -> TimesView:
-    p50, p95 = (None if seconds is None else round(seconds, 4) for seconds in (times.p50, times.p95))
-    return TimesView(p50=p50, p95=p95)
 
 
 async def scrape(request: Request) -> Response:
@@ -161,7 +98,7 @@ async def _job_numbers(health: HealthService) -> metrics.JobNumbers | None:
     ended = (Status.DONE, Status.FAILED, Status.CANCELLED)
     return metrics.JobNumbers(
         jobs={status.value: count for status, count in tally.statuses.items()},
-        queued=max(0, tally.queued - tally.deliveries),
+        queued=tally.in_line,
         oldest_waiting_seconds=tally.oldest_waiting_seconds,
         workers=tally.workers,
         attempts=_attempts(tally.totals),

@@ -42,7 +42,20 @@ from quickthumb.service.errors import (
     WrongState,
 )
 from quickthumb.storage.errors import DiskFull, StorageUnavailable, WrongStorage
-from quickthumb.web import batches, derive, events, files, images, jobs, operation, pages, schedule, webhooks
+from quickthumb.web import (
+    batches,
+    deployment,
+    derive,
+    events,
+    files,
+    images,
+    jobs,
+    operation,
+    pages,
+    schedule,
+    stats,
+    webhooks,
+)
 from quickthumb.web.assets import ASSETS
 from quickthumb.web.presentation import AcceptedJobView, BulkView, JobPageView, JobView
 from quickthumb.web.schemas import reference
@@ -94,6 +107,8 @@ LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last event t
                           {"type": "string"})
 LAST_EVENT_ID_TOO = Parameter(events.LAST_EVENT_ID, "query", "The same, for clients that cannot send the header.",
                               {"type": "string"})
+SPAN = Parameter(stats.SPAN, "query", "How far back. Default: hour.",
+                 {"type": "string", "enum": list(stats.SPANS_BY_NAME)})
 RANGE = Parameter("Range", "header", "The part or parts of the file to send.",
                   {"type": "string", "examples": ["bytes=0-1023"]})
 IF_NONE_MATCH = Parameter("If-None-Match", "header", "The ETag of the client's copy.", {"type": "string"})
@@ -223,9 +238,20 @@ ENDPOINTS = [
              (Answer(200, "The service can accept and process images.", operation.Readiness),), (NotServing,)),
     Endpoint("GET", "/metrics", operation.scrape, "Operation", "Metrics for Prometheus", "getMetrics",
              (Answer(200, "Prometheus' text format.", media_types=("text/plain",)),), scope=Scope.ADMIN),
-    Endpoint("GET", "/stats", operation.stats, "Operation", "Get numbers of the queue and the jobs", "getStats",
-             (Answer(200, "Now, and in the last hour, day and week.", operation.StatsView),),
+    Endpoint("GET", "/stats", stats.stats, "Operation", "Get numbers of the queue and the jobs", "getStats",
+             (Answer(200, "Now, and in the last hour, day and week.", stats.StatsView),),
              (NotForTenants, QueueUnavailable), scope=Scope.ADMIN),
+    Endpoint("GET", "/stats/history", stats.history, "Operation", "Get the numbers over time", "getHistory",
+             (Answer(200, "The chart.", stats.HistoryView),), (NotForTenants, InvalidParameter, QueueUnavailable),
+             (SPAN,), scope=Scope.ADMIN),
+    Endpoint("GET", "/workers", deployment.workers, "Operation", "List the workers", "listWorkers",
+             (Answer(200, "The workers.", deployment.WorkersView),), (NotForTenants, QueueUnavailable),
+             scope=Scope.ADMIN),
+    Endpoint("GET", "/failures", deployment.failures, "Operation", "Get why jobs failed", "getFailures",
+             (Answer(200, "The failures by error.", deployment.FailuresView),),
+             (NotForTenants, InvalidParameter, QueueUnavailable), (SPAN,), scope=Scope.ADMIN),
+    Endpoint("GET", "/system", deployment.system, "Operation", "Get the state of disk and Redis", "getSystem",
+             (Answer(200, "The state.", deployment.SystemView),), (NotForTenants,), scope=Scope.ADMIN),
     Endpoint("GET", "/openapi.json", operation.openapi, "Operation", "Get the OpenAPI document", "getOpenApi",
              (Answer(200, "OpenAPI 3.1.", media_types=("application/json",)),)),
 ]

@@ -14,6 +14,7 @@ import anyio
 
 from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.queue.jobs import JobStore
+from quickthumb.queue.workers import Report
 from quickthumb.sandbox.threads import DaemonThreads
 from quickthumb.work.runner import Runner
 
@@ -94,16 +95,20 @@ def heartbeat(
     runner: Runner,
     worker: str,
     interval_seconds: float,
-    is_paused: Callable[[], bool] = lambda: False,
+    report: Callable[[], Report] | None = None,
 ) -> Loop:
-    """Shows that `worker` is alive and whether it is paused, and renews the leases of its running attempts."""
+    """Shows that `worker` is alive, with its `report`, and renews the leases of its running attempts."""
 
     async def beat() -> None:
         # Leases first, and whatever becomes of the sign of life, since running attempts depend on them.
         try:
             await runner.renew_leases()
         finally:
-            await jobs.heartbeat(worker, paused=is_paused())
+            said = None if report is None else report()
+            if said is None:
+                await jobs.heartbeat(worker)
+            else:
+                await jobs.heartbeat(worker, paused=said.paused_for is not None, report=said.written())
 
     # Sign off at the end of the loop, since another heartbeat would register the worker again.
     return Loop("heartbeat", beat, interval_seconds, at_end=lambda: jobs.sign_off(worker))

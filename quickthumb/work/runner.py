@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from quickthumb import logs
@@ -39,6 +40,13 @@ class Runner:
         self._lease_seconds = lease_seconds
         self._limits = limits or TroubleLimits()
         self._running: dict[str, _Running] = {}
+        # How many items of each kind it has brought to DONE.
+        self.done: Counter[str] = Counter()
+
+    @property
+    def running(self) -> list[Attempt]:
+        """The attempts that are being made, the oldest first."""
+        return [each.attempt for each in self._running.values()]
 
     async def run(self, handler: Handler, attempt: Attempt) -> Verdict:
         """Runs an attempt that was claimed, and settles it. Returns the verdict.
@@ -169,6 +177,8 @@ class Runner:
         )
         if not settled:
             raise LeaseLost
+        if isinstance(verdict, Done):
+            self.done[attempt.kind.name] += 1
         _log_verdict(attempt, verdict, busy_seconds)
         return verdict
 

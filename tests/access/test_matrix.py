@@ -53,6 +53,10 @@ ALLOWED: Mapping[str, Scope | None] = {
     "downloadOriginal": Scope.RESULTS_READ,
     "getMetrics": Scope.ADMIN,
     "getStats": Scope.ADMIN,
+    "getHistory": Scope.ADMIN,
+    "listWorkers": Scope.ADMIN,
+    "getFailures": Scope.ADMIN,
+    "getSystem": Scope.ADMIN,
     "createWebhook": Scope.WEBHOOKS,
     "listWebhooks": Scope.WEBHOOKS,
     "deleteWebhook": Scope.WEBHOOKS,
@@ -93,7 +97,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "replayDeliveries": {"json": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}},
 }
 # What is about the whole service: only for the operator's tenant, which no caller of the matrix has a key of.
-OPERATORS = frozenset({"getStats"})
+OPERATORS = frozenset({"getStats", "getHistory", "listWorkers", "getFailures", "getSystem"})
 QUERIES = {
     "deleteJobs": "?status=CANCELLED",
     "retryJobs": "?status=FAILED",

@@ -69,6 +69,11 @@ async def test_without_redis_it_is_alive_but_not_ready_and_recovers_by_itself(tm
         assert refused.headers["retry-after"] == "2"
         assert web.kept() == []
         assert refusal(await client.get("/jobs/" + "0" * 32)) == Refusal(503, "queue_unavailable")
+        for path in ("/stats/history", "/workers", "/failures"):
+            assert refusal(await client.get(path)) == Refusal(503, "queue_unavailable")
+        system = (await client.get("/system")).json()
+        assert system["redis"] is None
+        assert system["disk"]["free_bytes"] > 0
         names = {name for name, _ in await samples(client)}
         assert "quickthumb_http_requests_total" in names
         assert "quickthumb_jobs" not in names

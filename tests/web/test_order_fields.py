@@ -21,7 +21,6 @@ from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
-from quickthumb.queue.history import History
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.policies import PolicyClaims
@@ -95,7 +94,7 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     app = application(
         service,
         mail,
-        Health(store, storage, History(client)),
+        Health(store, storage),
         events=events,
         webhooks=NO_WEBHOOKS,
         max_wait_seconds=1,

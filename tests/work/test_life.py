@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -11,9 +12,11 @@ from redis.asyncio import Redis
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
+from quickthumb.queue.workers import Workers
 from quickthumb.work.life import background, heartbeat
 from quickthumb.work.runner import Runner
 from tests.conftest import CHECKOUT
+from tests.queue.test_workers import REPORT
 from tests.waiting import wait_until
 
 FROZEN = """
@@ -83,6 +86,16 @@ async def test_it_beats_while_the_block_lasts_and_signs_off(store: JobStore, red
     assert await store.live_workers() == 0
     assert not await redis.exists(KEYS.workers)
     assert leases.renewed == beats
+
+
+async def test_it_shows_that_the_worker_is_paused_and_leaves_nothing(store: JobStore, redis: Redis) -> None:
+    said = replace(REPORT, paused_for="The disk is full.")
+    async with background(heartbeat(store, cast("Runner", Leases()), "worker", 0.01, lambda: said)):
+        await wait_until(store.paused_workers)
+        (found,) = await Workers(redis).live()
+        assert found.report == said
+        assert await store.live_workers() == 0
+    assert not await redis.keys("*worker*")
 
 
 async def test_trouble_is_told_and_does_not_stop_it(store: JobStore, caplog: pytest.LogCaptureFixture) -> None:
