@@ -16,6 +16,8 @@ GROUPS = {
     "tests/web/test_events.py": "streams",
     "tests/web/test_batches.py": "batches",
     "tests/web/": "web",
+    "tests/site/test_home": "home",
+    "tests/site/test_dashboard": "dashboard",
     "tests/test_processes.py": "processes",
     "tests/docs/test_examples.py": "examples",
     "tests/chaos/": None,

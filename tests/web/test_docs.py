@@ -1,7 +1,5 @@
 """The page `/docs`, in a real browser."""
 
-import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,67 +12,16 @@ import pytest_asyncio
 from quickthumb.model.caller import Scope
 from tests.access.test_doors import key_for
 from tests.conftest import picture, running_service
+from tests.site.browser import NEEDS_BROWSER, Visit, new_page, running_browser
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Locator, Page
-
-playwright = pytest.importorskip("playwright.async_api", reason="needs playwright, which this Python does not have")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-# Root must run Chromium without its sandbox; the other options stop it from calling its vendor's servers.
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-# Swagger UI says so of every list of files, and then shows it with the means that it has for files.
-UNIMPORTANT = ("Could not find component: JsonSchema_string_binary",)
+    from playwright.async_api import Browser, Locator
 
 # One browser serves all tests of the module, so they share its event loop.
 pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: {', '.join(BROWSERS)}"),
+    NEEDS_BROWSER,
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-class Visit:
-    """A page, with the errors it logged and the URLs it requested."""
-
-    def __init__(self, page: "Page") -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requested: list[str] = []
-        page.on("console", lambda message: self._hear(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        page.on("request", lambda request: self.requested.append(request.url))
-
-    def _hear(self, text: str) -> None:
-        if text not in UNIMPORTANT:
-            self.complaints.append(text)
-
-
-@contextlib.asynccontextmanager
-async def running_browser(*options: str) -> AsyncIterator["Browser"]:
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=BROWSER, args=[*OPTIONS, *options])
-        yield browser
-        await browser.close()
-
-
-@contextlib.asynccontextmanager
-async def new_page(browser: "Browser") -> AsyncIterator["Page"]:
-    """A page that shares no cookies, cache or storage with any other."""
-    page = await browser.new_page()
-    page.set_default_timeout(100_000)
-    yield page
-    await page.context.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -94,8 +41,7 @@ async def test_an_image_can_be_uploaded_from_the_page(visit: Visit, service: str
     photo.write_bytes(picture())
     page = visit.page
 
-    await page.goto(f"{service}/")
-    assert urlsplit(page.url).path == "/docs"
+    await page.goto(f"{service}/docs")
     await page.locator("#operations-Images-createImage .opblock-summary-control").click()
     operation = page.locator("#operations-Images-createImage")
     chooser = operation.locator("input[type=file]")

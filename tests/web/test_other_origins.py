@@ -22,7 +22,7 @@ from quickthumb.model.caller import Scope
 from quickthumb.service.keys import KeyStore
 from quickthumb.storage import FileStorage
 from tests.conftest import CHECKOUT, http_client, picture, running_service
-from tests.web.test_docs import BROWSER, new_page, running_browser
+from tests.site.browser import BROWSER, new_page, running_browser
 from tests.web.test_strangers import FOR_ATTACKS
 
 if TYPE_CHECKING:

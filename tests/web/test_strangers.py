@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from tests.conftest import http_client
 from tests.redis_server import RedisServer
+from tests.site.browser import BROWSER, new_page, running_browser
 from tests.web.conftest import done, upload
-from tests.web.test_docs import BROWSER, new_page, running_browser
 from tests.web_process import WebProcess, running_web
 
 if TYPE_CHECKING:
