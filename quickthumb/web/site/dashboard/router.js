@@ -28,6 +28,12 @@ export function navigate(url, { replace = false } = {}) {
   arrived({ scroll: replace ? scrollY : 0 });
 }
 
+// Changes the URL to what the view shows already, such as other filters. "Back" then leads to what it showed before.
+export function rewrite(url) {
+  keepScroll();
+  history.pushState({}, "", url);
+}
+
 // Calls `listener` each time the reader comes somewhere: by a link, by navigate, or by "back" and "forward", which
 // restore how far the reader had scrolled.
 export function onArrival(listener) {
