@@ -1,6 +1,6 @@
 // What the views ask of the API about jobs.
 
-import { base, call, read } from "../core/api.js";
+import { call, read } from "../core/api.js";
 
 export const FILTERS = ["status", "filename", "format", "error", "tag", "after", "before", "context", "tenant"];
 const MOST_NAMED = 200;
@@ -20,9 +20,6 @@ export function page(filters, { limit = 50, cursor, signal } = {}) {
 export function jobPath(id, rest = "", tenant = null) {
   return `/jobs/${id}${rest}${tenant ? `?${new URLSearchParams({ tenant })}` : ""}`;
 }
-
-// A URL out of an answer, without what `call` puts in front.
-export const pathIn = (url) => url.slice(base.length);
 
 export const VERBS = {
   retry: { label: "Retry", doing: "Retrying", done: "retried", method: "POST", path: "/jobs/retry", statuses: ["FAILED"], of: "failed" },
