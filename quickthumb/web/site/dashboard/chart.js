@@ -5,8 +5,9 @@ import { moment } from "../core/format.js";
 
 const HEIGHT = 132, LEFT = 52, RIGHT = 8, TOP = 8, BOTTOM = 20;
 
-// A chart with a title. `series` are { key, name, tone } with the name of the value in a point; `format` writes a value; the scale
-// reaches `least` at least. // `chart.show(points, { from, to, slotSeconds })` draws points { at, seconds, … }, between two moments in milliseconds.
+// A chart with a title. `series` are { key, name, tone } with the name of the value in a point; `format` writes a value;
+// the scale reaches `least` at least. `chart.show(points, { from, to, slotSeconds })` draws points { at, seconds, … },
+// between two moments in milliseconds.
 export function chart({ title, series, format, least = 0 }) {
   const picture = svg("svg", { role: "img", tabindex: 0, height: HEIGHT });
   const legend = h("div.legend", {}, series.map(({ name, tone }) => h("span", { "data-tone": tone }, name, h("output"))));

@@ -172,14 +172,17 @@ class JobList {
     return h("button", { type: "button", onclick: () => this.load(this.cursor) }, text);
   }
 
+  // Until the first page is there: what was shown before, faded; or rows without content.
   drawWaiting() {
-    this.element.hidden = false;
     this.element.setAttribute("aria-busy", "true");
+    if (this.element.childElementCount && !this.element.hidden) return;
+    this.element.hidden = false;
     fill(this.element, Array.from({ length: 8 }, () => h("li.job.is-waiting", { "aria-hidden": "true" }, h("span.thumb.skeleton"), h("div.what", {}, h("span.skeleton", {}, "A file's name.jpg"), h("br"), h("span.skeleton.small", {}, "JPEG and so on")))));
     fill(this.foot);
   }
 
   drawError(error) {
+    this.element.removeAttribute("aria-busy");
     if (!this.jobs.length) fill(this.element);
     fill(this.foot, h("div.notice.failed", { role: "alert" }, h("p", {}, error.message), h("button", { type: "button", onclick: () => this.load(this.cursor) }, "Try again")));
   }
