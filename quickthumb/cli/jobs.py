@@ -17,9 +17,10 @@ from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import Job, Status, now
 from quickthumb.model.order import TAG_MEANING, is_tag
+from quickthumb.model.selection import Selection
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
-from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
+from quickthumb.service.bulk import LARGEST_BULK, Verb, for_each
 from quickthumb.service.jobs import ImageService
 from quickthumb.wiring import image_service, webhook_outbox
 
@@ -107,10 +108,10 @@ async def _run(config: Config, arguments: argparse.Namespace) -> int:
 async def _list(service: ImageService, arguments: argparse.Namespace) -> int:
     selection = _selection(arguments, arguments.status)
     jobs: list[Job] = []
-    cursor = selection.beginning()
+    cursor = None
     while len(jobs) < arguments.limit:
         left = min(LARGEST_BULK, arguments.limit - len(jobs))
-        page = await service.page(ANONYMOUS, status=selection.status, tag=selection.tag, limit=left, cursor=cursor)
+        page = await service.page(ANONYMOUS, selection, limit=left, cursor=cursor)
         jobs += page.jobs
         if page.cursor is None:
             break

@@ -26,6 +26,7 @@ from quickthumb.model.caller import DEFAULT_TENANT, Caller
 from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import Job, Status, is_id, now
 from quickthumb.model.order import written_output
+from quickthumb.model.selection import Selection
 from quickthumb.queue.keys import Keys
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation
@@ -157,7 +158,7 @@ class _Rerendering:
         """The DONE jobs that are to get a successor, newest first."""
         cursor = None
         while True:
-            page = await self._service.page(self._caller, status=Status.DONE, limit=PAGE, cursor=cursor)
+            page = await self._service.page(self._caller, Selection(Status.DONE), limit=PAGE, cursor=cursor)
             for job in page.jobs:
                 if self._since is not None and job.created_at < self._since:
                     return

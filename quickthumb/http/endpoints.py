@@ -13,6 +13,8 @@ from quickthumb.model.caller import Scope
 from quickthumb.model.errors import QuickThumbError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# The first part of the paths of what each tenant has of its own: there, the operator may act for any tenant.
+OF_TENANTS = frozenset({"jobs", "batches", "webhooks", "deliveries", "events"})
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -67,6 +69,13 @@ class Endpoint:
     signable: bool = False
     # Whether a signed upload policy may.
     takes_policy: bool = False
+    # Whether the operator may ask for what all tenants have.
+    for_all_tenants: bool = False
+
+    @property
+    def of_tenant(self) -> bool:
+        """Whether it is about what each tenant has of its own, so that the operator may name one."""
+        return self.scope is not None and self.path.split("/")[1] in OF_TENANTS
 
     @property
     def changes(self) -> bool:

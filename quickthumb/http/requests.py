@@ -4,6 +4,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -34,11 +35,19 @@ ONCE = ("content-type", "content-encoding", "content-disposition", "idempotency-
 # and its upload policy; and the session, if the key is that of one.
 KEY, TENANT, SIGNED, POLICY = "quickthumb.key", "quickthumb.tenant", "quickthumb.signed", "quickthumb.policy"
 SESSION = "quickthumb.session"
+# Where `TenantChoice` leaves the tenant for which the operator acts.
+ACTS_FOR = "quickthumb.acts_for"
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def caller_of(request: Request) -> Caller:
     """The caller who sent the request. Every endpoint gets its caller from here."""
+    caller = _own_caller(request)
+    acts_for: str | None = request.scope.get(ACTS_FOR)
+    return caller if acts_for is None else replace(caller, tenant=acts_for, own_tenant=caller.tenant)
+
+
+def _own_caller(request: Request) -> Caller:
     client = request.scope.get("client")
     address = (client[0] or None) if client else None
     request_id = request.scope.get("state", {}).get("request_id")

@@ -1,12 +1,16 @@
 """Builds every URL in a response: links, `Location`, `Link`, the next page, the docs. No other module builds URLs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import quote
 
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.types import Scope
+
+from quickthumb.http.requests import ACTS_FOR
+from quickthumb.model.caller import EVERY_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,7 @@ class Urls:
     """The URLs of this service's resources. `base` goes in front of each path."""
 
     base: str = ""
-    # What is done to the path of a file, or of a job, before it is shown: it may be signed.
+    # What is done to the path of a file, or of a job or batch, before it is shown: it may be signed, or name a tenant.
     of_file: Callable[[str], str] = str
     of_job: Callable[[str], str] = str
 
@@ -36,18 +40,23 @@ class Urls:
         return self.of_file(f"{self.base}/jobs/{job_id}/results/{name}")
 
     def batch(self, batch_id: str) -> str:
-        return f"{self.base}/batches/{batch_id}"
+        return self.of_job(f"{self.base}/batches/{batch_id}")
 
     def batch_page(self, batch_id: str, cursor: str, limit: int) -> str:
         """The images of a batch after those that `cursor` names."""
-        return f"{self.batch(batch_id)}?limit={limit}&cursor={cursor}"
+        return self.of_job(f"{self.base}/batches/{batch_id}?limit={limit}&cursor={cursor}")
 
     def batch_results(self, batch_id: str) -> str:
-        return f"{self.batch(batch_id)}/results.zip"
+        return self.of_job(f"{self.base}/batches/{batch_id}/results.zip")
 
     def next_page(self, this_page: URL, cursor: str) -> str:
         """The page that begins at `cursor`; its other query parameters are those of this page."""
         return f"{self.base}/jobs?{this_page.include_query_params(cursor=cursor).query}"
+
+    def of_tenant(self, tenant: str) -> "Urls":
+        """These URLs for the operator, who acts for this tenant with each. Signed ones name none."""
+        naming = partial(_naming, tenant)
+        return replace(self, of_job=naming, of_file=self.of_file if self.are_signed else naming)
 
     def docs(self) -> str:
         return f"{self.base}/docs"
@@ -84,7 +93,13 @@ def urls_in(scope: Scope) -> Urls:
     They begin with the path prefix of the deployment, if it has one (`web/middleware/root_path.py`).
     """
     root_path = scope.get("app_root_path", scope.get("root_path", ""))
-    return Urls(quote(root_path)) if root_path else NO_PREFIX
+    urls = Urls(quote(root_path)) if root_path else NO_PREFIX
+    acts_for: str | None = scope.get(ACTS_FOR)
+    return urls if acts_for in (None, EVERY_TENANT) else urls.of_tenant(acts_for)
+
+
+def _naming(tenant: str, path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}tenant={tenant}"
 
 
 NO_PREFIX = Urls()

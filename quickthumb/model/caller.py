@@ -6,6 +6,8 @@ from enum import StrEnum
 from quickthumb.model.allowance import NO_BOUNDS, NO_QUOTAS, Bounds, Quotas
 
 DEFAULT_TENANT = "default"
+# In place of a tenant's name, where the operator asks for what all tenants have.
+EVERY_TENANT = "*"
 # What the name of a client begins with.
 KEY_CLIENT, ADDRESS_CLIENT = "key:", "address:"
 
@@ -39,12 +41,19 @@ class Caller:
     bounds: Bounds = NO_BOUNDS
     # Those of the key; the settings may have others.
     quotas: Quotas = NO_QUOTAS
+    # The tenant whose key it has, if the operator acts for another one.
+    own_tenant: str | None = None
 
     @property
     def runs_deployment(self) -> bool:
         """Whether the caller may see what concerns all tenants, if it has the scope for it: the default tenant is the
         operator's."""
         return self.tenant == DEFAULT_TENANT
+
+    @property
+    def counted_tenant(self) -> str:
+        """The tenant whose quotas count what the caller does."""
+        return self.own_tenant or self.tenant
 
     @property
     def client(self) -> str | None:

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from redis.asyncio import Redis
 
-from quickthumb.model.job import ENDED, Status
+from quickthumb.model.job import Status
 from quickthumb.model.priority import Priority
 from quickthumb.queue.codec import KEPT_SECONDS, LISTS, dump, entry_for, flat, tenant_in
 from quickthumb.queue.connection import ask, translated
@@ -189,6 +189,7 @@ class Index:
             return bool(
                 await self._reopen(
                     self._keys.places(self.kind, item_id),
+                    retention_seconds=self.kind.longest_kept_seconds,
                     **self._queueing(item_id, created_ms),
                 )
             )
@@ -323,13 +324,13 @@ class Index:
 
     async def retain(self, between: Callable[[], Awaitable[object]]) -> None:
         """Has the records of all items that have ended expire by the retention times of the kind, which may not be
-        those that counted when they ended.
+        those that counted when they ended, and the indexes live for as long as all items can.
 
         One round trip for each batch, after which it calls `between`.
         """
         # The default tenant's items do not name it.
         times = {"": self.kind.kept_seconds(), **{of: in_redis(seconds) for of, seconds in self.kind.tenants_seconds}}
-        for status in sorted(ENDED):
+        for status in Status:
             last = b""
             while True:
                 async with translated():

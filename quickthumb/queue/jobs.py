@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 from redis.asyncio import Redis
 
-from quickthumb.model.caller import DEFAULT_TENANT
+from quickthumb.model.caller import DEFAULT_TENANT, EVERY_TENANT
 from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
 from quickthumb.model.priority import NORMAL
 from quickthumb.model.retention import seconds_in
+from quickthumb.model.selection import Selection
 from quickthumb.model.source import Source
 from quickthumb.queue.codec import KEPT_SECONDS, LISTS, REQUEST_ID, failure_text, lists_of, request_id_of
 from quickthumb.queue.connection import translated
@@ -33,6 +34,7 @@ from quickthumb.queue.keys import (
 )
 from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
+from quickthumb.queue.search import WHOLE, Conditions, Search, Span, span_between
 from quickthumb.queue.tally import Tally, TenantTally, live, numbers, tenant_tally
 
 NO_TENANTS: Mapping[str, float] = {}
@@ -46,13 +48,18 @@ _RESULTS = TypeAdapter(tuple[Result, ...])
 class Page:
     """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page.
 
-    `total` is how many jobs the list has in all; 0 if nobody asked. It may count jobs that have expired since the last
-    sweep.
+    `total` is how many jobs the list has in all; 0 if nobody asked, None if nobody knows without looking at each. It
+    may count jobs that have expired since the last sweep.
     """
 
     jobs: tuple[Job, ...]
     cursor: str | None
-    total: int = 0
+    total: int | None = 0
+
+    @property
+    def looked_back_to(self) -> datetime | None:
+        """When the last job was accepted at which was looked; None if there are no older ones."""
+        return None if self.cursor is None else from_milliseconds(int(self.cursor.partition(":")[0]))
 
 
 class JobStore:
@@ -86,6 +93,7 @@ class JobStore:
         self._keys = keys
         self._heartbeat = RegisteredScript(redis, "heartbeat")
         self._oldest = RegisteredScript(redis, "oldest")
+        self._search = Search(redis, keys.record(self.kind, ""))
 
     async def add(
         self,
@@ -154,39 +162,65 @@ class JobStore:
         tenant: str = DEFAULT_TENANT,
         tag: str | None = None,
         counts: bool = False,
+        span: Span = WHOLE,
     ) -> Page:
-        """Up to `limit` of a tenant's jobs after `cursor`, newest first, of those with the `tag` if one is given;
-        without one, those of all tenants for `default`. With `counts`, also the total, of the tenant's own jobs only.
+        """Up to `limit` of a tenant's jobs after `cursor`, newest first, of those with the `tag` if one is given, and
+        in this `span` of the list; without a tag, those of all tenants for `default`. With `counts`, also the total,
+        for `default` of its own jobs only.
 
         Two round trips, however many jobs and tags there are. Only the total of `default` needs one command more for
         each other tenant.
         """
-        index = self._keys.index(self.kind, status, tenant, tag)
-        highest = f"({cursor}" if cursor else "+"
+        own = DEFAULT_TENANT if tenant == EVERY_TENANT else tenant
+        index, part = self._keys.index(self.kind, status, own, tag), span.following(cursor)
         has_others = counts and tag is None and tenant == DEFAULT_TENANT
         async with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.zrevrangebylex(index, highest, "-", start=0, num=limit + 1)
+                pipeline.zrevrangebylex(index, part.highest, part.lowest, start=0, num=limit + 1)
                 if counts:
-                    pipeline.zcard(index)
+                    _count_in(pipeline, index, span)
                 if has_others:
                     pipeline.execute_command("ZRANGE", self._keys.lists, f"({AFTER_TAGS}", "+", "BYLEX")
                 entries, *counted = await pipeline.execute()
             job_ids = [entry.decode().partition(":")[2] for entry in entries[:limit]]
-            others = [name.decode() for name in counted[1]] if has_others else []
-            jobs, of_others = await self._read(job_ids, [self._keys.list_index(self.kind, of, status) for of in others])
+            others = [self._keys.list_index(self.kind, of.decode(), status) for of in counted[1]] if has_others else []
+            jobs, of_others = await self._read(job_ids, others, span)
         total = max(0, counted[0] - of_others) if counts else 0
         return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None, total)
 
-    async def _read(self, job_ids: Sequence[str], indexes: Sequence[str]) -> tuple[tuple[Job, ...], int]:
-        """The jobs that Redis still knows, and how many entries these indexes have together."""
+    async def search(self, selection: Selection, *, limit: int, cursor: str | None, tenant: str) -> Page:
+        """Up to `limit` of a tenant's selected jobs after `cursor`, newest first; for EVERY_TENANT, of all jobs. Nobody
+        knows the total.
+
+        Looks at `search.MOST_EXAMINED` jobs at most, so the page may have fewer than there are, or none. One round trip
+        for each 100 of them, and one for those that it found.
+        """
+        is_everyone = tenant == EVERY_TENANT
+        listed = DEFAULT_TENANT if is_everyone else tenant
+        # A tag has a list for each tenant.
+        tag = None if is_everyone else selection.tag
+        index = self._keys.index(self.kind, selection.status, listed, tag)
+        conditions = Conditions(
+            selection if is_everyone else replace(selection, tag=None),
+            default_only=tenant == DEFAULT_TENANT and tag is None,
+        )
+        span = span_between(selection.after, selection.before).following(cursor)
+        async with translated():
+            found = await self._search.find(index, span, conditions, limit=limit)
+            jobs, _ = await self._read(found.ids, ())
+        return Page(jobs, found.cursor, None)
+
+    async def _read(
+        self, job_ids: Sequence[str], indexes: Sequence[str], span: Span = WHOLE
+    ) -> tuple[tuple[Job, ...], int]:
+        """The jobs that Redis still knows, and how many entries these indexes have together in that span."""
         if not job_ids and not indexes:
             return (), 0
         async with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in job_ids:
                 pipeline.hgetall(self._keys.record(self.kind, job_id))
             for index in indexes:
-                pipeline.zcard(index)
+                _count_in(pipeline, index, span)
             answers = await pipeline.execute()
         records = zip(job_ids, answers, strict=False)
         jobs = tuple(job_from(job_id, fields, self.kind) for job_id, fields in records if fields)
@@ -279,6 +313,14 @@ class JobStore:
         for status in Status:
             pipeline.zcard(self._keys.index(self.kind, status, tenant))
         pipeline.zrange(self._keys.index(self.kind, Status.WAITING, tenant), 0, 0)
+
+
+def _count_in(pipeline: Any, index: str, span: Span) -> None:
+    """Asks how many entries of an index are in a span."""
+    if span == WHOLE:
+        pipeline.zcard(index)
+    else:
+        pipeline.zlexcount(index, span.lowest, span.highest)
 
 
 def _lost(job: Job, outcome: Outcome | None) -> Lost:

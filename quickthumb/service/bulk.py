@@ -6,12 +6,12 @@ is skipped.
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import Job, Status, to_milliseconds
+from quickthumb.model.selection import Selection
 from quickthumb.service.errors import UnknownJob, WrongState
 from quickthumb.service.jobs import ImageService
 
@@ -19,27 +19,10 @@ from quickthumb.service.jobs import ImageService
 LARGEST_BULK = 1000
 BULK_SECONDS = 10.0
 PAGE = 100
-LATEST_MS = 9_999_999_999_999
+# How many jobs one call may name by their ids.
+MOST_NAMED = 200
 
 Verb = Callable[[Caller, str], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The jobs with a status, of those the ones accepted before a moment, of those the ones with a tag. None selects
-    jobs of any status or age, and with any tags."""
-
-    status: Status | None = None
-    before: datetime | None = None
-    tag: str | None = None
-
-    def beginning(self, cursor: str | None = None) -> str | None:
-        """The cursor with which to begin, or to go on after `cursor`: jobs are listed by their places, newest first."""
-        if self.before is None:
-            return cursor
-        # Places are compared as text, so all times have the same number of digits.
-        newest = f"{min(max(0, to_milliseconds(self.before)), LATEST_MS):013}:"
-        return newest if cursor is None else min(cursor, newest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +44,53 @@ async def for_each(
     other error ends the call; then the same call can be repeated.
     """
     deadline = time.monotonic() + BULK_SECONDS
-    position, count, skipped = selection.beginning(cursor), 0, Counter[str]()
+    position, count, skipped = cursor, 0, Counter[str]()
     while True:
         left = min(PAGE, limit - count - skipped.total())
-        page = await service.page(caller, status=selection.status, tag=selection.tag, limit=left, cursor=position)
+        page = await service.page(caller, selection, limit=left, cursor=position)
         for job in page.jobs:
-            try:
-                await verb(caller, job.id)
-                count += 1
-            except (UnknownJob, WrongState) as error:
-                skipped[error.code] += 1
+            count += await _done(verb, caller, job.id, skipped)
             if time.monotonic() > deadline:
                 return BulkReport(count, skipped, _place(job))
         position = page.cursor
-        if position is None or count + skipped.total() >= limit:
+        # A search may find nothing for a long time.
+        is_over = count + skipped.total() >= limit or time.monotonic() > deadline
+        if position is None or is_over:
             return BulkReport(count, skipped, position)
+
+
+async def for_named(verb: Verb, caller: Caller, job_ids: Sequence[str]) -> BulkReport:
+    """Calls `verb` for each of these jobs, as `for_each` does. Unknown ones are skipped, too."""
+    count, skipped = 0, Counter[str]()
+    for job_id in job_ids:
+        count += await _done(verb, caller, job_id, skipped)
+    return BulkReport(count, skipped, None)
+
+
+async def look_only(caller: Caller, job_id: str) -> None:
+    """In place of a verb for jobs that were selected by what it needs: changes nothing."""
+
+
+def look_closely(service: ImageService, statuses: Collection[Status]) -> Verb:
+    """In place of a verb for jobs with one of these statuses: changes nothing, and raises UnknownJob and WrongState as
+    the verb would."""
+
+    async def look(caller: Caller, job_id: str) -> None:
+        job = await service.find(caller, job_id)
+        if job.status not in statuses:
+            raise WrongState(f"The job is {job.status}.")
+
+    return look
+
+
+async def _done(verb: Verb, caller: Caller, job_id: str, skipped: Counter[str]) -> bool:
+    """Calls the verb. Whether that did something; otherwise counts why not."""
+    try:
+        await verb(caller, job_id)
+    except (UnknownJob, WrongState) as error:
+        skipped[error.code] += 1
+        return False
+    return True
 
 
 def _place(job: Job) -> str:

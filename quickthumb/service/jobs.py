@@ -5,13 +5,15 @@ Each acts on behalf of a caller.
 
 import asyncio
 
-from quickthumb.model.caller import Caller
+from quickthumb.model.caller import EVERY_TENANT, Caller
 from quickthumb.model.errors import SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.model.order import Presets
 from quickthumb.model.schedule import ScheduleChange
+from quickthumb.model.selection import ANY, Selection
 from quickthumb.model.source import SourceState
 from quickthumb.queue.jobs import JobStore, Page
+from quickthumb.queue.search import span_between
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation, derive
 from quickthumb.service.downloads import Download
@@ -21,7 +23,7 @@ from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
 from quickthumb.service.submit import Submission, Upload
-from quickthumb.service.tenancy import find_job, owns, unknown_job
+from quickthumb.service.tenancy import find_job, lists, owns, unknown_job
 from quickthumb.service.waits import Waits
 from quickthumb.storage import Kept, Storage
 from quickthumb.work.outbox import WebhookOutbox
@@ -98,32 +100,34 @@ class ImageService:
                 return await self.wait(caller, job_id, seconds), True
             return await self.find(caller, job_id), False
 
-    async def page(
-        self, caller: Caller, *, status: Status | None, limit: int, cursor: str | None, tag: str | None = None
-    ) -> Page:
-        """The caller's jobs after `cursor`, newest first, at most `limit`, and how many there are in all; only those
-        with the `tag`, if one is given.
+    async def page(self, caller: Caller, selection: Selection = ANY, *, limit: int, cursor: str | None = None) -> Page:
+        """Those of the caller's jobs that are selected, after `cursor`, newest first, at most `limit`; for a caller who
+        stands for EVERY_TENANT, those of all tenants. And how many there are in all, unless that needs a search.
 
-        Without a tag, the default tenant's are listed together with those of all other tenants, which have lists of
-        their own as well.
+        A page may have fewer jobs than `limit`, although more follow: a search looks at a bounded number of jobs. So
+        does a page of the default tenant without a tag, whose jobs are listed together with those of all other tenants.
         """
+        if selection.needs_search or (caller.tenant == EVERY_TENANT and selection.tag is not None):
+            return await self._store.search(selection, limit=limit, cursor=cursor, tenant=caller.tenant)
+        span = span_between(selection.after, selection.before)
         own: list[Job] = []
-        passed_over = total = 0
+        passed_over, total = 0, None
         while True:
             page = await self._store.page(
-                status=status,
+                status=selection.status,
                 limit=limit - len(own),
                 cursor=cursor,
                 tenant=caller.tenant,
-                tag=tag,
-                counts=not passed_over,
+                tag=selection.tag,
+                counts=total is None,
+                span=span,
             )
-            total = total or page.total
-            found = [job for job in page.jobs if owns(caller, job)]
+            total = page.total if total is None else total
+            found = [job for job in page.jobs if lists(caller, job)]
             own += found
             passed_over += len(page.jobs) - len(found)
             if page.cursor is None or len(found) == len(page.jobs) or passed_over >= PASSED_OVER:
-                return Page(tuple(own), page.cursor, max(total, len(own)))
+                return Page(tuple(own), page.cursor, max(total or 0, len(own)))
             cursor = page.cursor
 
     async def result(self, caller: Caller, job_id: str, name: str) -> tuple[Job, Result, Download]:

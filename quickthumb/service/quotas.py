@@ -71,7 +71,7 @@ class Limiter:
 
         Also raises QueueUnavailable.
         """
-        if self._store is None or not self.limits(caller.tenant, caller.quotas):
+        if self._store is None or not self.limits(caller.counted_tenant, caller.quotas):
             return
         demands = self._demands(caller, least_bytes(), 1)
         if demands:
@@ -120,12 +120,12 @@ class Limiter:
                 await self._store.vacate(asked, holder)
 
     def _policies(self, caller: Caller) -> tuple[Policy, ...]:
-        if not self.limits(caller.tenant, caller.quotas):
+        if not self.limits(caller.counted_tenant, caller.quotas):
             return ()
         # All who come through a Unix socket, without a proxy that is trusted, are one client.
         client = caller.client or ADDRESS_CLIENT
         # A signed URL stands for a tenant that nobody has looked up.
-        tenant = None if caller.is_bearer_of_url else caller.tenant
+        tenant = None if caller.is_bearer_of_url else caller.counted_tenant
         known = self._known.get((tenant, client))
         if known is not None and known[0] is caller.quotas:
             return known[1]

@@ -1,6 +1,6 @@
 """Which jobs belong to whom. Callers see and change only their tenant's jobs; to them, no other jobs exist."""
 
-from quickthumb.model.caller import DEFAULT_TENANT, Caller
+from quickthumb.model.caller import DEFAULT_TENANT, EVERY_TENANT, Caller
 from quickthumb.model.job import Job, is_id
 from quickthumb.queue.jobs import JobStore
 from quickthumb.service.errors import UnknownJob
@@ -9,6 +9,11 @@ from quickthumb.service.errors import UnknownJob
 def owns(caller: Caller, job: Job) -> bool:
     """Whether the job belongs to the caller's tenant, or the caller has a signed URL for it."""
     return job.tenant == caller.tenant or caller.is_bearer_of_url
+
+
+def lists(caller: Caller, job: Job) -> bool:
+    """Whether a list of the caller's jobs has this one: one of its tenant's, or any for EVERY_TENANT."""
+    return caller.tenant in (job.tenant, EVERY_TENANT)
 
 
 def unknown_job() -> UnknownJob:

@@ -36,6 +36,7 @@ from quickthumb.web.middleware.origins import OriginCheck
 from quickthumb.web.middleware.proxies import TrustedProxies
 from quickthumb.web.middleware.quotas import QuotaCheck
 from quickthumb.web.middleware.root_path import RootPath
+from quickthumb.web.middleware.tenants import TenantChoice
 from quickthumb.web.openapi import describe
 from quickthumb.web.pages import STATIC
 from quickthumb.web.routes import DASHBOARD, ENDPOINTS, PAGES, SESSIONS
@@ -105,6 +106,8 @@ def application(
                 policies=policies if endpoint.takes_policy else None,
                 sessions=SessionCheck(sessions, changes=endpoint.changes) if sessions and dashboard else None,
             )
+            if endpoint.of_tenant:
+                yield Middleware(TenantChoice, for_all=endpoint.for_all_tenants)
             if limiter is not None:
                 yield Middleware(QuotaCheck, limiter)
 

@@ -24,6 +24,7 @@ from quickthumb.service.batches import BatchFile, BatchRequest
 from quickthumb.service.errors import UnknownJob
 from quickthumb.web.images import idempotency_key_of, upload_body, upload_parameters
 from quickthumb.web.jobs import urls_asked, wait_asked
+from quickthumb.web.middleware.tenants import TENANT
 from quickthumb.web.presentation import JobView, Moment, present
 from quickthumb.web.results_zip import name_in_zip, zipped
 from quickthumb.web.schemas import BINARY, REFERENCE
@@ -76,7 +77,7 @@ async def submit(request: Request) -> Response:
     accepted, else 207. If the request ends early, the batch has the images so far, and an `error`."""
     urls = urls_asked(request)
     upload = upload_from(request)
-    given = [(name, value) for name, value in request.query_params.multi_items() if name != "sign"]
+    given = [(name, value) for name, value in request.query_params.multi_items() if name not in ("sign", TENANT)]
     asked = BatchRequest(upload.body, upload.content_type, upload.content_length, given, idempotency_key_of(request))
     batch = await batches_of(request).submit(caller_of(request), asked)
     for job in batch.jobs.values():

@@ -1,13 +1,10 @@
 """`/jobs`: lists, shows, cancels, retries and removes jobs."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,13 +12,14 @@ from quickthumb.http.endpoints import json_answer
 from quickthumb.http.requests import SIGNED, caller_of, max_wait_seconds, policy_of, service_of, signer_of
 from quickthumb.http.signing import LONGEST_SECONDS, moment_in
 from quickthumb.http.urls import Urls, urls_of
-from quickthumb.model.caller import Scope
+from quickthumb.model.caller import EVERY_TENANT, Scope
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.job import Status, is_id
-from quickthumb.model.order import TAG_MEANING, is_tag
-from quickthumb.service.bulk import LARGEST_BULK, Selection, Verb, for_each
+from quickthumb.model.job import Status
+from quickthumb.model.selection import ANY
+from quickthumb.service.bulk import LARGEST_BULK, BulkReport, Verb, for_each, for_named, look_closely, look_only
 from quickthumb.service.errors import InsufficientScope
-from quickthumb.web.presentation import BulkView, present
+from quickthumb.web.presentation import BulkView, present, zulu
+from quickthumb.web.selection import FILTERS, JOB, check_names, cursor_in, is_dry_run, named_in, selection_in, whole
 from quickthumb.web.waiting import waited
 
 DEFAULT_PAGE = 20
@@ -29,7 +27,6 @@ LARGEST_PAGE = 100
 DEFAULT_BULK = 100
 # How long the URLs in the answer to an upload with a policy are good for at least.
 POLICY_LINKS_SECONDS = 3600
-BULK_PARAMETERS = ("status", "before", "tag", "limit", "cursor")
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -71,7 +68,7 @@ def urls_asked(request: Request) -> Urls:
         raise InvalidParameter("This service has no secret to sign with (URL_SECRETS).", field="sign")
     if not {Scope.RESULTS_READ, Scope.ADMIN} & scopes:
         raise InsufficientScope(Scope.RESULTS_READ)
-    seconds = _whole(asked, "sign", 1, LONGEST_SECONDS)
+    seconds = whole(asked, "sign", 1, LONGEST_SECONDS)
     return replace(urls, of_file=lambda path: signer.signed(path, seconds))
 
 
@@ -86,7 +83,7 @@ def wait_asked(request: Request) -> tuple[float, bool]:
     """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
     asked = request.query_params.get("wait") if request.scope["query_string"] else None
     if asked is not None:
-        return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
+        return min(whole(asked, "wait", 0, None), max_wait_seconds(request)), False
     preferences = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"prefer"]
     preference = _PREFERRED_WAIT.search(",".join(preferences))
     if preference is None:
@@ -95,19 +92,22 @@ def wait_asked(request: Request) -> tuple[float, bool]:
 
 
 async def list_all(request: Request) -> Response:
-    """Returns a page of jobs, newest first, and how many there are in all."""
-    query = request.query_params
-    limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
-    status = _status(query.get("status"))
-    tag = _tag(query.getlist("tag"))
-    cursor = _cursor(query.get("cursor"))
-    urls = urls_asked(request)
-    page = await service_of(request).page(caller_of(request), status=status, tag=tag, limit=limit, cursor=cursor)
+    """Returns a page of jobs, newest first, and how many there are in all.
+
+    For `format`, `error`, `filename` and `context`, the service has no lists: it looks through up to 2000 jobs for one
+    page. So a page may have fewer jobs than `limit`, or none, and still a next one, and nobody knows the total.
+    """
+    query, caller = request.query_params, caller_of(request)
+    limit = whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
+    selection, cursor, urls = selection_in(query), cursor_in(query), urls_asked(request)
+    page = await service_of(request).page(caller, selection, limit=limit, cursor=cursor)
+    of_all = caller.tenant == EVERY_TENANT
     view = {
-        "jobs": [present(job, urls) for job in page.jobs],
+        "jobs": [present(job, urls.of_tenant(job.tenant) if of_all else urls) for job in page.jobs],
         "total": page.total,
         "next": urls.next_page(request.url, page.cursor) if page.cursor else None,
         "cursor": page.cursor,
+        "looked_back_to": zulu(page.looked_back_to) if page.looked_back_to else None,
     }
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
@@ -152,76 +152,32 @@ async def remove_many(request: Request) -> Response:
 async def _for_each(request: Request, verb: Verb, statuses: Sequence[Status] | None = None) -> Response:
     """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given."""
     query = request.query_params
-    _check_names(query)
-    selection = Selection(_status(query.get("status")), _moment(query.get("before")), _tag(query.getlist("tag")))
-    if statuses is not None and selection.status not in statuses:
-        raise InvalidParameter(f"status must be given, as {' or '.join(statuses)}.", field="status")
-    if selection == Selection():
-        raise InvalidParameter("status, before or tag must be given, to say which jobs.", field="status")
-    limit = _whole(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
-    cursor = _cursor(query.get("cursor"))
-    report = await for_each(service_of(request), verb, caller_of(request), selection, limit=limit, cursor=cursor)
+    check_names(query)
+    is_dry = is_dry_run(query)
+    if JOB in query:
+        report = await _named(request, look_closely(service_of(request), statuses or tuple(Status)) if is_dry else verb)
+    else:
+        report = await _selected(request, look_only if is_dry else verb, statuses)
     view = BulkView(count=report.count, skipped=dict(report.skipped), cursor=report.cursor)
     return json_answer(view, headers={"Cache-Control": "no-store"})
 
 
-def _check_names(query: QueryParams) -> None:
-    """Refuses what was misspelled or given twice: a filter that is overlooked would select too many jobs."""
-    for name, _ in query.multi_items():
-        if name not in BULK_PARAMETERS:
-            nearest = difflib.get_close_matches(name, BULK_PARAMETERS, n=1)
-            suggestion = f"; perhaps {nearest[0]} is meant" if nearest else ""
-            raise InvalidParameter(f"There is no such parameter{suggestion}.", field=name)
-        if len(query.getlist(name)) > 1:
-            raise InvalidParameter(f"{name} was given more than once.", field=name)
+async def _named(request: Request, verb: Verb) -> BulkReport:
+    query = request.query_params
+    for name in (*FILTERS, "limit", "cursor"):
+        if name in query:
+            raise InvalidParameter(f"{name} cannot be given together with job.", field=name)
+    return await for_named(verb, caller_of(request), named_in(query))
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidParameter("before must be a time in UTC, such as 2026-01-31T12:00:00Z.", field="before")
-    return moment
-
-
-def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 9:
-        number = int(text)
-        if lowest <= number and (highest is None or number <= highest):
-            return number
-    bounds = f"from {lowest} to {highest}" if highest is not None else f"of at least {lowest}"
-    raise InvalidParameter(f"{field} must be a whole number {bounds}.", field=field)
-
-
-def _status(text: str | None) -> Status | None:
-    if text is None:
-        return None
-    try:
-        return Status(text.upper())
-    except ValueError:
-        names = ", ".join(Status)
-        raise InvalidParameter(f"status must be one of {names}.", field="status") from None
-
-
-def _tag(given: Sequence[str]) -> str | None:
-    """The one tag that was asked for: a second one would be overlooked."""
-    if not given:
-        return None
-    if len(given) > 1:
-        raise InvalidParameter("tag was given more than once.", field="tag")
-    if not is_tag(given[0]):
-        raise InvalidParameter(f"tag must have {TAG_MEANING}.", field="tag")
-    return given[0]
-
-
-def _cursor(text: str | None) -> str | None:
-    if text is None:
-        return None
-    moment, colon, job_id = text.partition(":")
-    if not (colon and moment.isascii() and moment.isdigit() and is_id(job_id)):
-        raise InvalidParameter("cursor is not valid; use the `cursor` of an earlier page.", field="cursor")
-    return text
+async def _selected(request: Request, verb: Verb, statuses: Sequence[Status] | None) -> BulkReport:
+    query = request.query_params
+    selection = selection_in(query)
+    if statuses is not None and selection.status not in statuses:
+        raise InvalidParameter(f"status must be given, as {' or '.join(statuses)}.", field="status")
+    if selection == ANY:
+        raise InvalidParameter("A filter or job must be given, to say which jobs.", field="status")
+    limit = whole(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
+    return await for_each(
+        service_of(request), verb, caller_of(request), selection, limit=limit, cursor=cursor_in(query)
+    )

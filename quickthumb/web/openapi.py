@@ -1,7 +1,7 @@
 """Builds the OpenAPI 3.1 document from the endpoints, and from the models that validate requests and present jobs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from quickthumb import __version__
@@ -9,10 +9,12 @@ from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import CrossOrigin
 from quickthumb.http.quotas import MEANINGS
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.caller import EVERY_TENANT
+from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.queue.errors import QuotaExceeded
-from quickthumb.service.errors import KEY
+from quickthumb.service.errors import KEY, NotForTenants
 from quickthumb.web import schemas
+from quickthumb.web.middleware.tenants import TENANT
 from quickthumb.web.session_cookie import NAME, OF_THIS_HOST
 
 Headers = Sequence[tuple[str, str]]
@@ -88,8 +90,9 @@ def _operation(endpoint: Endpoint, schemes: Iterable[str]) -> dict[str, Any]:
     }
     if endpoint.scope is not None:
         operation["security"] = [{scheme: [endpoint.scope]} for scheme in schemes]
-    if endpoint.parameters:
-        operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
+    parameters = (*endpoint.parameters, *(_tenant(endpoint) if endpoint.of_tenant else ()))
+    if parameters:
+        operation["parameters"] = [_parameter(parameter) for parameter in parameters]
     if endpoint.body:
         operation["requestBody"] = endpoint.body
     return operation
@@ -97,11 +100,20 @@ def _operation(endpoint: Endpoint, schemes: Iterable[str]) -> dict[str, Any]:
 
 def _errors(endpoint: Endpoint) -> set[type[QuickThumbError]]:
     """All that it may answer: its own errors, and those of the middleware before it."""
+    choosing = (InvalidParameter, NotForTenants) if endpoint.of_tenant else ()
     return {
         *endpoint.errors,
         *((CrossOrigin,) if endpoint.changes or endpoint.scope else ()),
         *(KEY if endpoint.scope else ()),
+        *choosing,
     }
+
+
+def _tenant(endpoint: Endpoint) -> Iterator[Parameter]:
+    """The parameter of `TenantChoice`."""
+    all_too = f"; `{EVERY_TENANT}` stands for all" if endpoint.for_all_tenants else ""
+    meaning = f"For the operator: the tenant for which to act{all_too}. Others may name their own only."
+    yield Parameter(TENANT, "query", meaning, {"type": "string", "examples": ["shop"]})
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Job, Result, Status
 from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
@@ -15,11 +16,12 @@ ACCEPTED_MESSAGE = "Image is being resized in the background"
 _NOT_SHOWN = {"name", "filename"}
 
 
-def _zulu(moment: datetime) -> str:
+def zulu(moment: datetime) -> str:
+    """A moment as all answers write it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
+Moment = Annotated[datetime, PlainSerializer(zulu, return_type=str)]
 
 
 class Links(BaseModel):
@@ -45,6 +47,7 @@ class ResultView(BaseModel):
 _EXAMPLE_ID = "5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"
 _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "id": _EXAMPLE_ID,
+    "tenant": DEFAULT_TENANT,
     "status": "WAITING",
     "created_at": "2026-01-31T12:00:00.000Z",
     "started_at": None,
@@ -112,6 +115,7 @@ class JobView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_JOB]})
 
     id: str = Field(description="128 random bits, in hexadecimal.")
+    tenant: str = Field(description="The tenant that the job belongs to.", examples=[DEFAULT_TENANT])
     status: Status
     created_at: Moment
     started_at: Moment | None
@@ -144,18 +148,22 @@ class JobPageView(BaseModel):
     """One page of jobs, newest first."""
 
     jobs: list[JobView]
-    total: int = Field(
-        description="How many jobs the list has in all. Jobs that expired a short while ago may still count.",
+    total: int | None = Field(
+        description="How many jobs the list has in all. Jobs that expired a short while ago may still count. Null with "
+        "`format`, `error`, `filename` or `context`, or with `tag` for all tenants: nobody counts those.",
         examples=[5210],
     )
     next: str | None = Field(description="URL of the next page; null if there is none.")
     cursor: str | None = Field(description="The next page's `cursor`, for clients that build URLs; null if none.")
+    looked_back_to: Moment | None = Field(
+        description="When the oldest job was accepted at which the service has looked; null if it has looked at all."
+    )
 
 
 class BulkView(BaseModel):
     """What one call of a verb for many jobs did."""
 
-    count: int = Field(description="How many jobs were changed.", examples=[100])
+    count: int = Field(description="How many jobs were changed; with `dry_run`, would be.", examples=[100])
     skipped: dict[str, int] = Field(
         description="How many jobs could not be changed, by the code of the error.", examples=[{"wrong_state": 2}]
     )
@@ -166,14 +174,15 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
     """The job as responses show it: what the JSON of its JobView has. To make that first would take most of a poll."""
     return {
         "id": job.id,
+        "tenant": job.tenant,
         "status": job.status.value,
-        "created_at": _zulu(job.created_at),
-        "started_at": _zulu(job.started_at) if job.started_at else None,
-        "finished_at": _zulu(job.finished_at) if job.finished_at else None,
-        "expires_at": _zulu(job.expires_at) if job.expires_at else None,
+        "created_at": zulu(job.created_at),
+        "started_at": zulu(job.started_at) if job.started_at else None,
+        "finished_at": zulu(job.finished_at) if job.finished_at else None,
+        "expires_at": zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
         "priority": job.priority,
-        "run_at": _zulu(job.run_at) if job.run_at else None,
+        "run_at": zulu(job.run_at) if job.run_at else None,
         "source": job.source,
         "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,

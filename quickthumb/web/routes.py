@@ -17,9 +17,10 @@ from quickthumb.model.errors import (
 )
 from quickthumb.model.job import Status
 from quickthumb.model.order import TAG as TAG_PATTERN
+from quickthumb.model.selection import LONGEST_CONTEXT, LONGEST_FILENAME, MOST_CONTEXTS
 from quickthumb.notify.errors import WebhookRefused
 from quickthumb.queue.errors import PolicyInUse, QueueUnavailable, QuotaExceeded, RequestInProgress
-from quickthumb.service.bulk import LARGEST_BULK
+from quickthumb.service.bulk import LARGEST_BULK, MOST_NAMED
 from quickthumb.service.errors import (
     UPLOAD,
     InvalidKey,
@@ -57,6 +58,7 @@ from quickthumb.web import (
     pages,
     parameters,
     schedule,
+    selection,
     sessions,
     stats,
     webhooks,
@@ -94,17 +96,36 @@ LIMIT = Parameter("limit", "query", f"Maximum number of jobs on the page. Defaul
                   {"type": "integer", "minimum": 1, "maximum": jobs.LARGEST_PAGE})
 CURSOR = Parameter("cursor", "query", "Where the page begins: the `cursor` of the page before.",
                    {"type": "string"})
-FAILED = Parameter("status", "query", "Only jobs with this status.", {"type": "string", "enum": [Status.FAILED]},
-                   required=True)
-UNENDED = Parameter("status", "query", "Only jobs with this status.",
-                    {"type": "string", "enum": [Status.WAITING, Status.IN_PROGRESS]}, required=True)
+FAILED = Parameter("status", "query", "Only jobs with this status. Required without `job`.",
+                   {"type": "string", "enum": [Status.FAILED]})
+UNENDED = Parameter("status", "query", "Only jobs with this status. Required without `job`.",
+                    {"type": "string", "enum": [Status.WAITING, Status.IN_PROGRESS]})
 BEFORE = Parameter("before", "query", "Only jobs accepted before this moment.",
                    {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]})
+SINCE = Parameter("after", "query", "Only jobs accepted at this moment or later.",
+                  {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]})
+FORMAT = Parameter("format", "query", "Only jobs whose source has this format.",
+                   {"type": "string", "enum": list(selection.FORMAT_NAMES)})
+ERROR = Parameter("error", "query", "Only jobs that FAILED with the error of this code.",
+                  {"type": "string", "pattern": f"^{selection.CODE}$", "examples": ["broken_image"]})
+CONTAINS = Parameter("filename", "query", "Only jobs with this in the file name of their source, whatever its case.",
+                     {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME})
+CONTEXT = Parameter(selection.CONTEXT, "query",
+                    "Only jobs whose `context` has this value: keys with dots between them, a colon, and the value.",
+                    {"type": "array", "items": {"type": "string", "maxLength": LONGEST_CONTEXT,
+                                                "pattern": "^[^.:]+([.][^.:]+)*:", "examples": ["order.id:4711"]},
+                     "maxItems": MOST_CONTEXTS})
+FILTERS = (TAG, SINCE, BEFORE, FORMAT, ERROR, CONTAINS, CONTEXT)
+THESE = Parameter(selection.JOB, "query", f"A job, in place of all other filters; up to {MOST_NAMED} times.",
+                  {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "maxItems": MOST_NAMED})
+DRY_RUN = Parameter(selection.DRY_RUN, "query", "`yes`: change nothing, and say how many jobs would be changed.",
+                    {"type": "string", "enum": ["yes", "no"]})
 AT_MOST = Parameter("limit", "query",
                     f"Maximum number of jobs that this call looks at. Default: {jobs.DEFAULT_BULK}.",
                     {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK})
 GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
                   {"type": "string"})
+CHOICE = (THESE, DRY_RUN, AT_MOST, GO_ON)
 JOBS = Parameter(events.JOB, "query", f"A job to follow; up to {events.MOST_JOBS} times. Without any: all jobs.",
                  {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
                   "maxItems": events.MOST_JOBS})
@@ -178,13 +199,13 @@ ENDPOINTS = [
              scope=Scope.IMAGES_WRITE),
     Endpoint("GET", "/jobs", jobs.list_all, "Jobs", "List jobs, newest first", "listJobs",
              (Answer(200, "One page of jobs.", JobPageView),), (InvalidParameter, QueueUnavailable),
-             (STATUS, TAG, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ),
+             (STATUS, *FILTERS, LIMIT, CURSOR, SIGN), scope=Scope.JOBS_READ, for_all_tenants=True),
     Endpoint("DELETE", "/jobs", jobs.remove_many, "Jobs", "Remove many jobs", "deleteJobs",
-             BULK, BULK_ERRORS, (STATUS, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (STATUS, *FILTERS, *CHOICE), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/retry", jobs.retry_many, "Jobs", "Retry many FAILED jobs", "retryJobs",
-             BULK, BULK_ERRORS, (FAILED, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (FAILED, *FILTERS, *CHOICE), scope=Scope.JOBS_WRITE),
     Endpoint("POST", "/jobs/cancel", jobs.cancel_many, "Jobs", "Cancel many jobs", "cancelJobs",
-             BULK, BULK_ERRORS, (UNENDED, BEFORE, TAG, AT_MOST, GO_ON), scope=Scope.JOBS_WRITE),
+             BULK, BULK_ERRORS, (UNENDED, *FILTERS, *CHOICE), scope=Scope.JOBS_WRITE),
     Endpoint("GET", "/jobs/{job_id}", jobs.show, "Jobs", "Get a job", "getJob",
              (Answer(200, "The job.", JobView),), (*LOOKUP_ERRORS, InvalidParameter, InvalidSignature),
              (JOB, WAIT, PREFER, SIGN), scope=Scope.JOBS_READ, signable=True),

@@ -41,6 +41,7 @@ async def names(store: JobStore) -> int:
 
 async def total(store: JobStore, tenant: str, status: Status | None = None, tag: str | None = None) -> int:
     page = await store.page(status=status, limit=1, cursor=None, tenant=tenant, tag=tag, counts=True)
+    assert page.total is not None
     return page.total
 
 

@@ -9,11 +9,12 @@ from redis.asyncio import Redis
 
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Failure, Job, Outcome, Status, new_id, now
+from quickthumb.model.selection import Selection
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service import bulk
-from quickthumb.service.bulk import BulkReport, Selection, for_each
+from quickthumb.service.bulk import BulkReport, for_each
 from quickthumb.service.jobs import ImageService
 from quickthumb.storage import FileStorage
 from tests.redis_fixtures import a_job, claimed, finished

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Job, Status
+from quickthumb.model.selection import Selection
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS
 from quickthumb.queue.watch import JobWatch
@@ -90,7 +91,7 @@ async def test_pages_show_one_s_own(service: ImageService, store: JobStore) -> N
             seen: list[str] = []
             cursor = None
             while True:
-                page = await service.page(caller, status=Status.WAITING, limit=limit, cursor=cursor)
+                page = await service.page(caller, Selection(Status.WAITING), limit=limit, cursor=cursor)
                 seen += [job.id for job in page.jobs]
                 cursor = page.cursor
                 if cursor is None:

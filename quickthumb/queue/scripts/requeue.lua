@@ -10,7 +10,7 @@ local lists, is_unended = lists_of(index, names), status == WAITING or status ==
 for _, all in ipairs(lists) do
   if status ~= WAITING then redis.call('ZREM', index_of(all, WAITING), place) end
   if status ~= IN_PROGRESS then redis.call('ZREM', index_of(all, IN_PROGRESS), place) end
-  if is_unended then redis.call('ZADD', index_of(all, status), 0, place) end
+  if is_unended then enter(all, status, place) end
 end
 if not is_unended then return 0 end
 if redis.call('ZSCORE', queue, id) and redis.call('EXISTS', call) == 1 then return 0 end

@@ -26,7 +26,7 @@ for number, item in ipairs(cjson.decode(items)) do
     redis.call('EXPIRE', record, left_seconds)
     for _, all in ipairs(lists_of(index, names)) do
       redis.call('ZADD', all, 0, created_ms .. ':' .. id)
-      redis.call('ZADD', index_of(all, status), 0, created_ms .. ':' .. id)
+      enter(all, status, created_ms .. ':' .. id)
       filled[all] = math.max(filled[all] or 0, unended_seconds + retention_seconds)
     end
     name_lists(lists, names)

@@ -30,22 +30,25 @@ local function allowed(old, new)
   return MOVES[old] ~= nil and MOVES[old][new] == true
 end
 
+-- Adds an entry to the index of one status. An index that begins anew expires with the index of all statuses; `list`
+-- keeps it alive from then on.
+local function enter(all, status, entry)
+  local place = index_of(all, status)
+  redis.call('ZADD', place, 0, entry)
+  if redis.call('ZCARD', place) == 1 then
+    local seconds = redis.call('TTL', all)
+    redis.call('EXPIRE', place, seconds > 0 and seconds or 86400)
+  end
+end
+
 -- Moves an item from the indexes of one status to those of another, and adds the change to the stream of events, which
 -- `queue/events.py` reads. `old` is nil for a new item, `new` is nil for an item that was removed, `names` are those of
--- `lists_of`, `attempt` (a number) may be unknown. An index that begins anew expires with the index of all statuses;
--- `list` keeps it alive from then on.
+-- `lists_of`, `attempt` (a number) may be unknown.
 local function move(index, events, id, created_ms, old, new, names, attempt)
   local entry = created_ms .. ':' .. id
   for _, all in ipairs(lists_of(index, names)) do
     if old and old ~= new then redis.call('ZREM', index_of(all, old), entry) end
-    if new and old ~= new then
-      local place = index_of(all, new)
-      redis.call('ZADD', place, 0, entry)
-      if redis.call('ZCARD', place) == 1 then
-        local seconds = redis.call('TTL', all)
-        redis.call('EXPIRE', place, seconds > 0 and seconds or 86400)
-      end
-    end
+    if new and old ~= new then enter(all, new, entry) end
   end
   redis.call('XADD', events, 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', string.match(index, '[^:]+$'), 'id', id,
     'status', new or '', 'tenant', tenant_in(names) or '', 'attempt', attempt or '')

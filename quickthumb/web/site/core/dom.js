@@ -34,6 +34,8 @@ export function fill(element, ...children) {
 // Makes `list` show `items`: keeps the elements of those that are there already, in the order of `items`.
 // `key` names an item, `make` makes its element once, `update` brings an element up to date.
 export function reconcile(list, items, { key, make, update }) {
+  // What stands there without a name, such as a skeleton, was in place of the items.
+  for (const child of [...list.children]) if (child.dataset.key === undefined) child.remove();
   const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
   let place = list.firstElementChild;
   for (const item of items) {
