@@ -18,7 +18,7 @@ from quickthumb.http.requests import caller_of, events_of, is_let_in, limiter_of
 from quickthumb.http.urls import Urls
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.events import Cursor, Event, text_of
-from quickthumb.service.events import Alive, Changed, Ended, Goodbye, Opened, Reached, Ready, Reset, Snapshot, Told
+from quickthumb.service.told import Alive, Changed, Ended, Goodbye, Opened, Reached, Ready, Reset, Snapshot, Told
 from quickthumb.web.jobs import urls_asked
 from quickthumb.web.presentation import present, present_result
 from quickthumb.web.waiting import cancel_when_gone
