@@ -99,7 +99,7 @@ def build(config: Config) -> Starlette:
         mail_service(config, redis, storage),
         Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
-        events=event_service(config, redis, watch, shutdown),
+        events=event_service(config, redis, storage, watch, shutdown, outbox),
         webhooks=webhook_service(config, redis, storage, outbox.webhooks),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
@@ -115,7 +115,7 @@ def build(config: Config) -> Starlette:
         older_tenant=config.compat_tenant,
         url_secrets=config.web.listed_url_secrets,
         limiter=limiter,
-        batches=batches(config, redis, storage, service),
+        batches=batches(config, redis, storage, service, outbox),
     )
     app.add_middleware(StartCheck, check=partial(mistake_at_start, redis, keys))
     return app

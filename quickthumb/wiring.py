@@ -42,6 +42,7 @@ from quickthumb.service.waits import Waits
 from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
+from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.webhooks import Webhooks
 
@@ -104,7 +105,9 @@ def limiter_of(config: Config, redis: Redis) -> Limiter:
 
 def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOutbox:
     """What knows the webhooks, and queues the events that are owed to them. One for each process."""
-    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), Webhooks(storage), storage)
+    keys = Keys(config.redis.prefix)
+    ends = BatchEnds(BatchJobs(redis, job_store(config, redis), keys), EventLog(redis, keys), storage)
+    return WebhookOutbox(DeliveryStore(redis, keys), Webhooks(storage), storage, ends)
 
 
 def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
@@ -143,25 +146,30 @@ def image_service(
     return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
 
 
-def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutdown) -> EventService:
-    """The verb that follows jobs. It shares the feed of those who wait for jobs."""
+def event_service(
+    config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown, outbox: WebhookOutbox
+) -> EventService:
+    """The verbs that follow jobs and batches. It shares the feed of those who wait for jobs."""
     web = config.web
     places = Waits(web.max_event_streams, web.max_event_streams_per_address)
     log = EventLog(redis, Keys(config.redis.prefix))
-    return EventService(log, watch.feed, shutdown, places, heartbeat_seconds=web.event_heartbeat_seconds)
+    records = batch_records(config, redis, storage, outbox)
+    heartbeat_seconds = web.event_heartbeat_seconds
+    return EventService(log, watch.feed, records, outbox.batches, shutdown, places, heartbeat_seconds=heartbeat_seconds)
 
 
-def batch_records(config: Config, redis: Redis, storage: Storage) -> BatchRecords:
+def batch_records(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> BatchRecords:
     """What is kept of batches."""
     jobs = BatchJobs(redis, job_store(config, redis), Keys(config.redis.prefix))
     retention_seconds = config.retention.job_seconds
-    return BatchRecords(jobs, storage, max_seconds=config.batches.max_seconds, retention_seconds=retention_seconds)
+    max_seconds = config.batches.max_seconds
+    return BatchRecords(jobs, storage, outbox, max_seconds=max_seconds, retention_seconds=retention_seconds)
 
 
-def batches(config: Config, redis: Redis, storage: Storage, service: ImageService) -> Batches:
+def batches(config: Config, redis: Redis, storage: Storage, service: ImageService, outbox: WebhookOutbox) -> Batches:
     """The verbs on batches, whose images go the way of all others."""
-    records = batch_records(config, redis, storage)
-    return Batches(service.submission, records, storage, limits=config.batches, per_image=config.intake)
+    records = batch_records(config, redis, storage, outbox)
+    return Batches(service.submission, records, storage, outbox, limits=config.batches, per_image=config.intake)
 
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
@@ -185,6 +193,7 @@ def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutb
         tenants=policy.tenants,
     )
     keys = Keys(config.redis.prefix)
+    of_batches = batch_records(config, redis, storage, outbox)
     ledgers = (
         JobLedger(job_store(config, redis), storage, ages, outbox),
         EmailLedger(EmailStore(redis, keys), storage),
@@ -194,8 +203,6 @@ def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutb
         RepairLead(redis, keys),
         ledgers,
         sweep_interval_seconds=config.retention.sweep_seconds,
-        other_sweeps=[
-            PolicyUses(PolicyClaims(redis, keys), storage).sweep,
-            batch_records(config, redis, storage).sweep,
-        ],
+        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep, of_batches.sweep],
+        other_rebuilds=[of_batches.restore],
     )

@@ -42,6 +42,9 @@ class Urls:
         """The images of a batch after those that `cursor` names."""
         return f"{self.batch(batch_id)}?limit={limit}&cursor={cursor}"
 
+    def batch_events(self, batch_id: str) -> str:
+        return self.of_job(f"{self.batch(batch_id)}/events")
+
     def batch_results(self, batch_id: str) -> str:
         return f"{self.batch(batch_id)}/results.zip"
 

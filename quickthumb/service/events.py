@@ -1,6 +1,6 @@
-"""The verb that follows jobs: it tells their events one by one, from any moment that the stream still holds.
+"""The verbs that follow jobs and batches: they tell events one by one, from any moment that the stream still holds.
 
-What it tells is complete and in order: events come from the feed, and a first look at the jobs comes with the place of
+What they tell is complete and in order: events come from the feed, and a first look at the jobs comes with the place of
 the stream at that moment. Where events are missing (Redis was wiped, the listener was too slow), a reset says so, and a
 new look takes their place.
 """
@@ -10,34 +10,51 @@ import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
+from quickthumb.model.batch import BatchRecord
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import is_id
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.events import EventLog
 from quickthumb.queue.feed import EventFeed, Listener
+from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.endings import Endings
-from quickthumb.service.errors import StreamsFull, TooManyStreams
+from quickthumb.service.errors import StreamsFull, TooManyStreams, UnknownBatch, UnknownJob
 from quickthumb.service.follower import Follower
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.tenancy import unknown_job
-from quickthumb.service.told import Alive, Goodbye, Told
+from quickthumb.service.told import Alive, BatchEnded, Goodbye, Opened, Told
 from quickthumb.service.waits import Waits
+from quickthumb.work.batch_ends import BatchEnds
 
 # How soon to look again after Redis could not be reached.
 RETRY_SECONDS = 1.0
 # Who follows all jobs is told together of what happens within this time: otherwise, many such listeners would keep a
 # busy process from its other work.
 GATHER_SECONDS = 0.25
+# How soon to look again whether a batch has ended whose jobs have.
+LOOK_AGAIN_SECONDS = 1.0
+# What a client sends back that was told of the end of a batch which it follows.
+END = "end"
 
 
 class EventService:
     """Follows jobs for listeners: at most as many in this process, and of one address, as there are `places`."""
 
     def __init__(
-        self, log: EventLog, feed: EventFeed, shutdown: Shutdown, places: Waits, *, heartbeat_seconds: float
+        self,
+        log: EventLog,
+        feed: EventFeed,
+        records: BatchRecords,
+        ends: BatchEnds,
+        shutdown: Shutdown,
+        places: Waits,
+        *,
+        heartbeat_seconds: float,
     ) -> None:
         self._log = log
-        self._endings = Endings(log)
+        self._endings = Endings(log, ends)
+        self._records = records
+        self._ends = ends
         self._feed = feed
         self._shutdown = shutdown
         self._places = places
@@ -55,8 +72,63 @@ class EventService:
         """
         if not all(map(is_id, job_ids or ())):
             raise unknown_job()
+        with self._place(caller):
+            async for news in self._follow(caller, job_ids, after):
+                yield news
+
+    async def follow_batch(self, caller: Caller, batch_id: str, after: str | None) -> AsyncIterator[Sequence[Told]]:
+        """Tells what happens to the jobs of a batch, as `follow` does, and at last that the batch has ended.
+
+        Tells nothing at all if that was told: if `after` is END. Raises UnknownBatch, in place of UnknownJob.
+        """
+        with self._place(caller):
+            record = await self._records.find(batch_id)
+            if record is None or not (record.tenant == caller.tenant or caller.is_bearer_of_url):
+                raise UnknownBatch("There is no batch with this id; it may have expired.")
+            if after == END and (await self._records.batch(record)).has_ended:
+                return
+            async for news in self._follow_batch(caller, record, None if after == END else after):
+                yield news
+
+    async def _follow_batch(
+        self, caller: Caller, record: BatchRecord, after: str | None
+    ) -> AsyncIterator[Sequence[Told]]:
+        followed: set[str] = set()
+        opening: list[Told] = [Opened()]
+        while not self._shutdown.begun:
+            try:
+                batch = await self._records.batch(record)
+                job_ids = [job.id for job in batch.jobs.values() if job.id not in followed]
+                async for news in self._follow(caller, job_ids, None if followed else after):
+                    opening = []
+                    yield news
+                followed.update(job_ids)
+                end = await self._ends.known(record.id)
+            except UnknownJob:  # removed just now
+                continue
+            except QueueUnavailable:
+                if opening:
+                    raise
+                end = None
+            if end is not None:
+                yield [*opening, BatchEnded(None, record.id, end)]
+                return
+            # More images may come, or somebody is about to find the end.
+            yield [*opening, Alive()]
+            opening = []
+            await self._shutdown_within(LOOK_AGAIN_SECONDS)
+        yield [Goodbye()]
+
+    async def _shutdown_within(self, seconds: float) -> bool:
+        begun = asyncio.Event()
+        with self._shutdown.wakes(begun):
+            return await _is_set(begun, seconds)
+
+    async def _follow(
+        self, caller: Caller, job_ids: Sequence[str] | None, after: str | None
+    ) -> AsyncIterator[Sequence[Told]]:
         listener = Listener(None if caller.is_bearer_of_url else caller.tenant)
-        with self._place(caller), self._shutdown.wakes(listener.changed):
+        with self._shutdown.wakes(listener.changed):
             async with self._feed.listening(listener, job_ids):
                 follower = Follower(self._log, self._endings, listener, caller, job_ids)
                 if begun := [told async for told in follower.begin(after)]:

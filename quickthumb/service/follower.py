@@ -4,8 +4,10 @@ Everything comes from the jobs as they are and from the stream of events; when t
 """
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from quickthumb.model.batch import BatchEnd
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import Job
 from quickthumb.queue.events import Cursor, Event, EventLog, Moment, read_cursor
@@ -13,10 +15,12 @@ from quickthumb.queue.feed import Listener
 from quickthumb.service.endings import Endings
 from quickthumb.service.followed import Followed
 from quickthumb.service.tenancy import owns, unknown_job
-from quickthumb.service.told import Changed, Ended, Opened, Reached, Ready, Reset, Snapshot, Told
+from quickthumb.service.told import BatchEnded, Changed, Ended, Opened, Reached, Ready, Reset, Snapshot, Told
 
 # A job that Redis lost comes back when it is rebuilt. One that is unknown for longer was removed.
 MISSING_SECONDS = 120.0
+# An end of a batch that was told lately is not told again.
+MOST_TOLD_BATCHES = 256
 
 
 class Follower:
@@ -35,8 +39,10 @@ class Follower:
         self._listener = listener
         self._caller = caller
         self._job_ids = tuple(job_ids or ())
+        self._is_limited = job_ids is not None
         self._cursor: Cursor = (0, 0)
-        self._followed = Followed(is_limited=job_ids is not None)
+        self._followed = Followed(is_limited=self._is_limited)
+        self._told_batches: deque[str] = deque(maxlen=MOST_TOLD_BATCHES)
 
     @property
     def is_over(self) -> bool:
@@ -135,6 +141,10 @@ class Follower:
 
     async def _told(self, event: Event) -> AsyncIterator[Told]:
         self._cursor = event.cursor
+        if event.is_batch:
+            async for told in self._told_of_batch(event):
+                yield told
+            return
         if not self._followed.has(event.job_id):
             return
         if event.result is not None:
@@ -145,13 +155,33 @@ class Follower:
             self._followed.note(event)
             yield Changed(event)
             return
+        async for told in self._told_end(event):
+            yield told
+
+    async def _told_end(self, event: Event) -> AsyncIterator[Told]:
         job = await self._endings.job(event)
         if job is not None:
-            for told in self._ended(job, event.cursor):
+            batch = None if self._is_limited or job.batch is None else await self._endings.batch(event, job)
+            # Whoever goes on after the end of the job is to be told of the batch again.
+            for told in self._ended(job, None if batch else event.cursor):
                 yield told
+            if batch is not None and job.batch is not None:
+                yield self._batch_ended(event.cursor, job.batch, batch)
         else:  # it was removed or retried since
             self._followed.end(event.job_id)
             yield Changed(event)
+
+    async def _told_of_batch(self, event: Event) -> AsyncIterator[Told]:
+        """Tells of a batch whose last job had ended before, or was removed."""
+        if self._is_limited or event.job_id in self._told_batches:
+            return
+        end = await self._endings.told(event)
+        if end is not None:
+            yield self._batch_ended(event.cursor, event.job_id, end)
+
+    def _batch_ended(self, cursor: Cursor, batch_id: str, end: BatchEnd) -> Told:
+        self._told_batches.append(batch_id)
+        return BatchEnded(cursor, batch_id, end)
 
     def _ended(self, job: Job, cursor: Cursor | None) -> Iterator[Told]:
         told = self._followed.end(job.id)

@@ -4,9 +4,10 @@ Each acts on behalf of a caller.
 """
 
 import asyncio
+import contextlib
 
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import SourceMissing
+from quickthumb.model.errors import QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.model.order import Presets
 from quickthumb.model.schedule import ScheduleChange
@@ -217,6 +218,9 @@ class ImageService:
         await self._storage.remove(job_id)
         if job is None:
             raise unknown_job()
+        if job.batch is not None and self._outbox is not None:
+            with contextlib.suppress(QuickThumbError):  # otherwise, a sweep tells of it
+                await self._outbox.announce_batch(job.batch)
 
     async def _recorded(self, job_id: str) -> Job | None:
         """The job according to its record in the storage, for a job that Redis does not know; None without a record."""

@@ -125,10 +125,6 @@ class Submission:
                     job_id, source, order, keep, is_large=is_large, output_pixels=pixels, place=upload.place
                 )
 
-    def check_fields(self, caller: Caller, upload: Upload) -> None:
-        """Raises what is wrong with the order of an upload whose fields are all in `parameters`."""
-        self._order(caller, upload, ())
-
     def order_of(self, caller: Caller, given: Fields) -> Order:
         """The order in these fields, within the caller's presets. Raises what `Order.parse` raises, and
         PresetNotAllowed."""

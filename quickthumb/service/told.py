@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from quickthumb.model.batch import BatchEnd
 from quickthumb.model.job import Job, Result
 from quickthumb.queue.events import Cursor, Event
 
@@ -55,6 +56,15 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchEnded:
+    """A batch has ended. The `cursor` is None at the end of a stream that follows only this batch."""
+
+    cursor: Cursor | None
+    batch_id: str
+    end: BatchEnd
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """Nothing has happened for a while."""
 
@@ -64,4 +74,4 @@ class Goodbye:
     """This process ends; another one can go on."""
 
 
-Told = Opened | Reset | Reached | Snapshot | Changed | Ready | Ended | Alive | Goodbye
+Told = Opened | Reset | Reached | Snapshot | Changed | Ready | Ended | BatchEnded | Alive | Goodbye

@@ -38,9 +38,10 @@ _DIGITS = re.compile(r"[0-9]{1,6}")
 
 
 class BatchLinks(BaseModel):
-    """URLs of the batch itself and of all its results as a ZIP."""
+    """URLs of the batch itself, of its events and of all its results as a ZIP."""
 
     self: str = Field(examples=["/batches/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
+    events: str
     results: str
 
 
@@ -146,7 +147,11 @@ def _present(batch: Batch, items: Sequence[BatchItem], urls: Urls, following: st
         "error": None if batch.error is None else _problem(batch.error, urls),
         "jobs": [_present_item(batch, item, urls) for item in items],
         "next": following,
-        "links": {"self": urls.batch(batch.record.id), "results": urls.batch_results(batch.record.id)},
+        "links": {
+            "self": urls.batch(batch.record.id),
+            "events": urls.batch_events(batch.record.id),
+            "results": urls.batch_results(batch.record.id),
+        },
     }
 
 

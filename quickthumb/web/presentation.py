@@ -15,11 +15,11 @@ ACCEPTED_MESSAGE = "Image is being resized in the background"
 _NOT_SHOWN = {"name", "filename"}
 
 
-def _zulu(moment: datetime) -> str:
+def zulu(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
+Moment = Annotated[datetime, PlainSerializer(zulu, return_type=str)]
 
 
 class Links(BaseModel):
@@ -167,13 +167,13 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
     return {
         "id": job.id,
         "status": job.status.value,
-        "created_at": _zulu(job.created_at),
-        "started_at": _zulu(job.started_at) if job.started_at else None,
-        "finished_at": _zulu(job.finished_at) if job.finished_at else None,
-        "expires_at": _zulu(job.expires_at) if job.expires_at else None,
+        "created_at": zulu(job.created_at),
+        "started_at": zulu(job.started_at) if job.started_at else None,
+        "finished_at": zulu(job.finished_at) if job.finished_at else None,
+        "expires_at": zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
         "priority": job.priority,
-        "run_at": _zulu(job.run_at) if job.run_at else None,
+        "run_at": zulu(job.run_at) if job.run_at else None,
         "source": job.source,
         "results": {result.name: present_result(job.id, result, urls) for result in job.results},
         "error": job.error,

@@ -89,6 +89,8 @@ GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previo
 JOBS = Parameter(events.JOB, "query", f"A job to follow; up to {events.MOST_JOBS} times. Without any: all jobs.",
                  {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
                   "maxItems": events.MOST_JOBS})
+ONE_BATCH = Parameter(events.BATCH, "query", "The batch to follow, in place of jobs.",
+                      {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last event that arrived; browsers send it.",
                           {"type": "string"})
 LAST_EVENT_ID_TOO = Parameter(events.LAST_EVENT_ID, "query", "The same, for clients that cannot send the header.",
@@ -154,7 +156,8 @@ ENDPOINTS = [
              EVENTS, (*EVENT_ERRORS, InvalidSignature), (JOB, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN),
              scope=Scope.JOBS_READ, signable=True),
     Endpoint("GET", "/events", events.of_many, "Events", "Follow several jobs, or all", "followJobs",
-             EVENTS, EVENT_ERRORS, (JOBS, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
+             EVENTS, (*EVENT_ERRORS, UnknownBatch, StorageUnavailable, WrongStorage),
+             (JOBS, ONE_BATCH, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
@@ -185,6 +188,9 @@ ENDPOINTS = [
     Endpoint("GET", "/batches/{batch_id}/results.zip", batches.results, "Batches", "Download all results",
              "downloadBatch", (Answer(200, "The results.", media_types=batches.ARCHIVES),),
              (UnknownBatch, UnknownResult, NotReady, *QUEUE_AND_STORAGE), (BATCH,), scope=Scope.RESULTS_READ),
+    Endpoint("GET", "/batches/{batch_id}/events", events.of_batch, "Events", "Follow a batch", "followBatch", EVENTS,
+             (UnknownBatch, InvalidParameter, TooManyStreams, StreamsFull, InvalidSignature, *QUEUE_AND_STORAGE),
+             (BATCH, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
              "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
              (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,), scope=Scope.WEBHOOKS),

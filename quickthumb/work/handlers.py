@@ -96,7 +96,7 @@ def _delivery(parts: Parts) -> Handler:
         parts.storage,
         parts.outbox.webhooks,
         parts.outbound,
-        Messages(parts.storage, parts.jobs, parts.base),
+        Messages(parts.storage, parts.jobs, parts.outbox.batches, parts.base),
         pauses=parts.webhook_pauses,
         secrets=parts.webhook_secrets,
     )
