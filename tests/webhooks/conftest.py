@@ -15,11 +15,14 @@ from quickthumb.model.webhook import CHOICES, Delivery, Webhook
 from quickthumb.outbound.client import OutboundClient
 from quickthumb.outbound.guard import Guard
 from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.deliveries import DeliveryStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import DELIVERY
 from quickthumb.service.webhooks import WebhookService
 from quickthumb.storage import FileStorage
+from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.handler import Verdict
 from quickthumb.work.messages import Messages
@@ -63,7 +66,8 @@ class Site:
     def __post_init__(self) -> None:
         self.webhooks = Webhooks(self.storage)
         self.deliveries = DeliveryStore(self.client)
-        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage)
+        self.batches = BatchEnds(BatchJobs(self.client, self.store), EventLog(self.client), self.storage)
+        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage, self.batches)
         self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.storage)
         self.runner = Runner(self.attempts, lease_seconds=5)
         self.restart()
@@ -75,7 +79,7 @@ class Site:
             self.storage,
             self.webhooks,
             OutboundClient(Guard([Opening.read(self.hook.place)])),
-            Messages(self.storage, self.store, ""),
+            Messages(self.storage, self.store, self.batches, ""),
             pauses=PAUSES,
             secrets=self.secrets,
         )
