@@ -100,7 +100,7 @@ def build(config: Config) -> Starlette:
         Health(store, storage, History(redis, keys), tuple(config.tenants)),
         endpoints_of(config.compat),
         events=event_service(config, redis, storage, watch, shutdown, outbox),
-        webhooks=webhook_service(config, redis, storage, outbox.webhooks),
+        webhooks=webhook_service(config, redis, storage, outbox),
         max_wait_seconds=config.web.max_wait_seconds,
         log_requests=config.logs.requests,
         lifespan=lifespan,

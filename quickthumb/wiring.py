@@ -110,10 +110,10 @@ def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOut
     return WebhookOutbox(DeliveryStore(redis, keys), Webhooks(storage), storage, ends)
 
 
-def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
+def webhook_service(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> WebhookService:
     """The verbs on webhooks."""
     deliveries = DeliveryStore(redis, Keys(config.redis.prefix))
-    return WebhookService(webhooks, deliveries, job_store(config, redis), storage)
+    return WebhookService(outbox.webhooks, deliveries, job_store(config, redis), outbox.batches, storage)
 
 
 def image_service(

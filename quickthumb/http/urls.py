@@ -52,6 +52,11 @@ class Urls:
         """The page that begins at `cursor`; its other query parameters are those of this page."""
         return f"{self.base}/jobs?{this_page.include_query_params(cursor=cursor).query}"
 
+    def next_deliveries(self, this_page: URL, cursor: str) -> str:
+        """The next page of deliveries, in the same way."""
+        path = "/".join(this_page.path.split("/")[-3:])
+        return f"{self.base}/{path}?{this_page.include_query_params(cursor=cursor).query}"
+
     def docs(self) -> str:
         return f"{self.base}/docs"
 

@@ -71,7 +71,7 @@ def urls_asked(request: Request) -> Urls:
         raise InvalidParameter("This service has no secret to sign with (URL_SECRETS).", field="sign")
     if not {Scope.RESULTS_READ, Scope.ADMIN} & scopes:
         raise InsufficientScope(Scope.RESULTS_READ)
-    seconds = _whole(asked, "sign", 1, LONGEST_SECONDS)
+    seconds = whole_number(asked, "sign", 1, LONGEST_SECONDS)
     return replace(urls, of_file=lambda path: signer.signed(path, seconds))
 
 
@@ -86,7 +86,7 @@ def wait_asked(request: Request) -> tuple[float, bool]:
     """How many seconds to hold the response, and whether the `Prefer` header asked for that."""
     asked = request.query_params.get("wait") if request.scope["query_string"] else None
     if asked is not None:
-        return min(_whole(asked, "wait", 0, None), max_wait_seconds(request)), False
+        return min(whole_number(asked, "wait", 0, None), max_wait_seconds(request)), False
     preferences = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"prefer"]
     preference = _PREFERRED_WAIT.search(",".join(preferences))
     if preference is None:
@@ -97,8 +97,8 @@ def wait_asked(request: Request) -> tuple[float, bool]:
 async def list_all(request: Request) -> Response:
     """Returns a page of jobs, newest first, and how many there are in all."""
     query = request.query_params
-    limit = _whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
-    status = _status(query.get("status"))
+    limit = whole_number(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
+    status = status_in(query.get("status"))
     tag = _tag(query.getlist("tag"))
     cursor = _cursor(query.get("cursor"))
     urls = urls_asked(request)
@@ -153,12 +153,12 @@ async def _for_each(request: Request, verb: Verb, statuses: Sequence[Status] | N
     """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given."""
     query = request.query_params
     _check_names(query)
-    selection = Selection(_status(query.get("status")), _moment(query.get("before")), _tag(query.getlist("tag")))
+    selection = Selection(status_in(query.get("status")), _moment(query.get("before")), _tag(query.getlist("tag")))
     if statuses is not None and selection.status not in statuses:
         raise InvalidParameter(f"status must be given, as {' or '.join(statuses)}.", field="status")
     if selection == Selection():
         raise InvalidParameter("status, before or tag must be given, to say which jobs.", field="status")
-    limit = _whole(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
+    limit = whole_number(query.get("limit", str(DEFAULT_BULK)), "limit", 1, LARGEST_BULK)
     cursor = _cursor(query.get("cursor"))
     report = await for_each(service_of(request), verb, caller_of(request), selection, limit=limit, cursor=cursor)
     view = BulkView(count=report.count, skipped=dict(report.skipped), cursor=report.cursor)
@@ -188,7 +188,7 @@ def _moment(text: str | None) -> datetime | None:
     return moment
 
 
-def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:
+def whole_number(text: str, field: str, lowest: int, highest: int | None) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 9:
         number = int(text)
         if lowest <= number and (highest is None or number <= highest):
@@ -197,7 +197,7 @@ def _whole(text: str, field: str, lowest: int, highest: int | None) -> int:
     raise InvalidParameter(f"{field} must be a whole number {bounds}.", field=field)
 
 
-def _status(text: str | None) -> Status | None:
+def status_in(text: str | None) -> Status | None:
     if text is None:
         return None
     try:

@@ -132,6 +132,12 @@ BATCH_ACCEPTED = tuple(
     Answer(status, meaning, batches.BatchView, headers=(("Location", "The batch's URL."),))
     for status, meaning in ((202, "All images were accepted."), (207, "Some images were refused, or did not come."))
 )
+PAGE_OF_DELIVERIES = (
+    Parameter("status", "query", "Only deliveries with this status.", reference(Status.__name__)),
+    Parameter("limit", "query", f"Maximum number of deliveries on the page. Default: {webhooks.DEFAULT_PAGE}.",
+              {"type": "integer", "minimum": 1, "maximum": webhooks.LARGEST_PAGE}),
+    Parameter("cursor", "query", "Where the page begins; `next` has it.", {"type": "string"}),
+)
 
 ENDPOINTS = [
     Endpoint("POST", "/images/", images.submit, "Images", "Upload an image", "createImage",
@@ -193,7 +199,12 @@ ENDPOINTS = [
              (BATCH, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
              "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
-             (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,), scope=Scope.WEBHOOKS),
+             (*LOOKUP_ERRORS, InvalidParameter, StorageUnavailable, WrongStorage), (JOB, *PAGE_OF_DELIVERIES),
+             scope=Scope.WEBHOOKS),
+    Endpoint("GET", "/batches/{batch_id}/deliveries", webhooks.deliveries_of_batch, "Webhooks",
+             "List a batch's deliveries", "listBatchDeliveries",
+             (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
+             (UnknownBatch, InvalidParameter, *QUEUE_AND_STORAGE), (BATCH, *PAGE_OF_DELIVERIES), scope=Scope.WEBHOOKS),
     Endpoint("POST", "/webhooks", webhooks.create, "Webhooks", "Make a webhook", "createWebhook",
              (Answer(201, "The webhook, with its secret.", webhooks.SecretView),),
              (*BODY_ERRORS, *WEBHOOK_CHANGE_ERRORS, WebhookRefused, TooManyWebhooks), (),
@@ -213,7 +224,8 @@ ENDPOINTS = [
     Endpoint("GET", "/webhooks/{webhook_id}/deliveries", webhooks.deliveries, "Webhooks",
              "List a webhook's deliveries", "listWebhookDeliveries",
              (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
-             (UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,), scope=Scope.WEBHOOKS),
+             (UnknownWebhook, InvalidParameter, *QUEUE_AND_STORAGE), (WEBHOOK, *PAGE_OF_DELIVERIES),
+             scope=Scope.WEBHOOKS),
     Endpoint("POST", "/webhooks/{webhook_id}/replay", webhooks.replay_many, "Webhooks", "Send events again",
              "replayDeliveries", (Answer(202, "The new deliveries.", webhooks.DeliveriesView),),
              (*BODY_ERRORS, UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,),

@@ -68,7 +68,7 @@ class Site:
         self.deliveries = DeliveryStore(self.client)
         self.batches = BatchEnds(BatchJobs(self.client, self.store), EventLog(self.client), self.storage)
         self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage, self.batches)
-        self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.storage)
+        self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.batches, self.storage)
         self.runner = Runner(self.attempts, lease_seconds=5)
         self.restart()
 
