@@ -30,6 +30,7 @@ from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.notices import Notices
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_tenant_presets
@@ -43,6 +44,7 @@ from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
 from quickthumb.work.batch_ends import BatchEnds
+from quickthumb.work.notices import EmailNotices
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.webhooks import Webhooks
 
@@ -107,7 +109,8 @@ def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOut
     """What knows the webhooks, and queues the events that are owed to them. One for each process."""
     keys = Keys(config.redis.prefix)
     ends = BatchEnds(BatchJobs(redis, job_store(config, redis), keys), EventLog(redis, keys), storage)
-    return WebhookOutbox(DeliveryStore(redis, keys), Webhooks(storage), storage, ends)
+    notices = EmailNotices(EmailStore(redis, keys), storage)
+    return WebhookOutbox(DeliveryStore(redis, keys), Webhooks(storage), storage, ends, notices)
 
 
 def webhook_service(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> WebhookService:
@@ -129,8 +132,9 @@ def image_service(
     keys = Keys(config.redis.prefix)
     store = job_store(config, redis)
     sources = SourceIntake(storage, config.intake, config.imaging, allowed_urls(config))
+    idempotency, notices = Idempotency(redis, keys), Notices(email_rates(config, redis), allowed=config.email.allowed)
     acceptance = Acceptance(
-        store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued, limiter=limiter
+        store, storage, idempotency, max_queued=config.queue.max_queued, limiter=limiter, notices=notices
     )
     submission = Submission(
         sources,
@@ -172,10 +176,15 @@ def batches(config: Config, redis: Redis, storage: Storage, service: ImageServic
     return Batches(service.submission, records, storage, outbox, limits=config.batches, per_image=config.intake)
 
 
+def email_rates(config: Config, redis: Redis) -> EmailRates:
+    """How many emails may be sent."""
+    email, keys = config.email, Keys(config.redis.prefix)
+    return EmailRates(redis, most=email.per_hour, most_per_mailbox=email.per_address_per_hour, keys=keys)
+
+
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     """The verbs on emails."""
-    keys, email = Keys(config.redis.prefix), config.email
-    rates = EmailRates(redis, most=email.per_hour, most_per_mailbox=email.per_address_per_hour, keys=keys)
+    keys, email, rates = Keys(config.redis.prefix), config.email, email_rates(config, redis)
     return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 

@@ -11,7 +11,7 @@ from quickthumb.intake.batch import BatchImage
 from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, Refusal, batch_job_id
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.model.job import Job
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.service.accept import Place
@@ -57,6 +57,8 @@ class BatchUpload:
         given = intake.without_uploaders_fields(fields, None)
         parameters = (*parameters, *((field.name, field.value) for field in given))
         order = self._submission.order_of(self._caller, parameters)
+        if order.notify_email is not None:
+            raise InvalidParameter("A batch sends no emails. Name a `webhook` in place of that.", field="notify_email")
         # The webhook is that of the batch.
         self._parameters = tuple((name, value) for name, value in parameters if name != "webhook")
         told = {"webhook": order.webhook, "tags": order.tag, "context": order.context}

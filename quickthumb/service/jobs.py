@@ -17,6 +17,7 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation, derive
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
+from quickthumb.service.notices import FIELD as NOTIFY_EMAIL
 from quickthumb.service.originals import Originals
 from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
@@ -188,13 +189,16 @@ class ImageService:
         return await self.find(caller, job_id)
 
     async def retry(self, caller: Caller, job_id: str) -> Job:
-        """Queues a FAILED job again. Raises UnknownJob, or WrongState when the job is not FAILED or has no source."""
+        """Queues a FAILED job again. Raises UnknownJob, or WrongState when the job is not FAILED or has no source, and
+        TooManyEmails if it is to send one more."""
         job = await self.find(caller, job_id)
         if job.status is not Status.FAILED:
             raise WrongState(f"Only a FAILED job can be retried; this job is {job.status}.")
         kept = await self._storage.look_up(job_id)
         if kept.source is None and not _can_be_fetched(kept):
             raise WrongState("The job cannot be retried, because its source image is no longer stored.")
+        if (address := job.order.get(NOTIFY_EMAIL)) is not None:
+            await self._submission.acceptance.notices.count(address, new_id())
         # Without an outcome, another retry came first, or died before it told Redis.
         if kept.outcome is not None:
             failed = Outcome.model_validate_json(kept.outcome).status is Status.FAILED

@@ -160,6 +160,8 @@ class Submission:
         order = self._order_kind.parse(given, presets, self._limits.max_outputs)
         if order.webhook is not None:
             check_webhook(order.webhook, self._webhook_patterns)
+        if order.notify_email is not None:
+            self.acceptance.notices.check(order.notify_email)
         return order
 
     def _check_early(self, order: Order, bounds: Bounds, check: CheckHeader, header: Header) -> None:

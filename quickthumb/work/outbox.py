@@ -1,4 +1,4 @@
-"""The outbox: what is owed to webhooks because jobs and batches have ended.
+"""The outbox: what is owed to webhooks, and to people by email, because jobs and batches have ended.
 
 A delivery is owed because record and outcome in the storage say so, and until an object beside the record says that it
 has ended. So none is lost, whichever process dies, nor if Redis is lost: the deliveries are worked out anew, under the
@@ -17,6 +17,7 @@ from quickthumb.queue.keys import DELIVERY_SECONDS
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import delivered_place
 from quickthumb.work.batch_ends import BatchEnds
+from quickthumb.work.notices import EmailNotices
 from quickthumb.work.webhooks import Webhooks, owed, owed_for_batch
 
 # How many ends of jobs and batches to remember between two refreshs.
@@ -29,22 +30,31 @@ Owed = Callable[[Iterable[Webhook]], list[Delivery]]
 class WebhookOutbox:
     """Queues what is owed. One for each process."""
 
-    def __init__(self, deliveries: DeliveryStore, webhooks: Webhooks, storage: Storage, batches: BatchEnds) -> None:
+    def __init__(
+        self,
+        deliveries: DeliveryStore,
+        webhooks: Webhooks,
+        storage: Storage,
+        batches: BatchEnds,
+        notices: EmailNotices,
+    ) -> None:
         self.webhooks = webhooks
         self._deliveries = deliveries
         self._storage = storage
         self.batches = batches
+        self._notices = notices
         # What ended since the last refresh, by tenant, each with the webhooks that were known then.
         self._recent: deque[tuple[str, Owed, Sequence[Webhook]]] = deque(maxlen=MOST_RECENT)
 
     async def announce(self, job: Job, outcome: Outcome) -> None:
-        """Queues the deliveries that are owed because the job has ended, and its batch with it. Call it once the
-        outcome is stored and before Redis is told: if the process dies in between, whoever settles the job calls it
+        """Queues what is owed because the job has ended, and its batch with it. Call it once the outcome is stored and
+        before Redis is told: if the process dies in between, whoever settles the job calls it
         again.
 
-        Costs nothing for a tenant without webhooks, unless the job is one of a batch. Raises QueueUnavailable and what
-        `Storage` raises.
+        Costs nothing for a tenant without webhooks, unless the job is one of a batch or asks for an email. Raises
+        QueueUnavailable and what `Storage` raises.
         """
+        await self._notices.announce(job, outcome)
         await self._announce(job.tenant, partial(owed, job=job, outcome=outcome))
         if job.batch is not None:
             await self.announce_batch(job.batch)
@@ -78,10 +88,11 @@ class WebhookOutbox:
             raise
 
     async def restore(self, ended: Sequence[tuple[Job, Outcome]]) -> int:
-        """Queues what is still owed for jobs that Redis had lost. Returns how many deliveries. Raises QueueUnavailable
-        and what `Storage.get` raises."""
+        """Queues what is still owed for jobs that Redis had lost, with the emails that they ask for. Returns how many
+        deliveries. Raises QueueUnavailable and what `Storage` raises."""
         queued = 0
         for job, outcome in ended:
+            await self._notices.announce(job, outcome)
             queued += await self._restore(job.tenant, partial(owed, job=job, outcome=outcome), outcome.finished_at)
         return queued
 

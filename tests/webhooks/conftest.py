@@ -17,6 +17,7 @@ from quickthumb.outbound.guard import Guard
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.deliveries import DeliveryStore
+from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import EventLog
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import DELIVERY
@@ -26,6 +27,7 @@ from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.handler import Verdict
 from quickthumb.work.messages import Messages
+from quickthumb.work.notices import EmailNotices
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.runner import Runner
 from quickthumb.work.webhooks import Webhooks
@@ -67,7 +69,9 @@ class Site:
         self.webhooks = Webhooks(self.storage)
         self.deliveries = DeliveryStore(self.client)
         self.batches = BatchEnds(BatchJobs(self.client, self.store), EventLog(self.client), self.storage)
-        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage, self.batches)
+        self.emails = EmailStore(self.client)
+        self.notices = EmailNotices(self.emails, self.storage)
+        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage, self.batches, self.notices)
         self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.batches, self.storage)
         self.runner = Runner(self.attempts, lease_seconds=5)
         self.restart()

@@ -1,7 +1,9 @@
 """Webhooks as their users see them: a service, a receiver, and the library that consumers verify with."""
 
 from collections.abc import AsyncIterator
+from email import message_from_bytes
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,15 +25,20 @@ async def hook() -> AsyncIterator[Receiver]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("webhooks")
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> AsyncIterator[httpx.AsyncClient]:
+async def client(folder: Path, hook: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     settings: dict[str, Any] = {
         "outbound_allowed": hook.place,
         "webhook_allowed": f"http://{hook.place}/own/*",
         "webhook_secrets": SECRET,
         "webhook_pauses": "0.2, 0.2",
     }
-    with running_service(tmp_path_factory.mktemp("webhooks"), **settings) as address:
+    with running_service(folder, **settings) as address:
         async with http_client(address) as client:
             yield client
 
@@ -255,6 +262,24 @@ async def test_a_choice_of_events_that_is_none(
     fine = span | {"events": ["job.done", "batch.done"], "status": "FAILED"}
     assert (await client.post(f"/webhooks/{webhook['id']}/replay", json=fine)).json()["deliveries"] == []
     await client.delete(f"/webhooks/{webhook['id']}")
+
+
+async def test_an_email_tells_of_the_end_of_a_job(client: httpx.AsyncClient, folder: Path) -> None:
+    job = await uploaded(client, notify_email="ada@example.com", size="40x40")
+    mails = folder / "data" / "outbox"
+    await wait_until(lambda: bool(list(mails.glob("*.eml"))), 20)
+    (path,) = mails.glob("*.eml")
+    message = message_from_bytes(path.read_bytes())
+    _, attached = message.walk() if not message.is_multipart() else message.get_payload()
+    shown = (await client.get(job["links"]["self"])).json()
+    (result,) = shown["results"].values()
+    assert attached.get_payload(decode=True) == (await client.get(result["url"])).content
+    assert (message["To"], message["Subject"]) == ("ada@example.com", "Your image is ready")
+    # Nobody is shown the address.
+    assert "ada@example.com" not in (await client.get("/jobs")).text
+    for address, status in (("eve@example.net", 403), ("ada", 422)):
+        answer = await client.post("/images/", files={"image": ("cat.jpg", picture())}, data={"notify_email": address})
+        assert (answer.status_code, answer.json()["field"]) == (status, "notify_email")
 
 
 async def test_a_range_needs_a_time_zone(client: httpx.AsyncClient, hook: Receiver) -> None:
