@@ -34,6 +34,8 @@ ZIP = "application/zip"
 ARCHIVES = (ZIP, UNKNOWN_MEDIA[0])
 LARGEST_CURSOR = 10_000
 LIKE_UPLOADS = "All other parameters of an upload may be given, too."
+# A batch sends no emails: see `BatchUpload.begin`.
+NOT_OF_BATCHES = frozenset({"notify_email"})
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
 
@@ -189,7 +191,7 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
 
     The parameters of a single output, which may be given here as well, are described for uploads only: they are many.
     """
-    names = {field.name for field in order_fields(order, REFERENCE)}
+    names = {field.name for field in order_fields(order, REFERENCE)} - NOT_OF_BATCHES
     content = upload_body(order)["content"]
     form, in_json = content["multipart/form-data"], content["application/json"]["schema"]["properties"]
     # Swagger UI cannot show lists of strings with a format, except files.
@@ -215,7 +217,11 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
 
 def batch_parameters() -> tuple[Parameter, ...]:
     """The query parameters of a batch, for OpenAPI: those of an upload, as in `batch_body`."""
-    return tuple(parameter for parameter in upload_parameters() if parameter.schema.get("type") != "object")
+    return tuple(
+        parameter
+        for parameter in upload_parameters()
+        if parameter.schema.get("type") != "object" and parameter.name not in NOT_OF_BATCHES
+    )
 
 
 def _object(properties: dict[str, Any], meaning: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from quickthumb.model.caller import ANONYMOUS
 from quickthumb.model.email import notice_id
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Failure, Job, Outcome, Result, Status, new_id, now
+from quickthumb.model.policy import Terms, UploadPolicy
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.keys import EMAIL, EMAIL_SECONDS, KEYS
@@ -237,6 +238,16 @@ async def test_a_batch_sends_none(
     with pytest.raises(InvalidParameter) as refused:
         await verbs.submit(ANONYMOUS, request)
     assert refused.value.field == "notify_email"
+
+
+def test_a_browser_with_a_policy_cannot_ask_for_an_email_and_its_backend_can() -> None:
+    asked = ("notify_email", ADA)
+    expires = 2_000_000_000
+    with pytest.raises(InvalidParameter) as refused:
+        UploadPolicy(Terms(expires=expires), "digest").applied([asked])
+    assert refused.value.field == "notify_email"
+    policy = UploadPolicy(Terms(expires=expires, fields=dict([asked])), "digest")
+    assert policy.applied([("preset", "thumbnail")]) == (("preset", "thumbnail"), asked)
 
 
 async def test_two_that_settle_the_same_end_queue_one_email(
