@@ -36,6 +36,7 @@ from quickthumb.service.emails import EmailLedger, MailService
 from quickthumb.service.events import EventService
 from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
+from quickthumb.service.notices import Notices
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.presets import TenantPresets, read_tenant_presets
@@ -49,6 +50,8 @@ from quickthumb.service.webhooks import DeliveryLedger, WebhookService
 from quickthumb.storage import RetentionAges, Storage
 from quickthumb.storage.privacy import closed_to_others
 from quickthumb.storage.space import disk_space
+from quickthumb.work.batch_ends import BatchEnds
+from quickthumb.work.notices import EmailNotices
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.webhooks import Webhooks
 
@@ -111,13 +114,16 @@ def limiter_of(config: Config, redis: Redis) -> Limiter:
 
 def webhook_outbox(config: Config, redis: Redis, storage: Storage) -> WebhookOutbox:
     """What knows the webhooks, and queues the events that are owed to them. One for each process."""
-    return WebhookOutbox(DeliveryStore(redis, Keys(config.redis.prefix)), Webhooks(storage), storage)
+    keys = Keys(config.redis.prefix)
+    ends = BatchEnds(BatchJobs(redis, job_store(config, redis), keys), EventLog(redis, keys), storage)
+    notices = EmailNotices(EmailStore(redis, keys), storage)
+    return WebhookOutbox(DeliveryStore(redis, keys), Webhooks(storage), storage, ends, notices)
 
 
-def webhook_service(config: Config, redis: Redis, storage: Storage, webhooks: Webhooks) -> WebhookService:
+def webhook_service(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> WebhookService:
     """The verbs on webhooks."""
     deliveries = DeliveryStore(redis, Keys(config.redis.prefix))
-    return WebhookService(webhooks, deliveries, job_store(config, redis), storage)
+    return WebhookService(outbox.webhooks, deliveries, job_store(config, redis), outbox.batches, storage)
 
 
 def image_service(
@@ -133,8 +139,9 @@ def image_service(
     keys = Keys(config.redis.prefix)
     store = job_store(config, redis)
     sources = SourceIntake(storage, config.intake, config.imaging, allowed_urls(config))
+    idempotency, notices = Idempotency(redis, keys), Notices(email_rates(config, redis), allowed=config.email.allowed)
     acceptance = Acceptance(
-        store, storage, Idempotency(redis, keys), max_queued=config.queue.max_queued, limiter=limiter
+        store, storage, idempotency, max_queued=config.queue.max_queued, limiter=limiter, notices=notices
     )
     submission = Submission(
         sources,
@@ -150,25 +157,36 @@ def image_service(
     return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
 
 
-def event_service(config: Config, redis: Redis, watch: JobWatch, shutdown: Shutdown) -> EventService:
-    """The verb that follows jobs. It shares the feed of those who wait for jobs."""
+def event_service(
+    config: Config, redis: Redis, storage: Storage, watch: JobWatch, shutdown: Shutdown, outbox: WebhookOutbox
+) -> EventService:
+    """The verbs that follow jobs and batches. It shares the feed of those who wait for jobs."""
     web = config.web
     places = Waits(web.max_event_streams, web.max_event_streams_per_address)
     log = EventLog(redis, Keys(config.redis.prefix))
-    return EventService(log, watch.feed, shutdown, places, heartbeat_seconds=web.event_heartbeat_seconds)
+    records = batch_records(config, redis, storage, outbox)
+    heartbeat_seconds = web.event_heartbeat_seconds
+    return EventService(log, watch.feed, records, outbox.batches, shutdown, places, heartbeat_seconds=heartbeat_seconds)
 
 
-def batch_records(config: Config, redis: Redis, storage: Storage) -> BatchRecords:
+def batch_records(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> BatchRecords:
     """What is kept of batches."""
     jobs = BatchJobs(redis, job_store(config, redis), Keys(config.redis.prefix))
     retention_seconds = config.retention.job_seconds
-    return BatchRecords(jobs, storage, max_seconds=config.batches.max_seconds, retention_seconds=retention_seconds)
+    max_seconds = config.batches.max_seconds
+    return BatchRecords(jobs, storage, outbox, max_seconds=max_seconds, retention_seconds=retention_seconds)
 
 
-def batches(config: Config, redis: Redis, storage: Storage, service: ImageService) -> Batches:
+def batches(config: Config, redis: Redis, storage: Storage, service: ImageService, outbox: WebhookOutbox) -> Batches:
     """The verbs on batches, whose images go the way of all others."""
-    records = batch_records(config, redis, storage)
-    return Batches(service.submission, records, storage, limits=config.batches, per_image=config.intake)
+    records = batch_records(config, redis, storage, outbox)
+    return Batches(service.submission, records, storage, outbox, limits=config.batches, per_image=config.intake)
+
+
+def email_rates(config: Config, redis: Redis) -> EmailRates:
+    """How many emails may be sent."""
+    email, keys = config.email, Keys(config.redis.prefix)
+    return EmailRates(redis, most=email.per_hour, most_per_mailbox=email.per_address_per_hour, keys=keys)
 
 
 def deployment(config: Config, redis: Redis) -> Deployment:
@@ -186,8 +204,7 @@ def deployment(config: Config, redis: Redis) -> Deployment:
 
 def mail_service(config: Config, redis: Redis, storage: Storage) -> MailService:
     """The verbs on emails."""
-    keys, email = Keys(config.redis.prefix), config.email
-    rates = EmailRates(redis, most=email.per_hour, most_per_mailbox=email.per_address_per_hour, keys=keys)
+    keys, email, rates = Keys(config.redis.prefix), config.email, email_rates(config, redis)
     return MailService(EmailStore(redis, keys), storage, rates, allowed=email.allowed, max_queued=email.max_queued)
 
 
@@ -205,6 +222,7 @@ def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutb
         tenants=policy.tenants,
     )
     keys = Keys(config.redis.prefix)
+    of_batches = batch_records(config, redis, storage, outbox)
     ledgers = (
         JobLedger(job_store(config, redis), storage, ages, outbox),
         EmailLedger(EmailStore(redis, keys), storage),
@@ -214,8 +232,6 @@ def repairer(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutb
         RepairLead(redis, keys),
         ledgers,
         sweep_interval_seconds=config.retention.sweep_seconds,
-        other_sweeps=[
-            PolicyUses(PolicyClaims(redis, keys), storage).sweep,
-            batch_records(config, redis, storage).sweep,
-        ],
+        other_sweeps=[PolicyUses(PolicyClaims(redis, keys), storage).sweep, of_batches.sweep],
+        other_rebuilds=[of_batches.restore],
     )

@@ -46,6 +46,9 @@ class Urls:
         """The images of a batch after those that `cursor` names."""
         return self.of_job(f"{self.base}/batches/{batch_id}?limit={limit}&cursor={cursor}")
 
+    def batch_events(self, batch_id: str) -> str:
+        return self.of_job(f"{self.base}/batches/{batch_id}/events")
+
     def batch_results(self, batch_id: str) -> str:
         return self.of_job(f"{self.base}/batches/{batch_id}/results.zip")
 
@@ -57,6 +60,11 @@ class Urls:
         """These URLs for the operator, who acts for this tenant with each. Signed ones name none."""
         naming = partial(_naming, tenant)
         return replace(self, of_job=naming, of_file=self.of_file if self.are_signed else naming)
+
+    def next_deliveries(self, this_page: URL, cursor: str) -> str:
+        """The next page of deliveries, in the same way."""
+        path = "/".join(this_page.path.split("/")[-3:])
+        return f"{self.base}/{path}?{this_page.include_query_params(cursor=cursor).query}"
 
     def docs(self) -> str:
         return f"{self.base}/docs"

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +27,10 @@ class Refusal(BaseModel):
         return cls(code=error.code, status=error.status, title=error.title, detail=error.detail, field=error.field)
 
 
+# How an image without a job is counted.
+REFUSED, REMOVED = "REFUSED", "REMOVED"
+
+
 class BatchItem(BaseModel):
     """One image of a batch, by its number, from 1 on. Its job has the id that follows from that, if it was accepted."""
 
@@ -37,7 +42,10 @@ class BatchItem(BaseModel):
 
 
 class BatchRecord(BaseModel):
-    """What the storage keeps of a batch from its first image on. It has at most `most` images."""
+    """What the storage keeps of a batch from its first image on. It has at most `most` images.
+
+    `webhook` is the URL to post to when it has ended; `tags` and `context` are those of all its jobs.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +53,9 @@ class BatchRecord(BaseModel):
     tenant: str = DEFAULT_TENANT
     created_at: datetime
     most: int
+    webhook: str | None = None
+    tags: tuple[str, ...] = ()
+    context: dict[str, Any] | None = None
 
 
 class BatchContents(BaseModel):
@@ -55,6 +66,16 @@ class BatchContents(BaseModel):
 
     items: tuple[BatchItem, ...]
     error: Refusal | None = None
+
+
+class BatchEnd(BaseModel):
+    """What the storage keeps of a batch once no more images can come and all jobs have ended, whatever becomes of them
+    later. `counts` says how many images had which status."""
+
+    model_config = ConfigDict(frozen=True)
+
+    finished_at: datetime
+    counts: dict[str, int]
 
 
 def batch_job_id(batch_id: str, number: int) -> str:

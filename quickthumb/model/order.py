@@ -89,6 +89,11 @@ class Order(BaseModel):
     webhook: Annotated[str, Field(max_length=2048, examples=["https://example.com/hook"])] | None = Field(
         None, description="A URL to post to when the job ends; the setting WEBHOOK_ALLOWED must admit it."
     )
+    notify_email: Annotated[str, Field(max_length=254, examples=["ada@example.com"])] | None = Field(
+        None,
+        description="An address to email when the job is DONE or FAILED, with a result attached; the setting "
+        "EMAIL_ALLOWED must admit it.",
+    )
     context: Context | None = Field(
         None,
         description=f"A JSON object of your own, of up to {LARGEST_CONTEXT_BYTES} bytes, that the job keeps and shows.",

@@ -28,11 +28,12 @@ class EventType(StrEnum):
     JOB_DONE = "job.done"
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
+    BATCH_DONE = "batch.done"
     ENDPOINT_TEST = "endpoint.test"
 
 
 # What a webhook can choose from. Tests are sent when somebody asks for one.
-CHOICES = (EventType.JOB_DONE, EventType.JOB_FAILED, EventType.JOB_CANCELLED)
+CHOICES = (EventType.JOB_DONE, EventType.JOB_FAILED, EventType.JOB_CANCELLED, EventType.BATCH_DONE)
 
 # The event of each end of a job.
 OF_END: Mapping[Status, EventType] = {
@@ -95,8 +96,8 @@ class DeliveryAttempt(BaseModel):
 
 class Delivery(BaseModel):
     """One event that is owed to one URL. `message_id` is that of the event for this URL, and the same when it is sent
-    again; `webhook_id` is None for the URL that came with the job itself. The event was at `happened_at`, and the
-    delivery is tried from `created_at` on."""
+    again; `webhook_id` is None for the URL that came with the job or the batch itself. The event, which is the end of
+    either one, was at `happened_at`, and the delivery is tried from `created_at` on."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,6 +108,7 @@ class Delivery(BaseModel):
     url: str
     webhook_id: str | None = None
     job_id: str | None = None
+    batch_id: str | None = None
     happened_at: datetime
     created_at: datetime
     status: Status = Status.WAITING

@@ -1,7 +1,8 @@
-"""The email that QuickThumb sends, and the checks on its address: the only part of it that comes from a client."""
+"""The emails that QuickThumb sends, and the checks on their address: the only words in them that come from a client."""
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -28,15 +29,15 @@ You do not need to do anything.
 """
 
 
-def checked_address(text: str) -> str:
-    """Returns `text` if it is one plain email address. Raises InvalidParameter if not.
+def checked_address(text: str, field: str = "email") -> str:
+    """Returns `text` if it is one plain email address. Raises InvalidParameter, for the field with this name, if not.
 
     An international domain must be in its ASCII form, `xn--…`: there are two ways to translate it, and they lead to
     different domains.
     """
     found = _ADDRESS.fullmatch(text) if len(text) <= MAX_ADDRESS_CHARACTERS else None
     if found is None or len(found[1]) > MAX_LOCAL_CHARACTERS:
-        raise InvalidParameter("Must be a single email address, such as ada@example.com.", field="email")
+        raise InvalidParameter("Must be a single email address, such as ada@example.com.", field=field)
     return text
 
 
@@ -59,12 +60,41 @@ def mailbox(address: str) -> str:
 
 def greeting(mail_id: str, sender: str, address: str, moment: datetime) -> EmailMessage:
     """The message. Every attempt has the same Message-ID, so that mail programs recognize a message sent twice."""
+    message = _addressed(mail_id, sender, address, moment, SUBJECT)
+    message.set_content(TEXT)
+    return message
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture to attach: its bytes, its media type and the extension of its file name."""
+
+    data: bytes
+    media_type: str
+    extension: str
+
+
+def notice(
+    mail_id: str, sender: str, address: str, moment: datetime, told: str, picture: Attachment | None
+) -> EmailMessage:
+    """The message that tells how a job has ended. Nothing in it is the client's text: whoever may name an address could
+    send spam otherwise."""
+    subject, _, text = told.partition("\n\n")
+    message = _addressed(mail_id, sender, address, moment, subject)
+    message.set_content(text)
+    if picture is not None:
+        kind, _, subtype = picture.media_type.partition("/")
+        name = f"image.{picture.extension}"
+        message.add_attachment(picture.data, maintype=kind, subtype=subtype, filename=name)
+    return message
+
+
+def _addressed(mail_id: str, sender: str, address: str, moment: datetime, subject: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = sender
     message["To"] = address
-    message["Subject"] = SUBJECT
+    message["Subject"] = subject
     message["Date"] = format_datetime(moment)
     message["Message-ID"] = f"<{mail_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(TEXT)
     return message

@@ -30,11 +30,11 @@ class DeliveryStore:
         self._keys = keys
 
     async def add(self, delivery: Delivery) -> bool:
-        """Adds a new delivery and queues it, and lists it for its webhook and its job. Returns False, and changes
-        nothing, if it is known. Two round trips."""
+        """Adds a new delivery and queues it, and lists it for its webhook, its job or its batch. Returns False, and
+        changes nothing, if it is known. Two round trips."""
         created_ms = to_milliseconds(delivery.created_at)
         # Listed first: what is listed but unknown is passed over, and what is known must be listed.
-        owners = [owner for owner in (delivery.webhook_id, delivery.job_id) if owner is not None]
+        owners = [owner for owner in (delivery.webhook_id, delivery.job_id, delivery.batch_id) if owner is not None]
         async with translated(), self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
                 listed = self._keys.deliveries_of(owner)
@@ -50,7 +50,7 @@ class DeliveryStore:
         return delivery_from(delivery_id, fields) if fields else None
 
     async def of(self, owner: str, *, most: int = MOST_LISTED) -> list[Delivery]:
-        """The deliveries of a webhook or of a job, newest first. Two round trips."""
+        """The deliveries of a webhook, a job or a batch, newest first. Two round trips."""
         async with translated():
             found = await self._redis.zrange(self._keys.deliveries_of(owner), -most, -1)
         return await self._read([entry.decode() for entry in reversed(found)])
@@ -68,7 +68,7 @@ class DeliveryStore:
 
 def fields_of_delivery(delivery: Delivery) -> dict[str, str]:
     """The hash of a new delivery."""
-    named = {"webhook_id": delivery.webhook_id, "job_id": delivery.job_id}
+    named = {"webhook_id": delivery.webhook_id, "job_id": delivery.job_id, "batch_id": delivery.batch_id}
     return {
         "tenant": delivery.tenant,
         "message_id": delivery.message_id,
@@ -109,6 +109,7 @@ def delivery_from(delivery_id: str, fields: Mapping[bytes, bytes]) -> Delivery:
         url=fields[b"url"].decode(),
         webhook_id=text("webhook_id"),
         job_id=text("job_id"),
+        batch_id=text("batch_id"),
         happened_at=from_milliseconds(int(fields[b"happened_ms"])),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
         status=Status(fields[b"status"].decode()),

@@ -46,7 +46,8 @@ class EmailStore:
 
 def fields_of_email(email: Email) -> dict[str, str]:
     """The hash of a new email. `recorded` says that the storage has its record: the first release stored none."""
-    return {"tenant": email.tenant, "address": email.address, "attempts": "0", "recorded": "1"}
+    told = {} if email.job_id is None else {"job_id": email.job_id, "ended": email.ended or ""}
+    return {"tenant": email.tenant, "address": email.address, "attempts": "0", "recorded": "1", **told}
 
 
 def ending_of_email(outcome: EmailOutcome) -> dict[str, str]:
@@ -56,12 +57,14 @@ def ending_of_email(outcome: EmailOutcome) -> dict[str, str]:
 
 def email_from(email_id: str, fields: Mapping[bytes, bytes]) -> Email:
     """The email that a hash holds, also if the first release wrote the hash."""
-    error = fields.get(b"error")
+    error, job_id, ended = fields.get(b"error"), fields.get(b"job_id"), fields.get(b"ended")
     return Email(
         id=email_id,
         tenant=fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(),
         address=fields[b"address"].decode(),
         created_at=from_milliseconds(int(fields[b"created_ms"])),
+        job_id=job_id.decode() if job_id else None,
+        ended=Status(ended.decode()) if ended else None,
         status=Status(fields[b"status"].decode()),
         attempts=int(fields[b"attempts"]),
         error=Failure.model_validate_json(error) if error else None,

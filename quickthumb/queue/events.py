@@ -24,6 +24,9 @@ MOST_REPLAYED = 2_000
 PAGE = 500
 LARGEST_NUMBER = 2**64 - 1
 
+# The kind of what happens to batches. That of jobs is the name of their index.
+BATCH = "batches"
+
 # An id in the stream: Redis' time in milliseconds, and a number that tells apart what happened in the same one.
 Cursor = tuple[int, int]
 BEGINNING: Cursor = (0, 0)
@@ -36,7 +39,8 @@ _CURSOR = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Event:
     """One change of a job: its new `status`, None when it was removed, or else a `result` that is ready. `attempt` is
-    the number of the attempt that has made the change, if one has and it is known."""
+    the number of the attempt that has made the change, if one has and it is known. With `is_batch`, a batch has ended,
+    and `job_id` is its id."""
 
     cursor: Cursor
     job_id: str
@@ -44,6 +48,7 @@ class Event:
     status: Status | None = None
     attempt: int | None = None
     result: Result | None = None
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,12 @@ class EventLog:
                 pipeline.execute_command("XADD", self._keys.events, "MAXLEN", "~", MOST_EVENTS, "*", *words)
             await pipeline.execute()
 
+    async def tell_batch(self, batch_id: str, tenant: str) -> None:
+        """Adds that a batch has ended."""
+        about = ("kind", BATCH, "id", batch_id, "status", "", "tenant", tenant, "attempt", "")
+        async with translated():
+            await ask(self._redis, "XADD", self._keys.events, "MAXLEN", "~", MOST_EVENTS, "*", *about)
+
 
 def cursor_in(entry_id: bytes) -> Cursor:
     milliseconds, _, number = entry_id.partition(b"-")
@@ -122,14 +133,15 @@ def read_cursor(text: str) -> Cursor | None:
 
 
 def events_in(entries: Iterable[Entry]) -> list[Event]:
-    """The events of jobs among the entries; emails have entries, too."""
+    """The events of jobs and batches among the entries; emails have entries, too."""
     events = (_event(cursor_in(entry_id), fields) for entry_id, fields in entries if fields)
     return [event for event in events if event is not None]
 
 
 def _event(cursor: Cursor, words: Sequence[bytes]) -> Event | None:
     fields = dict(zip(words[::2], words[1::2], strict=True))
-    if fields.get(b"kind") != JOB.index.encode():
+    kind = fields.get(b"kind", b"").decode()
+    if kind not in (JOB.index, BATCH):
         return None
     status, attempt, result = fields[b"status"].decode(), fields[b"attempt"], fields.get(b"result")
     return Event(
@@ -139,4 +151,5 @@ def _event(cursor: Cursor, words: Sequence[bytes]) -> Event | None:
         Status(status) if status else None,
         int(attempt) if attempt else None,
         Result.model_validate_json(result) if result else None,
+        is_batch=kind == BATCH,
     )

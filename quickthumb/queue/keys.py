@@ -20,7 +20,7 @@ no prefix: ids are random, so no two deployments or applications have the same.
 | `quickthumb:delivery:{id}` | hash | a delivery to a webhook | `DELIVERY_SECONDS`, and again after its end |
 | `quickthumb:deliveries` | sorted set | all deliveries by age | like `quickthumb:jobs` |
 | `quickthumb:deliveries:{status}` | sorted set | the deliveries with one status by age | like `quickthumb:jobs` |
-| `quickthumb:deliveries:of:{id}` | sorted set | those of one webhook or job, by age | twice `DELIVERY_SECONDS` |
+| `quickthumb:deliveries:of:{id}` | sorted set | those of one webhook, job or batch, by age | twice `DELIVERY_SECONDS` |
 | `quickthumb:wake` | list | one token for each item that a sleeping worker should look for | `WAKE_SECONDS` |
 | `quickthumb:workers` | sorted set | the workers by their last heartbeat | `WORKERS_SECONDS` |
 | `quickthumb:workers:paused` | sorted set | the paused workers by their last heartbeat | `WORKERS_SECONDS` |
@@ -291,7 +291,7 @@ class Keys:
         return f"{self.prefix}:{EMAIL.index}:accepted{own}"
 
     def deliveries_of(self, owner: str) -> str:
-        """The deliveries of a webhook or a job."""
+        """The deliveries of a webhook, a job or a batch."""
         return f"{self.prefix}:{DELIVERY.index}:of:{owner}"
 
     def quota(self, policy: Policy) -> str:

@@ -24,6 +24,7 @@ from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.quotas import Demand
 from quickthumb.service.capacity import Capacity
 from quickthumb.service.errors import KeyReused
+from quickthumb.service.notices import Notices
 from quickthumb.service.quotas import Limiter
 from quickthumb.service.tenancy import find_job, key_of_tenant
 from quickthumb.storage import Storage
@@ -64,12 +65,14 @@ class Acceptance:
         *,
         max_queued: int,
         limiter: Limiter | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
         self._idempotency = idempotency
         self._capacity = Capacity(store, storage, max_queued=max_queued)
         self.limiter = limiter or Limiter()
+        self.notices = notices or Notices()
         self._forgetting: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -183,7 +186,7 @@ class Admission:
         source. `derived_from` is the job whose source it shares. With a `place`, the job is part of a batch.
 
         If the same request was accepted before, returns its job and makes no other. Raises KeyReused, QuotaExceeded,
-        QueueUnavailable and whatever `keep` raises; then no job is left behind.
+        TooManyEmails, QueueUnavailable and whatever `keep` raises; then no job is left behind.
         """
         limiter = self._acceptance.limiter
         counted, moment = limiter.kept(self._caller, source.bytes or 0), now()
@@ -208,7 +211,10 @@ class Admission:
         if place is not None:
             use = place.use
         logs.mark(job_id=job_id)
-        async with limiter.upload(self._caller, source.bytes or 0, output_pixels):
+        async with (
+            self._acceptance.notices.counted(order.notify_email, job_id),
+            limiter.upload(self._caller, source.bytes or 0, output_pixels),
+        ):
             await keep(job.record())
             await self._acceptance.queue(job, use, is_large=is_large, counted=counted)
         return job

@@ -1,24 +1,34 @@
-"""What is kept of batches: reading them, telling when they have ended, and forgetting them in time."""
+"""What is kept of batches: reading them, completing and telling of those whose web process died, and forgetting them
+in time."""
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, Refusal, batch_job_id
+from pydantic import ValidationError
+
+from quickthumb.model.batch import REFUSED, REMOVED, BatchContents, BatchItem, BatchRecord, Refusal, batch_job_id
 from quickthumb.model.errors import QuickThumbError, for_operators
-from quickthumb.model.job import Job, is_id, now
+from quickthumb.model.job import Job, now
 from quickthumb.model.retention import LONGEST_SECONDS
 from quickthumb.queue.batches import BatchJobs
+from quickthumb.queue.errors import QueueUnavailable
+from quickthumb.queue.keys import DELIVERY_SECONDS
 from quickthumb.service.errors import BatchCutOff
 from quickthumb.storage import Storage
-from quickthumb.storage.layout import BATCHES, batch_contents, batch_record
+from quickthumb.storage.layout import BATCHES, batch_contents, batch_delivered_folder, batch_end, batch_record
+from quickthumb.work.outbox import WebhookOutbox
 
 log = logging.getLogger("quickthumb.images")
 
 # The clocks of several machines may differ by so much before a batch counts as broken off too early.
 CLOCKS_DIFFER_SECONDS = 300
+# A process that stored the end of a batch and died before it told of it did so no longer ago than this, or while no
+# worker ran.
+TOLD_SOON = timedelta(hours=1)
 CUT_OFF = Refusal.of(
     BatchCutOff("The request ended before all of it had arrived; the batch has the images that came until then.")
 )
@@ -48,83 +58,116 @@ class Batch:
 
     def status_of(self, item: BatchItem) -> str:
         if item.refusal is not None:
-            return "REFUSED"
+            return REFUSED
         job = self.jobs.get(item.number)
-        return "REMOVED" if job is None else job.status.value
+        return REMOVED if job is None else job.status.value
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What the storage lists of one batch: when its record and its end were stored, if they are there."""
+
+    id: str
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 class BatchRecords:
     """The batches in the storage. No more images come to one that is older than `max_seconds`, and one without jobs is
     forgotten after `retention_seconds`."""
 
-    def __init__(self, jobs: BatchJobs, storage: Storage, *, max_seconds: float, retention_seconds: float) -> None:
+    def __init__(
+        self,
+        jobs: BatchJobs,
+        storage: Storage,
+        outbox: WebhookOutbox,
+        *,
+        max_seconds: float,
+        retention_seconds: float,
+    ) -> None:
         self._jobs = jobs
         self._storage = storage
+        self._outbox = outbox
         self._longest = timedelta(seconds=max_seconds + CLOCKS_DIFFER_SECONDS)
         self._retention = timedelta(seconds=min(retention_seconds, LONGEST_SECONDS))
+        # The first sweep of a process tells of all ends that may not have been told: all processes may have been away.
+        self._telling = timedelta(seconds=DELIVERY_SECONDS)
 
     async def find(self, batch_id: str) -> BatchRecord | None:
         """The record of a batch, whoever owns it; None if there is none."""
-        kept = await self._storage.get(batch_record(batch_id)) if is_id(batch_id) else None
-        return None if kept is None else BatchRecord.model_validate_json(kept)
+        return await self._outbox.batches.record(batch_id)
 
     async def batch(self, record: BatchRecord) -> Batch:
         """The batch in its current state."""
-        contents = await self._contents(record)
+        contents = await self._outbox.batches.contents(record.id)
         if contents is None:
             return await self._unfinished(record)
         numbers = [item.number for item in contents.items if item.refusal is None]
         return Batch(record, contents.items, await self._found(record, numbers), contents.error, is_complete=True)
 
-    async def ended(self, batch_id: str) -> Batch | None:
-        """The batch if it has ended: no more images can come, and none of its jobs is waiting or in progress.
-
-        Ask when a job of a batch has ended (`Job.batch`), and when a batch is complete. Several may be told so of the
-        same batch: name what follows from its end after the id of the batch, so that it is done once.
-        """
-        record = await self.find(batch_id)
-        if record is None:
-            return None
-        contents = await self._contents(record)
-        if contents is None:
-            return None
-        ids = [batch_job_id(batch_id, item.number) for item in contents.items if item.refusal is None]
-        if not all(status is None or status.ended for status in await self._jobs.statuses(ids)):
-            return None
-        return await self.batch(record)
+    async def restore(self) -> None:
+        """Queues what is still owed to webhooks because batches have ended, after Redis had lost its data. Raises
+        QueueUnavailable, and logs what else keeps a batch from that."""
+        async for stored in self._all():
+            with _logged():
+                await self._tell(stored, timedelta(seconds=DELIVERY_SECONDS))
 
     async def sweep(self) -> None:
-        """Completes batches whose web process died, and forgets those whose jobs are all gone."""
+        """Completes batches whose web process died, tells of ends that nobody has told of, and forgets batches whose
+        jobs are all gone."""
+        async for stored in self._all():
+            with _logged():
+                await self._look_after(stored)
+        self._telling = TOLD_SOON
+
+    async def _all(self) -> AsyncIterator[_Stored]:
+        stored: _Stored | None = None
         async for blobs in self._storage.list(f"{BATCHES}/"):
             for blob in blobs:
-                if blob.key.endswith("/record.json") and self._is_over(blob.modified_at):
-                    try:
-                        await self._look_after(blob.key.split("/")[2])
-                    except QuickThumbError as error:
-                        log.warning("a batch could not be looked after: %s", for_operators(error))
+                batch_id = blob.key.split("/")[2]
+                if stored is None or stored.id != batch_id:
+                    if stored is not None:
+                        yield stored
+                    stored = _Stored(batch_id)
+                if blob.key == batch_record(batch_id):
+                    stored.begun_at = blob.modified_at
+                elif blob.key == batch_end(batch_id):
+                    stored.ended_at = blob.modified_at
+        if stored is not None:
+            yield stored
 
     def _is_over(self, begun_at: datetime) -> bool:
         return now() - begun_at > self._longest
 
-    async def _look_after(self, batch_id: str) -> None:
-        record = await self.find(batch_id)
-        if record is None:
+    async def _look_after(self, stored: _Stored) -> None:
+        if stored.begun_at is None:  # a process died while it forgot the batch
+            await self._forget(stored.id)
             return
-        if await self._contents(record) is None:
+        record = await self.find(stored.id) if self._is_over(stored.begun_at) else None
+        if record is not None and await self._outbox.batches.contents(stored.id) is None:
             batch = await self._unfinished(record)
             contents = BatchContents(items=batch.items, error=CUT_OFF)
-            await self._storage.put(batch_contents(batch_id), contents.model_dump_json().encode())
-        if now() - record.created_at > self._retention and not await self._has_jobs(record):
-            await self._storage.delete(batch_contents(batch_id))
-            await self._storage.delete(batch_record(batch_id))
+            await self._storage.put(batch_contents(stored.id), contents.model_dump_json().encode())
+        await self._tell(stored, self._telling)
+        if record is not None and now() - record.created_at > self._retention and not await self._has_jobs(record):
+            await self._forget(stored.id)
+
+    async def _tell(self, stored: _Stored, since: timedelta) -> None:
+        if stored.ended_at is None or now() - stored.ended_at < since:
+            await self._outbox.restore_batch(stored.id)
+
+    async def _forget(self, batch_id: str) -> None:
+        """Removes the batch. Its record goes first: with one but without its end, the end would be told again."""
+        await self._storage.delete(batch_record(batch_id))
+        await self._storage.delete(batch_end(batch_id))
+        await self._storage.delete(batch_contents(batch_id))
+        async for blobs in self._storage.list(batch_delivered_folder(batch_id)):
+            for blob in blobs:
+                await self._storage.delete(blob.key)
 
     async def _has_jobs(self, record: BatchRecord) -> bool:
         ids = [batch_job_id(record.id, number) for number in range(1, record.most + 1)]
         return any(kept.record is not None for kept in await self._storage.records(ids))
-
-    async def _contents(self, record: BatchRecord) -> BatchContents | None:
-        kept = await self._storage.get(batch_contents(record.id))
-        return None if kept is None else BatchContents.model_validate_json(kept)
 
     async def _unfinished(self, record: BatchRecord) -> Batch:
         """A batch of which nobody has told what it has: the jobs that are there are found by their ids."""
@@ -136,3 +179,15 @@ class BatchRecords:
     async def _found(self, record: BatchRecord, numbers: list[int]) -> dict[int, Job]:
         found = await self._jobs.read([batch_job_id(record.id, number) for number in numbers])
         return {number: job for number, job in zip(numbers, found, strict=True) if job is not None}
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Logs why a batch could not be looked after, and lets the others have their turn."""
+    try:
+        yield
+    except QueueUnavailable:
+        raise
+    except (QuickThumbError, ValidationError) as error:
+        words = for_operators(error) if isinstance(error, QuickThumbError) else "what is stored of it cannot be read"
+        log.warning("a batch could not be looked after: %s", words)

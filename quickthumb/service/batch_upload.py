@@ -1,5 +1,6 @@
 """One batch on its way in: takes one image after the other, and notes which were accepted and which refused."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -10,13 +11,14 @@ from quickthumb.intake.batch import BatchImage
 from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, Refusal, batch_job_id
 from quickthumb.model.caller import Caller
-from quickthumb.model.errors import QuickThumbError
+from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.model.job import Job
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.service.accept import Place
 from quickthumb.service.submit import Submission, Upload
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import batch_contents, batch_record
+from quickthumb.work.outbox import WebhookOutbox
 
 IMAGE_TYPE, URL_TYPE = "application/octet-stream", "application/json"
 
@@ -29,14 +31,16 @@ class BatchUpload:
         self,
         submission: Submission,
         storage: Storage,
+        outbox: WebhookOutbox,
         caller: Caller,
         record: BatchRecord,
         use: IdempotencyRecord | None,
     ) -> None:
         self._submission = submission
         self._storage = storage
+        self._outbox = outbox
         self._caller = caller
-        self._record = record
+        self.record = record
         self._parameters: tuple[tuple[str, Any], ...] = ()
         self._begun = False
         self.unused = use
@@ -51,15 +55,21 @@ class BatchUpload:
     async def begin(self, parameters: Sequence[tuple[str, Any]], fields: Sequence[intake.Field]) -> None:
         """Stores the record of the batch, unless its order is wrong, which then holds for all images: raises that."""
         given = intake.without_uploaders_fields(fields, None)
-        self._parameters = (*parameters, *((field.name, field.value) for field in given))
-        self._submission.check_fields(self._caller, Upload(_no_bytes(), IMAGE_TYPE, None, self._parameters))
+        parameters = (*parameters, *((field.name, field.value) for field in given))
+        order = self._submission.order_of(self._caller, parameters)
+        if order.notify_email is not None:
+            raise InvalidParameter("A batch sends no emails. Name a `webhook` in place of that.", field="notify_email")
+        # The webhook is that of the batch.
+        self._parameters = tuple((name, value) for name, value in parameters if name != "webhook")
+        told = {"webhook": order.webhook, "tags": order.tag, "context": order.context}
+        self.record = self.record.model_copy(update=told)
         self._begun = True
-        await self._storage.put(batch_record(self._record.id), self._record.model_dump_json().encode())
+        await self._storage.put(batch_record(self.record.id), self.record.model_dump_json().encode())
 
     async def take(self, image: BatchImage) -> None:
         """Accepts the image or refuses it. Raises the error that ended the request, if that is why it is refused."""
         number = len(self.items) + 1
-        place = Place(self._record.id, batch_job_id(self._record.id, number), self.unused)
+        place = Place(self.record.id, batch_job_id(self.record.id, number), self.unused)
         refusal = None
         try:
             async with aclosing(image.read()) as body:
@@ -81,16 +91,13 @@ class BatchUpload:
     async def withdraw(self) -> None:
         """Removes the record of a batch to which no image came."""
         if self._begun:
-            await self._storage.delete(batch_record(self._record.id))
+            await self._storage.delete(batch_record(self.record.id))
 
     async def complete(self) -> None:
-        """Stores what the batch has. No more images can come."""
-        await self._storage.put(batch_contents(self._record.id), self.contents.model_dump_json().encode())
-
-
-async def _no_bytes() -> AsyncIterator[bytes]:
-    return
-    yield b""
+        """Stores what the batch has. No more images can come. If all its jobs have ended already, tells of that."""
+        await self._storage.put(batch_contents(self.record.id), self.contents.model_dump_json().encode())
+        with contextlib.suppress(QuickThumbError):  # otherwise, a sweep tells of it
+            await self._outbox.announce_batch(self.record.id)
 
 
 async def _url_body(url: str) -> AsyncIterator[bytes]:

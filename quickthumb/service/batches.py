@@ -26,6 +26,7 @@ from quickthumb.service.downloads import Download
 from quickthumb.service.errors import KeyReused, NotReady, UnknownBatch, UnknownResult
 from quickthumb.service.submit import Submission
 from quickthumb.storage import Storage
+from quickthumb.work.outbox import WebhookOutbox
 
 # What the use of an Idempotency-Key for a batch is told from others by.
 FINGERPRINT = "batch"
@@ -61,6 +62,7 @@ class Batches:
         submission: Submission,
         records: BatchRecords,
         storage: Storage,
+        outbox: WebhookOutbox,
         *,
         limits: BatchLimits,
         per_image: intake.IntakeLimits,
@@ -69,6 +71,7 @@ class Batches:
         self._acceptance = submission.acceptance
         self._records = records
         self._storage = storage
+        self._outbox = outbox
         self._limits = limits
         self._per_image = per_image
 
@@ -88,12 +91,13 @@ class Batches:
                 return await self.find(caller, admission.used.job_id)
             reader = BatchReader(request.body, request.content_type, self._limits, self._per_image)
             record = BatchRecord(id=new_id(), tenant=caller.tenant, created_at=now(), most=self._limits.max_images)
-            upload = BatchUpload(self._submission, self._storage, caller, record, admission.use(record.id, FINGERPRINT))
+            use = admission.use(record.id, FINGERPRINT)
+            upload = BatchUpload(self._submission, self._storage, self._outbox, caller, record, use)
             jobs = await self._take_in(upload, reader, tuple(request.parameters))
             if upload.unused is not None:
                 with contextlib.suppress(QueueUnavailable):  # nothing was accepted that a retry could make twice
                     await self._acceptance.idempotency.keep(upload.unused)
-            return Batch(record, upload.contents.items, jobs, upload.contents.error, is_complete=True)
+            return Batch(upload.record, upload.contents.items, jobs, upload.contents.error, is_complete=True)
 
     async def _take_in(
         self, upload: BatchUpload, reader: BatchReader, parameters: tuple[tuple[str, Any], ...]

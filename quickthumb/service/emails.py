@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -16,7 +15,8 @@ from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.index import Added
 from quickthumb.queue.keys import EMAIL_SECONDS
 from quickthumb.queue.rates import EmailRates
-from quickthumb.service.errors import AddressNotAllowed, QueueFull, TooManyEmails, UnknownJob
+from quickthumb.service.errors import AddressNotAllowed, QueueFull, UnknownJob
+from quickthumb.service.notices import too_many_emails
 from quickthumb.service.repair import JUST_BEGUN_SECONDS, Repaired, logged
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import MAIL, mail_outcome, mail_record
@@ -63,9 +63,7 @@ class MailService:
         """Counts the email for the rates, before it touches the storage. Raises TooManyEmails."""
         used_up = await self._rates.count(email.id, mailbox(email.address))
         if used_up is not None:
-            to = "to this address " if used_up.for_recipient else ""
-            detail = f"No more emails {to}are accepted for the time being."
-            raise TooManyEmails(detail, retry_after_seconds=math.ceil(used_up.seconds))
+            raise too_many_emails(used_up)
 
     async def _withdraw(self, email: Email) -> None:
         """Makes sure that the email is not sent: Redis may have added it although its answer was lost. The outcome

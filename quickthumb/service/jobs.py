@@ -4,9 +4,10 @@ Each acts on behalf of a caller.
 """
 
 import asyncio
+import contextlib
 
 from quickthumb.model.caller import EVERY_TENANT, Caller
-from quickthumb.model.errors import SourceMissing
+from quickthumb.model.errors import QuickThumbError, SourceMissing
 from quickthumb.model.job import Job, Outcome, Result, Status, is_id, new_id, now
 from quickthumb.model.order import Presets
 from quickthumb.model.schedule import ScheduleChange
@@ -18,6 +19,7 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation, derive
 from quickthumb.service.downloads import Download
 from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
+from quickthumb.service.notices import FIELD as NOTIFY_EMAIL
 from quickthumb.service.originals import Originals
 from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
@@ -191,13 +193,16 @@ class ImageService:
         return await self.find(caller, job_id)
 
     async def retry(self, caller: Caller, job_id: str) -> Job:
-        """Queues a FAILED job again. Raises UnknownJob, or WrongState when the job is not FAILED or has no source."""
+        """Queues a FAILED job again. Raises UnknownJob, or WrongState when the job is not FAILED or has no source, and
+        TooManyEmails if it is to send one more."""
         job = await self.find(caller, job_id)
         if job.status is not Status.FAILED:
             raise WrongState(f"Only a FAILED job can be retried; this job is {job.status}.")
         kept = await self._storage.look_up(job_id)
         if kept.source is None and not _can_be_fetched(kept):
             raise WrongState("The job cannot be retried, because its source image is no longer stored.")
+        if (address := job.order.get(NOTIFY_EMAIL)) is not None:
+            await self._submission.acceptance.notices.count(address, new_id())
         # Without an outcome, another retry came first, or died before it told Redis.
         if kept.outcome is not None:
             failed = Outcome.model_validate_json(kept.outcome).status is Status.FAILED
@@ -221,6 +226,9 @@ class ImageService:
         await self._storage.remove(job_id)
         if job is None:
             raise unknown_job()
+        if job.batch is not None and self._outbox is not None:
+            with contextlib.suppress(QuickThumbError):  # otherwise, a sweep tells of it
+                await self._outbox.announce_batch(job.batch)
 
     async def _recorded(self, job_id: str) -> Job | None:
         """The job according to its record in the storage, for a job that Redis does not know; None without a record."""

@@ -96,10 +96,13 @@ class Repairer:
         *,
         sweep_interval_seconds: float,
         other_sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+        other_rebuilds: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """`other_sweeps` remove what expires in the storage besides the items of the ledgers."""
+        """`other_sweeps` remove what expires in the storage besides the items of the ledgers, and `other_rebuilds`
+        queue what is owed besides them."""
         self._lead = lead
         self._other_sweeps = other_sweeps
+        self._other_rebuilds = other_rebuilds
         self._ledgers = ledgers
         self._walks = [Walk(ledger.index) for ledger in ledgers]
         self._trimmings = [Trimming(ledger.index) for ledger in ledgers]
@@ -149,6 +152,8 @@ class Repairer:
                     await _repair(ledger, batch, report)
                 if between is not None:
                     await between()
+        for rebuild in self._other_rebuilds:
+            await rebuild()
         return report
 
     async def retain(self, between: Callable[[], Awaitable[object]]) -> None:

@@ -125,10 +125,6 @@ class Submission:
                     job_id, source, order, keep, is_large=is_large, output_pixels=pixels, place=upload.place
                 )
 
-    def check_fields(self, caller: Caller, upload: Upload) -> None:
-        """Raises what is wrong with the order of an upload whose fields are all in `parameters`."""
-        self._order(caller, upload, ())
-
     def order_of(self, caller: Caller, given: Fields) -> Order:
         """The order in these fields, within the caller's presets. Raises what `Order.parse` raises, and
         PresetNotAllowed."""
@@ -164,6 +160,8 @@ class Submission:
         order = self._order_kind.parse(given, presets, self._limits.max_outputs)
         if order.webhook is not None:
             check_webhook(order.webhook, self._webhook_patterns)
+        if order.notify_email is not None:
+            self.acceptance.notices.check(order.notify_email)
         return order
 
     def _check_early(self, order: Order, bounds: Bounds, check: CheckHeader, header: Header) -> None:

@@ -2,7 +2,6 @@
 deliveries. And the ledger of deliveries, for repairs."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
 
 from quickthumb.model.caller import Caller
 from quickthumb.model.job import Status, is_id, new_id, now
@@ -12,24 +11,29 @@ from quickthumb.outbound.errors import OutboundRefused
 from quickthumb.outbound.guard import split_url
 from quickthumb.queue.deliveries import DeliveryStore
 from quickthumb.queue.jobs import JobStore
-from quickthumb.service.errors import TooManyWebhooks, UnknownDelivery, UnknownWebhook
+from quickthumb.service.deliveries import Choice, DeliveryPage, Listing, page_of
+from quickthumb.service.errors import TooManyWebhooks, UnknownBatch, UnknownDelivery, UnknownWebhook
 from quickthumb.service.repair import Repaired
 from quickthumb.service.tenancy import find_job
 from quickthumb.storage import Storage
-from quickthumb.storage.layout import delivered_folder
+from quickthumb.storage.layout import batch_delivered_folder, delivered_folder
+from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.webhooks import Webhooks
 
 # How many webhooks a tenant may have: each is told of every job.
 MOST_WEBHOOKS = 20
-UNENDED = frozenset({Status.WAITING, Status.IN_PROGRESS})
+EVERY = Listing()
 
 
 class WebhookService:
     """What callers can do with webhooks. Every verb raises UnknownWebhook for another tenant's webhook, or for one that
     was deleted."""
 
-    def __init__(self, webhooks: Webhooks, deliveries: DeliveryStore, jobs: JobStore, storage: Storage) -> None:
+    def __init__(
+        self, webhooks: Webhooks, deliveries: DeliveryStore, jobs: JobStore, batches: BatchEnds, storage: Storage
+    ) -> None:
         self._webhooks = webhooks
+        self._batches = batches
         self._deliveries = deliveries
         self._jobs = jobs
         self._storage = storage
@@ -92,20 +96,31 @@ class WebhookService:
         await self._deliveries.add(delivery)
         return delivery
 
-    async def deliveries(self, caller: Caller, webhook_id: str) -> list[Delivery]:
-        """The latest deliveries to a webhook, newest first."""
-        return await self._deliveries.of((await self.find(caller, webhook_id)).id)
+    async def deliveries(self, caller: Caller, webhook_id: str, listing: Listing = EVERY) -> DeliveryPage:
+        """The latest deliveries to a webhook, newest first. Raises InvalidParameter for a wrong cursor, too."""
+        webhook = await self.find(caller, webhook_id)
+        return page_of(await self._deliveries.of(webhook.id), listing)
 
-    async def deliveries_of_job(self, caller: Caller, job_id: str) -> list[Delivery]:
+    async def deliveries_of_job(self, caller: Caller, job_id: str, listing: Listing = EVERY) -> DeliveryPage:
         """The deliveries that tell of a job, newest first: those in Redis, and what the storage has of those that have
-        ended. Raises UnknownJob."""
+        ended. Raises UnknownJob, and InvalidParameter for a wrong cursor."""
         job = await find_job(self._jobs, caller, job_id)
-        found = {delivery.id: delivery for delivery in await self._ended(job.id)}
-        found |= {delivery.id: delivery for delivery in await self._deliveries.of(job.id)}
-        return sorted(found.values(), key=lambda one: (one.created_at, one.id), reverse=True)
+        return await self._page(job.id, delivered_folder(job.id), listing)
 
-    async def _ended(self, job_id: str) -> list[Delivery]:
-        keys = [blob.key async for batch in self._storage.list(delivered_folder(job_id)) for blob in batch]
+    async def deliveries_of_batch(self, caller: Caller, batch_id: str, listing: Listing = EVERY) -> DeliveryPage:
+        """The deliveries that tell of a batch, in the same way. Raises UnknownBatch in place of UnknownJob."""
+        record = await self._batches.record(batch_id)
+        if record is None or record.tenant != caller.tenant:
+            raise UnknownBatch("There is no batch with this id; it may have expired.")
+        return await self._page(record.id, batch_delivered_folder(record.id), listing)
+
+    async def _page(self, owner: str, folder: str, listing: Listing) -> DeliveryPage:
+        found = {delivery.id: delivery for delivery in await self._ended(folder)}
+        found |= {delivery.id: delivery for delivery in await self._deliveries.of(owner)}
+        return page_of(found.values(), listing)
+
+    async def _ended(self, folder: str) -> list[Delivery]:
+        keys = [blob.key async for batch in self._storage.list(folder) for blob in batch]
         written = [await self._storage.get(key) for key in keys]
         return [Delivery.model_validate_json(one) for one in written if one is not None]
 
@@ -119,35 +134,16 @@ class WebhookService:
             await self._in_use(caller, delivery.webhook_id)
         return await self._again(delivery)
 
-    async def replay_many(
-        self, caller: Caller, webhook_id: str, since: datetime, until: datetime, *, only_failed: bool
-    ) -> list[Delivery]:
-        """Sends the events of a time again to a webhook, unless they are being delivered; by `only_failed`, those that
-        were never delivered. As many as are listed."""
+    async def replay_many(self, caller: Caller, webhook_id: str, choice: Choice) -> list[Delivery]:
+        """Sends the chosen ones of the latest events again to a webhook. Returns the new deliveries."""
         webhook = await self._in_use(caller, webhook_id)
-        chosen = _chosen(await self._deliveries.of(webhook.id), since, until, only_failed=only_failed)
-        return [await self._again(delivery) for delivery in chosen]
+        return [await self._again(delivery) for delivery in choice.of(await self._deliveries.of(webhook.id))]
 
     async def _again(self, delivery: Delivery) -> Delivery:
         fresh = {"id": new_id(), "created_at": now(), "status": Status.WAITING, "attempts": (), "error": None}
         again = delivery.model_copy(update=fresh)
         await self._deliveries.add(again)
         return again
-
-
-def _chosen(
-    deliveries: Iterable[Delivery], since: datetime, until: datetime, *, only_failed: bool
-) -> Iterable[Delivery]:
-    """Of each event the first delivery, the earliest event first."""
-    of_message: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        if since <= delivery.happened_at <= until:
-            of_message.setdefault(delivery.message_id, []).append(delivery)
-    passed_over = UNENDED | {Status.DONE} if only_failed else UNENDED
-    return sorted(
-        (every[-1] for every in of_message.values() if not any(one.status in passed_over for one in every)),
-        key=lambda one: (one.happened_at, one.message_id),
-    )
 
 
 class DeliveryLedger:

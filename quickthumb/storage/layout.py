@@ -19,6 +19,8 @@
     sessions/secret.json             what signs the sessions of those who have logged in on the page
     batches/5f0/5f0c…/record.json    a batch, from its first image on
     batches/5f0/5f0c…/contents.json  the images of the batch, once no more can come
+    batches/5f0/5f0c…/end.json       how the batch ended, once all its jobs have
+    batches/5f0/5f0c…/delivered/     deliveries to webhooks that have ended and tell of that, one object each
     policies/495622/5f0c….0.json     the first use of an upload policy, below the hour in which the policy expires
 
 A file storage uses the keys as paths below its data folder. Nothing in a dotted folder counts as stored: renaming a
@@ -133,6 +135,29 @@ def batch_contents(batch_id: str) -> str:
 def session_secret() -> str:
     """The key of the secret that signs sessions."""
     return f"{SESSIONS}/secret.json"
+
+
+def batch_end(batch_id: str) -> str:
+    """The key of how a batch ended, once all its jobs have."""
+    return f"{_folder(BATCHES, batch_id)}/end.json"
+
+
+def batch_delivered_folder(batch_id: str) -> str:
+    """Where the deliveries that tell of a batch are, once they have ended."""
+    return f"{_folder(BATCHES, batch_id)}/delivered/"
+
+
+def batch_delivered_key(batch_id: str, delivery_id: str) -> str:
+    """The key of one of a batch's deliveries that has ended."""
+    return f"{batch_delivered_folder(batch_id)}{delivery_id}.json"
+
+
+def delivered_place(delivery_id: str, job_id: str | None, batch_id: str | None) -> str | None:
+    """The key of a delivery that has ended, and that tells of this job or of this batch; None for what tells of
+    neither."""
+    if job_id is not None:
+        return delivered_key(job_id, delivery_id)
+    return None if batch_id is None else batch_delivered_key(batch_id, delivery_id)
 
 
 def policy_use(digest: str, expires: int, number: int) -> str:

@@ -35,13 +35,16 @@ ZIP = "application/zip"
 ARCHIVES = (ZIP, UNKNOWN_MEDIA[0])
 LARGEST_CURSOR = 10_000
 LIKE_UPLOADS = "All other parameters of an upload may be given, too."
+# A batch sends no emails: see `BatchUpload.begin`.
+NOT_OF_BATCHES = frozenset({"notify_email"})
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
 
 class BatchLinks(BaseModel):
-    """URLs of the batch itself and of all its results as a ZIP."""
+    """URLs of the batch itself, of its events and of all its results as a ZIP."""
 
     self: str = Field(examples=["/batches/5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"])
+    events: str
     results: str
 
 
@@ -147,7 +150,11 @@ def _present(batch: Batch, items: Sequence[BatchItem], urls: Urls, following: st
         "error": None if batch.error is None else _problem(batch.error, urls),
         "jobs": [_present_item(batch, item, urls) for item in items],
         "next": following,
-        "links": {"self": urls.batch(batch.record.id), "results": urls.batch_results(batch.record.id)},
+        "links": {
+            "self": urls.batch(batch.record.id),
+            "events": urls.batch_events(batch.record.id),
+            "results": urls.batch_results(batch.record.id),
+        },
     }
 
 
@@ -185,7 +192,7 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
 
     The parameters of a single output, which may be given here as well, are described for uploads only: they are many.
     """
-    names = {field.name for field in order_fields(order, REFERENCE)}
+    names = {field.name for field in order_fields(order, REFERENCE)} - NOT_OF_BATCHES
     content = upload_body(order)["content"]
     form, in_json = content["multipart/form-data"], content["application/json"]["schema"]["properties"]
     # Swagger UI cannot show lists of strings with a format, except files.
@@ -211,7 +218,11 @@ def batch_body(order: type[Order] = Order) -> dict[str, Any]:
 
 def batch_parameters() -> tuple[Parameter, ...]:
     """The query parameters of a batch, for OpenAPI: those of an upload, as in `batch_body`."""
-    return tuple(parameter for parameter in upload_parameters() if parameter.schema.get("type") != "object")
+    return tuple(
+        parameter
+        for parameter in upload_parameters()
+        if parameter.schema.get("type") != "object" and parameter.name not in NOT_OF_BATCHES
+    )
 
 
 def _object(properties: dict[str, Any], meaning: str) -> dict[str, Any]:

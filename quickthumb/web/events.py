@@ -1,4 +1,5 @@
-"""`/jobs/{id}/events` and `/events`: what happens to jobs, as server-sent events (WHATWG HTML, section 9.2)."""
+"""`/jobs/{id}/events`, `/batches/{id}/events` and `/events`: what happens to jobs and batches, as server-sent events
+(WHATWG HTML, section 9.2)."""
 
 import asyncio
 import random
@@ -16,16 +17,30 @@ from starlette.types import Receive, Scope, Send
 
 from quickthumb.http.requests import caller_of, events_of, is_let_in, limiter_of
 from quickthumb.http.urls import Urls
+from quickthumb.model.batch import BatchEnd
 from quickthumb.model.errors import InvalidParameter
 from quickthumb.queue.events import Cursor, Event, text_of
-from quickthumb.service.events import Alive, Changed, Ended, Goodbye, Opened, Reached, Ready, Reset, Snapshot, Told
+from quickthumb.service.events import END
+from quickthumb.service.told import (
+    Alive,
+    BatchEnded,
+    Changed,
+    Ended,
+    Goodbye,
+    Opened,
+    Reached,
+    Ready,
+    Reset,
+    Snapshot,
+    Told,
+)
 from quickthumb.web.jobs import urls_asked
-from quickthumb.web.presentation import present, present_result
+from quickthumb.web.presentation import present, present_result, zulu
 from quickthumb.web.waiting import cancel_when_gone
 
 MEDIA_TYPE = "text/event-stream"
 MOST_JOBS = 100
-JOB, LAST_EVENT_ID = "job", "last_event_id"
+JOB, BATCH, LAST_EVENT_ID = "job", "batch", "last_event_id"
 # How soon a client connects again after a connection breaks.
 RETRY_MS = 2_000
 # At a shutdown, all listeners of a process come back to others: not all at once.
@@ -45,24 +60,36 @@ async def of_job(request: Request) -> Response:
     return _stream(request, [request.path_params["job_id"]])
 
 
+async def of_batch(request: Request) -> Response:
+    """Tells what happens to the jobs of a batch, as server-sent events, and at last that the batch has ended
+    (`batch.done`). It begins and ends as for a job."""
+    return _stream(request, batch_id=request.path_params["batch_id"])
+
+
 async def of_many(request: Request) -> Response:
-    """Tells what happens to jobs, as server-sent events, until all have ended. Without `job`, these are all jobs that
-    there are and will be.
+    """Tells what happens to jobs, as server-sent events, until all have ended. With `batch`, these are the jobs of a
+    batch, whose end is told, too; without `job` and `batch`, all jobs that there are and will be.
 
     It begins with the named jobs as they are (`snapshot`), or with what came after `Last-Event-ID`. 204 says that there
     is nothing more to come.
     """
     job_ids = list(dict.fromkeys(request.query_params.getlist(JOB)))
+    batch_ids = list(dict.fromkeys(request.query_params.getlist(BATCH)))
+    if len(batch_ids) > 1 or (job_ids and batch_ids):
+        raise InvalidParameter("One stream follows one batch, or jobs.", field=BATCH)
+    if batch_ids:
+        return _stream(request, batch_id=batch_ids[0])
     if len(job_ids) > MOST_JOBS:
         raise InvalidParameter(f"One stream follows at most {MOST_JOBS} jobs.", field=JOB)
     return _stream(request, job_ids or None)
 
 
-def _stream(request: Request, job_ids: list[str] | None) -> Response:
+def _stream(request: Request, job_ids: list[str] | None = None, *, batch_id: str | None = None) -> Response:
     # A browser that connects again sends the header, and the query as it was at first.
     after = request.headers.get("last-event-id") or request.query_params.get(LAST_EVENT_ID) or None
     urls = urls_asked(request)
-    told = events_of(request).follow(caller_of(request), job_ids, after)
+    events, caller = events_of(request), caller_of(request)
+    told = events.follow(caller, job_ids, after) if batch_id is None else events.follow_batch(caller, batch_id, after)
     seat = limiter_of(request).stream(caller_of(request))
     return EventStream(cast("AsyncGenerator[Sequence[Told], None]", told), urls, seat, partial(is_let_in, request))
 
@@ -161,6 +188,8 @@ def written(told: Told, urls: Urls) -> bytes:
             return _event("result.ready", shown, cursor)
         case Ended(cursor, job):
             return _event(f"job.{job.status.lower()}", present(job, urls), cursor)
+        case BatchEnded(cursor, batch_id, end):
+            return _event("batch.done", _of_batch(batch_id, end, urls), cursor or END)
 
 
 def _between_events(told: Opened | Reached | Alive | Goodbye) -> bytes:
@@ -186,7 +215,13 @@ def _thin(event: Event) -> dict[str, Any]:
     return {"id": event.job_id, **status, **attempt}
 
 
-def _event(name: str, data: dict[str, Any], cursor: Cursor | None = None) -> bytes:
+def _of_batch(batch_id: str, end: BatchEnd, urls: Urls) -> dict[str, Any]:
+    links = {"self": urls.batch(batch_id), "results": urls.batch_results(batch_id)}
+    return {"id": batch_id, "finished_at": zulu(end.finished_at), "counts": end.counts, "links": links}
+
+
+def _event(name: str, data: dict[str, Any], cursor: Cursor | str | None = None) -> bytes:
     """One event. Its JSON has no line breaks."""
-    place = b"" if cursor is None else b"id: %b\n" % text_of(cursor).encode()
+    text = text_of(cursor) if isinstance(cursor, tuple) else cursor
+    place = b"" if text is None else b"id: %b\n" % text.encode()
     return b"event: %b\n%bdata: %b\n\n" % (name.encode(), place, _OBJECT.dump_json(data))

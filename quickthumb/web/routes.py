@@ -129,6 +129,8 @@ CHOICE = (THESE, DRY_RUN, AT_MOST, GO_ON)
 JOBS = Parameter(events.JOB, "query", f"A job to follow; up to {events.MOST_JOBS} times. Without any: all jobs.",
                  {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
                   "maxItems": events.MOST_JOBS})
+ONE_BATCH = Parameter(events.BATCH, "query", "The batch to follow, in place of jobs.",
+                      {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last event that arrived; browsers send it.",
                           {"type": "string"})
 LAST_EVENT_ID_TOO = Parameter(events.LAST_EVENT_ID, "query", "The same, for clients that cannot send the header.",
@@ -172,6 +174,12 @@ BATCH_ACCEPTED = tuple(
     Answer(status, meaning, batches.BatchView, headers=(("Location", "The batch's URL."),))
     for status, meaning in ((202, "All images were accepted."), (207, "Some images were refused, or did not come."))
 )
+PAGE_OF_DELIVERIES = (
+    Parameter("status", "query", "Only deliveries with this status.", reference(Status.__name__)),
+    Parameter("limit", "query", f"Maximum number of deliveries on the page. Default: {webhooks.DEFAULT_PAGE}.",
+              {"type": "integer", "minimum": 1, "maximum": webhooks.LARGEST_PAGE}),
+    Parameter("cursor", "query", "Where the page begins; `next` has it.", {"type": "string"}),
+)
 
 # Where pages log in; only with the dashboard.
 SESSIONS = [
@@ -213,7 +221,8 @@ ENDPOINTS = [
              EVENTS, (*EVENT_ERRORS, InvalidSignature), (JOB, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN),
              scope=Scope.JOBS_READ, signable=True),
     Endpoint("GET", "/events", events.of_many, "Events", "Follow several jobs, or all", "followJobs",
-             EVENTS, EVENT_ERRORS, (JOBS, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
+             EVENTS, (*EVENT_ERRORS, UnknownBatch, StorageUnavailable, WrongStorage),
+             (JOBS, ONE_BATCH, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ),
     Endpoint("DELETE", "/jobs/{job_id}", jobs.remove, "Jobs", "Remove a job and its files", "deleteJob",
              (Answer(204, "The job has been removed."),), (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,),
              scope=Scope.JOBS_WRITE),
@@ -244,9 +253,17 @@ ENDPOINTS = [
     Endpoint("GET", "/batches/{batch_id}/results.zip", batches.results, "Batches", "Download all results",
              "downloadBatch", (Answer(200, "The results.", media_types=batches.ARCHIVES),),
              (UnknownBatch, UnknownResult, NotReady, *QUEUE_AND_STORAGE), (BATCH,), scope=Scope.RESULTS_READ),
+    Endpoint("GET", "/batches/{batch_id}/events", events.of_batch, "Events", "Follow a batch", "followBatch", EVENTS,
+             (UnknownBatch, InvalidParameter, TooManyStreams, StreamsFull, InvalidSignature, *QUEUE_AND_STORAGE),
+             (BATCH, LAST_EVENT_ID, LAST_EVENT_ID_TOO, SIGN), scope=Scope.JOBS_READ, signable=True),
     Endpoint("GET", "/jobs/{job_id}/deliveries", webhooks.deliveries_of_job, "Webhooks", "List a job's deliveries",
              "listJobDeliveries", (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
-             (*LOOKUP_ERRORS, StorageUnavailable, WrongStorage), (JOB,), scope=Scope.WEBHOOKS),
+             (*LOOKUP_ERRORS, InvalidParameter, StorageUnavailable, WrongStorage), (JOB, *PAGE_OF_DELIVERIES),
+             scope=Scope.WEBHOOKS),
+    Endpoint("GET", "/batches/{batch_id}/deliveries", webhooks.deliveries_of_batch, "Webhooks",
+             "List a batch's deliveries", "listBatchDeliveries",
+             (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
+             (UnknownBatch, InvalidParameter, *QUEUE_AND_STORAGE), (BATCH, *PAGE_OF_DELIVERIES), scope=Scope.WEBHOOKS),
     Endpoint("POST", "/webhooks", webhooks.create, "Webhooks", "Make a webhook", "createWebhook",
              (Answer(201, "The webhook, with its secret.", webhooks.SecretView),),
              (*BODY_ERRORS, *WEBHOOK_CHANGE_ERRORS, WebhookRefused, TooManyWebhooks), (),
@@ -266,7 +283,8 @@ ENDPOINTS = [
     Endpoint("GET", "/webhooks/{webhook_id}/deliveries", webhooks.deliveries, "Webhooks",
              "List a webhook's deliveries", "listWebhookDeliveries",
              (Answer(200, "The deliveries.", webhooks.DeliveriesView),),
-             (UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,), scope=Scope.WEBHOOKS),
+             (UnknownWebhook, InvalidParameter, *QUEUE_AND_STORAGE), (WEBHOOK, *PAGE_OF_DELIVERIES),
+             scope=Scope.WEBHOOKS),
     Endpoint("POST", "/webhooks/{webhook_id}/replay", webhooks.replay_many, "Webhooks", "Send events again",
              "replayDeliveries", (Answer(202, "The new deliveries.", webhooks.DeliveriesView),),
              (*BODY_ERRORS, UnknownWebhook, QueueUnavailable, StorageUnavailable, WrongStorage), (WEBHOOK,),

@@ -31,7 +31,7 @@ Value = TypeVar("Value")
 def selection_in(query: QueryParams) -> Selection:
     """The jobs that the filters of a query select. Raises InvalidParameter."""
     return Selection(
-        status=_one(query, "status", _status),
+        status=status_in(query),
         before=_one(query, "before", lambda text: _moment(text, "before")),
         tag=_one(query, "tag", _tag),
         after=_one(query, "after", lambda text: _moment(text, "after")),
@@ -40,6 +40,11 @@ def selection_in(query: QueryParams) -> Selection:
         filename=_one(query, "filename", _filename),
         context=_contexts(query.getlist(CONTEXT)),
     )
+
+
+def status_in(query: QueryParams) -> Status | None:
+    """The status that a query names. Raises InvalidParameter."""
+    return _one(query, "status", _status)
 
 
 def named_in(query: QueryParams) -> tuple[str, ...]:

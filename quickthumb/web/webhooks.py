@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.requests import Request
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from quickthumb.http.endpoints import json_answer
 from quickthumb.http.requests import caller_of, webhooks_of
+from quickthumb.http.urls import urls_of
 from quickthumb.intake.errors import TooManyBytes, UnsupportedMediaType
 from quickthumb.intake.headers import split_header_value
 from quickthumb.intake.limits import read_in_time
@@ -18,8 +19,11 @@ from quickthumb.model.errors import InvalidParameter, MalformedRequest
 from quickthumb.model.job import Failure, Status
 from quickthumb.model.output import refusal
 from quickthumb.model.webhook import CHOICES, Delivery, DeliveryAttempt, EventType, Secret, Webhook
+from quickthumb.queue.deliveries import MOST_LISTED
+from quickthumb.service.deliveries import Choice, DeliveryPage, Listing
 from quickthumb.web.presentation import Moment
 from quickthumb.web.schemas import REFERENCE, sent
+from quickthumb.web.selection import status_in, whole
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -27,6 +31,9 @@ LARGEST_BODY_BYTES = 16 * 1024
 BODY_IDLE_SECONDS, BODY_SECONDS = 10.0, 30.0
 # How pydantic calls what is no JSON, or no object.
 NO_OBJECT = frozenset({"json_invalid", "model_type"})
+DEFAULT_PAGE, LARGEST_PAGE = 100, MOST_LISTED
+# How a delivery may have ended.
+Ended = Literal[Status.DONE, Status.FAILED, Status.CANCELLED]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -55,6 +62,10 @@ class Range(BaseModel):
     since: Annotated[datetime, Field(description="The earliest, such as 2026-01-31T12:00:00Z.")]
     until: Annotated[datetime, Field(description="The latest.")]
     only_failed: bool = Field(True, description="Only those that were never delivered.")
+    events: tuple[EventType, ...] | None = Field(None, min_length=1, description="Only these types.")
+    status: Ended | None = Field(
+        None, description="Only those whose last delivery ended so; in place of `only_failed`."
+    )
 
 
 class WebhookView(BaseModel):
@@ -101,6 +112,7 @@ class DeliveryView(BaseModel):
     url: str
     webhook_id: str | None
     job_id: str | None
+    batch_id: str | None
     happened_at: Moment
     created_at: Moment
     status: Status
@@ -112,6 +124,7 @@ class DeliveriesView(BaseModel):
     """Deliveries, newest first."""
 
     deliveries: list[DeliveryView]
+    next: str | None = Field(None, description="URL of the next page; null if there is none.")
 
 
 def json_body(kind: type[BaseModel]) -> dict[str, Any]:
@@ -157,12 +170,20 @@ async def test(request: Request) -> Response:
 
 async def deliveries(request: Request) -> Response:
     """Lists the latest deliveries to a webhook, with their attempts."""
-    return _listed(await webhooks_of(request).deliveries(caller_of(request), request.path_params["webhook_id"]))
+    webhook_id, listing = request.path_params["webhook_id"], _listing(request)
+    return _page(request, await webhooks_of(request).deliveries(caller_of(request), webhook_id, listing))
 
 
 async def deliveries_of_job(request: Request) -> Response:
     """Lists the deliveries that tell of a job, with their attempts."""
-    return _listed(await webhooks_of(request).deliveries_of_job(caller_of(request), request.path_params["job_id"]))
+    job_id, listing = request.path_params["job_id"], _listing(request)
+    return _page(request, await webhooks_of(request).deliveries_of_job(caller_of(request), job_id, listing))
+
+
+async def deliveries_of_batch(request: Request) -> Response:
+    """Lists the deliveries that tell of the end of a batch, with their attempts."""
+    batch_id, listing = request.path_params["batch_id"], _listing(request)
+    return _page(request, await webhooks_of(request).deliveries_of_batch(caller_of(request), batch_id, listing))
 
 
 async def replay(request: Request) -> Response:
@@ -177,18 +198,24 @@ async def replay_many(request: Request) -> Response:
     for field, moment in (("since", chosen.since), ("until", chosen.until)):
         if moment.tzinfo is None:
             raise InvalidParameter("It must have a time zone, such as 2026-01-31T12:00:00Z.", field=field)
-    sent = await webhooks_of(request).replay_many(
-        caller_of(request),
-        request.path_params["webhook_id"],
-        chosen.since,
-        chosen.until,
-        only_failed=chosen.only_failed,
-    )
-    return _listed(sent, HTTPStatus.ACCEPTED)
+    if chosen.status is not None and "only_failed" in chosen.model_fields_set:
+        raise InvalidParameter("Give either status or only_failed.", field="status")
+    events = None if chosen.events is None else frozenset(chosen.events)
+    choice = Choice(chosen.since, chosen.until, chosen.only_failed, events, chosen.status)
+    sent = await webhooks_of(request).replay_many(caller_of(request), request.path_params["webhook_id"], choice)
+    return json_answer(DeliveriesView(deliveries=[_delivery(one) for one in sent]), HTTPStatus.ACCEPTED, NO_STORE)
 
 
-def _listed(found: list[Delivery], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return json_answer(DeliveriesView(deliveries=[_delivery(one) for one in found]), status, NO_STORE)
+def _listing(request: Request) -> Listing:
+    query = request.query_params
+    limit = whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)
+    return Listing(status_in(query), limit, query.get("cursor"))
+
+
+def _page(request: Request, page: DeliveryPage) -> Response:
+    following = urls_of(request).next_deliveries(request.url, page.cursor) if page.cursor else None
+    view = DeliveriesView(deliveries=[_delivery(one) for one in page.deliveries], next=following)
+    return json_answer(view, headers=NO_STORE)
 
 
 async def _body(request: Request, kind: type[T]) -> T:

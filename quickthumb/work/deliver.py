@@ -18,7 +18,7 @@ from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.deliveries import DeliveryStore, delivery_from, ending_of_delivery, tries_text
 from quickthumb.queue.keys import DAY_SECONDS, TRIED_SECONDS
 from quickthumb.storage import Storage
-from quickthumb.storage.layout import delivered_key
+from quickthumb.storage.layout import batch_record, delivered_place
 from quickthumb.work.handler import Cancelled, Done, Failed, Snooze, Verdict, failure_of
 from quickthumb.work.hosts import Hosts, Receiver
 from quickthumb.work.messages import Messages
@@ -101,9 +101,8 @@ class DeliveryHandler:
 
     async def _standing(self, delivery: Delivery) -> Delivery | None:
         """The delivery as it ended; None if the storage does not say that it has."""
-        if delivery.job_id is None:
-            return None
-        written = await self._storage.get(delivered_key(delivery.job_id, delivery.id))
+        place = delivered_place(delivery.id, delivery.job_id, delivery.batch_id)
+        written = None if place is None else await self._storage.get(place)
         return None if written is None else Delivery.model_validate_json(written)
 
     async def _signing(self, delivery: Delivery) -> Sequence[str] | None:
@@ -182,15 +181,18 @@ class DeliveryHandler:
     async def _end(self, delivery: Delivery, status: Status, error: QuickThumbError | None = None) -> Verdict:
         """Stores that the delivery has ended. Returns the verdict for what is stored."""
         ended = delivery.model_copy(update={"status": status, "error": failure_of(error) if error else None})
-        if delivery.job_id is not None and await self._is_recorded(delivery.job_id):
+        place = delivered_place(delivery.id, delivery.job_id, delivery.batch_id)
+        if place is not None and await self._is_recorded(delivery):
             written = ended.model_dump_json(exclude_none=True).encode()
-            if not await self._storage.put(delivered_key(delivery.job_id, delivery.id), written):
+            if not await self._storage.put(place, written):
                 ended = await self._standing(delivery) or ended
         return _verdict_on(ended)
 
-    async def _is_recorded(self, job_id: str) -> bool:
-        """Whether the job is still there. Without a record, nothing is owed because of it."""
-        (kept,) = await self._storage.records([job_id])
+    async def _is_recorded(self, delivery: Delivery) -> bool:
+        """Whether the job or the batch is still there. Without a record, nothing is owed because of it."""
+        if delivery.job_id is None:
+            return await self._storage.get(batch_record(delivery.batch_id or "")) is not None
+        (kept,) = await self._storage.records([delivery.job_id])
         return kept.record is not None
 
 

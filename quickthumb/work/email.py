@@ -8,7 +8,7 @@ from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.model.job import Status, now
 from quickthumb.notify.errors import MailRefused, MailUnavailable
 from quickthumb.notify.mailer import Mailer
-from quickthumb.notify.message import checked_address, greeting
+from quickthumb.notify.message import checked_address
 from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.codec import failure_text
 from quickthumb.queue.emails import EmailStore, email_from, ending_of_email, is_recorded
@@ -16,6 +16,7 @@ from quickthumb.storage import Storage
 from quickthumb.storage.layout import mail_outcome, mail_record
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Done, Failed, Snooze, Verdict, failed_in_redis, failure_of, unseen
+from quickthumb.work.notices import NoticeTexts
 
 log = logging.getLogger("quickthumb.email")
 
@@ -33,13 +34,15 @@ class EmailHandler:
         "The email could not be sent because of an unexpected error; see the worker's log."
     )
 
-    def __init__(self, emails: EmailStore, storage: Storage, mailer: Mailer, sender: str, *, max_attempts: int) -> None:
+    def __init__(
+        self, emails: EmailStore, storage: Storage, mailer: Mailer, texts: NoticeTexts, *, max_attempts: int
+    ) -> None:
         self.kind = emails.kind
         self.max_attempts = max_attempts
         self._emails = emails
         self._storage = storage
         self._mailer = mailer
-        self._sender = sender
+        self._texts = texts
 
     async def run(self, attempt: Attempt) -> Verdict:
         standing = await self._storage.get(mail_outcome(attempt.id))
@@ -67,13 +70,14 @@ class EmailHandler:
         """Does nothing: an attempt to send an email leaves nothing behind."""
 
     async def _send(self, email: Email) -> None:
-        """Sends the email. Raises only MailRefused or MailUnavailable, whatever goes wrong."""
+        """Sends the email. Raises only MailRefused or MailUnavailable, whatever else goes wrong, and what `Storage`
+        raises."""
         try:
             # An older release may have accepted an address that this one does not.
             address = checked_address(email.address)
         except InvalidParameter as error:
             raise MailRefused("Emails to addresses of this form are not sent.") from error
-        message = greeting(email.id, self._sender, address, email.created_at)
+        message = await self._texts.message(email, address)
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._mailer.send(email.id, message)

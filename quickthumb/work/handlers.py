@@ -25,6 +25,7 @@ from quickthumb.work.errors import LeaseLost
 from quickthumb.work.fetch import Fetcher
 from quickthumb.work.handler import Handler
 from quickthumb.work.messages import Messages
+from quickthumb.work.notices import NoticeTexts
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.render import Render, RenderHandler
 from quickthumb.work.results import TellingRender
@@ -87,7 +88,13 @@ def _render(parts: Parts) -> Handler:
 
 
 def _email(parts: Parts) -> Handler:
-    return EmailHandler(parts.emails, parts.storage, parts.mailer, parts.sender, max_attempts=parts.email_attempts)
+    return EmailHandler(
+        parts.emails,
+        parts.storage,
+        parts.mailer,
+        NoticeTexts(parts.storage, parts.sender, parts.base),
+        max_attempts=parts.email_attempts,
+    )
 
 
 def _delivery(parts: Parts) -> Handler:
@@ -96,7 +103,7 @@ def _delivery(parts: Parts) -> Handler:
         parts.storage,
         parts.outbox.webhooks,
         parts.outbound,
-        Messages(parts.storage, parts.jobs, parts.base),
+        Messages(parts.storage, parts.jobs, parts.outbox.batches, parts.base),
         pauses=parts.webhook_pauses,
         secrets=parts.webhook_secrets,
     )

@@ -1,4 +1,4 @@
-"""The messages to webhooks: what each tells of a job."""
+"""The messages to webhooks: what each tells of a job or of a batch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from quickthumb.model.webhook import Delivery
 from quickthumb.notify.webhook import message
 from quickthumb.queue.jobs import JobStore
 from quickthumb.storage import Storage
+from quickthumb.work.batch_ends import BatchEnds
 
 SOURCE_FACTS = {"filename", "format", "width", "height", "bytes", "sha256"}
 RESULT_FACTS = {"format", "width", "height", "bytes"}
@@ -17,17 +18,22 @@ RESULT_FACTS = {"format", "width", "height", "bytes"}
 class Messages:
     """Writes messages from what the storage says. URLs in them begin with `base`."""
 
-    def __init__(self, storage: Storage, jobs: JobStore, base: str) -> None:
+    def __init__(self, storage: Storage, jobs: JobStore, batches: BatchEnds, base: str) -> None:
         self._storage = storage
         self._jobs = jobs
+        self._batches = batches
         self._base = base
 
     async def body(self, delivery: Delivery) -> bytes | None:
-        """The message; None as long as Redis has not been told of the end of the job: whoever gets the message may ask
-        for the job at once.
+        """The message; None as long as Redis has not been told of the end of the job, or of all jobs of the batch:
+        whoever gets the message may ask for them at once.
 
-        If the job was retried or removed since, it tells only what happened.
+        If a job was retried or removed since, it tells only what happened.
         """
+        if delivery.batch_id is not None:
+            if not await self._batches.is_settled(delivery.batch_id):
+                return None
+            return message(delivery.event, delivery.happened_at, await self._facts_of_batch(delivery.batch_id))
         if delivery.job_id is None:
             return message(delivery.event, delivery.happened_at, {"webhook_id": delivery.webhook_id})
         (kept,) = await self._storage.records([delivery.job_id])
@@ -38,6 +44,22 @@ class Messages:
         if outcome is not None and await self._is_unsettled(delivery.job_id):
             return None
         return message(delivery.event, delivery.happened_at, self._facts(delivery, job, outcome))
+
+    async def _facts_of_batch(self, batch_id: str) -> Mapping[str, Any]:
+        """What is known of the batch; after its retention time, that is no more than its id."""
+        url = f"{self._base}/batches/{batch_id}"
+        facts: dict[str, Any] = {"id": batch_id, "url": url}
+        record, end = await self._batches.record(batch_id), await self._batches.known(batch_id)
+        contents = await self._batches.contents(batch_id)
+        if record is not None and end is not None and contents is not None:
+            facts |= {
+                "counts": end.counts,
+                "tags": record.tags,
+                "context": record.context,
+                "results": f"{url}/results.zip",
+                "error": None if contents.error is None else contents.error.model_dump(mode="json", exclude_none=True),
+            }
+        return facts
 
     async def _is_unsettled(self, job_id: str) -> bool:
         queued = await self._jobs.get(job_id)

@@ -9,10 +9,12 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
+from quickthumb.model.batch import BatchEnd, BatchRecord
 from quickthumb.model.job import Job, Outcome, new_id, now
 from quickthumb.model.webhook import OF_END, Delivery, EventType, Secret, Webhook, message_of, new_secret
 from quickthumb.storage import Storage
@@ -145,27 +147,49 @@ class Webhooks:
 def owed(webhooks: Iterable[Webhook], job: Job, outcome: Outcome) -> list[Delivery]:
     """What is to be delivered because the job has ended: to the URL that came with it, and to each of the webhooks that
     wants to know and was there when the job ended. The same call gives the same ids."""
-    event, moment = OF_END[outcome.status], outcome.finished_at
-    receivers: list[tuple[str, str | None]] = [
-        (webhook.url, webhook.id) for webhook in webhooks if event in webhook.events and webhook.created_at <= moment
+    end = _End(OF_END[outcome.status], outcome.finished_at, job.tenant, job_id=job.id)
+    return [_delivery(end, url, webhook_id) for url, webhook_id in _receivers(webhooks, end, job.order.get("webhook"))]
+
+
+def owed_for_batch(webhooks: Iterable[Webhook], record: BatchRecord, end: BatchEnd) -> list[Delivery]:
+    """What is to be delivered because the batch has ended, in the same way."""
+    ended = _End(EventType.BATCH_DONE, end.finished_at, record.tenant, batch_id=record.id)
+    return [_delivery(ended, url, webhook_id) for url, webhook_id in _receivers(webhooks, ended, record.webhook)]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What there is to tell: the end of a job or of a batch."""
+
+    event: EventType
+    moment: datetime
+    tenant: str
+    job_id: str | None = None
+    batch_id: str | None = None
+
+
+def _receivers(webhooks: Iterable[Webhook], end: _End, own_url: str | None) -> list[tuple[str, str | None]]:
+    """The URLs to post to, each with the id of its webhook, if it has one."""
+    found: list[tuple[str, str | None]] = [
+        (webhook.url, webhook.id)
+        for webhook in webhooks
+        if end.event in webhook.events and webhook.created_at <= end.moment
     ]
-    own_url: str | None = job.order.get("webhook")
-    if own_url is not None:
-        receivers.append((own_url, None))
-    return [_delivery(job, event, moment, url, webhook_id) for url, webhook_id in receivers]
+    return found if own_url is None else [*found, (own_url, None)]
 
 
-def _delivery(job: Job, event: EventType, moment: datetime, url: str, webhook_id: str | None) -> Delivery:
-    message_id = message_of(event, job.id, moment, webhook_id or url)
+def _delivery(end: _End, url: str, webhook_id: str | None) -> Delivery:
+    message_id = message_of(end.event, end.job_id or end.batch_id or "", end.moment, webhook_id or url)
     return Delivery(
         id=message_id,
         message_id=message_id,
-        tenant=job.tenant,
-        event=event,
+        tenant=end.tenant,
+        event=end.event,
         url=url,
         webhook_id=webhook_id,
-        job_id=job.id,
-        happened_at=moment,
+        job_id=end.job_id,
+        batch_id=end.batch_id,
+        happened_at=end.moment,
         created_at=now(),
     )
 

@@ -297,6 +297,7 @@ def test_fields_are_described_by_how_they_are_given() -> None:
         "keep": once,
         "dedupe": once,
         "webhook": once,
+        "notify_email": once,
         "tag": several,
         "context": as_json,
         "urgency": once,

@@ -24,8 +24,9 @@ from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.batches import Batches, BatchRequest
 from quickthumb.service.errors import UnknownBatch
 from quickthumb.storage import FileStorage
-from quickthumb.storage.layout import batch_record
+from quickthumb.storage.layout import batch_contents, batch_delivered_key, batch_record
 from quickthumb.wiring import batch_records, batches, image_service, limiter_of, repairer, webhook_outbox
+from quickthumb.work.outbox import WebhookOutbox
 from tests.conftest import picture
 from tests.redis_fixtures import a_job
 
@@ -45,14 +46,19 @@ def make(client: Redis, storage: FileStorage) -> Make:
         config = config or Config()
         outbox, limiter = webhook_outbox(config, client, storage), limiter_of(config, client)
         service = image_service(config, client, storage, JobWatch(client), outbox, limiter=limiter)
-        return batches(config, client, storage, service)
+        return batches(config, client, storage, service, outbox)
 
     return make
 
 
 @pytest.fixture
-def records(client: Redis, storage: FileStorage) -> BatchRecords:
-    return batch_records(Config(), client, storage)
+def outbox(client: Redis, storage: FileStorage) -> WebhookOutbox:
+    return webhook_outbox(Config(), client, storage)
+
+
+@pytest.fixture
+def records(client: Redis, storage: FileStorage, outbox: WebhookOutbox) -> BatchRecords:
+    return batch_records(Config(), client, storage, outbox)
 
 
 def images(*files: bytes) -> list[bytes]:
@@ -133,21 +139,81 @@ async def test_a_batch_whose_process_died_has_the_jobs_so_far(
 
 
 async def test_it_has_ended_once_all_jobs_have(
-    make: Make, records: BatchRecords, client: Redis, storage: FileStorage
+    make: Make, outbox: WebhookOutbox, client: Redis, storage: FileStorage
 ) -> None:
     batch = await make().submit(ANONYMOUS, asked(picture(), picture(), b"this is a text, no image"))
-    store = JobStore(client, retention_seconds=DAY_SECONDS)
-    assert await records.ended(batch.record.id) is None
+    store, ends = JobStore(client, retention_seconds=DAY_SECONDS), outbox.batches
+    assert await ends.conclude(batch.record.id) is None
     await end(store, storage, batch.jobs[1])
-    assert await records.ended(batch.record.id) is None
+    assert await ends.conclude(batch.record.id) is None
     await end(store, storage, batch.jobs[2])
-    ended = await records.ended(batch.record.id)
-    assert ended is not None
-    assert ended.has_ended
-    assert ended.counts == {"CANCELLED": 2, "REFUSED": 1}
-    assert await records.ended(new_id()) is None
+    concluded = await ends.conclude(batch.record.id)
+    assert concluded is not None
+    assert concluded[0] == batch.record
+    assert concluded[1].counts == {"CANCELLED": 2, "REFUSED": 1}
+    # Whatever becomes of its jobs, and whatever Redis knows, the end stands.
+    await storage.remove(batch.jobs[1].id)
+    await client.flushdb()
+    assert await ends.conclude(batch.record.id) == concluded
+    assert await ends.conclude(new_id()) is None
+    assert await ends.conclude("../../x") is None
     # More images may come to a batch that nobody has completed.
-    assert await records.ended((await begun(storage, client)).id) is None
+    assert await ends.conclude((await begun(storage, client)).id) is None
+
+
+async def test_a_redis_that_was_wiped_ends_no_batch(
+    make: Make, outbox: WebhookOutbox, client: Redis, storage: FileStorage
+) -> None:
+    batch = await make().submit(ANONYMOUS, asked(picture(), picture()))
+    await end(JobStore(client, retention_seconds=DAY_SECONDS), storage, batch.jobs[1])
+    await client.flushdb()
+    assert await outbox.batches.conclude(batch.record.id) is None
+
+
+async def test_removing_the_last_job_ends_the_batch(
+    make: Make, outbox: WebhookOutbox, client: Redis, storage: FileStorage
+) -> None:
+    batch = await make().submit(ANONYMOUS, asked(picture()))
+    service = image_service(Config(), client, storage, JobWatch(client), outbox)
+    await service.remove(ANONYMOUS, batch.jobs[1].id)
+    found = await outbox.batches.known(batch.record.id)
+    assert found is not None
+    assert found.counts == {"REMOVED": 1}
+
+
+async def test_a_sweep_finds_ends_that_nobody_has_told_of(
+    make: Make, records: BatchRecords, outbox: WebhookOutbox, client: Redis, storage: FileStorage
+) -> None:
+    """The process died that removed the last job, or that completed a batch whose jobs had ended."""
+    batch = await make().submit(ANONYMOUS, asked(picture()))
+    await storage.remove(batch.jobs[1].id)
+    await JobStore(client, retention_seconds=DAY_SECONDS).remove(batch.jobs[1].id)
+    old = await begun(storage, client, 1, age_seconds=4000)
+    await storage.remove(batch_job_id(old.id, 1))
+    await records.sweep()
+    for record in (batch.record, old):
+        assert await outbox.batches.known(record.id) is not None
+
+
+async def test_what_a_dead_process_left_of_a_forgotten_batch_is_removed(
+    records: BatchRecords, make: Make, storage: FileStorage
+) -> None:
+    batch = await make().submit(ANONYMOUS, asked(picture()))
+    await storage.put(batch_delivered_key(batch.record.id, new_id()), b"{}")
+    await storage.delete(batch_record(batch.record.id))
+    await records.sweep()
+    assert not [path for path in (Path(storage.place) / "batches").rglob("*") if path.is_file()]
+
+
+async def test_a_batch_that_cannot_be_read_keeps_no_other_from_its_turn(
+    records: BatchRecords, make: Make, outbox: WebhookOutbox, client: Redis, storage: FileStorage
+) -> None:
+    await storage.put(batch_record("0" * 32), b"no JSON")
+    await storage.put(batch_contents("0" * 32), b"no JSON")
+    old = await begun(storage, client, age_seconds=4000)
+    await records.sweep()
+    await records.restore()
+    assert await outbox.batches.known(old.id) is not None
 
 
 async def test_it_is_forgotten_with_its_jobs(

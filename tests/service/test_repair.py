@@ -30,6 +30,7 @@ from quickthumb.service.repair import CHUNK, JobLedger, Repairer
 from quickthumb.storage import FileStorage, Recorded, RetentionAges, sweeping
 from quickthumb.storage.layout import mail_outcome, mail_record, record_key
 from quickthumb.work.email import EmailHandler
+from quickthumb.work.notices import NoticeTexts
 from quickthumb.work.render import RenderHandler
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import a_job, claim, claimed, finished, is_held, token
@@ -264,7 +265,7 @@ async def test_emails_outlive_an_emptied_redis(
     post = Post()
     runner, handler = (
         Runner(attempts, lease_seconds=5),
-        EmailHandler(emails, storage, post, "a@b.example", max_attempts=3),
+        EmailHandler(emails, storage, post, NoticeTexts(storage, "a@b.example"), max_attempts=3),
     )
     sent, first, second = [await mail.queue(ANONYMOUS, "ada@example.com") for _ in range(3)]
     await runner.run(handler, await claimed(attempts, sent.id, kind=EMAIL))

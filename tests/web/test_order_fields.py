@@ -14,13 +14,12 @@ from jsonschema import Draft202012Validator
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from quickthumb.config import BUILT_IN_PRESETS
+from quickthumb.config import BUILT_IN_PRESETS, Config
 from quickthumb.intake import IntakeLimits
 from quickthumb.model.job import Job
 from quickthumb.model.limits import Limits
 from quickthumb.model.output import Output
 from quickthumb.queue.emails import EmailStore
-from quickthumb.queue.events import EventLog
 from quickthumb.queue.idempotency import Idempotency
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.policies import PolicyClaims
@@ -28,7 +27,6 @@ from quickthumb.queue.rates import EmailRates
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.accept import Acceptance
 from quickthumb.service.emails import MailService
-from quickthumb.service.events import EventService
 from quickthumb.service.health import Health
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.policies import PolicyUses
@@ -36,10 +34,10 @@ from quickthumb.service.presets import TenantPresets, read_presets
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
-from quickthumb.service.waits import Waits
 from quickthumb.storage import FileStorage
 from quickthumb.web.application import application
 from quickthumb.web.images import upload_body, upload_parameters
+from quickthumb.wiring import event_service, webhook_outbox
 from tests.conftest import picture
 from tests.model.test_order import EXTRAS, EXTRAS_KEPT, Extended
 from tests.redis_fixtures import client, redis_url, shared_redis
@@ -90,7 +88,8 @@ async def http(client: Redis, store: JobStore, storage: FileStorage) -> AsyncIte
     mail = MailService(
         EmailStore(client), storage, EmailRates(client, most=1, most_per_mailbox=1), allowed=[], max_queued=1
     )
-    events = EventService(EventLog(client), watch.feed, Shutdown(), Waits(), heartbeat_seconds=15)
+    outbox = webhook_outbox(Config(), client, storage)
+    events = event_service(Config(), client, storage, watch, Shutdown(), outbox)
     app = application(
         service,
         mail,

@@ -15,14 +15,19 @@ from quickthumb.model.webhook import CHOICES, Delivery, Webhook
 from quickthumb.outbound.client import OutboundClient
 from quickthumb.outbound.guard import Guard
 from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.deliveries import DeliveryStore
+from quickthumb.queue.emails import EmailStore
+from quickthumb.queue.events import EventLog
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import DELIVERY
 from quickthumb.service.webhooks import WebhookService
 from quickthumb.storage import FileStorage
+from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.deliver import DeliveryHandler
 from quickthumb.work.handler import Verdict
 from quickthumb.work.messages import Messages
+from quickthumb.work.notices import EmailNotices
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.runner import Runner
 from quickthumb.work.webhooks import Webhooks
@@ -63,8 +68,11 @@ class Site:
     def __post_init__(self) -> None:
         self.webhooks = Webhooks(self.storage)
         self.deliveries = DeliveryStore(self.client)
-        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage)
-        self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.storage)
+        self.batches = BatchEnds(BatchJobs(self.client, self.store), EventLog(self.client), self.storage)
+        self.emails = EmailStore(self.client)
+        self.notices = EmailNotices(self.emails, self.storage)
+        self.outbox = WebhookOutbox(self.deliveries, self.webhooks, self.storage, self.batches, self.notices)
+        self.service = WebhookService(self.webhooks, self.deliveries, self.store, self.batches, self.storage)
         self.runner = Runner(self.attempts, lease_seconds=5)
         self.restart()
 
@@ -75,7 +83,7 @@ class Site:
             self.storage,
             self.webhooks,
             OutboundClient(Guard([Opening.read(self.hook.place)])),
-            Messages(self.storage, self.store, ""),
+            Messages(self.storage, self.store, self.batches, ""),
             pauses=PAUSES,
             secrets=self.secrets,
         )

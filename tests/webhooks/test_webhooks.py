@@ -1,7 +1,9 @@
 """Webhooks as their users see them: a service, a receiver, and the library that consumers verify with."""
 
 from collections.abc import AsyncIterator
+from email import message_from_bytes
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,15 +25,20 @@ async def hook() -> AsyncIterator[Receiver]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("webhooks")
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> AsyncIterator[httpx.AsyncClient]:
+async def client(folder: Path, hook: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     settings: dict[str, Any] = {
         "outbound_allowed": hook.place,
         "webhook_allowed": f"http://{hook.place}/own/*",
         "webhook_secrets": SECRET,
         "webhook_pauses": "0.2, 0.2",
     }
-    with running_service(tmp_path_factory.mktemp("webhooks"), **settings) as address:
+    with running_service(folder, **settings) as address:
         async with http_client(address) as client:
             yield client
 
@@ -194,6 +201,85 @@ async def test_a_body_that_makes_no_webhook_is_refused(
 async def test_a_form_makes_no_webhook(client: httpx.AsyncClient) -> None:
     answer = await client.post("/webhooks", data={"url": "https://example.org/"})
     assert answer.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+async def test_the_end_of_a_batch_is_listed_with_the_batch(client: httpx.AsyncClient, hook: Receiver) -> None:
+    webhook = await made(client, hook, "/batches", events=["batch.done"])
+    files = [("image", (f"{number}.jpg", picture(40, 30))) for number in range(2)]
+    data = {"webhook": hook.url("/own/batch"), "tag": "cats"}
+    batch = (await client.post("/batches", files=files, data=data)).json()
+    await wait_until(lambda: bool(hook.at("/batches") and hook.at("/own/batch")), 20)
+    for told in hook.at("/batches") + hook.at("/own/batch"):
+        assert (told.event["type"], told.event["data"]["counts"]) == ("batch.done", {"DONE": 2})
+        assert told.event["data"]["tags"] == ["cats"]
+        assert (await client.get(told.event["data"]["results"])).status_code == HTTPStatus.OK
+
+    async def are_done() -> bool:
+        found = await deliveries(client, batch["links"]["self"])
+        return {(one["status"], one["batch_id"]) for one in found} == {("DONE", batch["id"])}
+
+    await wait_until(are_done, 10)
+    # The webhook of a batch is not that of its jobs.
+    job_id = batch["jobs"][0]["job"]["id"]
+    assert await deliveries(client, f"/jobs/{job_id}") == []
+    url: str | None = f"{batch['links']['self']}/deliveries?limit=1&status=done"
+    found = []
+    while url is not None:
+        page = (await client.get(url)).json()
+        found += page["deliveries"]
+        url = page["next"]
+    assert {one["webhook_id"] for one in found} == {webhook["id"], None}
+    assert len(found) == 2
+    await client.delete(f"/webhooks/{webhook['id']}")
+
+
+@pytest.mark.parametrize("query", ["status=x", "limit=0", "limit=1001", "limit=x", "cursor=x", "cursor="])
+async def test_a_page_of_deliveries_that_is_none(client: httpx.AsyncClient, hook: Receiver, query: str) -> None:
+    webhook = await made(client, hook, "/unused", events=["job.failed"])
+    answer = await client.get(f"/webhooks/{webhook['id']}/deliveries?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (422, query.partition("=")[0])
+    await client.delete(f"/webhooks/{webhook['id']}")
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ({"events": []}, "events"),
+        ({"events": ["job.lost"]}, "events"),
+        ({"events": "job.done"}, "events"),
+        ({"status": "WAITING"}, "status"),
+        ({"status": "x"}, "status"),
+        ({"status": "DONE", "only_failed": True}, "status"),
+    ],
+)
+async def test_a_choice_of_events_that_is_none(
+    client: httpx.AsyncClient, hook: Receiver, words: dict[str, Any], field: str
+) -> None:
+    webhook = await made(client, hook, "/unused", events=["job.failed"])
+    span = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
+    answer = await client.post(f"/webhooks/{webhook['id']}/replay", json=span | words)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    fine = span | {"events": ["job.done", "batch.done"], "status": "FAILED"}
+    assert (await client.post(f"/webhooks/{webhook['id']}/replay", json=fine)).json()["deliveries"] == []
+    await client.delete(f"/webhooks/{webhook['id']}")
+
+
+async def test_an_email_tells_of_the_end_of_a_job(client: httpx.AsyncClient, folder: Path) -> None:
+    job = await uploaded(client, notify_email="ada@example.com", size="40x40")
+    mails = folder / "data" / "outbox"
+    await wait_until(lambda: bool(list(mails.glob("*.eml"))), 20)
+    (path,) = mails.glob("*.eml")
+    message = message_from_bytes(path.read_bytes())
+    _, attached = message.walk() if not message.is_multipart() else message.get_payload()
+    shown = (await client.get(job["links"]["self"])).json()
+    (result,) = shown["results"].values()
+    assert attached.get_payload(decode=True) == (await client.get(result["url"])).content
+    assert (message["To"], message["Subject"]) == ("ada@example.com", "Your image is ready")
+    # Nobody is shown the address.
+    assert "ada@example.com" not in (await client.get("/jobs")).text
+    for address, status in (("eve@example.net", 403), ("ada", 422)):
+        answer = await client.post("/images/", files={"image": ("cat.jpg", picture())}, data={"notify_email": address})
+        assert (answer.status_code, answer.json()["field"]) == (status, "notify_email")
 
 
 async def test_a_range_needs_a_time_zone(client: httpx.AsyncClient, hook: Receiver) -> None:

@@ -27,6 +27,7 @@ from quickthumb.work import email as module
 from quickthumb.work.email import EmailHandler
 from quickthumb.work.errors import LeaseLost
 from quickthumb.work.handler import Snooze, Verdict
+from quickthumb.work.notices import NoticeTexts
 from quickthumb.work.runner import Runner
 from tests.redis_fixtures import claim, claimed
 
@@ -65,7 +66,7 @@ class Worker:
     def __init__(self, emails: EmailStore, attempts: Attempts, storage: FileStorage, post: Post) -> None:
         self.attempts = attempts
         self.runner = Runner(attempts, lease_seconds=LEASE_SECONDS)
-        self.handler = EmailHandler(emails, storage, post, "robot@example.org", max_attempts=3)
+        self.handler = EmailHandler(emails, storage, post, NoticeTexts(storage, "robot@example.org"), max_attempts=3)
 
     async def run(self, email_id: str) -> Verdict | None:
         """Claims the email, if it can be claimed, and runs the attempt."""

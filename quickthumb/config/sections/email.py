@@ -21,8 +21,8 @@ class EmailSettings:
 
     allowed: Annotated[Words, Called("email_allowed")] = Field(
         default=("*@example.com", "*@example.org"),
-        description="Addresses that `/send-email/` may send to: comma-separated patterns, in which `*` matches any "
-        "text and every other character itself.",
+        description="Addresses that `notify_email=` and `/send-email/` may send to: comma-separated patterns, in "
+        "which `*` matches any text and every other character itself.",
     )
     attempts: Annotated[int, Called("email_attempts")] = Field(
         default=12,
