@@ -17,7 +17,9 @@ print(type(asyncio.get_event_loop()).__module__)
 """
 IMPORT = """
 import asyncio
+import gc
 import quickthumb.worker
+assert gc.isenabled()
 asyncio.run(asyncio.sleep(0))
 print("no settings needed")
 """

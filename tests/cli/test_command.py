@@ -1,3 +1,4 @@
+import gc
 import re
 import subprocess
 import sys
@@ -45,4 +46,5 @@ def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> Non
         with pytest.raises(SystemExit) as ended:
             main([name, "--help"])
         assert ended.value.code == 0
+        assert gc.isenabled()
         assert meaning in " ".join(capsys.readouterr().out.split())
