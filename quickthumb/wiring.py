@@ -1,12 +1,8 @@
 """Parts that more than one root builds from the configuration."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from redis.asyncio import Redis
 
 from quickthumb.config import Config
-from quickthumb.config.secrecy import unreadable
 from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
@@ -32,7 +28,6 @@ from quickthumb.service.guard import StorageGuard
 from quickthumb.service.jobs import ImageService
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
-from quickthumb.service.presets import TenantPresets, read_tenant_presets
 from quickthumb.service.quotas import Limiter
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
@@ -40,20 +35,14 @@ from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.service.waits import Waits
 from quickthumb.service.webhooks import DeliveryLedger, WebhookService
+from quickthumb.starting import presets_of as presets_of
+from quickthumb.starting import private_process as private_process
 from quickthumb.storage import RetentionAges, Storage
-from quickthumb.storage.privacy import closed_to_others
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.webhooks import Webhooks
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
-
-
-@contextmanager
-def private_process(config: Config) -> Iterator[None]:
-    """Within the block, other users may not read what this process writes, nor other processes what it knows."""
-    with closed_to_others(config.storage.data_dir), unreadable():
-        yield
 
 
 def mailer(config: Config) -> Mailer:
@@ -76,11 +65,6 @@ def allowed_urls(config: Config) -> AllowedUrls:
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
-
-
-def presets_of(config: Config) -> TenantPresets:
-    """The presets of all tenants. Raises ConfigError if one is not valid."""
-    return read_tenant_presets(config.presets, config.tenants, config.imaging.max_outputs)
 
 
 def job_store(config: Config, redis: Redis) -> JobStore:
