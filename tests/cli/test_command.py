@@ -41,6 +41,14 @@ def test_the_version_is_told_without_loading_any_command() -> None:
     assert not re.search(r"\b(pydantic|redis|uvicorn|PIL|httpx)\b", ended.stderr)
 
 
+@pytest.mark.parametrize("command", ["keys", "up"])
+def test_what_only_servers_need_is_not_loaded(command: str) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "quickthumb", command, "--help"]
+    ended = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith(f"usage: quickthumb {command}")
+    assert not re.search(r"\b(starlette|uvicorn|PIL|httpx)\b", ended.stderr)
+
+
 def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for name, meaning in COMMANDS.items():
         with pytest.raises(SystemExit) as ended:
