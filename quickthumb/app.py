@@ -1,5 +1,9 @@
 """The web application, which `quickthumb serve` serves. A root: it loads the configuration and wires the parts."""
 
+from quickthumb import loading
+
+loading.pause()
+
 import contextlib
 import logging
 import sys
@@ -47,6 +51,7 @@ from quickthumb.wiring import (
 )
 from quickthumb.work.life import Loop, background
 
+loading.loaded()
 log = logging.getLogger("quickthumb.web")
 
 # A client is waiting, so Redis gets only a moment to come back; then the answer is 503.

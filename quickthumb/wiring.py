@@ -1,13 +1,10 @@
 """Parts that more than one root builds from the configuration."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from redis.asyncio import Redis
 
 from quickthumb.config import Config
-from quickthumb.config.secrecy import unreadable
 from quickthumb.model.priority import LONGEST_AHEAD_SECONDS
 from quickthumb.notify.mailer import Mailer, Outbox, SmtpMailer
 from quickthumb.outbound import Guard, OutboundClient
@@ -39,7 +36,6 @@ from quickthumb.service.jobs import ImageService
 from quickthumb.service.notices import Notices
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
-from quickthumb.service.presets import TenantPresets, read_tenant_presets
 from quickthumb.service.quotas import Limiter
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
@@ -47,8 +43,9 @@ from quickthumb.service.sources import SourceIntake
 from quickthumb.service.submit import Submission
 from quickthumb.service.waits import Waits
 from quickthumb.service.webhooks import DeliveryLedger, WebhookService
+from quickthumb.starting import presets_of as presets_of
+from quickthumb.starting import private_process as private_process
 from quickthumb.storage import RetentionAges, Storage
-from quickthumb.storage.privacy import closed_to_others
 from quickthumb.storage.space import disk_space
 from quickthumb.work.batch_ends import BatchEnds
 from quickthumb.work.notices import EmailNotices
@@ -57,13 +54,6 @@ from quickthumb.work.webhooks import Webhooks
 
 # The shortest age at which an unfinished upload or workspace counts as abandoned.
 UNFINISHED_SECONDS = 3600.0
-
-
-@contextmanager
-def private_process(config: Config) -> Iterator[None]:
-    """Within the block, other users may not read what this process writes, nor other processes what it knows."""
-    with closed_to_others(config.storage.data_dir), unreadable():
-        yield
 
 
 def mailer(config: Config) -> Mailer:
@@ -86,11 +76,6 @@ def allowed_urls(config: Config) -> AllowedUrls:
 def storage_guard(config: Config, redis: Redis, storage: Storage) -> StorageGuard:
     """The guard that compares a storage with the one that Redis belongs to."""
     return StorageGuard(storage, StorageMark(redis, Keys(config.redis.prefix)))
-
-
-def presets_of(config: Config) -> TenantPresets:
-    """The presets of all tenants. Raises ConfigError if one is not valid."""
-    return read_tenant_presets(config.presets, config.tenants, config.imaging.max_outputs)
 
 
 def job_store(config: Config, redis: Redis) -> JobStore:

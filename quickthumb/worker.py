@@ -1,5 +1,9 @@
 """The worker: `arq quickthumb.worker.Settings`. A root: it loads the configuration and wires the parts."""
 
+from quickthumb import loading
+
+loading.pause()
+
 import asyncio
 import logging
 import os
@@ -66,6 +70,7 @@ try:
 except ImportError:  # Windows has none
     uvloop = None  # type: ignore[assignment]
 
+loading.loaded()
 log = logging.getLogger("quickthumb.worker")
 
 STACK = "stack"

@@ -1,6 +1,7 @@
 """Fixtures that the whole suite shares: pictures made on the spot, and the service as its users run it."""
 
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +25,17 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # uvicorn closes a connection that was idle for 5 s. One that is idle for less is safe to use again.
 KEEP_ALIVE_SECONDS = 2.0
 pytest_plugins = ["tests.chaos.plugin", "tests.scheduling"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests stay in memory for good, so looking for garbage among them again and again is in vain."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

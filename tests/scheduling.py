@@ -1,7 +1,8 @@
 """Which tests `make test` runs in the same process, and which of them it starts first.
 
-Tests that share a service stay together, so that it starts once. Tests that mostly wait for processes of their own, or
-that take seconds each, go out one by one. All other tests stay together by file.
+Tests that mostly wait for processes of their own, or that take seconds each, go out one by one. All other tests stay
+together by file, or with those that share a service with them. The files in `tests/web` share one too, but together
+they would take a process longer than all the others; so each process starts that service.
 """
 
 from typing import Any
@@ -12,10 +13,6 @@ from xdist.scheduler import LoadScopeScheduling
 # By the beginning of a test's id; the first entry that matches counts.
 GROUPS = {
     "tests/web/test_memory.py": None,  # one by one
-    "tests/web/test_docs.py": "pages",
-    "tests/web/test_events.py": "streams",
-    "tests/web/test_batches.py": "batches",
-    "tests/web/": "web",
     "tests/site/test_home": "home",
     "tests/site/test_dashboard": "dashboard",
     "tests/test_processes.py": "processes",
@@ -25,6 +22,7 @@ GROUPS = {
     "tests/cli/test_push.py": "client",
     "tests/cli/": None,
     "tests/compat/": "compat",
+    "tests/clients/test_described.py": "described",
     "tests/clients/": "clients",
     "tests/test_dedupe.py": None,
     "tests/test_large_jobs.py": None,
@@ -37,19 +35,9 @@ GROUPS = {
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
 FIRST = (
-    *(
-        "web",
-        "clients",
-        "pages",
-        "processes",
-        "streams",
-        "examples",
-        "tests/test_documents.py",
-        "tests/chaos/",
-        "tests/cli/",
-        "tests/web/test_memory.py",
-    ),
-    *("tests/test_turns.py", "tests/test_large_jobs.py", "tests/imaging/test_memory.py"),
+    *("described", "processes", "tests/web/test_docs.py", "examples", "tests/web/", "clients", "compat"),
+    *("tests/test_documents.py", "tests/chaos/", "tests/cli/", "tests/test_turns.py", "tests/test_large_jobs.py"),
+    *("tests/imaging/test_memory.py", "tests/access/", "tests/webhooks/", "client"),
 )
 
 

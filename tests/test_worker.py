@@ -17,7 +17,11 @@ print(type(asyncio.get_event_loop()).__module__)
 """
 IMPORT = """
 import asyncio
+import gc
+import sys
 import quickthumb.worker
+assert gc.isenabled()
+assert "httpx" not in sys.modules
 asyncio.run(asyncio.sleep(0))
 print("no settings needed")
 """

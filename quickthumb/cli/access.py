@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from quickthumb.cli.command import UserMistake
-from quickthumb.cli.machine import Finding, Level
+from quickthumb.cli.findings import Finding, Level
 from quickthumb.config import Config
 from quickthumb.http.authority import is_loopback
 from quickthumb.model.api_key import ApiKey
@@ -13,8 +13,8 @@ from quickthumb.model.errors import QuickThumbError, for_operators
 from quickthumb.model.job import now
 from quickthumb.service.keys import FOLDER, Keyring
 from quickthumb.service.presets import TenantPresets
+from quickthumb.starting import presets_of
 from quickthumb.storage import FileStorage
-from quickthumb.wiring import presets_of
 
 
 def check(config: Config) -> None:

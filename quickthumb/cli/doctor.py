@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from quickthumb.cli import access, machine
 from quickthumb.cli.command import Command
-from quickthumb.cli.machine import Finding, Level
+from quickthumb.cli.findings import Finding, Level
 from quickthumb.compat.services import endpoints_of
 from quickthumb.config import Config, ConfigError, load, secrecy
 from quickthumb.devredis import Release, warning_for

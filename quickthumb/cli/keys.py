@@ -22,9 +22,9 @@ from quickthumb.model.errors import QuickThumbError
 from quickthumb.model.job import now
 from quickthumb.service.guard import LOOK_SECONDS, told
 from quickthumb.service.keys import KeyStore
+from quickthumb.starting import presets_of, private_process
 from quickthumb.storage import FileStorage
 from quickthumb.storage.layout import STORE
-from quickthumb.wiring import presets_of, private_process
 
 OVERLAP = timedelta(days=1)
 

@@ -5,10 +5,9 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from quickthumb.cli.findings import Finding, Level
 from quickthumb.config import ENVIRONMENT_PREFIX, SETTINGS, Config, Setting, WebSettings, settings_file
 from quickthumb.sandbox import landlock, syscalls
 from quickthumb.storage.layout import PROCESSED, UPLOADS
@@ -17,21 +16,6 @@ from quickthumb.web.middleware.hosts import LOCALHOST, Hosts
 
 GIBIBYTE = 1024**3
 LOOPBACK = ("127.0.0.1", "::1", LOCALHOST)
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warn"
-    FAILURE = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check: in one sentence, what is there or what is wrong, and what to do about it."""
-
-    level: Level
-    subject: str
-    sentence: str
 
 
 def settings(config: Config, environment: Mapping[str, str]) -> Finding:

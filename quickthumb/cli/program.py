@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from quickthumb import __version__
+from quickthumb import __version__, loading
 from quickthumb.cli.command import Command, UserMistake
 
 COMMANDS = {
@@ -33,7 +33,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if words is None else words
     chosen = next((word for word in words if not word.startswith("-")), "")
-    arguments = _parser(chosen).parse_args(words)
+    loading.pause()
+    try:
+        parser = _parser(chosen)
+    finally:
+        loading.loaded()
+    arguments = parser.parse_args(words)
     try:
         return int(arguments.run(arguments))
     except UserMistake as mistake:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from quickthumb.cli.command import Command, UserMistake
+from quickthumb.cli.options import at_least_one
 from quickthumb.cli.render import add_order_options
-from quickthumb.cli.serve import at_least_one
 from quickthumb.model.order import order_fields
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"

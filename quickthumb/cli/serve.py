@@ -19,15 +19,16 @@ from uvicorn.supervisors import multiprocess
 from quickthumb import logs
 from quickthumb.cli import access, listener
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup
+from quickthumb.cli.options import add_listening_options, as_environment, at_least_one
 from quickthumb.cli.tether import tether
-from quickthumb.compat.services import endpoints_of
-from quickthumb.config import ENVIRONMENT_PREFIX, Config, load, secrecy
+from quickthumb.compat.names import names_of
+from quickthumb.config import Config, load, secrecy
 from quickthumb.metrics import MULTIPROCESS_FOLDER
 from quickthumb.queue.condition import mistake_at_start
 from quickthumb.queue.connection import connect, outage_of
 from quickthumb.queue.keys import Keys
-from quickthumb.web.server import GRACEFUL_SECONDS
-from quickthumb.wiring import presets_of, private_process
+from quickthumb.service.shutdown import GRACEFUL_SECONDS
+from quickthumb.starting import presets_of, private_process
 
 APPLICATION = "quickthumb.app:app"
 PROTOCOL = "quickthumb.web.protocol:BoundedProtocol"
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load({**secrecy.own_environment(), **options})
     # The application checks these as well, but uvicorn would then restart the failing web processes again and again.
     presets_of(config)
-    endpoints_of(config.compat)
+    names_of(config.compat)
     access.check(config)
     listener.free_port(config.web.host, config.web.port)
     if ignores_hangup():
@@ -133,27 +134,6 @@ def _counted_together(workers: int | None) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="quickthumb-metrics-") as folder:
         os.environ[MULTIPROCESS_FOLDER] = folder
         yield
-
-
-def add_listening_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--host` and `--port`."""
-    parser.add_argument("--host", help="network address to listen on (default: the setting HOST, 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=int, help="port to listen on; 0 takes a free one (default: the setting PORT, 8000)"
-    )
-
-
-def at_least_one(text: str) -> int:
-    """An option's value as a number of processes."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("there must be at least one")
-    return number
-
-
-def as_environment(**options: object) -> dict[str, str]:
-    """The options that were given, as environment variables: they replace those that set the same settings."""
-    return {f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in options.items() if value is not None}
 
 
 COMMAND = Command(add_options, run)

@@ -9,17 +9,18 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from quickthumb.cli import access, listener, serve
+from quickthumb.cli import access, listener
 from quickthumb.cli.child import Child
 from quickthumb.cli.command import Command, UserMistake, ignores_hangup, lock_data_folder
 from quickthumb.cli.log import JsonLog, Log, wants_color
+from quickthumb.cli.options import add_listening_options, as_environment, at_least_one
 from quickthumb.cli.supervisor import Supervisor
-from quickthumb.compat.services import endpoints_of
+from quickthumb.compat.names import names_of
 from quickthumb.config import Config, load, secrecy, settings_file
 from quickthumb.devredis import EmbeddedRedis
 from quickthumb.queue.connection import answers
-from quickthumb.web.server import GRACEFUL_SECONDS
-from quickthumb.wiring import presets_of, private_process
+from quickthumb.service.shutdown import GRACEFUL_SECONDS
+from quickthumb.starting import presets_of, private_process
 
 REDIS_GRACE_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
@@ -47,16 +48,16 @@ class Plan:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    serve.add_listening_options(parser)
+    add_listening_options(parser)
     parser.add_argument(
         "--data-dir", metavar="FOLDER", help="where images are stored (default: the setting DATA_DIR, ./data)"
     )
     parser.add_argument(
-        "--workers", type=serve.at_least_one, default=1, metavar="N", help="number of worker processes (default: 1)"
+        "--workers", type=at_least_one, default=1, metavar="N", help="number of worker processes (default: 1)"
     )
     parser.add_argument(
         "--web",
-        type=serve.at_least_one,
+        type=at_least_one,
         metavar="N",
         help="number of web processes, which share the port (default: the variable WEB_CONCURRENCY, or 1)",
     )
@@ -69,11 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
             "`quickthumb up` runs on Linux, macOS and WSL; on Windows start `quickthumb serve` and "
             "`arq quickthumb.worker.Settings`, with QUICKTHUMB_REDIS_URL set."
         )
-    options = serve.as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
+    options = as_environment(HOST=arguments.host, PORT=arguments.port, DATA_DIR=arguments.data_dir)
     environment = {**secrecy.own_environment(), **options}
     config = load(environment)
     presets_of(config)
-    endpoints_of(config.compat)
+    names_of(config.compat)
     access.check(config)
     with private_process(config), lock_data_folder(config.storage.data_dir):
         web = replace(config.web, port=listener.free_port(config.web.host, config.web.port))
@@ -89,7 +90,7 @@ def children(plan: Plan) -> list[list[Child]]:
 
 
 def _plan(config: Config, environment: Mapping[str, str], arguments: argparse.Namespace) -> Plan:
-    handed_down = serve.as_environment(
+    handed_down = as_environment(
         HOST=config.web.host,
         PORT=config.web.port,
         DATA_DIR=config.storage.data_dir,
@@ -150,7 +151,7 @@ def _worker(plan: Plan, number: int) -> Child:
     name = "worker" if plan.workers == 1 else f"worker-{number}"
     environment = dict(plan.environment)
     if plan.workers > 1:
-        environment |= serve.as_environment(WORKER_NAME=f"{plan.config.worker.own_name}-{number}")
+        environment |= as_environment(WORKER_NAME=f"{plan.config.worker.own_name}-{number}")
 
     async def is_ready() -> bool:
         return await answers(plan.config.redis_connection_url)

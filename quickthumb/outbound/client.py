@@ -1,5 +1,9 @@
 """The client for requests to other servers: it streams what it gets, posts what it is given, and asks the guard before
-each connection."""
+each connection.
+
+It imports httpx and httpcore when it makes its first request: that takes a tenth of a second, and most processes make
+none.
+"""
 
 import asyncio
 import ssl
@@ -9,13 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import httpcore
-import httpx
-
-from quickthumb.outbound.connection import exchange, failures_translated
 from quickthumb.outbound.errors import AnswerRefused, AnswerTooLarge, OutboundRefused, Unreachable
 from quickthumb.outbound.guard import Guard, Target
+
+if TYPE_CHECKING:
+    import httpcore
+    import httpx
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,7 +54,7 @@ class Answer:
 class Download:
     """A successful answer whose body is still to come. `url` is where it came from, after all redirects."""
 
-    url: httpx.URL
+    url: "httpx.URL"
     headers: Mapping[str, str]
     chunks: AsyncGenerator[bytes, None]
 
@@ -101,6 +106,8 @@ class OutboundClient:
 
         Follows no redirects. `seconds` limits it all. Raises OutboundRefused and Unreachable.
         """
+        from quickthumb.outbound.connection import exchange
+
         try:
             async with asyncio.timeout(seconds):
                 target = await self._guard.target(url)
@@ -112,8 +119,10 @@ class OutboundClient:
         except TimeoutError:
             raise Unreachable(f"The request took longer than {seconds:g} s.") from None
 
-    async def _answers(self, url: str, check: CheckUrl) -> AsyncGenerator[tuple[Target, httpcore.Response], None]:
+    async def _answers(self, url: str, check: CheckUrl) -> AsyncGenerator[tuple[Target, "httpcore.Response"], None]:
         """The one answer that is no redirect, and where it comes from."""
+        from quickthumb.outbound.connection import exchange
+
         sent = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}
         for _ in range(MOST_REDIRECTS + 1):
             check(url)
@@ -140,18 +149,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
 
 
-def _headers_of(answer: httpcore.Response) -> dict[str, str]:
+def _headers_of(answer: "httpcore.Response") -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
 
 
 def _next_url(target: Target, location: str) -> str:
+    import httpx
+
     try:
         return str(target.url.join(location))
     except (httpx.InvalidURL, ValueError):
         raise OutboundRefused(f"{target.host} redirected to a URL that is not valid.") from None
 
 
-def _check_answer(target: Target, answer: httpcore.Response, headers: Mapping[str, str], max_bytes: int) -> None:
+def _check_answer(target: Target, answer: "httpcore.Response", headers: Mapping[str, str], max_bytes: int) -> None:
     if answer.status != HTTPStatus.OK:
         raise AnswerRefused(
             f"{target.host} answered {_status_line(answer.status)}.",
@@ -174,7 +185,9 @@ def _status_line(status: int) -> str:
         return str(status)
 
 
-async def _limited(host: str, answer: httpcore.Response, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _limited(host: str, answer: "httpcore.Response", max_bytes: int) -> AsyncGenerator[bytes, None]:
+    from quickthumb.outbound.connection import failures_translated
+
     left = max_bytes
     with failures_translated(host):
         async for chunk in answer.aiter_stream():
@@ -184,7 +197,7 @@ async def _limited(host: str, answer: httpcore.Response, max_bytes: int) -> Asyn
             yield chunk
 
 
-async def _first_bytes(answer: httpcore.Response, most: int) -> bytes:
+async def _first_bytes(answer: "httpcore.Response", most: int) -> bytes:
     found = bytearray()
     async for chunk in answer.aiter_stream():
         found += chunk[: most - len(found)]

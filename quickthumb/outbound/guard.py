@@ -9,13 +9,15 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from quickthumb.model.opening import USUAL_PORTS, Address, Opening
 from quickthumb.outbound.addresses import is_public
 from quickthumb.outbound.errors import OutboundRefused, Unreachable
 from quickthumb.outbound.names import Resolve, resolve
+
+if TYPE_CHECKING:
+    import httpx
 
 MOST_CHARACTERS = 2048
 RESOLVE_SECONDS = 5.0
@@ -28,7 +30,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 class Target:
     """Where a request may go: to `url`, by connecting to one of the `addresses`, which were checked."""
 
-    url: httpx.URL
+    url: "httpx.URL"
     host: str
     port: int
     addresses: tuple[str, ...]
@@ -38,7 +40,7 @@ class Target:
 class Place:
     """A URL taken apart: `host` in lower case, without brackets or a dot at its end; `path` with its escapes."""
 
-    url: httpx.URL
+    url: "httpx.URL"
     scheme: str
     host: str
     port: int
@@ -96,6 +98,8 @@ def split_url(text: str) -> Place:
         raise OutboundRefused(f"The URL has more than {MOST_CHARACTERS} characters.")
     if not text.isprintable() or any(character in text for character in " \\"):
         raise OutboundRefused("The URL has spaces, backslashes or control characters.")
+    import httpx  # only now: it takes a tenth of a second, and most processes make no requests
+
     try:
         url = httpx.URL(text)
         port = url.port

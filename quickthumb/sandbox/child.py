@@ -4,6 +4,10 @@ It reads one request from standard input, writes one answer to standard output, 
 reads no configuration.
 """
 
+from quickthumb import loading
+
+loading.pause()
+
 import contextlib
 import os
 import sys
@@ -17,6 +21,8 @@ from quickthumb.model.errors import BrokenImage, QuickThumbError, UnsupportedIma
 from quickthumb.model.output import Output
 from quickthumb.sandbox.limits import confine, enclose
 from quickthumb.sandbox.protocol import Answer, Confinement, Refusal, Request, memory_exceeded
+
+loading.loaded()
 
 # What the process takes before it opens an image (measured: 20 MiB), plus what codecs take for themselves.
 OWN_BYTES = 48 * 1024 * 1024

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# How long open requests may take to finish after SIGTERM.
+GRACEFUL_SECONDS = 10
+
 
 class Shutdown:
     """Tells every long answer that the process is to end.

@@ -16,14 +16,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quickthumb.config.sections import WebSettings
+from quickthumb.service.shutdown import GRACEFUL_SECONDS
 from quickthumb.web.connection import AnnouncesShutdown, IgnoresUpgrades
 from quickthumb.web.middleware.proxies import is_proxy
 from quickthumb.web.protocol import BoundedProtocol, bounded_protocol
 
 log = logging.getLogger("quickthumb.web")
 
-# How long open requests may take to finish after SIGTERM.
-GRACEFUL_SECONDS = 10
 # Enough for the answers of cancelled requests, and for their clients to read them.
 LAST_ANSWERS_SECONDS = 3.0
 # For downloads and look-ups, which wait for the disk. asyncio's default is 4 more than there are cores. What changes

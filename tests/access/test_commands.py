@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import pytest
 
 from quickthumb.model.api_key import id_in
 from quickthumb.storage.layout import STORE
-from tests.conftest import CHECKOUT, clean_environment
+from tests import commands
+from tests.conftest import clean_environment
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -27,9 +27,7 @@ def run(data: Path, tmp_path: Path) -> Run:
     """Runs a command on the data folder of the test."""
 
     def run(*words: str, **settings: object) -> "subprocess.CompletedProcess[str]":
-        environment = clean_environment(data_dir=data, **settings) | {"PYTHONPATH": str(CHECKOUT)}
-        command = [sys.executable, "-m", "quickthumb", *words]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        return commands.run(words, clean_environment(data_dir=data, **settings), tmp_path)
 
     return run
 

@@ -1,3 +1,4 @@
+import gc
 import re
 import subprocess
 import sys
@@ -40,9 +41,18 @@ def test_the_version_is_told_without_loading_any_command() -> None:
     assert not re.search(r"\b(pydantic|redis|uvicorn|PIL|httpx)\b", ended.stderr)
 
 
+@pytest.mark.parametrize("command", ["keys", "up"])
+def test_what_only_servers_need_is_not_loaded(command: str) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "quickthumb", command, "--help"]
+    ended = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith(f"usage: quickthumb {command}")
+    assert not re.search(r"\b(starlette|uvicorn|PIL|httpx)\b", ended.stderr)
+
+
 def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for name, meaning in COMMANDS.items():
         with pytest.raises(SystemExit) as ended:
             main([name, "--help"])
         assert ended.value.code == 0
+        assert gc.isenabled()
         assert meaning in " ".join(capsys.readouterr().out.split())

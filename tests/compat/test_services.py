@@ -4,6 +4,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from quickthumb.compat.names import NAMES
 from quickthumb.compat.services import SERVICES, endpoints_of
 from quickthumb.config import ConfigError
 from tests.conftest import picture
@@ -41,6 +42,10 @@ async def test_each_has_its_own_tag(http: httpx.AsyncClient) -> None:
     assert len(older) == len(SERVICES)
     for endpoints in SERVICES.values():
         assert len({endpoint.tag for endpoint in endpoints}) == 1
+
+
+def test_each_has_a_name_that_can_be_chosen() -> None:
+    assert tuple(SERVICES) == NAMES
 
 
 @pytest.mark.parametrize("word", ["all", "on", "1", "true"])

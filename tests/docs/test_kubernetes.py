@@ -11,9 +11,9 @@ import yaml
 
 from quickthumb.config import SETTINGS, Config
 from quickthumb.sandbox.renderer import RESERVE_BYTES
+from quickthumb.service.shutdown import GRACEFUL_SECONDS
 from quickthumb.web.middleware.hosts import Hosts
 from quickthumb.web.routes import ENDPOINTS
-from quickthumb.web.server import GRACEFUL_SECONDS
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "kubernetes.md").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ import pytest
 from uvicorn import Config, Server
 
 from quickthumb.config import WebSettings
+from quickthumb.service.shutdown import GRACEFUL_SECONDS
 from quickthumb.web.server import (
     FILE_THREADS,
-    GRACEFUL_SECONDS,
     adapt_server,
     keep_what_is_loaded,
     use_many_threads,
