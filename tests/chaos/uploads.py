@@ -1,10 +1,11 @@
 """Uploads as clients make them, and exactly what each was answered."""
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +16,17 @@ from tests.chaos.pictures import Picture, any_job, any_picture
 
 PIECE_BYTES = 512 * 1024
 PIECE_SECONDS = 0.03
+
+
+class Way(Enum):
+    """How a picture is handed in."""
+
+    UPLOAD = "plain"
+    HOOK = "with a webhook of its own"
+    URL = "by URL"
+    PARTS = "in a batch"
+    ZIP = "in a ZIP"
+    TWIN = "with dedupe"
 
 
 class Kind(Enum):
@@ -37,20 +49,27 @@ class Upload:
     status: int = 0
     retry_after: str | None = None
     detail: str = ""
+    way: Way = Way.UPLOAD
 
 
 async def upload(
-    client: httpx.AsyncClient, picture: Picture, parameters: Mapping[str, str] | None = None, key: str | None = None
+    client: httpx.AsyncClient,
+    picture: Picture,
+    parameters: Mapping[str, str] | None = None,
+    key: str | None = None,
+    *,
+    url: str | None = None,
 ) -> Upload:
-    """Sends one picture. Once 202 and the job's address have arrived the upload counts as accepted, even when the
-    connection breaks right behind them."""
+    """Sends one picture, or only its `url`. Once 202 and the job's address have arrived the upload counts as accepted,
+    even when the connection breaks right behind them."""
     sent_at = time.time()
-    headers = {"Content-Type": picture.content_type, "Content-Length": str(len(picture.data))}
+    content, kind = (picture.data, picture.content_type) if url is None else (_as_json(url), "application/json")
+    headers = {"Content-Type": kind, "Content-Length": str(len(content))}
     headers |= {"Idempotency-Key": key} if key else {}
     status, answer = 0, httpx.Headers()
     try:
         async with client.stream(
-            "POST", "/images/", content=_in_pieces(picture.data), headers=headers, params=parameters
+            "POST", "/images/", content=in_pieces(content), headers=headers, params=parameters
         ) as response:
             status, answer = response.status_code, response.headers
             await response.aread()
@@ -63,11 +82,15 @@ async def upload(
     return Upload(picture, Kind.REFUSED, sent_at, time.time(), status=status, retry_after=answer.get("Retry-After"))
 
 
-async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+async def in_pieces(data: bytes, piece_bytes: int = PIECE_BYTES) -> AsyncIterator[bytes]:
     """As a client on a slower network sends it, so that a fault may fall into the middle of it."""
-    for start in range(0, len(data), PIECE_BYTES):
-        yield data[start : start + PIECE_BYTES]
+    for start in range(0, len(data), piece_bytes):
+        yield data[start : start + piece_bytes]
         await asyncio.sleep(PIECE_SECONDS)
+
+
+def _as_json(url: str) -> bytes:
+    return json.dumps({"url": url}).encode()
 
 
 @dataclass
@@ -130,15 +153,29 @@ class Stream:
 
     @asynccontextmanager
     async def flowing(
-        self, client: httpx.AsyncClient, chance: random.Random, *, clients: int = 3, most: int, pace_seconds: float
+        self,
+        client: httpx.AsyncClient,
+        chance: random.Random,
+        *,
+        clients: int = 3,
+        most: int,
+        pace_seconds: float,
+        send: Callable[[httpx.AsyncClient], Awaitable[int]] | None = None,
     ) -> AsyncIterator[None]:
-        """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace."""
+        """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace.
+
+        `send` sends something else, and returns how many pictures that were.
+        """
         over = asyncio.Event()
+
+        async def send_any_job(to: httpx.AsyncClient) -> int:
+            await self.send(to, *any_job(chance))
+            return 1
 
         async def one_client() -> None:
             while not over.is_set() and len(self.uploads) < most:
-                await self.send(client, *any_job(chance))
-                await _happens(over, pace_seconds * chance.uniform(0.5, 1.5))
+                count = await (send or send_any_job)(client)
+                await _happens(over, count * pace_seconds * chance.uniform(0.5, 1.5))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(clients):

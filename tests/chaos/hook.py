@@ -1,0 +1,109 @@
+"""A receiver of webhooks that fails in many ways, by chance, and checks every message as its own users would."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from tests.chaos.report import Report
+
+FAILING_SHARE = 0.35
+SLOW_SECONDS = 0.5
+# A worker leaves a receiver alone for half a minute after five failures in a row: a run has not that much time.
+MOST_IN_A_ROW = 2
+TAKES = "takes it"
+# It has taken the message, but the service cannot know.
+UNTOLD = "takes it, answers nothing"
+SLOW = "takes it slowly"
+ANSWERS = {
+    TAKES: b"HTTP/1.1 204 No Content\r\n\r\n",
+    SLOW: b"HTTP/1.1 204 No Content\r\n\r\n",
+    "500": b"HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n",
+    "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "429 with Retry-After": b"HTTP/1.1 429 Wait\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    "hangs up": b"",
+    UNTOLD: b"",
+    "half an answer": b"HTTP/1.1 20",
+}
+FAILURES = [kind for kind in ANSWERS if kind not in (TAKES, SLOW)]
+# After these a worker waits before it sends anything else here.
+PAUSING = {"429 with Retry-After", "hangs up", UNTOLD, "half an answer"}
+
+
+@dataclass
+class Hook:
+    """Verifies each message with `secret` as it comes. `taken` has the events that it took, by job; some it took more
+    than once. `forged` says what did not verify."""
+
+    secret: str
+    chance: random.Random
+    port: int = 0
+    taken: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    forged: list[str] = field(default_factory=list)
+    did: Counter[str] = field(default_factory=Counter)
+    _in_a_row: int = 0
+
+    @property
+    def place(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.place}/hook"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes one message, or does not."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            _, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            body = await reader.readexactly(int(headers["content-length"]))
+            kind = self._next()
+            if kind == SLOW:
+                await asyncio.sleep(SLOW_SECONDS)
+            if kind in (TAKES, SLOW, UNTOLD):
+                self._take(headers, body)
+            writer.write(ANSWERS[kind])
+            await writer.drain()
+        writer.close()
+
+    def note(self, report: Report) -> None:
+        """Tells the report how this receiver behaved."""
+        report.misbehaved.update({f"receiver: {kind}": count for kind, count in self.did.items() if kind != TAKES})
+
+    def _next(self) -> str:
+        fails = self.chance.random() < FAILING_SHARE
+        kind = self.chance.choice([*FAILURES, SLOW]) if fails else TAKES
+        self._in_a_row = self._in_a_row + 1 if kind in PAUSING else 0
+        if self._in_a_row > MOST_IN_A_ROW:
+            kind, self._in_a_row = TAKES, 0
+        self.did[kind] += 1
+        return kind
+
+    def _take(self, headers: dict[str, str], body: bytes) -> None:
+        try:
+            event = Verifier(self.secret).verify(body, headers)
+        except WebhookVerificationError as error:
+            self.forged.append(f"{headers.get('webhook-id')}: {error}")
+            return
+        self.taken[event["data"]["id"]].append(event)
+        self.names[event["data"]["id"]].add(headers["webhook-id"])
+
+
+@asynccontextmanager
+async def hook(secret: str, chance: random.Random) -> AsyncIterator[Hook]:
+    """A receiver at an address of this machine."""
+    made = Hook(secret, chance)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
