@@ -41,7 +41,8 @@ async def send_batch(
         answer = await _answer(client, pictures, key, zipped=zipped)
     except httpx.TransportError as error:
         moments = (sent_at, time.time())
-        return [Upload(one, Kind.BROKEN, *moments, detail=repr(error), way=way) for one in pictures], None
+        kind = Kind.UNREACHED if isinstance(error, httpx.ConnectError) else Kind.BROKEN
+        return [Upload(one, kind, *moments, detail=repr(error), way=way) for one in pictures], None
     moments = (sent_at, time.time())
     if answer.status_code not in (httpx.codes.ACCEPTED, httpx.codes.MULTI_STATUS):
         told = {"status": answer.status_code, "retry_after": answer.headers.get("Retry-After")}

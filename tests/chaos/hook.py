@@ -14,41 +14,50 @@ from standardwebhooks import WebhookVerificationError
 
 from tests.chaos.report import Report
 
-FAILING_SHARE = 0.35
 SLOW_SECONDS = 0.5
 # A worker leaves a receiver alone for half a minute after five failures in a row: a run has not that much time.
 MOST_IN_A_ROW = 2
+MOST_FOR_A_MESSAGE = 3
 TAKES = "takes it"
 # It has taken the message, but the service cannot know.
 UNTOLD = "takes it, answers nothing"
 SLOW = "takes it slowly"
+RETRY_AFTER = "429 with Retry-After"
+HANGS_UP = "hangs up"
+HALF = "half an answer"
 ANSWERS = {
     TAKES: b"HTTP/1.1 204 No Content\r\n\r\n",
     SLOW: b"HTTP/1.1 204 No Content\r\n\r\n",
     "500": b"HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n",
     "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-    "429 with Retry-After": b"HTTP/1.1 429 Wait\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
-    "hangs up": b"",
+    RETRY_AFTER: b"HTTP/1.1 429 Wait\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    HANGS_UP: b"",
     UNTOLD: b"",
-    "half an answer": b"HTTP/1.1 20",
+    HALF: b"HTTP/1.1 20",
 }
-FAILURES = [kind for kind in ANSWERS if kind not in (TAKES, SLOW)]
+# How often each is chosen. The one with Retry-After is rare, since a worker then sends nothing for a second or two.
+SHARES = {kind: 1 if kind == RETRY_AFTER else 4 for kind in ANSWERS if kind != TAKES}
 # After these a worker waits before it sends anything else here.
-PAUSING = {"429 with Retry-After", "hangs up", UNTOLD, "half an answer"}
+PAUSING = {RETRY_AFTER, HANGS_UP, UNTOLD, HALF}
 
 
 @dataclass
 class Hook:
-    """Verifies each message with `secret` as it comes. `taken` has the events that it took, by job; some it took more
-    than once. `forged` says what did not verify."""
+    """Verifies each message that it takes with `secret`, and fails at a share of them.
+
+    `taken` has the events that it took, by job, and `names` their ids; some it took more than once. `forged` says what
+    did not verify.
+    """
 
     secret: str
     chance: random.Random
+    failing_share: float
     port: int = 0
     taken: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     forged: list[str] = field(default_factory=list)
     did: Counter[str] = field(default_factory=Counter)
+    _failed: Counter[str] = field(default_factory=Counter)
     _in_a_row: int = 0
 
     @property
@@ -65,7 +74,7 @@ class Hook:
             _, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             body = await reader.readexactly(int(headers["content-length"]))
-            kind = self._next()
+            kind = self._next(headers["webhook-id"])
             if kind == SLOW:
                 await asyncio.sleep(SLOW_SECONDS)
             if kind in (TAKES, SLOW, UNTOLD):
@@ -78,12 +87,13 @@ class Hook:
         """Tells the report how this receiver behaved."""
         report.misbehaved.update({f"receiver: {kind}": count for kind, count in self.did.items() if kind != TAKES})
 
-    def _next(self) -> str:
-        fails = self.chance.random() < FAILING_SHARE
-        kind = self.chance.choice([*FAILURES, SLOW]) if fails else TAKES
+    def _next(self, name: str) -> str:
+        fails = self.chance.random() < self.failing_share and self._failed[name] < MOST_FOR_A_MESSAGE
+        kind = self.chance.choices([*SHARES], [*SHARES.values()])[0] if fails else TAKES
         self._in_a_row = self._in_a_row + 1 if kind in PAUSING else 0
         if self._in_a_row > MOST_IN_A_ROW:
             kind, self._in_a_row = TAKES, 0
+        self._failed[name] += kind not in (TAKES, SLOW)
         self.did[kind] += 1
         return kind
 
@@ -98,9 +108,9 @@ class Hook:
 
 
 @asynccontextmanager
-async def hook(secret: str, chance: random.Random) -> AsyncIterator[Hook]:
+async def hook(secret: str, chance: random.Random, failing_share: float) -> AsyncIterator[Hook]:
     """A receiver at an address of this machine."""
-    made = Hook(secret, chance)
+    made = Hook(secret, chance, failing_share)
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
     try:

@@ -29,9 +29,9 @@ DECK = {Way.UPLOAD: 6, Way.HOOK: 3, Way.URL: 3, Way.PARTS: 1, Way.ZIP: 1, Way.TW
 IN_A_BATCH = 3
 # Different pictures that are sent again and again.
 TWINS = 3
-# A client that got no answer, or was told to come again, does so, with the same key.
-TRIES = 3
-AGAIN_SECONDS = 0.2
+# A client that got no answer, or was told to come again, does so, with the same key, until a process has started anew.
+TRIES = 10
+AGAIN_SECONDS = 0.3
 COME_AGAIN = (httpx.codes.CONFLICT, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 # Many attempts, soon after one another: deaths of workers take some of them.
 PAUSES = "0.2, 0.3, 0.5, 1, 1, 2, 2, 2, 5, 5, 5, 10, 10, 10, 20, 20, 20"
@@ -90,11 +90,6 @@ class Load:
             await asyncio.sleep(AGAIN_SECONDS)
         return 1
 
-    async def send_each(self, client: httpx.AsyncClient) -> None:
-        """Sends something in each way."""
-        for way in Way:
-            await self.send_one(client, way)
-
     def _any(self, way: Way) -> tuple[Picture, dict[str, str], str | None]:
         if way is Way.TWIN:
             if len(self._twins) < TWINS:
@@ -127,14 +122,21 @@ class Load:
 
 
 def _comes_again(sent: Upload) -> bool:
-    return sent.kind is Kind.BROKEN or sent.status in COME_AGAIN
+    return sent.kind in (Kind.BROKEN, Kind.UNREACHED) or sent.status in COME_AGAIN
 
 
 @asynccontextmanager
-async def mixed_load(chance: random.Random, data_dir: Path) -> AsyncIterator[Load]:
-    """A load for a service on this data folder. Start the service in the block, with the load's `settings`."""
+async def mixed_load(chance: random.Random, data_dir: Path, *, failing_share: float = 0.1) -> AsyncIterator[Load]:
+    """A load for a service on this data folder. Start the service in the block, with the load's `settings`.
+
+    The servers around it fail at a share of the requests.
+    """
     own_secret = new_secret()
-    async with hook("", chance) as everything, hook(own_secret, chance) as own, shelf(chance) as pictures:
+    async with (
+        hook("", chance, failing_share) as everything,
+        hook(own_secret, chance, failing_share) as own,
+        shelf(chance, failing_share) as pictures,
+    ):
         load = Load(chance, everything, own, pictures, own_secret)
         await load.tell_everything(data_dir)
         yield load

@@ -18,16 +18,17 @@ REFUSALS = {
     "hangs up": b"",
 }
 RESET, SLOW = "resets the connection in the body", "slow"
-# How many failures come before a picture: each costs the job a second or two.
-FAILURES, SHARES = (0, 1, 2), (5, 4, 1)
+# How many failures come before a picture, if any: each costs the job a second or two.
+FAILURES, SHARES = (1, 2), (4, 1)
 
 
 @dataclass
 class Shelf:
-    """The pictures, each at a URL of its own."""
+    """The pictures, each at a URL of its own. A share of them are not given at once."""
 
     server: Origin
     chance: random.Random
+    failing_share: float
     did: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -36,7 +37,8 @@ class Shelf:
 
     def offer(self, picture: Picture) -> str:
         """Puts a picture there; its URL. How it will fail first is decided now."""
-        (count,) = self.chance.choices(FAILURES, SHARES)
+        fails = self.chance.random() < self.failing_share
+        (count,) = self.chance.choices(FAILURES, SHARES) if fails else (0,)
         coming = self.chance.sample([*REFUSALS, RESET, SLOW], k=count)
         whole = answer(picture.data, Content_Type=picture.content_type)
 
@@ -67,7 +69,7 @@ class Shelf:
 
 
 @asynccontextmanager
-async def shelf(chance: random.Random) -> AsyncIterator[Shelf]:
+async def shelf(chance: random.Random, failing_share: float) -> AsyncIterator[Shelf]:
     """A server at an address of this machine."""
     async with origin() as server:
-        yield Shelf(server, chance)
+        yield Shelf(server, chance, failing_share)

@@ -24,9 +24,9 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
 ) -> None:
     faults = []
     # The same job may happen to be hit again and again: that is the test's doing, and no sign that it kills workers.
-    attempts, lease_seconds = scale.rounds + 3, 8 if scale.long else 3
+    attempts, lease_seconds = scale.rounds + 3, 8 if scale.long else 2
     async with (
-        mixed_load(chance, tmp_path / "data") as load,
+        mixed_load(chance, tmp_path / "data", failing_share=0.35) as load,
         Fleet(
             tmp_path,
             workers=2,
@@ -37,7 +37,7 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
             **load.settings,
         ) as fleet,
     ):
-        flowing = load.stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.15, send=load.send)
+        flowing = load.stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.2, send=load.send)
         async with flowing:
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait

@@ -16,6 +16,8 @@ from tests.chaos.pictures import Picture, any_job, any_picture
 
 PIECE_BYTES = 512 * 1024
 PIECE_SECONDS = 0.03
+# Sends something, and returns how many pictures that were.
+Send = Callable[[httpx.AsyncClient], Awaitable[int]]
 
 
 class Way(Enum):
@@ -35,6 +37,7 @@ class Kind(Enum):
     ACCEPTED = "answered 202"
     REFUSED = "answered with an error"
     BROKEN = "not answered"
+    UNREACHED = "not even sent"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Upload:
     retry_after: str | None = None
     detail: str = ""
     way: Way = Way.UPLOAD
+
+    @property
+    def in_batch(self) -> bool:
+        return self.way in (Way.PARTS, Way.ZIP)
 
 
 async def upload(
@@ -73,6 +80,8 @@ async def upload(
         ) as response:
             status, answer = response.status_code, response.headers
             await response.aread()
+    except httpx.ConnectError as error:
+        return Upload(picture, Kind.UNREACHED, sent_at, time.time(), detail=repr(error))
     except httpx.TransportError as error:
         if not status:
             return Upload(picture, Kind.BROKEN, sent_at, time.time(), detail=repr(error))
@@ -99,8 +108,8 @@ class Stream:
 
     uploads: list[Upload] = field(default_factory=list)
 
-    def of(self, kind: Kind) -> list[Upload]:
-        return [upload for upload in self.uploads if upload.kind is kind]
+    def of(self, *kinds: Kind) -> list[Upload]:
+        return [upload for upload in self.uploads if upload.kind in kinds]
 
     @property
     def accepted(self) -> list[Upload]:
@@ -114,9 +123,9 @@ class Stream:
         return grouped
 
     def refused(self) -> Counter[str]:
-        """How many got which status, and how many no answer."""
+        """How many got which status, and how many no answer or no connection."""
         return Counter(
-            str(upload.status) if upload.kind is Kind.REFUSED else "no answer"
+            str(upload.status) if upload.kind is Kind.REFUSED else upload.kind.value
             for upload in self.uploads
             if upload.kind is not Kind.ACCEPTED
         )
@@ -139,13 +148,28 @@ class Stream:
         assert sent.kind is Kind.ACCEPTED, f"{sent.kind.value}: {sent.status} {sent.detail}"
         return sent.job_id
 
-    async def send_many(self, client: httpx.AsyncClient, chance: random.Random, count: int, at_once: int = 4) -> None:
-        """Sends `count` pictures, `at_once` of them at a time."""
-        remaining = iter(range(count))
+    async def send_many(
+        self,
+        client: httpx.AsyncClient,
+        chance: random.Random,
+        count: int,
+        at_once: int = 4,
+        *,
+        send: Send | None = None,
+    ) -> None:
+        """Sends `count` pictures, `at_once` of them at a time. `send` sends something else."""
+        sent = 0
+
+        async def send_any_picture(to: httpx.AsyncClient) -> int:
+            await self.send(to, any_picture(chance))
+            return 1
 
         async def one_client() -> None:
-            for _ in remaining:
-                await self.send(client, any_picture(chance))
+            nonlocal sent
+            while sent < count:
+                sent += 1
+                count_at_once = await (send or send_any_picture)(client)
+                sent += count_at_once - 1
 
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
@@ -160,12 +184,10 @@ class Stream:
         clients: int = 3,
         most: int,
         pace_seconds: float,
-        send: Callable[[httpx.AsyncClient], Awaitable[int]] | None = None,
+        send: Send | None = None,
     ) -> AsyncIterator[None]:
-        """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace.
-
-        `send` sends something else, and returns how many pictures that were.
-        """
+        """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace. `send`
+        sends something else."""
         over = asyncio.Event()
 
         async def send_any_job(to: httpx.AsyncClient) -> int:
