@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,13 +22,14 @@ TAKES = "takes it"
 # It has taken the message, but the service cannot know.
 UNTOLD = "takes it, answers nothing"
 SLOW = "takes it slowly"
+FAILED = "500"
 RETRY_AFTER = "429 with Retry-After"
 HANGS_UP = "hangs up"
 HALF = "half an answer"
 ANSWERS = {
     TAKES: b"HTTP/1.1 204 No Content\r\n\r\n",
     SLOW: b"HTTP/1.1 204 No Content\r\n\r\n",
-    "500": b"HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n",
+    FAILED: b"HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n",
     "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
     RETRY_AFTER: b"HTTP/1.1 429 Wait\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
     HANGS_UP: b"",
@@ -46,7 +47,7 @@ class Hook:
     """Verifies each message that it takes with `secret`, and fails at a share of them.
 
     `taken` has the events that it took, by job, and `names` their ids; some it took more than once. `forged` says what
-    did not verify.
+    did not verify, `turned_away` which messages came while it was ill.
     """
 
     secret: str
@@ -57,6 +58,8 @@ class Hook:
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     forged: list[str] = field(default_factory=list)
     did: Counter[str] = field(default_factory=Counter)
+    turned_away: set[str] = field(default_factory=set)
+    _is_ill: bool = False
     _failed: Counter[str] = field(default_factory=Counter)
     _in_a_row: int = 0
 
@@ -83,11 +86,25 @@ class Hook:
             await writer.drain()
         writer.close()
 
+    @contextlib.contextmanager
+    def ill(self) -> Iterator[None]:
+        """Until the block ends, it answers every message with 500."""
+        self._is_ill = True
+        self.turned_away.clear()
+        try:
+            yield
+        finally:
+            self._is_ill = False
+
     def note(self, report: Report) -> None:
         """Tells the report how this receiver behaved."""
         report.misbehaved.update({f"receiver: {kind}": count for kind, count in self.did.items() if kind != TAKES})
 
     def _next(self, name: str) -> str:
+        if self._is_ill:
+            self.turned_away.add(name)
+            self.did[FAILED] += 1
+            return FAILED
         fails = self.chance.random() < self.failing_share and self._failed[name] < MOST_FOR_A_MESSAGE
         kind = self.chance.choices([*SHARES], [*SHARES.values()])[0] if fails else TAKES
         self._in_a_row = self._in_a_row + 1 if kind in PAUSING else 0

@@ -35,8 +35,8 @@ async def _judge_deliveries(fleet: Fleet, load: Load, report: Report) -> None:
     """Of every job, even of an upload without answer, one webhook is told; of some, another one as well."""
     every = set(await all_jobs(fleet))
     own = {sent.job_id for sent in load.stream.accepted if sent.way is Way.HOOK}
-    lost = [*await _not_told(load.everything, every), *await _not_told(load.own, own)]
-    unsettled = await _unsettled(fleet, own)
+    lost = await _lost([(load.everything, every), (load.own, own)])
+    unsettled = [] if lost else await _unsettled(fleet, own)
     faults = [*load.everything.forged, *load.own.forged, *_wrongly_told(load.everything), *_wrongly_told(load.own)]
     taken = sum(len(events) for hook in (load.everything, load.own) for events in hook.taken.values())
     told = sum(len(hook.taken) for hook in (load.everything, load.own))
@@ -48,12 +48,17 @@ async def _judge_deliveries(fleet: Fleet, load: Load, report: Report) -> None:
     assert not unsettled, f"not known to be delivered: {unsettled}"
 
 
-async def _not_told(hook: Hook, job_ids: set[str]) -> set[str]:
+async def _lost(owed: list[tuple[Hook, set[str]]]) -> list[str]:
+    """Of which jobs a receiver is not told, however long one waits."""
+
+    def not_told() -> list[str]:
+        return [job_id for hook, job_ids in owed for job_id in job_ids - set(hook.taken)]
+
     try:
-        await wait_until(lambda: job_ids <= set(hook.taken), seconds=DELIVERED_SECONDS)
+        await wait_until(lambda: not not_told(), seconds=DELIVERED_SECONDS)
     except AssertionError:
-        return job_ids - set(hook.taken)
-    return set()
+        return not_told()
+    return []
 
 
 def _wrongly_told(hook: Hook) -> Iterable[str]:

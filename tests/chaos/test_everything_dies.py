@@ -10,12 +10,14 @@ import pytest
 from quickthumb.queue.keys import KEYS
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
-from tests.chaos.mixed import mixed_load
+from tests.chaos.mixed import Load, mixed_load
 from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.report import Fault, Report
 from tests.chaos.verdict import recovery_seconds
+from tests.waiting import wait_until
 
 LONGEST_CALM_SECONDS = 1.0
+OWED_AT_WIPE = 3
 
 
 @pytest.mark.timeout(900)
@@ -41,7 +43,7 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
         async with flowing:
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait
-                faults.append(await _strike(fleet, chance, report, number, lease_seconds))
+                faults.append(await _strike(fleet, load, report, number, lease_seconds))
         if not scale.long:
             # A killed worker that kept house is waited for half a minute; the short run has not that much time.
             await fleet.store.delete(KEYS.repair_lead)
@@ -52,8 +54,8 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
             )
 
 
-async def _strike(fleet: Fleet, chance: random.Random, report: Report, number: int, lease_seconds: float) -> Fault:
-    worker = chance.choice(fleet.workers)
+async def _strike(fleet: Fleet, load: Load, report: Report, number: int, lease_seconds: float) -> Fault:
+    worker = load.chance.choice(fleet.workers)
     match number % 6:
         case 0:
             fault = report.fault("SIGKILL web")
@@ -73,10 +75,19 @@ async def _strike(fleet: Fleet, chance: random.Random, report: Report, number: i
             await asyncio.sleep(lease_seconds)  # so long that others take over
             worker.send(signal.SIGCONT)
         case 4:
-            fault = report.fault("Redis wiped")
-            await fleet.wipe_redis()
+            fault = await _wipe(fleet, load, report)
         case _:
             fault = report.fault("SIGTERM worker")
             await worker.terminate()
             await fleet.start_worker(worker)
+    return fault
+
+
+async def _wipe(fleet: Fleet, load: Load, report: Report) -> Fault:
+    """Wipes Redis while events are owed that were tried already."""
+    receiver = load.everything
+    with receiver.ill():
+        await wait_until(lambda: len(receiver.turned_away) >= OWED_AT_WIPE)
+        fault = report.fault("Redis wiped")
+        await fleet.wipe_redis()
     return fault
