@@ -15,7 +15,7 @@ import httpx
 
 from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import now
-from quickthumb.model.webhook import CHOICES, new_secret
+from quickthumb.model.webhook import OF_END, new_secret
 from quickthumb.storage import FileStorage
 from quickthumb.work.webhooks import Webhooks
 from tests.chaos.batches import Batch, send_batch
@@ -68,7 +68,7 @@ class Load:
         """Makes the webhook that is told of every job, in the storage of a service that is not started yet: a process
         that runs learns of it after two seconds, and this load kills it before."""
         webhooks = Webhooks(FileStorage(data_dir))
-        made = await webhooks.create(DEFAULT_TENANT, self.everything.url, CHOICES, "every job", now())
+        made = await webhooks.create(DEFAULT_TENANT, self.everything.url, OF_END.values(), "every job", now())
         self.everything.secret = made.secrets[0].text
 
     async def send(self, client: httpx.AsyncClient) -> int:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from quickthumb.model.batch import batch_job_id
 from quickthumb.queue.keys import KEYS
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
 from tests.chaos.mixed import Load, mixed_load
 from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.report import Fault, Report
+from tests.chaos.uploads import Way
 from tests.chaos.verdict import recovery_seconds
 from tests.waiting import wait_until
 
@@ -58,9 +60,7 @@ async def _strike(fleet: Fleet, load: Load, report: Report, number: int, lease_s
     worker = load.chance.choice(fleet.workers)
     match number % 6:
         case 0:
-            fault = report.fault("SIGKILL web")
-            await fleet.web.kill()
-            await fleet.start_web()
+            fault = await _kill_web(fleet, load, report)
         case 1:
             fault = report.fault("SIGKILL worker")
             await worker.kill()
@@ -80,6 +80,24 @@ async def _strike(fleet: Fleet, load: Load, report: Report, number: int, lease_s
             fault = report.fault("SIGTERM worker")
             await worker.terminate()
             await fleet.start_worker(worker)
+    return fault
+
+
+async def _kill_web(fleet: Fleet, load: Load, report: Report) -> Fault:
+    """Kills the web process in the middle of a batch, after its second image."""
+    batches = fleet.data_dir / "batches"
+    earlier = set(batches.glob("*/*"))
+
+    def has_two() -> bool:
+        jobs = [batch_job_id(folder.name, 2) for folder in set(batches.glob("*/*")) - earlier]
+        return any((fleet.data_dir / "uploads" / job_id[:3] / job_id).exists() for job_id in jobs)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.send_one(fleet.client, Way.PARTS))
+        await wait_until(has_two)
+        fault = report.fault("SIGKILL web")
+        await fleet.web.kill()
+        await fleet.start_web()
     return fault
 
 
