@@ -5,7 +5,8 @@ The servers around the service, which take its events and give it images, fail n
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,9 +30,10 @@ DECK = {Way.UPLOAD: 6, Way.HOOK: 3, Way.URL: 3, Way.PARTS: 1, Way.ZIP: 1, Way.TW
 IN_A_BATCH = 3
 # Different pictures that are sent again and again.
 TWINS = 3
-# A client that got no answer, or was told to come again, does so, with the same key, until a process has started anew.
-TRIES = 10
-AGAIN_SECONDS = 0.3
+# A client that got no answer, or was told to come again, does so, with the same key. It waits for a process to start.
+TRIES = 3
+AGAIN_SECONDS = 0.2
+PATIENCE_SECONDS = 20.0
 COME_AGAIN = (httpx.codes.CONFLICT, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 # Many attempts, soon after one another: deaths of workers take some of them.
 PAUSES = "0.2, 0.3, 0.5, 1, 1, 2, 2, 2, 5, 5, 5, 10, 10, 10, 20, 20, 20"
@@ -82,12 +84,11 @@ class Load:
         if way in (Way.PARTS, Way.ZIP):
             return await self._send_batch(client, way, key)
         picture, parameters, url = self._any(way)
-        for _ in range(TRIES):
-            sent = replace(await upload(client, picture, parameters, key, url=url), way=way)
-            self.stream.uploads.append(sent)
-            if not _comes_again(sent):
-                break
-            await asyncio.sleep(AGAIN_SECONDS)
+
+        async def attempt() -> list[Upload]:
+            return [replace(await upload(client, picture, parameters, key, url=url), way=way)]
+
+        await self._until_answered(attempt)
         return 1
 
     def _any(self, way: Way) -> tuple[Picture, dict[str, str], str | None]:
@@ -104,15 +105,26 @@ class Load:
 
     async def _send_batch(self, client: httpx.AsyncClient, way: Way, key: str) -> int:
         pictures = [small_picture(self.chance) for _ in range(IN_A_BATCH)]
-        for _ in range(TRIES):
+
+        async def attempt() -> list[Upload]:
             sent, batch = await send_batch(client, pictures, key, zipped=way is Way.ZIP)
-            self.stream.uploads += sent
             if batch is not None:
                 self.batches[batch.id] = batch
-            if not all(_comes_again(one) for one in sent):
-                break
-            await asyncio.sleep(AGAIN_SECONDS)
+            return sent
+
+        await self._until_answered(attempt)
         return IN_A_BATCH
+
+    async def _until_answered(self, attempt: Callable[[], Awaitable[list[Upload]]]) -> None:
+        """Repeats a request while it gets no answer, or one that asks for that. Whoever reaches nobody tries longer."""
+        began, reached = time.monotonic(), 0
+        while reached < TRIES and time.monotonic() < began + PATIENCE_SECONDS:
+            sent = await attempt()
+            self.stream.uploads += sent
+            if not all(_comes_again(one) for one in sent):
+                return
+            reached += sent[0].kind is not Kind.UNREACHED
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def _next_way(self) -> Way:
         if not self._deck:

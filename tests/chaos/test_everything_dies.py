@@ -41,7 +41,7 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
             **load.settings,
         ) as fleet,
     ):
-        flowing = load.stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.2, send=load.send)
+        flowing = load.stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.25, send=load.send)
         async with flowing:
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait
