@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+COUNTERS = ("faults", "refused", "by_way", "deliveries", "batches", "twins", "misbehaved")
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -28,6 +30,11 @@ class Report:
     lost: int = 0
     wrong: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    by_way: Counter[str] = field(default_factory=Counter)
+    deliveries: Counter[str] = field(default_factory=Counter)
+    batches: Counter[str] = field(default_factory=Counter)
+    twins: Counter[str] = field(default_factory=Counter)
+    misbehaved: Counter[str] = field(default_factory=Counter)
     leftovers: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
     saved_as: str = ""
@@ -44,16 +51,16 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
-        return {**asdict(self), "faults": dict(self.faults), "refused": dict(self.refused)}
+        return {**asdict(self), **{name: dict(getattr(self, name)) for name in COUNTERS}}
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Self:
-        return cls(**{**told, "faults": Counter(told["faults"]), "refused": Counter(told["refused"])})
+        return cls(**{**told, **{name: Counter(told[name]) for name in COUNTERS}})
 
     def add(self, other: "Report") -> None:
         """Takes in what the scenarios of another process told."""
-        self.faults += other.faults
-        self.refused += other.refused
+        for name in COUNTERS:
+            getattr(self, name).update(getattr(other, name))
         for name in ("accepted", "done", "failed", "lost", "wrong", "leftovers"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for what, seconds in other.measured.items():
@@ -70,11 +77,15 @@ class Report:
         listed = [
             ("seed", str(self.seed)),
             ("faults injected", f"{self.faults.total()} ({_counted(self.faults)})"),
-            ("jobs accepted", str(self.accepted)),
+            ("others' failures", f"{self.misbehaved.total()} ({_counted(self.misbehaved)})"),
+            ("jobs accepted", f"{self.accepted} ({_counted(self.by_way)})"),
             ("jobs DONE", str(self.done)),
             ("jobs FAILED", str(self.failed)),
             ("jobs lost", str(self.lost)),
             ("wrong results", str(self.wrong)),
+            ("deliveries", _counted(self.deliveries)),
+            ("batches", _counted(self.batches)),
+            ("dedupe", _counted(self.twins)),
             ("uploads refused", f"{self.refused.total()} ({_counted(self.refused)})"),
             ("leftovers", str(len(self.leftovers))),
             ("longest recovery", f"{seconds:.2f} s ({what})"),

@@ -11,6 +11,8 @@ import pytest
 from quickthumb.config import Config
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet, free_port
+from tests.chaos.mixed import mixed_load
+from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.pictures import Picture, small_picture
 from tests.chaos.proxy import Choose, Cut, Proxy
 from tests.chaos.report import Report
@@ -54,32 +56,42 @@ async def _is_accepted_again(fleet: Fleet, stream: Stream, picture: Picture, key
 async def test_a_web_process_whose_connections_are_cut_at_random_keeps_each_upload_once_or_not_at_all(
     tmp_path: Path, chance: random.Random, report: Report, scale: Scale
 ) -> None:
-    stream = Stream()
-    async with _proxy(tmp_path) as proxy, Fleet(tmp_path, web_redis_url=proxy.url) as fleet:
+    async with (
+        _proxy(tmp_path) as proxy,
+        mixed_load(chance, tmp_path / "data") as load,
+        Fleet(tmp_path, web_redis_url=proxy.url, **load.settings) as fleet,
+    ):
+        stream = load.stream
         proxy.choose = _at_random(chance, share=0.4)
-        await stream.send_many(fleet.client, chance, scale.uploads)
+        await stream.send_many(fleet.client, chance, scale.uploads, send=load.send)
         proxy.choose = lambda data: None
         _note(report, proxy, "web")
-        assert not stream.of(Kind.BROKEN)
-        assert all((refused.status, bool(refused.retry_after)) == (503, True) for refused in stream.of(Kind.REFUSED))
-        await judge(fleet, stream, report)
+        assert not stream.of(Kind.BROKEN, Kind.UNREACHED)
+        refusals = {(sent.status, bool(sent.retry_after)) for sent in stream.of(Kind.REFUSED) if not sent.in_batch}
+        # 409: the request before, with the same key, could not give the key back.
+        assert refusals <= {(503, True), (409, True)}
+        assert {sent.status for sent in stream.of(Kind.REFUSED) if sent.in_batch} <= {503, 409}
+        await judge_load(fleet, load, report)
 
 
-async def test_a_worker_whose_connections_are_cut_at_random_finishes_every_job(
+async def test_a_worker_whose_connections_are_cut_at_random_finishes_every_job_and_tells_of_it(
     tmp_path: Path, chance: random.Random, report: Report, scale: Scale
 ) -> None:
-    stream = Stream()
     # Each cut may cost an attempt; that is the test's doing, and no sign that an image kills workers.
-    async with _proxy(tmp_path) as proxy, Fleet(tmp_path, worker_redis_url=proxy.url, max_attempts=50) as fleet:
+    async with (
+        _proxy(tmp_path) as proxy,
+        mixed_load(chance, tmp_path / "data") as load,
+        Fleet(tmp_path, worker_redis_url=proxy.url, max_attempts=50, **load.settings) as fleet,
+    ):
         [worker] = fleet.workers
         pid = worker.pid
         proxy.choose = _at_random(chance, share=0.06)
-        await stream.send_many(fleet.client, chance, scale.uploads)
-        for sent in stream.accepted[: scale.uploads // 2]:
+        await load.stream.send_many(fleet.client, chance, scale.uploads, send=load.send)
+        for sent in load.stream.accepted[: scale.uploads // 2]:
             await fleet.until(sent.job_id, "DONE")
         proxy.choose = lambda data: None
         _note(report, proxy, "worker")
-        await judge(fleet, stream, report)
+        await judge_load(fleet, load, report)
         assert (worker.alive, worker.pid) == (True, pid)
 
 

@@ -16,9 +16,11 @@ import pytest
 from PIL import Image
 
 from tests.chaos.fleet import START_SECONDS, Fleet
+from tests.chaos.mixed import mixed_load
+from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.pictures import large_picture, small_picture
 from tests.chaos.report import Report
-from tests.chaos.uploads import Kind, Stream
+from tests.chaos.uploads import Kind, Stream, Way
 from tests.chaos.verdict import judge
 from tests.waiting import wait_until
 
@@ -46,11 +48,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def test_a_full_disk_costs_nothing_that_was_accepted(
     tmp_path: Path, small_disk: Path, chance: random.Random, report: Report
 ) -> None:
-    stream = Stream()
-    async with Fleet(tmp_path, workers=1, data_dir=small_disk / "data", min_free_bytes=MEBIBYTE) as fleet:
+    data_dir = small_disk / "data"
+    async with (
+        mixed_load(chance, data_dir) as load,
+        Fleet(tmp_path, workers=1, data_dir=data_dir, min_free_bytes=MEBIBYTE, **load.settings) as fleet,
+    ):
+        stream = load.stream
         [worker] = fleet.workers
         await worker.terminate()
-        waiting = [await stream.accept(fleet.client, small_picture(chance)) for _ in range(5)]
+        for way in (Way.UPLOAD, Way.HOOK, Way.URL, Way.TWIN, Way.TWIN, Way.PARTS):
+            await load.send_one(fleet.client, way)
+        waiting = [sent.job_id for sent in stream.accepted]
         report.fault("disk full")
         ballast = _fill(small_disk, keep_free=4 * MEBIBYTE)
         await _is_refused(fleet, stream, chance, "in the middle")
@@ -69,7 +77,7 @@ async def test_a_full_disk_costs_nothing_that_was_accepted(
         ballast.unlink()
         freed_at = time.time()
         await stream.accept(fleet.client, small_picture(chance))
-        await judge(fleet, stream, report)
+        await judge_load(fleet, load, report)
         report.took("the disk has room again: until all that waited is DONE", time.time() - freed_at)
 
 

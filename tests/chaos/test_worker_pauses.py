@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.fleet import Fleet
+from tests.chaos.mixed import mixed_load
+from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.pictures import slow_job
 from tests.chaos.process import Process
 from tests.chaos.report import Report
@@ -56,9 +58,12 @@ async def test_a_worker_that_comes_back_while_another_is_at_work_leaves_the_job_
 async def test_all_workers_standing_still_for_a_while_costs_no_job(
     tmp_path: Path, chance: random.Random, report: Report
 ) -> None:
-    stream = Stream()
-    async with Fleet(tmp_path, workers=2, lease_seconds=LEASE_SECONDS) as fleet:
-        async with stream.flowing(fleet.client, chance, most=60, pace_seconds=0.1):
+    async with (
+        mixed_load(chance, tmp_path / "data") as load,
+        Fleet(tmp_path, workers=2, lease_seconds=LEASE_SECONDS, **load.settings) as fleet,
+    ):
+        stream = load.stream
+        async with stream.flowing(fleet.client, chance, most=60, pace_seconds=0.1, send=load.send):
             await wait_until(lambda: len(stream.accepted) > 10)
             for worker in fleet.workers:
                 report.fault("SIGSTOP worker")
@@ -66,7 +71,7 @@ async def test_all_workers_standing_still_for_a_while_costs_no_job(
             await wait_until(lambda: len(stream.accepted) > 40, seconds=LEASE_SECONDS * 10)
             for worker in fleet.workers:
                 worker.send(signal.SIGCONT)
-        await judge(fleet, stream, report)
+        await judge_load(fleet, load, report)
 
 
 async def _paused_with_a_job(
