@@ -35,8 +35,15 @@ GROUPS = {
 }
 # What takes longest starts first, or one process would still be busy with it when the others have ended.
 FIRST = (
-    *("described", "processes", "tests/web/test_docs.py", "examples", "tests/web/", "clients", "compat"),
-    *("tests/test_documents.py", "tests/chaos/", "tests/cli/", "tests/test_turns.py", "tests/test_large_jobs.py"),
+    *("described", "processes", "tests/web/test_docs.py", "home", "dashboard", "examples", "tests/web/", "clients"),
+    *(
+        "compat",
+        "tests/test_documents.py",
+        "tests/chaos/",
+        "tests/cli/",
+        "tests/test_turns.py",
+        "tests/test_large_jobs.py",
+    ),
     *("tests/imaging/test_memory.py", "tests/access/", "tests/webhooks/", "client"),
 )
 

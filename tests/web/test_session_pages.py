@@ -16,8 +16,8 @@ from quickthumb.model.caller import Scope
 from quickthumb.model.job import new_id
 from tests.access.test_doors import key_for
 from tests.redis_server import RedisServer
+from tests.site.browser import NEEDS_BROWSER, new_page, running_browser
 from tests.waiting import wait_until
-from tests.web.test_docs import BROWSER, new_page, running_browser
 from tests.web.test_strangers import FOR_ATTACKS, EmptyPage
 from tests.web_process import WebProcess, running_web
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason="needs a browser"),
+    NEEDS_BROWSER,
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
