@@ -6,6 +6,7 @@ once a minute costs jobs nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -53,7 +54,10 @@ class Snapshot:
     gauges: Gauges | None = None
 
 
-_SNAPSHOT = TypeAdapter(Snapshot)
+@cache
+def _adapter() -> TypeAdapter[Snapshot]:
+    """Made once somebody needs it: processes start sooner."""
+    return TypeAdapter(Snapshot)
 
 
 def snapshot_of(tally: Tally) -> Snapshot:
@@ -75,7 +79,7 @@ class History:
             return int(
                 await self._keep(
                     spans=[self._keys.history(span.name) for span in SPANS],
-                    snapshot=_SNAPSHOT.dump_json(snapshot_of(tally)),
+                    snapshot=_adapter().dump_json(snapshot_of(tally)),
                     terms=[number for span in SPANS for number in (span.slot_seconds, span.slots)],
                 )
             )
@@ -93,4 +97,4 @@ class History:
 def _within(span: Span, now: int, kept: Mapping[bytes, bytes]) -> tuple[Snapshot, ...]:
     """Slots that are over go when the next one gets its snapshot: while no worker runs, they stay."""
     slots = sorted(slot for slot in map(int, kept) if slot > now - span.seconds)
-    return tuple(_SNAPSHOT.validate_json(kept[b"%d" % slot]) for slot in slots)
+    return tuple(_adapter().validate_json(kept[b"%d" % slot]) for slot in slots)

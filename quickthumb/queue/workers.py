@@ -6,6 +6,7 @@ more for it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
@@ -50,7 +51,7 @@ class Report:
 
     def written(self) -> bytes:
         """As Redis keeps it. Other releases may have more fields, or fewer."""
-        return _REPORT.dump_json(self)
+        return _adapter().dump_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class Worker:
     report: Report | None
 
 
-_REPORT = TypeAdapter(Report)
+@cache
+def _adapter() -> TypeAdapter[Report]:
+    """Made once somebody needs it: processes start sooner."""
+    return TypeAdapter(Report)
 
 
 class Workers:
@@ -102,6 +106,6 @@ class Workers:
 
 def _read(report: bytes | None) -> Report | None:
     try:
-        return None if report is None else _REPORT.validate_json(report)
+        return None if report is None else _adapter().validate_json(report)
     except ValidationError:
         return None

@@ -19,6 +19,8 @@ UNTOLD = "The worker does not say why."
 
 
 class _View(BaseModel):
+    """Made from an object with the same fields."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
@@ -80,7 +82,7 @@ class FailureGroupView(BaseModel):
         description="The newest of these, of the tenant `default` if there is one.",
         examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"],
     )
-    example_tenant: str | None = Field(description="The tenant of that job.", examples=["default"])
+    example_tenant: str | None = Field(description="The tenant of that job.", examples=["shop"])
 
     @classmethod
     def of(cls, group: FailureGroup) -> Self:
