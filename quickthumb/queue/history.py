@@ -5,14 +5,15 @@ once a minute costs jobs nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from quickthumb.model.job import Status
 from quickthumb.queue.connection import translated
-from quickthumb.queue.keys import KEYS, Keys
+from quickthumb.queue.keys import DELIVERY, EMAIL, KEYS, Keys
 from quickthumb.queue.script import RegisteredScript
 from quickthumb.queue.tally import Tally
 
@@ -30,6 +31,8 @@ class Span:
         return self.slot_seconds * self.slots
 
 
+# What the names of the other kinds' counters begin with.
+OTHERS = (EMAIL.totals, DELIVERY.totals)
 SPANS = (Span("hour", 60, 60), Span("day", 900, 96), Span("week", 7200, 84))
 
 
@@ -46,19 +49,27 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The counters and the gauges at one moment, in Unix seconds. Earlier releases kept no gauges."""
+    """The counters of jobs and the gauges at one moment, in Unix seconds. Earlier releases kept no gauges."""
 
     at: float
     totals: Mapping[str, int]
     gauges: Gauges | None = None
 
 
-_SNAPSHOT = TypeAdapter(Snapshot)
+@cache
+def _adapter() -> TypeAdapter[Snapshot]:
+    """Made once somebody needs it: processes start sooner."""
+    return TypeAdapter(Snapshot)
 
 
 def snapshot_of(tally: Tally) -> Snapshot:
     gauges = Gauges(tally.in_line, tally.statuses[Status.WAITING], tally.oldest_waiting_seconds, tally.workers)
-    return Snapshot(tally.at, tally.totals, gauges)
+    return Snapshot(tally.at, _of_jobs(tally.totals), gauges)
+
+
+def _of_jobs(totals: Mapping[str, int]) -> dict[str, int]:
+    """The counters without those of emails and deliveries, which no chart shows. Earlier releases kept them, too."""
+    return {name: count for name, count in totals.items() if not name.startswith(OTHERS)}
 
 
 class History:
@@ -75,7 +86,7 @@ class History:
             return int(
                 await self._keep(
                     spans=[self._keys.history(span.name) for span in SPANS],
-                    snapshot=_SNAPSHOT.dump_json(snapshot_of(tally)),
+                    snapshot=_adapter().dump_json(snapshot_of(tally)),
                     terms=[number for span in SPANS for number in (span.slot_seconds, span.slots)],
                 )
             )
@@ -93,4 +104,5 @@ class History:
 def _within(span: Span, now: int, kept: Mapping[bytes, bytes]) -> tuple[Snapshot, ...]:
     """Slots that are over go when the next one gets its snapshot: while no worker runs, they stay."""
     slots = sorted(slot for slot in map(int, kept) if slot > now - span.seconds)
-    return tuple(_SNAPSHOT.validate_json(kept[b"%d" % slot]) for slot in slots)
+    found = (_adapter().validate_json(kept[b"%d" % slot]) for slot in slots)
+    return tuple(replace(snapshot, totals=_of_jobs(snapshot.totals)) for snapshot in found)

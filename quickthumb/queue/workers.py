@@ -6,6 +6,7 @@ more for it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
@@ -31,9 +32,9 @@ class Report:
     """What a worker says of itself.
 
     `started_at` is a Unix time by the clock of its machine. `memory_bytes` includes its sandbox processes; None if its
-    system does not tell. `stuck_threads` were abandoned with an image that never ends; `busy_threads` does not count
-    them. `jobs_done` counts jobs that this worker has brought to DONE. `paused_for` says why it takes no jobs, if it
-    takes none.
+    system does not tell. `stuck` threads were abandoned with an image that never ends; `busy` does not count them.
+    `jobs_done` counts jobs that this worker has brought to DONE. `paused_for` says why it takes no jobs, if it takes
+    none.
     """
 
     host: str
@@ -41,8 +42,8 @@ class Report:
     version: str
     started_at: float
     threads: int
-    busy_threads: int
-    stuck_threads: int
+    busy: int
+    stuck: int
     memory_bytes: int | None
     jobs_done: int
     running: tuple[Running, ...]
@@ -50,7 +51,7 @@ class Report:
 
     def written(self) -> bytes:
         """As Redis keeps it. Other releases may have more fields, or fewer."""
-        return _REPORT.dump_json(self)
+        return _adapter().dump_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class Worker:
     report: Report | None
 
 
-_REPORT = TypeAdapter(Report)
+@cache
+def _adapter() -> TypeAdapter[Report]:
+    """Made once somebody needs it: processes start sooner."""
+    return TypeAdapter(Report)
 
 
 class Workers:
@@ -102,6 +106,6 @@ class Workers:
 
 def _read(report: bytes | None) -> Report | None:
     try:
-        return None if report is None else _REPORT.validate_json(report)
+        return None if report is None else _adapter().validate_json(report)
     except ValidationError:
         return None

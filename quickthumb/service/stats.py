@@ -89,7 +89,8 @@ def window_of(snapshots: Sequence[Snapshot]) -> Window:
 
 def _began_anew(first: Snapshot, last: Snapshot) -> bool:
     """Whether a counter went back: they begin anew when Redis was wiped."""
-    return any(count > last.totals.get(name, 0) for name, count in first.totals.items())
+    after = last.totals
+    return any(count > after.get(name, 0) for name, count in first.totals.items())
 
 
 def _between(first: Snapshot, last: Snapshot) -> Window:

@@ -26,7 +26,7 @@ async def test_each_slot_keeps_its_first_snapshot(client: Redis, store: JobStore
     await store.add(a_job(age_seconds=30))
     await store.heartbeat("worker")
     kept, tally = History(client), await store.tally()
-    assert await kept.keep(replace(tally, totals={"attempts:DONE": 1})) == len(SPANS)
+    assert await kept.keep(replace(tally, totals={"attempts:DONE": 1, "email:busy_ms": 9})) == len(SPANS)
     # The week's slot is the same, unless it has just ended.
     assert await kept.keep(replace(tally, totals={"attempts:DONE": 2})) < len(SPANS)
     found = await kept.read()
@@ -36,9 +36,12 @@ async def test_each_slot_keeps_its_first_snapshot(client: Redis, store: JobStore
         assert snapshots[0] == Snapshot(tally.at, {"attempts:DONE": 1}, gauges)
 
 
-async def test_snapshots_of_earlier_releases_have_no_gauges(client: Redis, store: JobStore) -> None:
+async def test_snapshots_of_earlier_releases_have_no_gauges_and_counters_of_emails_and_deliveries(
+    client: Redis, store: JobStore
+) -> None:
     tally = await store.tally()
-    await put(client, int(tally.at) // 60 * 60, {"at": tally.at, "totals": {"attempts:DONE": 1}})
+    totals = {"attempts:DONE": 1, "email:attempts:DONE": 2, "webhook:attempts:DONE": 3}
+    await put(client, int(tally.at) // 60 * 60, {"at": tally.at, "totals": totals})
     assert (await History(client).read([HOUR]))["hour"] == (Snapshot(tally.at, {"attempts:DONE": 1}, None),)
 
 

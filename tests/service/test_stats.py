@@ -1,5 +1,7 @@
 """Rates, percentiles and failures from snapshots of counters that only grow, until Redis is wiped."""
 
+from dataclasses import replace
+
 import pytest
 
 from quickthumb.model.job import Status
@@ -93,3 +95,8 @@ def test_there_are_never_more_points_than_slots() -> None:
     found = points(kept, {}, at=80 * 60)
     assert len(found) == HOUR.slots
     assert found[-1].at == 80 * 60
+
+
+def test_deliveries_to_webhooks_do_not_stand_in_line() -> None:
+    assert replace(tally({}, 1.0), queued=5, deliveries=2).in_line == 3
+    assert replace(tally({}, 1.0), queued=0, deliveries=1).in_line == 0
