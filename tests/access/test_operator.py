@@ -56,7 +56,10 @@ async def web(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[W
     storage = FileStorage(folder / "data")
     await storage.identity()
     made = {who: (await KeyStore(storage).create(*key))[0] for who, key in KEYS.items()}
-    settings = {"url_secrets": SECRET, "tenants": json.dumps({"shop": {"presets": {"badge": [{"size": "32x32"}]}}})}
+    settings: dict[str, Any] = {
+        "url_secrets": SECRET,
+        "tenants": json.dumps({"shop": {"presets": {"badge": [{"size": "32x32"}]}}}),
+    }
     async with RedisServer(folder) as redis, running_web(folder, redis.url, **settings) as web:
         yield web, {who: bearer(key) for who, key in made.items()}
 
