@@ -140,6 +140,10 @@ async def test_many_jobs_are_changed_by_their_ids(
     retried = await waiting.post("/jobs/retry", params=[*ids, ("dry_run", "yes")])
     assert retried.json() == {"count": 0, "skipped": {"wrong_state": 3, "unknown_job": 1}, "cursor": None}
     assert (await waiting.post("/jobs/cancel", params=ids[:2])).json()["count"] == 2
+    # Cancelling a job again changes nothing, and is no error; a dry run says the same.
+    for further in ({}, {"dry_run": "yes"}):
+        again = await waiting.post("/jobs/cancel", params=[*ids[:3], *further.items()])
+        assert again.json() == {"count": 3, "skipped": {}, "cursor": None}
     assert (await waiting.delete("/jobs", params=ids)).json() == told
     assert (await listed(waiting, tag, []))["jobs"] == []
 
