@@ -131,7 +131,8 @@ async def test_strangers_and_other_deployments_share_a_redis(tmp_path: Path, sta
             async with await client_of(await start(*SERVE, **settings)) as web:
                 jobs = [await ended(web, await upload(web, picture()), seconds=60) for _ in range(3)]
                 assert {job["status"] for job in jobs} == {"DONE"}
-                assert len((await web.get("/jobs")).json()["jobs"]) == 3
+                for query in ("", "?after=2026-01-01T00:00:00Z", "?filename=PICTURE"):
+                    assert len((await web.get(f"/jobs{query}")).json()["jobs"]) == 3
                 assert (await web.get("/readyz")).status_code == 200
         assert await denied(redis.client) <= {"config|get", "client|setinfo"}  # neither is needed
         assert "waiting for it" not in "".join(worker.said for worker in workers)

@@ -139,23 +139,32 @@ async def retry_many(request: Request) -> Response:
 async def cancel_many(request: Request) -> Response:
     """Cancels jobs that have not ended, newest first. One call cancels at most `limit` jobs, and takes about 10 seconds
     at most; repeat it with the `cursor` of its response until that is null."""
-    return await _for_each(request, service_of(request).cancel, statuses=(Status.WAITING, Status.IN_PROGRESS))
+    return await _for_each(
+        request,
+        service_of(request).cancel,
+        statuses=(Status.WAITING, Status.IN_PROGRESS),
+        unchanged=(Status.CANCELLED,),
+    )
 
 
 async def remove_many(request: Request) -> Response:
-    """Removes the jobs with a status, with a tag, or accepted before a moment, newest first, with their records and
-    files; if several are given, all must hold. Jobs that have not ended are cancelled. One call removes at most `limit`
-    jobs, and takes about 10 seconds at most; repeat it with the `cursor` of its response until that is null."""
+    """Removes the jobs for which all filters hold, newest first, with their records and files. Jobs that have not ended
+    are cancelled. One call removes at most `limit` jobs, and takes about 10 seconds at most; repeat it with the
+    `cursor` of its response until that is null."""
     return await _for_each(request, service_of(request).remove)
 
 
-async def _for_each(request: Request, verb: Verb, statuses: Sequence[Status] | None = None) -> Response:
-    """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given."""
+async def _for_each(
+    request: Request, verb: Verb, statuses: Sequence[Status] | None = None, unchanged: Sequence[Status] = ()
+) -> Response:
+    """Calls the verb for the jobs that the query selects; their status must be one of `statuses`, if given. The verb
+    leaves jobs with an `unchanged` status as they are, without an error."""
     query = request.query_params
     check_names(query)
     is_dry = is_dry_run(query)
     if JOB in query:
-        report = await _named(request, look_closely(service_of(request), statuses or tuple(Status)) if is_dry else verb)
+        allowed = tuple(Status) if statuses is None else (*statuses, *unchanged)
+        report = await _named(request, look_closely(service_of(request), allowed) if is_dry else verb)
     else:
         report = await _selected(request, look_only if is_dry else verb, statuses)
     view = BulkView(count=report.count, skipped=dict(report.skipped), cursor=report.cursor)

@@ -121,7 +121,7 @@ THESE = Parameter(selection.JOB, "query", f"A job, in place of all other filters
 DRY_RUN = Parameter(selection.DRY_RUN, "query", "`yes`: change nothing, and say how many jobs would be changed.",
                     {"type": "string", "enum": ["yes", "no"]})
 AT_MOST = Parameter("limit", "query",
-                    f"Maximum number of jobs that this call looks at. Default: {jobs.DEFAULT_BULK}.",
+                    f"Maximum number of jobs that this call changes. Default: {jobs.DEFAULT_BULK}.",
                     {"type": "integer", "minimum": 1, "maximum": LARGEST_BULK})
 GO_ON = Parameter("cursor", "query", "Where to go on: the `cursor` of the previous call's response.",
                   {"type": "string"})
