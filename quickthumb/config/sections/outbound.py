@@ -35,8 +35,8 @@ class OutboundSettings:
     )
     webhook_allowed: Words = Field(
         default=(),
-        description="URLs that `webhook=` may name for one job or batch: comma-separated patterns, as in URL_ALLOWED. By "
-        "default none. Webhooks that are made with a key are not bound by it.",
+        description="URLs that `webhook=` may name for one job or batch: comma-separated patterns, as in URL_ALLOWED. "
+        "By default none. Webhooks that are made with a key are not bound by it.",
     )
     webhook_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
         default=None,
