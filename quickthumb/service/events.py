@@ -7,7 +7,7 @@ new look takes their place.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from quickthumb.model.batch import BatchRecord
@@ -95,14 +95,14 @@ class EventService:
     ) -> AsyncIterator[Sequence[Told]]:
         followed: set[str] = set()
         opening: list[Told] = [Opened()]
-        while not self._shutdown.begun:
+        while not self._shutdown.begun and await self._records.find(record.id) is not None:
             try:
-                batch = await self._records.batch(record)
-                job_ids = [job.id for job in batch.jobs.values() if job.id not in followed]
-                async for news in self._follow(caller, job_ids, None if followed else after):
-                    opening = []
-                    yield news
-                followed.update(job_ids)
+                job_ids = await self._jobs_besides(followed, record)
+                if job_ids or opening:
+                    async for news in self._follow(caller, job_ids, None if followed else after):
+                        opening = []
+                        yield news
+                    followed.update(job_ids)
                 end = await self._ends.known(record.id)
             except UnknownJob:  # removed just now
                 continue
@@ -118,6 +118,11 @@ class EventService:
             opening = []
             await self._shutdown_within(LOOK_AGAIN_SECONDS)
         yield [Goodbye()]
+
+    async def _jobs_besides(self, followed: Set[str], record: BatchRecord) -> list[str]:
+        """The ids of those jobs of the batch that are not followed yet."""
+        batch = await self._records.batch(record)
+        return [job.id for job in batch.jobs.values() if job.id not in followed]
 
     async def _shutdown_within(self, seconds: float) -> bool:
         begun = asyncio.Event()

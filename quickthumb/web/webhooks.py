@@ -124,7 +124,7 @@ class DeliveriesView(BaseModel):
     """Deliveries, newest first."""
 
     deliveries: list[DeliveryView]
-    next: str | None = Field(None, description="URL of the next page; null if there is none.")
+    next: str | None = Field(description="URL of the next page; null if there is none.")
 
 
 def json_body(kind: type[BaseModel]) -> dict[str, Any]:
@@ -203,7 +203,8 @@ async def replay_many(request: Request) -> Response:
     events = None if chosen.events is None else frozenset(chosen.events)
     choice = Choice(chosen.since, chosen.until, chosen.only_failed, events, chosen.status)
     sent = await webhooks_of(request).replay_many(caller_of(request), request.path_params["webhook_id"], choice)
-    return json_answer(DeliveriesView(deliveries=[_delivery(one) for one in sent]), HTTPStatus.ACCEPTED, NO_STORE)
+    view = DeliveriesView(deliveries=[_delivery(one) for one in sent], next=None)
+    return json_answer(view, HTTPStatus.ACCEPTED, NO_STORE)
 
 
 def _listing(request: Request) -> Listing:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from quickthumb.config import BatchLimits, Config, IntakeLimits
 from quickthumb.intake.errors import UploadTimedOut
 from quickthumb.model.allowance import Bounds, Quotas
-from quickthumb.model.batch import BatchRecord, batch_job_id
+from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, batch_job_id
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Job, Outcome, Status, new_id, now
 from quickthumb.queue.jobs import JobStore
@@ -23,12 +23,15 @@ from quickthumb.queue.watch import JobWatch
 from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.batches import Batches, BatchRequest
 from quickthumb.service.errors import UnknownBatch
+from quickthumb.service.shutdown import Shutdown
+from quickthumb.service.told import Alive, BatchEnded, Ended, Opened, Snapshot, Told
 from quickthumb.storage import FileStorage
 from quickthumb.storage.layout import batch_contents, batch_delivered_key, batch_record
-from quickthumb.wiring import batch_records, batches, image_service, limiter_of, repairer, webhook_outbox
+from quickthumb.wiring import batch_records, batches, event_service, image_service, limiter_of, repairer, webhook_outbox
 from quickthumb.work.outbox import WebhookOutbox
 from tests.conftest import picture
 from tests.redis_fixtures import a_job
+from tests.waiting import wait_until
 
 HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="%d.jpg"\r\n\r\n%b\r\n'
 END = b"--x--\r\n"
@@ -319,3 +322,38 @@ async def test_a_batch_that_takes_too_long_ends(make: Make) -> None:
     assert batch.error is not None
     assert batch.error.code == "upload_timed_out"
     assert batch.jobs
+
+
+async def test_a_batch_that_is_still_arriving_can_be_followed(
+    client: Redis, outbox: WebhookOutbox, storage: FileStorage
+) -> None:
+    """Its end is told once nothing more can come, and after jobs that came later."""
+    record, watch = await begun(storage, client, 1), JobWatch(client)
+    store = JobStore(client, retention_seconds=DAY_SECONDS)
+    service = image_service(Config(), client, storage, watch, outbox)
+    follower = event_service(Config(), client, storage, watch, Shutdown(), outbox)
+    told: list[Told] = []
+
+    async def follow() -> None:
+        async for news in follower.follow_batch(ANONYMOUS, record.id, None):
+            told.extend(news)
+
+    def ends() -> list[str]:
+        return [one.job.id for one in told if isinstance(one, Ended)]
+
+    first, second = (batch_job_id(record.id, number) for number in (1, 2))
+    following = asyncio.create_task(follow())
+    await wait_until(lambda: any(isinstance(one, Snapshot) for one in told))
+    await service.cancel(ANONYMOUS, first)
+    await wait_until(lambda: ends() == [first] and isinstance(told[-1], Alive))
+    await accept(store, storage, record, 2)
+    await service.cancel(ANONYMOUS, second)
+    await wait_until(lambda: ends() == [first, second])
+    items = (BatchItem(number=1), BatchItem(number=2))
+    await storage.put(batch_contents(record.id), BatchContents(items=items).model_dump_json().encode())
+    await outbox.announce_batch(record.id)
+    await following
+    assert isinstance(told[-1], BatchEnded)
+    assert told[-1].end.counts == {"CANCELLED": 2}
+    assert sum(isinstance(one, Opened) for one in told) == 2
+    await watch.close()

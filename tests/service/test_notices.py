@@ -33,7 +33,7 @@ from quickthumb.work.notices import NoticeTexts
 from quickthumb.work.outbox import WebhookOutbox
 from quickthumb.work.runner import Runner
 from tests.conftest import picture
-from tests.redis_fixtures import claim
+from tests.redis_fixtures import claim, claimed, finished
 from tests.service.test_batches import FORM, images
 from tests.service.test_batches import body as batch_body
 from tests.service.test_jobs import upload
@@ -204,7 +204,7 @@ async def test_what_is_no_address_makes_no_job(service: ImageService, address: s
 
 
 async def test_emails_count_for_the_rates_and_what_is_refused_does_not(
-    service: ImageService, client: Redis, storage: FileStorage, outbox: WebhookOutbox
+    service: ImageService, client: Redis, storage: FileStorage, outbox: WebhookOutbox, attempts: Attempts
 ) -> None:
     full = image_service(
         dataclasses.replace(CONFIG, queue=dataclasses.replace(CONFIG.queue, max_queued=1)),
@@ -224,8 +224,7 @@ async def test_emails_count_for_the_rates_and_what_is_refused_does_not(
     # A retry is another email.
     error = Failure(code="broken_image", title="x", detail="x", retryable=True)
     outcome = await concluded(storage, job, status=Status.FAILED, error=error)
-    await outbox.announce(job, outcome)
-    await client.hset(KEYS.record(service._store.kind, job.id), "status", "FAILED")
+    assert await finished(attempts, await claimed(attempts, job.id), outcome)
     with pytest.raises(TooManyEmails):
         await service.retry(ANONYMOUS, job.id)
 

@@ -1,7 +1,9 @@
 """Webhooks as their users see them: a service, a receiver, and the library that consumers verify with."""
 
 from collections.abc import AsyncIterator
-from email import message_from_bytes
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -269,11 +271,11 @@ async def test_an_email_tells_of_the_end_of_a_job(client: httpx.AsyncClient, fol
     mails = folder / "data" / "outbox"
     await wait_until(lambda: bool(list(mails.glob("*.eml"))), 20)
     (path,) = mails.glob("*.eml")
-    message = message_from_bytes(path.read_bytes())
-    _, attached = message.walk() if not message.is_multipart() else message.get_payload()
+    message = BytesParser(EmailMessage, policy=default).parsebytes(path.read_bytes())
+    (attached,) = message.iter_attachments()
     shown = (await client.get(job["links"]["self"])).json()
     (result,) = shown["results"].values()
-    assert attached.get_payload(decode=True) == (await client.get(result["url"])).content
+    assert attached.get_content() == (await client.get(result["url"])).content
     assert (message["To"], message["Subject"]) == ("ada@example.com", "Your image is ready")
     # Nobody is shown the address.
     assert "ada@example.com" not in (await client.get("/jobs")).text
