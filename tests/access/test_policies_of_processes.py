@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -32,22 +33,34 @@ async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
         yield server
 
 
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[tuple[WebProcess, WebProcess]]:
+@asynccontextmanager
+async def two_processes(folder: Path, redis_url: str) -> AsyncIterator[tuple[WebProcess, WebProcess]]:
     """Two web processes of one deployment, which has a key."""
-    (tmp_path / "data").mkdir(exist_ok=True)
-    storage = FileStorage(tmp_path / "data")
+    (folder / "data").mkdir(exist_ok=True)
+    storage = FileStorage(folder / "data")
     await storage.identity()
     await KeyStore(storage).create("shop", [Scope.ADMIN])
     async with (
-        running_web(tmp_path, redis_server.url, url_secrets=NEW) as one,
-        running_web(tmp_path, redis_server.url, url_secrets=NEW) as other,
+        running_web(folder, redis_url, url_secrets=NEW) as one,
+        running_web(folder, redis_url, url_secrets=NEW) as other,
     ):
         yield one, other
 
 
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[WebProcess, WebProcess]]:
+    """The two that most tests share."""
+    folder = tmp_path_factory.mktemp("pair")
+    async with RedisServer(folder) as server, two_processes(folder, server.url) as pair:
+        yield pair
+
+
+def accepted_jobs(web: WebProcess) -> int:
+    return len([*(web.data / "uploads").glob("*/*/job.json")])
+
+
 async def test_used_once_means_once_in_all_processes(pair: tuple[WebProcess, WebProcess]) -> None:
-    text = policy()
+    text, before = policy(), accepted_jobs(pair[0])
     async with http_client(pair[0].address) as one, http_client(pair[1].address) as other:
         uploads = [client.post("/images/", files=IMAGE, headers={HEADER: text}) for client in (one, other) * 8]
         answers = await asyncio.gather(*uploads)
@@ -55,15 +68,18 @@ async def test_used_once_means_once_in_all_processes(pair: tuple[WebProcess, Web
         assert len(accepted) == 1
         assert {code_of(answer) for answer in answers if answer not in accepted} <= {IN_USE, USED}
         assert code_of(await other.post("/images/", files=IMAGE, headers={HEADER: text})) == USED
-    assert len([*(pair[0].data / "uploads").glob("*/*/job.json")]) == 1
+    assert accepted_jobs(pair[0]) == before + 1
 
 
 async def test_a_process_that_dies_in_the_middle_of_an_upload_gives_the_use_back(
-    pair: tuple[WebProcess, WebProcess], redis_server: RedisServer
+    tmp_path: Path, redis_server: RedisServer
 ) -> None:
-    one, other = pair
     text, redis = policy(), Redis.from_url(redis_server.url)
-    async with connection(one.address) as link, http_client(other.address) as client:
+    async with (
+        two_processes(tmp_path, redis_server.url) as (one, other),
+        connection(one.address) as link,
+        http_client(other.address) as client,
+    ):
         await link.head("POST /images/", Upload_Policy=text, Content_Type="image/jpeg", Content_Length=len(picture()))
         await link.send(picture()[:500])
 

@@ -1,7 +1,9 @@
 """Loses the power at every moment of every change, and all that was not synced: what was promised is still kept."""
 
 import os
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,17 @@ from tests.storage.power_stage import Stage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders")
 TRIES = 4
+IN_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name that nobody can guess is made in it
 # Syncs of folders whose content need not survive; making them costs nothing, since it happens once.
 NEEDLESS = frozenset({"data/uploads: .arriving", "data/processed: .making"})
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A new folder in memory where that can be had. What a disk would keep is computed; thousands of folders are made
+    and removed for it, which takes a real disk minutes."""
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None) as name:
+        yield Path(name)
 
 
 async def played(scene: Scene, disk: Path) -> Stage:
@@ -35,17 +46,17 @@ async def played(scene: Scene, disk: Path) -> Stage:
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-async def test_power_loss_breaks_no_promise(scene: Scene, tmp_path: Path) -> None:
-    stage = await played(scene, tmp_path / "disk")
-    outage = Outage(stage.recorder.log, stage.promises, tmp_path / "after", tries=TRIES)
+async def test_power_loss_breaks_no_promise(scene: Scene, memory: Path) -> None:
+    stage = await played(scene, memory / "disk")
+    outage = Outage(stage.recorder.log, stage.promises, memory / "after", tries=TRIES)
     broken = await outage.broken()
     assert broken is None, f"{broken.what}, after {stage.recorder.log.told(broken.moment)}"
 
 
 @pytest.mark.parametrize("scene", PLAIN_SCENES, ids=lambda scene: scene.__name__)
-async def test_without_any_one_of_the_syncs_a_promise_is_broken(scene: Scene, tmp_path: Path) -> None:
-    stage = await played(scene, tmp_path / "disk")
-    outage = Outage(stage.recorder.log, stage.promises, tmp_path / "after", tries=2)
+async def test_without_any_one_of_the_syncs_a_promise_is_broken(scene: Scene, memory: Path) -> None:
+    stage = await played(scene, memory / "disk")
+    outage = Outage(stage.recorder.log, stage.promises, memory / "after", tries=2)
     syncs = {place: name for place, name in stage.recorder.log.syncs().items() if place >= stage.promises.first}
     needless = [name for place, name in syncs.items() if not await outage.is_needed(place)]
     assert syncs
