@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 
 LONGEST_CALM_SECONDS = 1.0
 OWED_AT_WIPE = 3
+NOTICED_SECONDS = 30.0
 
 
 @pytest.mark.timeout(900)
@@ -94,7 +95,7 @@ async def _kill_web(fleet: Fleet, load: Load, report: Report) -> Fault:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(load.send_one(fleet.client, Way.PARTS))
-        await wait_until(has_two)
+        await wait_until(has_two, seconds=NOTICED_SECONDS)
         fault = report.fault("SIGKILL web")
         await fleet.web.kill()
         await fleet.start_web()
@@ -105,7 +106,7 @@ async def _wipe(fleet: Fleet, load: Load, report: Report) -> Fault:
     """Wipes Redis while events are owed that were tried already."""
     receiver = load.everything
     with receiver.ill():
-        await wait_until(lambda: len(receiver.turned_away) >= OWED_AT_WIPE)
+        await wait_until(lambda: len(receiver.turned_away) >= OWED_AT_WIPE, seconds=NOTICED_SECONDS)
         fault = report.fault("Redis wiped")
         await fleet.wipe_redis()
     return fault
