@@ -144,10 +144,12 @@ async def mixed_load(chance: random.Random, data_dir: Path, *, failing_share: fl
     The servers around it fail at a share of the requests.
     """
     own_secret = new_secret()
+    # Each server has chances of its own: what is sent does not depend on when they are asked.
+    chances = [random.Random(chance.random()) for _ in range(3)]
     async with (
-        hook("", chance, failing_share) as everything,
-        hook(own_secret, chance, failing_share) as own,
-        shelf(chance, failing_share) as pictures,
+        hook("", chances[0], failing_share) as everything,
+        hook(own_secret, chances[1], failing_share) as own,
+        shelf(chances[2], failing_share) as pictures,
     ):
         load = Load(chance, everything, own, pictures, own_secret)
         await load.tell_everything(data_dir)

@@ -11,7 +11,7 @@ from quickthumb.model.batch import batch_job_id
 from quickthumb.queue.keys import KEYS
 from tests.chaos.conftest import Scale
 from tests.chaos.fleet import Fleet
-from tests.chaos.mixed import Load, mixed_load
+from tests.chaos.mixed import IN_A_BATCH, Load, mixed_load
 from tests.chaos.mixed_verdict import judge_load
 from tests.chaos.report import Fault, Report
 from tests.chaos.uploads import Way
@@ -19,7 +19,9 @@ from tests.chaos.verdict import recovery_seconds
 from tests.waiting import wait_until
 
 LONGEST_CALM_SECONDS = 1.0
-OWED_AT_WIPE = 3
+# At most so many pictures for each round: a machine that is slow should not get more to do.
+MOST_OF_LONG, MOST_OF_SHORT = 40, 16
+NOTICED_SECONDS = 30.0
 
 
 @pytest.mark.timeout(900)
@@ -41,7 +43,8 @@ async def test_whatever_is_killed_every_accepted_job_ends_done_and_is_told_of(
             **load.settings,
         ) as fleet,
     ):
-        flowing = load.stream.flowing(fleet.client, chance, most=40 * scale.rounds, pace_seconds=0.25, send=load.send)
+        most = (MOST_OF_LONG if scale.long else MOST_OF_SHORT) * scale.rounds
+        flowing = load.stream.flowing(fleet.client, chance, most=most, pace_seconds=0.25, send=load.send)
         async with flowing:
             for number in range(scale.rounds):
                 await asyncio.sleep(chance.uniform(0, LONGEST_CALM_SECONDS))  # the random moment, not a wait
@@ -94,7 +97,7 @@ async def _kill_web(fleet: Fleet, load: Load, report: Report) -> Fault:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(load.send_one(fleet.client, Way.PARTS))
-        await wait_until(has_two)
+        await wait_until(has_two, seconds=NOTICED_SECONDS)
         fault = report.fault("SIGKILL web")
         await fleet.web.kill()
         await fleet.start_web()
@@ -105,7 +108,8 @@ async def _wipe(fleet: Fleet, load: Load, report: Report) -> Fault:
     """Wipes Redis while events are owed that were tried already."""
     receiver = load.everything
     with receiver.ill():
-        await wait_until(lambda: len(receiver.turned_away) >= OWED_AT_WIPE)
+        await load.send_one(fleet.client, Way.PARTS)
+        await wait_until(lambda: len(receiver.turned_away) >= IN_A_BATCH, seconds=NOTICED_SECONDS)
         fault = report.fault("Redis wiped")
         await fleet.wipe_redis()
     return fault

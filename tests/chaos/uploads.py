@@ -188,15 +188,17 @@ class Stream:
     ) -> AsyncIterator[None]:
         """While the block lasts, `clients` send one picture after another, `most` at most, each at its pace. `send`
         sends something else."""
-        over = asyncio.Event()
+        over, sent = asyncio.Event(), 0
 
         async def send_any_job(to: httpx.AsyncClient) -> int:
             await self.send(to, *any_job(chance))
             return 1
 
         async def one_client() -> None:
-            while not over.is_set() and len(self.uploads) < most:
+            nonlocal sent
+            while not over.is_set() and sent < most:
                 count = await (send or send_any_job)(client)
+                sent += count
                 await _happens(over, count * pace_seconds * chance.uniform(0.5, 1.5))
 
         async with asyncio.TaskGroup() as group:
