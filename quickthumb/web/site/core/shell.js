@@ -19,7 +19,7 @@ export async function start(page) {
   });
   const session = await loggedIn();
   showAccount(account, session);
-  onLoginNeeded(() => (session.login === "done" ? location.reload() : sayThatAKeyIsNeeded()));
+  onLoginNeeded(() => (session.login === "unavailable" ? sayThatAKeyIsNeeded() : location.reload()));
   return session;
 }
 
@@ -30,7 +30,7 @@ async function loggedIn() {
       if (session.login !== "needed") return session;
       return await askForKey();
     } catch (error) {
-      if (error instanceof Problem && error.status === 404) return { login: "not_needed", scopes: [] };
+      if (error instanceof Problem && error.status === 404) return { login: "unavailable", scopes: [] };
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
