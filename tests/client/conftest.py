@@ -30,7 +30,7 @@ class Either:
         if name in ("jobs", "events"):
             return lambda *arguments, **named: self._listed(method(*arguments, **named))
         if inspect.iscoroutinefunction(method):
-            return method  # type: ignore[no-any-return]
+            return method
         return lambda *arguments, **named: asyncio.to_thread(method, *arguments, **named)
 
     async def _listed(self, found: Any) -> list[Any]:

@@ -30,6 +30,7 @@ async def test_a_webhook_from_its_making_to_its_end(opened: Opened, idle: str, p
     assert {one.id for one in await webhooks.deliveries(made)} == {test.id, told.id}
     again = await webhooks.replay(told)
     assert (again.message_id, again.id != told.id) == (told.message_id, True)
+    await client.delete(job)
     moment = datetime.now(UTC)
     assert await webhooks.replay_many(made, moment - timedelta(hours=1), moment) == ()
     with between(idle) as proxy:
