@@ -52,7 +52,7 @@ function showThumb(thumb, item) {
   thumb.dataset.url = String(url);
   const unseen = () => fill(thumb, h("span", {}, (item.job?.source.format ?? item.name.split(".").pop()).slice(0, 4).toUpperCase()));
   if (!url) return unseen();
-  fill(thumb, h("img", { src: url, alt: "", onerror: unseen }));
+  fill(thumb, h("img", { src: url, alt: "", loading: "lazy", decoding: "async", onerror: unseen }));
 }
 
 const WORDS = { queued: "Waits for its turn", sending: "Uploading", refused: "Refused" };

@@ -2,8 +2,10 @@
 
 import { h } from "../core/dom.js";
 
+const SHORT = { hdr: "HDR", url: "URL" };
+
 // The words of a name: max_bytes is "Max bytes".
-export const label = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+export const label = (name) => SHORT[name] ?? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
 let made = 0;
 
