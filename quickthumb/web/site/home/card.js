@@ -59,7 +59,7 @@ const WORDS = { queued: "Waits for its turn", sending: "Uploading", refused: "Re
 
 function stateOf(item) {
   const { phase, job } = item;
-  if (phase === "paused") return [statusElement("WAITING", "Paused"), h("span.small.muted", {}, `${item.reason} Goes on by itself `, timeElement(item.until), ".")];
+  if (phase === "paused") return [statusElement("WAITING", "Paused"), h("span.small.muted", {}, `${item.reason} Goes on by itself `, timeElement(new Date(item.until).toISOString()))];
   if (phase === "refused") return statusElement(item.problem.title === "Cancelled" ? "CANCELLED" : "FAILED", item.problem.title === "Cancelled" ? "Cancelled" : "Not accepted");
   if (phase === "queued" || phase === "sending") return statusElement(phase === "queued" ? "WAITING" : "IN_PROGRESS", WORDS[phase]);
   if (!job) return statusElement("WAITING", "Asking");
