@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from tests.conftest import CHECKOUT, START_SECONDS, clean_environment, http_client, picture, running_service
 from tests.docs.reverse_proxy import reverse_proxy
+from tests.site.browser import NEEDS_BROWSER, Visit
 from tests.web import test_docs
 from tests.web_process import running_web
 
@@ -153,10 +154,10 @@ async def test_a_made_up_job_is_not_kept(web: httpx.AsyncClient) -> None:
 browser, visit = test_docs.browser, test_docs.visit
 
 
-@pytest.mark.skipif(test_docs.BROWSER is None, reason="needs a browser")
+@NEEDS_BROWSER
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_picture_sent_by_the_browser_gets_its_thumbnail(
-    visit: test_docs.Visit, application: str, quickthumb: str, tmp_path: Path
+    visit: Visit, application: str, quickthumb: str, tmp_path: Path
 ) -> None:
     (tmp_path / "cat.jpg").write_bytes(picture())
     with reverse_proxy(application, quickthumb) as site:

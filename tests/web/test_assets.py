@@ -44,7 +44,7 @@ async def test_nothing_else_is_served_or_kept(client: httpx.AsyncClient, path: s
 
 
 def test_another_file_makes_other_urls(tmp_path: Path) -> None:
-    versions = []
+    versions: list[str] = []
     for name, content in (("a.js", b"1"), ("a.js", b"2"), ("b.js", b"2")):
         folder = tmp_path / str(len(versions))
         folder.mkdir()
