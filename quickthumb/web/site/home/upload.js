@@ -127,3 +127,7 @@ function resume(item) {
 const goOn = () => all().filter((item) => item.phase === "paused" && item.tries).forEach(resume);
 addEventListener("online", goOn);
 onConnection((is) => is && goOn());
+// Who leaves the page now loses what has not arrived yet.
+addEventListener("beforeunload", (event) => {
+  if (all().some((item) => ["queued", "sending", "paused"].includes(item.phase))) event.preventDefault();
+});
