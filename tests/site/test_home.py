@@ -382,6 +382,39 @@ async def test_a_source_that_cannot_be_shown_is_told(home: Home) -> None:
     await home.page.get_by_text("This browser cannot show the source, which is TIFF.").wait_for()
 
 
+async def test_a_source_that_is_withheld_is_told(home: Home) -> None:
+    await home.page.route(
+        "**/original", lambda route: problem(route, 403, "original_withheld", "Its location cannot be removed.")
+    )
+    await home.open()
+    await home.choose(("scan.tif", picture(61, 40, "TIFF")))
+    await home.done()
+    await home.page.get_by_role("button", name="Compare").click()
+    await home.page.get_by_text("The source is not shown: Its location cannot be removed.").wait_for()
+
+
+async def test_a_failed_job_says_why_and_can_be_tried_again(home: Home) -> None:
+    await home.open()
+    whole = picture(400, 300)
+    await home.choose(("cut.jpg", whole[: len(whole) // 2]))
+    failed = home.page.locator(".item", has_text="cut.jpg")
+    await failed.locator(".status[data-status=FAILED]").wait_for()
+    assert "cut" in await failed.get_by_role("alert").inner_text()
+    async with home.page.expect_response(lambda answer: answer.url.endswith("/retry")) as retried:
+        await failed.get_by_role("button", name="Try again").click()
+    assert (await retried.value).status == 202
+    await failed.get_by_role("alert").wait_for()
+
+
+async def test_a_job_that_waits_can_be_cancelled(home: Home) -> None:
+    await home.open(f"#recipe={quote(json.dumps({'outputs': [{'width': 50}], 'job': {'delay': 600}}))}")
+    await home.choose(("later.jpg", picture(75, 50)))
+    item = home.page.locator(".item")
+    await item.get_by_text("begins").wait_for()
+    await item.get_by_role("button", name="Cancel").click()
+    await item.locator(".status[data-status=CANCELLED]").wait_for()
+
+
 async def test_the_focal_point_and_the_crop_are_picked_on_the_picture(home: Home) -> None:
     recipe = {"outputs": [{"width": 100, "height": 100, "fit": "cover"}]}
     await home.open(f"#recipe={quote(json.dumps(recipe))}")
