@@ -54,12 +54,15 @@ function labelled(id, text, field, hint) {
 }
 
 function searchField(now, set, opened) {
-  let timer;
+  let timer, isOpened = false;
   const field = h("input", { type: "search", value: now.get("filename") ?? "", placeholder: "File name or job id", maxlength: 255, autocomplete: "off", spellcheck: "false" });
   const search = () => {
     clearTimeout(timer);
+    // A field that leaves the page, because a job was opened, says "change" once more.
+    if (!field.isConnected || isOpened) return;
     const text = field.value.trim();
-    if (/^[0-9a-f]{32}$/i.test(text)) opened(text.toLowerCase());
+    isOpened = /^[0-9a-f]{32}$/i.test(text);
+    if (isOpened) opened(text.toLowerCase());
     else if (text !== (now.get("filename") ?? "")) set({ filename: text });
   };
   field.addEventListener("input", () => {

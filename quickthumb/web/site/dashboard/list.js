@@ -11,7 +11,6 @@ import { may, operates } from "./rights.js";
 import { at, navigate, rewrite } from "./router.js";
 import { makeRow, updateRow } from "./row.js";
 
-const PAGE = 50;
 // How many empty pages to pass before the reader is asked whether to go on.
 const MOST_EMPTY = 4;
 // What was shown last, so that "back" shows it at once, where the reader had scrolled to.
@@ -81,7 +80,7 @@ class JobList {
       const found = [];
       let answer, tries = 0;
       do {
-        answer = await page(this.filters, { limit: PAGE, cursor, signal });
+        answer = await page(this.filters, { cursor, signal });
         found.push(...answer.jobs);
         cursor = answer.cursor;
       } while (cursor && found.length === 0 && ++tries < MOST_EMPTY);
@@ -98,7 +97,7 @@ class JobList {
   async lookForNew() {
     if (!this.isLoaded) return;
     const { key } = this;
-    const answer = await page(this.filters, { limit: PAGE }).catch(() => null);
+    const answer = await page(this.filters).catch(() => null);
     if (!answer || key !== this.key) return;
     if (answer.total !== null) this.total.textContent = count(answer.total);
     const known = new Map([...this.fresh, ...this.jobs].map((job) => [job.id, job]));

@@ -7,6 +7,7 @@ import { fill, h } from "../core/dom.js";
 import { start } from "../core/shell.js";
 import { show as showFailures } from "./failures.js";
 import { show as showJob } from "./detail.js";
+import { askEarly, filtersIn } from "./jobs.js";
 import { show as showJobs } from "./list.js";
 import { show as showSystem } from "./system.js";
 import { may, operates } from "./rights.js";
@@ -21,6 +22,7 @@ const VIEWS = [
 
 async function run() {
   const main = document.getElementById("main");
+  if (VIEWS[0].pattern.test(here().path)) askEarly(filtersIn(here().query));
   const session = await start("/dashboard");
   const tabs = h("nav.tabs", { "aria-label": "Dashboard" });
   const content = h("div.view");

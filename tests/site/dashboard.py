@@ -1,0 +1,100 @@
+"""A service with jobs of every kind, and what tests of the dashboard ask of its page."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.conftest import picture, running_service
+from tests.site.browser import Visit
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Locator, Page
+
+# Would change the page's title if it ever ran.
+SCRIPT = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
+# Jobs for then wait as long as a test runs.
+LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+READER = {"login": "done", "tenant": "default", "scopes": ["jobs:read"], "runs_deployment": True, "key": None}
+DESCRIPTION, COMMENT = 0x010E, 0x9286
+# Requests that a page gives up when it leaves a view are none of its faults.
+UNIMPORTANT = ("failed: ", "Failed to load resource")
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The address of the service, and ids of some of its jobs."""
+
+    address: str
+    done: str
+    failed: str
+    waiting: str
+    cancelled: str
+    scripted: str
+
+    def url(self, path: str = "") -> str:
+        return f"{self.address}/dashboard{path}"
+
+
+@pytest.fixture(scope="session")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    """A service for the dashboard's tests alone, with some jobs that tests do not change."""
+    with running_service(tmp_path_factory.mktemp("dashboard")) as address:
+        yield made(address)
+
+
+def made(address: str) -> Jobs:
+    with httpx.Client(base_url=address, timeout=60) as client:
+        first = [upload(client, f"holiday-{number}.jpg", tag="album")["id"] for number in range(3)]
+        failed = upload(client, "cut-off.jpg", picture()[:2000])["id"]
+        waiting = upload(client, "later.png", picture(kind="PNG"), run_at=LATER)["id"]
+        cancelled = upload(client, "unwanted.jpg", run_at=LATER)["id"]
+        client.post(f"/jobs/{cancelled}/cancel").raise_for_status()
+        scripted = upload(client, f"{SCRIPT}.jpg", described(), context=json.dumps({"note": SCRIPT}))["id"]
+        for job_id in (*first, failed, scripted):
+            client.get(f"/jobs/{job_id}", params={"wait": 30}).raise_for_status()
+    return Jobs(address, first[0], failed, waiting, cancelled, scripted)
+
+
+def upload(client: httpx.Client, name: str, content: bytes | None = None, **fields: str) -> dict[str, Any]:
+    """The job of an image with this name."""
+    answer = client.post("/images/", files={"image": (name, content or picture())}, data=fields)
+    answer.raise_for_status()
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def described() -> bytes:
+    """A picture whose EXIF has a script."""
+    exif = Image.Exif()
+    exif[DESCRIPTION] = SCRIPT
+    exif.get_ifd(0x8769)[COMMENT] = b"ASCII\0\0\0" + SCRIPT.encode()
+    file = BytesIO()
+    Image.radial_gradient("L").convert("RGB").save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+async def open_page(browser: "Browser", url: str, **options: Any) -> Visit:
+    """The page at this URL, in a window of its own."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    page.set_default_timeout(30_000)
+    visit = Visit(page)
+    await page.goto(url)
+    return visit
+
+
+def faults(visit: Visit) -> list[str]:
+    """The errors that the page logged."""
+    return [text for text in visit.complaints if not text.startswith(UNIMPORTANT)]
+
+
+def row(page: "Page", name: str) -> "Locator":
+    """The row of the job whose file has this name."""
+    return page.locator(".job").filter(has=page.get_by_role("link", name=name, exact=True))
