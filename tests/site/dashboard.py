@@ -55,10 +55,10 @@ def made(address: str) -> Jobs:
         failed = upload(client, "cut-off.jpg", picture()[:2000])["id"]
         waiting = upload(client, "later.png", picture(kind="PNG"), run_at=LATER)["id"]
         cancelled = upload(client, "unwanted.jpg", run_at=LATER)["id"]
-        client.post(f"/jobs/{cancelled}/cancel").raise_for_status()
+        act(client, "POST", f"/jobs/{cancelled}/cancel")
         scripted = upload(client, f"{SCRIPT}.jpg", described(), context=json.dumps({"note": SCRIPT}))["id"]
         for job_id in (*first, failed, scripted):
-            client.get(f"/jobs/{job_id}", params={"wait": 30}).raise_for_status()
+            ended(client, job_id)
     return Jobs(address, first[0], failed, waiting, cancelled, scripted)
 
 
@@ -68,6 +68,19 @@ def upload(client: httpx.Client, name: str, content: bytes | None = None, **fiel
     answer.raise_for_status()
     job: dict[str, Any] = answer.json()
     return job
+
+
+def ended(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """The job once it has ended."""
+    answer = client.get(f"/jobs/{job_id}", params={"wait": 30})
+    answer.raise_for_status()
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def act(client: httpx.Client, method: str, path: str) -> None:
+    """Sends a request that must succeed."""
+    client.request(method, path).raise_for_status()
 
 
 def described() -> bytes:

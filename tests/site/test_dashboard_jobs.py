@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.site.browser import NEEDS_BROWSER, playwright, running_browser
-from tests.site.dashboard import LATER, READER, Jobs, faults, jobs, open_page, row, upload
+from tests.site.dashboard import LATER, READER, Jobs, act, faults, jobs, open_page, row, upload
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
@@ -82,9 +82,9 @@ async def test_new_jobs_appear_and_end_by_themselves(browser: "Browser", jobs: J
     with httpx.Client(base_url=jobs.address) as client:
         job_id = upload(client, "fresh.jpg", tag="live", run_at=LATER)["id"]
         await expect(row(page, "fresh.jpg").locator("[data-status=WAITING]")).to_be_visible()
-        client.post(f"/jobs/{job_id}/cancel").raise_for_status()
+        act(client, "POST", f"/jobs/{job_id}/cancel")
         await expect(row(page, "fresh.jpg").locator("[data-status=CANCELLED]")).to_be_visible()
-        client.delete(f"/jobs/{job_id}").raise_for_status()
+        act(client, "DELETE", f"/jobs/{job_id}")
         await expect(row(page, "fresh.jpg")).to_have_count(0)
     assert not faults(visit)
     await page.context.close()
