@@ -31,9 +31,9 @@ class Report:
     """What a worker says of itself.
 
     `started_at` is a Unix time by the clock of its machine. `memory_bytes` includes its sandbox processes; None if its
-    system does not tell. `stuck_threads` were abandoned with an image that never ends; `busy_threads` does not count
-    them. `jobs_done` counts jobs that this worker has brought to DONE. `paused_for` says why it takes no jobs, if it
-    takes none.
+    system does not tell. `stuck` threads were abandoned with an image that never ends; `busy` does not count them.
+    `jobs_done` counts jobs that this worker has brought to DONE. `paused_for` says why it takes no jobs, if it takes
+    none.
     """
 
     host: str
@@ -41,8 +41,8 @@ class Report:
     version: str
     started_at: float
     threads: int
-    busy_threads: int
-    stuck_threads: int
+    busy: int
+    stuck: int
     memory_bytes: int | None
     jobs_done: int
     running: tuple[Running, ...]

@@ -36,14 +36,14 @@ class WorkerView(_View):
 
     id: str = Field(examples=["images-1:4711:9d2c7e1b"])
     last_seen: Moment = Field(description="Its last heartbeat; there is one every quarter of `LEASE_SECONDS`.")
-    paused: str | None = Field(description="Why it takes no jobs; null if it takes them.", examples=[None])
+    paused: str | None = Field(description="Why it takes no jobs; null if it takes them.")
     host: str | None = Field(description="The name of its machine or container.", examples=["images-1"])
     pid: int | None = Field(examples=[4711])
     version: str | None = Field(description="The release that it runs.", examples=["0.1.0"])
     started_at: Moment | None = Field(description="By the clock of its machine.")
     threads: int | None = Field(description="Threads for images: `WORKER_THREADS`, and one for small ones.")
-    busy_threads: int | None = Field(description="How many of these are working.", examples=[2])
-    stuck_threads: int | None = Field(description="Threads given up with images that never end.", examples=[0])
+    busy: int | None = Field(description="How many of these are working.", examples=[2])
+    stuck: int | None = Field(description="Threads given up with images that never end.", examples=[0])
     memory_bytes: int | None = Field(
         description="Resident memory of the worker and its sandbox processes, if its system tells.",
         examples=[183_000_000],
@@ -76,11 +76,11 @@ class FailureGroupView(BaseModel):
     retryable: bool | None = Field(description="Whether retrying such a job may help.")
     count: int = Field(description="How many jobs FAILED with it in the span.", examples=[3])
     kept: int = Field(description="How many of the jobs that were looked at are FAILED with it now.", examples=[3])
-    example: str | None = Field(
+    example_job: str | None = Field(
         description="The newest of these, of the tenant `default` if there is one.",
         examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"],
     )
-    example_tenant: str | None = Field(description="Its tenant: only callers of the same one can ask for it.")
+    example_tenant: str | None = Field(description="The tenant of that job.", examples=["default"])
 
     @classmethod
     def of(cls, group: FailureGroup) -> Self:
@@ -92,7 +92,7 @@ class FailureGroupView(BaseModel):
             retryable=group.retryable,
             count=group.count,
             kept=kept.count if kept else 0,
-            example=kept and kept.job_id,
+            example_job=kept and kept.job_id,
             example_tenant=kept and kept.tenant,
         )
 

@@ -3,6 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Job, Outcome, Status, now
 from quickthumb.queue import failures
 from quickthumb.queue.failures import FailedJobs, Kept
@@ -11,9 +12,9 @@ from quickthumb.queue.keys import JOB, KEYS
 from tests.redis_fixtures import a_job
 
 
-async def failed(store: JobStore, code: str, **changes: object) -> Job:
+async def failed(store: JobStore, code: str, *, age_seconds: float, tenant: str = DEFAULT_TENANT) -> Job:
     """A job that has FAILED."""
-    job = a_job(**changes)
+    job = a_job(age_seconds=age_seconds, tenant=tenant)
     error = Failure(code=code, title="It failed", detail="It failed.")
     outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=error)
     await store.restore([(job, outcome)])

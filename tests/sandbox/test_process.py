@@ -187,9 +187,10 @@ def test_the_child_knows_no_secrets_and_has_no_way_out(tmp_path: Path, monkeypat
 @linux_only
 @pytest.mark.usefixtures("faults")
 def test_a_child_that_somebody_else_kills_says_nothing_about_the_picture(tmp_path: Path) -> None:
-    source = poison(tmp_path, 13, 14)
+    source, known = poison(tmp_path, 13, 14), set[int]()
 
     def kill() -> None:
+        known.update(SANDBOX.pids)
         for child in children():
             child.kill()
 
@@ -198,6 +199,8 @@ def test_a_child_that_somebody_else_kills_says_nothing_about_the_picture(tmp_pat
     with pytest.raises(SandboxFailed):
         SANDBOX.render(source, OUTPUTS, tmp_path, LIMITS)
     killer.join()
+    assert len(known) == 1
+    assert SANDBOX.pids == set()
 
 
 PARENT = """

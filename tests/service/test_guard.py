@@ -92,9 +92,11 @@ async def test_trouble_is_told_once_and_its_end_too(
     folder.rename(tmp_path / "away")
     for _ in range(3):
         await guard.watch()
+    assert guard.trouble == "The server sees another storage than the one it should."
     (tmp_path / "away").rename(folder)
     for _ in range(2):
         await guard.watch()
+    assert guard.trouble is None
     assert len(troubles) == 4
     assert troubles[1] is not None
     assert str(folder) in troubles[1]

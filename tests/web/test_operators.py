@@ -75,9 +75,9 @@ async def test_the_worker_of_the_service(client: httpx.AsyncClient) -> None:
 
     await wait_until(has_done_a_job)
     (worker,) = (await client.get("/workers")).json()["workers"]
-    assert (worker["version"], worker["paused"], worker["stuck_threads"]) == (__version__, None, 0)
+    assert (worker["version"], worker["paused"], worker["stuck"]) == (__version__, None, 0)
     assert f":{worker['pid']}:" in worker["id"]
-    assert 0 <= worker["busy_threads"] <= worker["threads"]
+    assert 0 <= worker["busy"] <= worker["threads"]
     assert worker["memory_bytes"] is None or worker["memory_bytes"] > 10**7
     assert worker["started_at"] < worker["last_seen"]
     assert now() - datetime.fromisoformat(worker["last_seen"]) < timedelta(seconds=10)
@@ -90,11 +90,11 @@ async def test_a_failure_with_what_it_means_and_an_example(client: httpx.AsyncCl
     (group,) = (group for group in found["failures"] if group["code"] == BrokenImage.code)
     assert (group["title"], group["retryable"]) == (BrokenImage.title, False)
     assert group["meaning"].startswith("The image is damaged")
-    assert (group["example"], group["example_tenant"]) == (job["id"], "default")
+    assert (group["example_job"], group["example_tenant"]) == (job["id"], "default")
     assert found["kept"] >= found["looked_at"] >= group["kept"] >= 1
     await client.delete(job["links"]["self"])
     groups = (await client.get("/failures")).json()["failures"]
-    assert job["id"] not in [group["example"] for group in groups]
+    assert job["id"] not in [group["example_job"] for group in groups]
 
 
 async def test_disk_redis_and_web(client: httpx.AsyncClient) -> None:

@@ -89,11 +89,11 @@ async def test_it_beats_while_the_block_lasts_and_signs_off(store: JobStore, red
 
 
 async def test_it_shows_that_the_worker_is_paused_and_leaves_nothing(store: JobStore, redis: Redis) -> None:
-    said = replace(REPORT, paused_for="The disk is full.")
-    async with background(heartbeat(store, cast("Runner", Leases()), "worker", 0.01, lambda: said)):
-        await wait_until(store.paused_workers)
+    leases, said = Leases(), replace(REPORT, paused_for="The disk is full.")
+    async with background(heartbeat(store, cast("Runner", leases), "worker", 0.01, lambda: said)):
+        await wait_until(lambda: leases.renewed >= 2)
         (found,) = await Workers(redis).live()
-        assert found.report == said
+        assert (found.is_paused, found.report) == (True, said)
         assert await store.live_workers() == 0
     assert not await redis.keys("*worker*")
 

@@ -34,7 +34,7 @@ async def test_it_names_what_runs_and_counts_what_is_done(
     report = reporter(worker.runner, threads, SandboxProcess(1.0, 1), lambda: None)
     idle = report()
     assert (idle.pid, idle.version, idle.host) == (os.getpid(), __version__, os.uname().nodename)
-    assert (idle.threads, idle.busy_threads, idle.stuck_threads, idle.jobs_done) == (3, 0, 0, 0)
+    assert (idle.threads, idle.busy, idle.stuck, idle.jobs_done) == (3, 0, 0, 0)
     assert (idle.running, idle.paused_for) == ((), None)
     assert idle.started_at == pytest.approx(now().timestamp(), abs=10)
     job = await accepted(store, storage)
