@@ -86,6 +86,8 @@ class Job:
     error: Failure | None
     tags: tuple[str, ...] = ()
     context: Mapping[str, Any] | None = None
+    # None if the service is of an earlier release.
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def _job(shown: Mapping[str, Any]) -> Job:
         error=None if error is None else _failure(error),
         tags=tuple(shown.get("tags", ())),
         context=shown.get("context"),
+        tenant=shown.get("tenant"),
     )
 
 

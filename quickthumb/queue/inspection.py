@@ -95,6 +95,7 @@ async def _forbidden(redis: Redis, keys: Keys) -> tuple[str, ...]:
         ("ZREMRANGEBYRANK", probe, 1, 0),
         ("ZRANGE", probe, 0, 0),
         ("ZREVRANGEBYLEX", probe, "+", "-"),
+        ("ZLEXCOUNT", probe, "-", "+"),
         ("ZRANGEBYSCORE", queue, 1, 0),
         ("ZCARD", queue),
         ("ZSCORE", queue, NO_ITEM),

@@ -189,7 +189,8 @@ class PolicyUsed(QuickThumbError):
 
 
 class NotForTenants(QuickThumbError):
-    """The answer is about the whole service, so it is only for `admin` keys of the tenant `default`, the operator's."""
+    """The request concerns the whole service, or another tenant than that of its key. That is only for `admin` keys of
+    the tenant `default`, the operator's."""
 
     code, status, title = "not_for_tenants", 403, "This is only for whoever runs the service"
 

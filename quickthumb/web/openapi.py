@@ -9,6 +9,7 @@ from quickthumb.http import problems
 from quickthumb.http.endpoints import Answer, Endpoint, Parameter
 from quickthumb.http.errors import CrossOrigin
 from quickthumb.http.quotas import MEANINGS
+from quickthumb.model.api_key import TENANT as NAME
 from quickthumb.model.caller import EVERY_TENANT
 from quickthumb.model.errors import InvalidParameter, QuickThumbError
 from quickthumb.queue.errors import QuotaExceeded
@@ -97,7 +98,8 @@ def _tenant(endpoint: Endpoint) -> Iterator[Parameter]:
     """The parameter of `TenantChoice`."""
     all_too = f"; `{EVERY_TENANT}` stands for all" if endpoint.for_all_tenants else ""
     meaning = f"For the operator: the tenant for which to act{all_too}. Others may name their own only."
-    yield Parameter(TENANT, "query", meaning, {"type": "string", "examples": ["shop"]})
+    pattern = f"^({NAME.pattern}{'|[*]' if endpoint.for_all_tenants else ''})$"
+    yield Parameter(TENANT, "query", meaning, {"type": "string", "pattern": pattern, "examples": ["shop"]})
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

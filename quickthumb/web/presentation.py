@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
-from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Failure, Job, Result, Status
 from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
@@ -47,7 +46,7 @@ class ResultView(BaseModel):
 _EXAMPLE_ID = "5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"
 _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "id": _EXAMPLE_ID,
-    "tenant": DEFAULT_TENANT,
+    "tenant": "shop",
     "status": "WAITING",
     "created_at": "2026-01-31T12:00:00.000Z",
     "started_at": None,
@@ -115,7 +114,7 @@ class JobView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_JOB]})
 
     id: str = Field(description="128 random bits, in hexadecimal.")
-    tenant: str = Field(description="The tenant that the job belongs to.", examples=[DEFAULT_TENANT])
+    tenant: str = Field(description="The tenant that the job belongs to.", examples=["shop"])
     status: Status
     created_at: Moment
     started_at: Moment | None

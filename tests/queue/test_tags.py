@@ -154,7 +154,6 @@ async def test_requeuing_mends_the_lists_of_tags(store: JobStore, redis: Redis) 
     await redis.zrem(KEYS.index(JOB, Status.WAITING, tag="cats"), f"{created_ms}:{job.id}")
     assert await store.index.requeue(job.id, created_ms)
     assert await listed(redis, "cats") == {None: {job.id}, "WAITING": {job.id}}
-    await redis.expire(KEYS.index(JOB, Status.WAITING, tag="cats"), 60)
 
 
 async def test_lists_of_tags_are_trimmed_and_forgotten(

@@ -125,7 +125,6 @@ async def test_requeuing_mends_the_tenant_s_lists(store: JobStore, redis: Redis)
     await redis.expire(KEYS.index(JOB, Status.IN_PROGRESS, "ada"), 60)
     assert await store.index.requeue(job.id, created_ms)
     assert await listed(redis, "ada") == {None: {job.id}, "WAITING": {job.id}}
-    await redis.expire(KEYS.index(JOB, Status.WAITING, "ada"), 60)
 
 
 async def test_a_wiped_redis_gets_the_lists_back(store: JobStore, redis: Redis) -> None:

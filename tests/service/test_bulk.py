@@ -10,11 +10,13 @@ from redis.asyncio import Redis
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Failure, Job, Outcome, Status, new_id, now
 from quickthumb.model.selection import Selection
+from quickthumb.model.source import Source
+from quickthumb.queue import search
 from quickthumb.queue.attempts import Attempts
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service import bulk
-from quickthumb.service.bulk import BulkReport, for_each
+from quickthumb.service.bulk import BulkReport, for_each, for_named, look_closely, look_only
 from quickthumb.service.jobs import ImageService
 from quickthumb.storage import FileStorage
 from tests.redis_fixtures import a_job, claimed, finished
@@ -132,3 +134,52 @@ async def test_an_entry_without_a_job_is_passed_over(
     await redis.delete(f"quickthumb:job:{gone.id}")
     assert await for_each(service, service.cancel, ANONYMOUS, ALL, limit=10) == BulkReport(1, {}, None)
     assert await statuses(store, [job]) == [Status.CANCELLED]
+
+
+async def test_only_what_a_search_finds_is_changed(
+    service: ImageService, store: JobStore, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "STEP", 1)
+    monkeypatch.setattr(search, "MOST_EXAMINED", 2)
+    sources = [Source(filename=f"{name}.jpg", format="jpeg") for name in ("cat", "dog", "bird", "cow", "cat")]
+    jobs = [(await accepted(store, storage, number, source=source))[0] for number, source in enumerate(sources)]
+    selection = Selection(filename="CAT")
+    dry = await for_each(service, look_only, ANONYMOUS, selection, limit=10)
+    assert dry == BulkReport(2, {}, None)
+    first = await for_each(service, service.cancel, ANONYMOUS, selection, limit=1)
+    assert (first.count, first.cursor is None) == (1, False)
+    rest = await for_each(service, service.cancel, ANONYMOUS, selection, limit=10, cursor=first.cursor)
+    assert rest == BulkReport(1, {}, None)
+    cancelled = [status is Status.CANCELLED for status in await statuses(store, jobs)]
+    assert cancelled == [True, False, False, False, True]
+
+
+async def test_a_search_that_finds_nothing_ends_in_time(
+    service: ImageService, store: JobStore, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "STEP", 1)
+    monkeypatch.setattr(search, "MOST_EXAMINED", 1)
+    monkeypatch.setattr(bulk, "BULK_SECONDS", 0.0)
+    await accepted(store, storage, 0, 1)
+    report = await for_each(service, service.cancel, ANONYMOUS, Selection(format="tiff"), limit=10)
+    assert (report.count, report.cursor is None) == (0, False)
+
+
+async def test_jobs_are_changed_by_their_ids(
+    service: ImageService, store: JobStore, attempts: Attempts, storage: FileStorage
+) -> None:
+    jobs = await accepted(store, storage, 0, 1, 2)
+    (others,) = await accepted(store, storage, 3, tenant="ada")
+    await failed(attempts, storage, jobs[0])
+    ids = [jobs[0].id, jobs[1].id, others.id, new_id()]
+    dry = await for_named(look_closely(service, [Status.WAITING]), ANONYMOUS, ids)
+    assert dry == BulkReport(1, {"wrong_state": 1, "unknown_job": 2}, None)
+    assert await statuses(store, jobs) == [Status.FAILED, Status.WAITING, Status.WAITING]
+    report = await for_named(service.cancel, ANONYMOUS, ids)
+    assert report == BulkReport(1, {"wrong_state": 1, "unknown_job": 2}, None)
+    assert await statuses(store, [*jobs, others]) == [
+        Status.FAILED,
+        Status.CANCELLED,
+        Status.WAITING,
+        Status.WAITING,
+    ]

@@ -196,3 +196,10 @@ async def test_streams_that_are_open_at_the_same_time(quotas: QuotaStore, redis:
         place = KEYS.quota(Policy(STREAMS, subject_of("key:abcdefghijkl"), 2))
         assert 0 < await redis.ttl(place) <= 60
     assert not await redis.keys("*")
+
+
+async def test_what_the_operator_does_for_a_tenant_counts_as_the_operator_s(quotas: QuotaStore) -> None:
+    limiter = Limiter(quotas, tenants={"shop": Quotas(requests_per_minute=2), "default": Quotas(requests_per_minute=3)})
+    operator = Caller(key_id="operator0000", tenant="shop", own_tenant="default")
+    assert await counted(limiter, operator, 9) == 3
+    assert await counted(limiter, THEIRS, 9) == 2

@@ -134,7 +134,7 @@ async def test_jobs_are_listed_newest_first_in_pages(waiting: httpx.AsyncClient,
 async def test_the_last_page_has_no_next(waiting: httpx.AsyncClient) -> None:
     await upload(waiting)
     page = (await waiting.get("/jobs", params={"status": "DONE"})).json()
-    assert page == {"jobs": [], "total": 0, "next": None, "cursor": None}
+    assert page == {"jobs": [], "total": 0, "next": None, "cursor": None, "looked_back_to": None}
 
 
 async def test_the_list_shows_jobs_as_they_are_shown_alone(client: httpx.AsyncClient) -> None:

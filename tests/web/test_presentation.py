@@ -56,7 +56,9 @@ def test_a_job_is_shown_exactly_as_its_model_says(shown: Job, prefix: str) -> No
 
 
 def test_a_page_is_shown_exactly_as_its_model_says() -> None:
-    page = {"jobs": [present(shown, Urls()) for shown in JOBS], "total": 1, "next": "/jobs?cursor=1", "cursor": None}
+    jobs = [present(shown, Urls()) for shown in JOBS]
+    moment = "2026-01-31T12:00:00.000Z"
+    page = {"jobs": jobs, "total": 1, "next": "/jobs?cursor=1", "cursor": None, "looked_back_to": moment}
     body = bytes(json_answer(page).body)
     assert JobPageView.model_validate_json(body).model_dump_json().encode() == body
 
