@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.conftest import running_service
 from tests.site.browser import NEEDS_BROWSER, barriers, playwright, running_browser
-from tests.site.dashboard import SCRIPT, Jobs, ended, faults, jobs, open_page, row, upload
+from tests.site.dashboard import NOBODY, SCRIPT, Jobs, ended, faults, jobs, open_page, row, upload
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page
@@ -107,7 +107,7 @@ async def test_the_system_is_shown_with_its_workers(browser: "Browser", jobs: Jo
     chart = page.get_by_role("img", name="Jobs per second")
     await chart.focus()
     await page.keyboard.press("ArrowLeft")
-    await expect(page.locator(".chart .cross line").first).to_be_visible()
+    await expect(page.locator(".chart .cross line")).to_have_count(1)
     assert not faults(visit)
     await page.context.close()
 
@@ -122,6 +122,39 @@ async def test_charts_survive_a_restart(browser: "Browser", tmp_path: Path) -> N
         values = page.locator(".chart").first.locator("tbody td:nth-child(2)")
         assert {text for text in await values.all_inner_texts() if text not in ("0", "–")}
         await page.context.close()
+
+
+async def test_webhooks_are_added_tested_and_deleted(browser: "Browser", jobs: Jobs) -> None:
+    visit = await open_page(browser, jobs.url("/webhooks"))
+    page, url = visit.page, f"http://{NOBODY}/hook"
+    await expect(page.get_by_text("There is no webhook.")).to_be_visible()
+    await page.get_by_label("URL").fill(url)
+    await page.get_by_role("button", name="Add").click()
+    await expect(page.locator(".notice pre")).to_contain_text("whsec_")
+    await page.get_by_role("button", name="Send a test").click()
+    await expect(page.get_by_text("A test event is on its way.")).to_be_visible()
+    await expect(page.locator(".hook").filter(has_text="webhook.test")).to_be_visible()
+    assert not await barriers(page)
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete the webhook").click()
+    await expect(page.get_by_text("There is no webhook.")).to_be_visible()
+    assert not faults(visit)
+    await page.context.close()
+
+
+async def test_presets_are_shown_with_samples_that_the_service_makes(browser: "Browser", jobs: Jobs) -> None:
+    visit = await open_page(browser, jobs.url("/presets"))
+    page = visit.page
+    await expect(page.get_by_text("No sample yet").first).to_be_visible()
+    await page.get_by_role("button", name="Draw samples").click()
+    await expect(page.locator("figure img")).to_have_count(4)
+    await page.reload()
+    await expect(page.locator("figure img")).to_have_count(4)
+    assert not await barriers(page)
+    assert not faults(visit)
+    async with httpx.AsyncClient(base_url=jobs.address) as client:
+        await client.delete("/jobs", params={"tag": "preset-sample"})
+    await page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -139,6 +172,9 @@ async def test_axe_finds_nothing(browser: "Browser", jobs: Jobs, scheme: str) ->
         (f"/jobs/{jobs.failed}", "The image is damaged"),
         (f"/jobs/{'0' * 32}", "There is no such job"),
         ("/failures", "The image is damaged"),
+        ("/webhooks", "Add a webhook"),
+        ("/presets", "No sample yet"),
+        ("/keys", "There are no API keys"),
         ("/system", "release"),
     ):
         await page.goto(jobs.url(path))
@@ -147,7 +183,7 @@ async def test_axe_finds_nothing(browser: "Browser", jobs: Jobs, scheme: str) ->
     await page.context.close()
 
 
-@pytest.mark.parametrize("path", ["", "/failures", "/system", "/jobs/{done}"])
+@pytest.mark.parametrize("path", ["", "/failures", "/webhooks", "/presets", "/system", "/jobs/{done}"])
 async def test_nothing_is_wider_than_a_phone(browser: "Browser", jobs: Jobs, path: str) -> None:
     page = (await open_page(browser, jobs.url(path.format(done=jobs.done)), viewport=PHONE)).page
     await expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -155,18 +191,18 @@ async def test_nothing_is_wider_than_a_phone(browser: "Browser", jobs: Jobs, pat
     await page.context.close()
 
 
-def test_the_files_of_the_page_are_small(jobs: Jobs) -> None:
-    with httpx.Client(base_url=jobs.address) as client:
-        page = client.get("/dashboard")
+async def test_the_files_of_the_page_are_small(jobs: Jobs) -> None:
+    async with httpx.AsyncClient(base_url=jobs.address) as client:
+        page = await client.get("/dashboard")
         urls = [part.split('"')[0] for part in page.text.replace('src="', 'href="').split('href="')[1:]]
-        sizes = [len(raw(client, url)) for url in urls if "/assets/" in url]
+        sizes = [len(await raw(client, url)) for url in urls if "/assets/" in url]
     assert len(sizes) > 15  # it has found them
     assert sum(sizes) < WIRE_BYTES
 
 
-def raw(client: httpx.Client, url: str) -> bytes:
-    with client.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as answer:
-        return b"".join(answer.iter_raw())
+async def raw(client: httpx.AsyncClient, url: str) -> bytes:
+    async with client.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as answer:
+        return b"".join([part async for part in answer.aiter_raw()])
 
 
 def tile(page: "Page", name: str) -> "Locator":
