@@ -1,24 +1,25 @@
 """A service with jobs of every kind, and what tests of the dashboard ask of its page."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 from PIL import Image
 
-from tests.conftest import picture, running_service
+from tests.conftest import picture
 from tests.site.browser import Visit
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page
 
 # Would change the page's title if it ever ran.
-SCRIPT = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
+IMAGE = "<img src=x onerror=\"document.title='harmed'\">"
+SCRIPT = f"{IMAGE}<script>document.title='harmed'</script>"
+# A file name: what stands before a slash in one is no part of it.
+SCRIPTED = f"{IMAGE}.jpg"
 # Jobs for then wait as long as a test runs.
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 READER = {"login": "done", "tenant": "default", "scopes": ["jobs:read"], "runs_deployment": True, "key": None}
@@ -44,13 +45,6 @@ class Jobs:
         return f"{self.address}/dashboard{path}"
 
 
-@pytest.fixture(scope="session")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    """A service for the dashboard's tests alone, with some jobs that tests do not change."""
-    with running_service(tmp_path_factory.mktemp("dashboard"), outbound_allowed=NOBODY) as address:
-        yield made(address)
-
-
 def made(address: str) -> Jobs:
     with httpx.Client(base_url=address, timeout=60) as client:
         first = [upload(client, f"holiday-{number}.jpg", tag="album")["id"] for number in range(3)]
@@ -58,7 +52,7 @@ def made(address: str) -> Jobs:
         waiting = upload(client, "later.png", picture(kind="PNG"), run_at=LATER)["id"]
         cancelled = upload(client, "unwanted.jpg", run_at=LATER)["id"]
         act(client, "POST", f"/jobs/{cancelled}/cancel")
-        scripted = upload(client, f"{SCRIPT}.jpg", described(), context=json.dumps({"note": SCRIPT}))["id"]
+        scripted = upload(client, SCRIPTED, described(), context=json.dumps({"note": SCRIPT}))["id"]
         for job_id in (*first, failed, scripted):
             ended(client, job_id)
     return Jobs(address, first[0], failed, waiting, cancelled, scripted)
@@ -67,7 +61,9 @@ def made(address: str) -> Jobs:
 def upload(client: httpx.Client, name: str, content: bytes | None = None, **fields: str) -> dict[str, Any]:
     """The job of an image with this name."""
     # In the query, since forms escape quotes in file names.
-    answer = client.post("/images/", content=content or picture(), params={"filename": name, **fields})
+    headers = {"Content-Type": "application/octet-stream"}
+    query = {"filename": name, **fields}
+    answer = client.post("/images/", content=content or picture(), params=query, headers=headers)
     answer.raise_for_status()
     job: dict[str, Any] = answer.json()
     return job

@@ -9,12 +9,10 @@ import pytest
 import pytest_asyncio
 
 from tests.site.browser import NEEDS_BROWSER, playwright, running_browser
-from tests.site.dashboard import LATER, READER, Jobs, act, faults, jobs, open_page, row, upload
+from tests.site.dashboard import LATER, READER, Jobs, act, faults, open_page, row, upload
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
-
-__all__ = ["jobs"]
 
 expect = playwright.expect
 pytestmark = [NEEDS_BROWSER, pytest.mark.asyncio(loop_scope="module")]
