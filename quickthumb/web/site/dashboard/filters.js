@@ -22,9 +22,9 @@ export function filterBar(query, session, { changed, opened }) {
     h("button.plain", { type: "button", "data-status": status, onclick: () => set({ status }) }, word, h("span.count"))));
   const fields = [searchField(now, set, opened), formatField(now, set), errorField(now, set, session), textField(now, set, "tag", "Tag"),
     timeField(now, set), operates(session) && tenantField(now, set)];
-  const clear = h("button.plain", { type: "button", onclick: () => changed(new URLSearchParams(), { isNew: true }) }, "Clear filters");
+  const clear = h("button.plain.clear", { type: "button", onclick: () => changed(new URLSearchParams(), { isNew: true }) }, "Clear filters");
   const more = h("button.more", { type: "button", "aria-expanded": "false", onclick: () => toggle() }, "Filters");
-  const bar = h("div.filters", {}, tabs, h("div.fields", {}, fields[0], more, h("div.rest", {}, fields.slice(1), clear)));
+  const bar = h("div.filters", {}, h("div.above", {}, tabs, clear), h("div.fields", {}, fields[0], more, h("div.rest", {}, fields.slice(1))));
   const toggle = (is = !bar.classList.contains("is-open")) => {
     bar.classList.toggle("is-open", is);
     more.setAttribute("aria-expanded", String(is));
