@@ -2,18 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from quickthumb.http.endpoints import json_answer
 from quickthumb.http.requests import caller_of, keyring_of, limiter_of
-from quickthumb.model.allowance import Bounds
 from quickthumb.model.api_key import ApiKey
 from quickthumb.model.caller import Scope
 from quickthumb.model.quota import WINDOW_SECONDS, Standing
 from quickthumb.service.quotas import Limiter
 from quickthumb.web.presentation import Moment
+
+
+class BoundsView(BaseModel):
+    """What one request with a key may demand at most; null where only the settings bound it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    presets: list[str] | None = Field(description="The presets that it may name, and no others.")
+    max_bytes: int | None = Field(description="Size of an image in bytes.")
+    max_pixels: int | None = Field(description="Pixels of an image: width × height.")
+    max_outputs: int | None = Field(description="Outputs of a job.")
+    max_output_pixels: int | None = Field(description="Pixels in all outputs of a job together.")
 
 
 class QuotaView(BaseModel):
@@ -35,7 +46,7 @@ class KeyView(BaseModel):
     created_at: Moment = Field(description="When it was made; a key that was rotated is a new one.")
     ends_at: Moment | None = Field(description="When it expires, or has expired or was revoked; null if never.")
     revoked: bool
-    bounds: Bounds = Field(description="What one request with it may demand.")
+    bounds: BoundsView
     quotas: list[QuotaView] = Field(description="What it may demand over time.")
 
 
@@ -69,6 +80,6 @@ def _view(key: ApiKey, limiter: Limiter, standings: Mapping[str, Sequence[Standi
         created_at=key.created_at,
         ends_at=key.ends_at,
         revoked=key.revoked,
-        bounds=key.bounds,
+        bounds=BoundsView.model_validate(key.bounds),
         quotas=quotas,
     )
