@@ -68,7 +68,8 @@ def points_of(span: Span, tally: Tally, snapshots: Sequence[Snapshot]) -> list[P
     """The chart of a span, oldest first: each point says what happened since the snapshot before. The last one is of
     this moment. There are no points for slots without a snapshot, nor where counters began anew."""
     now = snapshot_of(tally)
-    kept = [each for each in snapshots if now.at - each.at >= LEAST_SECONDS]
+    # A new deployment has nothing else to show than its first seconds.
+    kept = [each for each in snapshots if now.at - each.at >= LEAST_SECONDS] or list(snapshots[:1])
     pairs = pairwise([*kept, now][-span.slots - 1 :])
     return [
         Point(last.at, _between(first, last), last.gauges)

@@ -18,7 +18,7 @@ export function compare(item, name, outputOf) {
   const close = h("button", { type: "button", onclick: () => dialog.close() }, "Close");
   const choice = h("select", { "aria-label": "Result", onchange: () => show(choice.value) }, names.map((one) => h("option", { value: one }, one)));
   const dialog = h("dialog.compare", { "aria-labelledby": "compare-title", onclose: () => dialog.remove() },
-    h("header", {}, title, h("div.row", {}, names.length > 1 && choice, zoom, download, close)),
+    h("div.compare-head", {}, title, h("div.row", {}, names.length > 1 && choice, zoom, download, close)),
     h("div.compare-body", {}, h("div.view-side", {}, view, note), side));
 
   function setZoom(isFull) {
