@@ -156,10 +156,11 @@ def event_service(
 
 def batch_records(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> BatchRecords:
     """What is kept of batches."""
-    jobs = BatchJobs(redis, job_store(config, redis), Keys(config.redis.prefix))
+    keys = Keys(config.redis.prefix)
+    jobs, lead = BatchJobs(redis, job_store(config, redis), keys), RepairLead(redis, keys)
     retention_seconds = config.retention.job_seconds
     max_seconds = config.batches.max_seconds
-    return BatchRecords(jobs, storage, outbox, max_seconds=max_seconds, retention_seconds=retention_seconds)
+    return BatchRecords(jobs, lead, storage, outbox, max_seconds=max_seconds, retention_seconds=retention_seconds)
 
 
 def batches(config: Config, redis: Redis, storage: Storage, service: ImageService, outbox: WebhookOutbox) -> Batches:

@@ -65,6 +65,14 @@ class RepairLead:
             found = await self._redis.get(self._keys.rebuilt)
         return found.decode() if found else None
 
+    async def is_rebuilt(self) -> bool:
+        """Whether Redis has whatever is in the storage: all records were read for this run of it."""
+        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(self._keys.rebuilt)
+            pipeline.info("server")
+            found, server = await pipeline.execute()
+        return bool(found is not None and found.decode() == str(server["run_id"]))
+
     async def begin_rebuild(self) -> str:
         """Notes that a rebuild begins, and returns a token for `mark_rebuilt`."""
         token = f"rebuilding {secrets.token_hex(16)}"

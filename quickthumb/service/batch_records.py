@@ -17,6 +17,7 @@ from quickthumb.model.retention import LONGEST_SECONDS
 from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.keys import DELIVERY_SECONDS
+from quickthumb.queue.repair import RepairLead
 from quickthumb.service.errors import BatchCutOff
 from quickthumb.storage import Storage
 from quickthumb.storage.layout import BATCHES, batch_contents, batch_delivered_folder, batch_end, batch_record
@@ -79,6 +80,7 @@ class BatchRecords:
     def __init__(
         self,
         jobs: BatchJobs,
+        lead: RepairLead,
         storage: Storage,
         outbox: WebhookOutbox,
         *,
@@ -86,6 +88,7 @@ class BatchRecords:
         retention_seconds: float,
     ) -> None:
         self._jobs = jobs
+        self._lead = lead
         self._storage = storage
         self._outbox = outbox
         self._longest = timedelta(seconds=max_seconds + CLOCKS_DIFFER_SECONDS)
@@ -98,7 +101,8 @@ class BatchRecords:
         return await self._outbox.batches.record(batch_id)
 
     async def batch(self, record: BatchRecord) -> Batch:
-        """The batch in its current state."""
+        """The batch in its current state. Raises QueueUnavailable also while Redis, which has lost its data, lacks jobs
+        that the storage has: they were not removed."""
         contents = await self._outbox.batches.contents(record.id)
         if contents is None:
             return await self._unfinished(record)
@@ -177,8 +181,21 @@ class BatchRecords:
         return Batch(record, items, jobs, CUT_OFF if is_over else None, is_complete=is_over)
 
     async def _found(self, record: BatchRecord, numbers: list[int]) -> dict[int, Job]:
-        found = await self._jobs.read([batch_job_id(record.id, number) for number in numbers])
-        return {number: job for number, job in zip(numbers, found, strict=True) if job is not None}
+        ids = {number: batch_job_id(record.id, number) for number in numbers}
+        found = await self._read(ids)
+        missing = {number: job_id for number, job_id in ids.items() if number not in found}
+        if not missing:
+            return found
+        if await self._lead.is_rebuilt():
+            # Again: the rebuild may have ended since they were read.
+            return found | await self._read(missing)
+        if any(kept.record is not None for kept in await self._storage.records(list(missing.values()))):
+            raise QueueUnavailable("Redis has lost data, and does not have all jobs of the batch again yet.")
+        return found
+
+    async def _read(self, ids: Mapping[int, str]) -> dict[int, Job]:
+        jobs = await self._jobs.read(list(ids.values()))
+        return {number: job for number, job in zip(ids, jobs, strict=True) if job is not None}
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from quickthumb.model.allowance import Bounds, Quotas
 from quickthumb.model.batch import BatchContents, BatchItem, BatchRecord, batch_job_id
 from quickthumb.model.caller import ANONYMOUS, Caller
 from quickthumb.model.job import Job, Outcome, Status, new_id, now
+from quickthumb.queue.errors import QueueUnavailable
 from quickthumb.queue.jobs import JobStore
-from quickthumb.queue.keys import KEYS
+from quickthumb.queue.keys import JOB, KEYS
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.batches import Batches, BatchRequest
@@ -112,8 +113,10 @@ async def test_jobs_know_their_batch_also_after_redis_was_wiped(
     batch = await verbs.submit(ANONYMOUS, asked(picture(), b"this is a text, no image", picture()))
     assert [item.refusal is None for item in batch.items] == [True, False, True]
     await client.flushdb()
-    assert (await verbs.find(ANONYMOUS, batch.record.id)).counts == {"REMOVED": 2, "REFUSED": 1}
-    await repairer(Config(), client, storage).rebuild()
+    for verb in (verbs.find, verbs.results):
+        with pytest.raises(QueueUnavailable):  # and not that they were removed, and the batch has ended
+            await verb(ANONYMOUS, batch.record.id)
+    await repairer(Config(), client, storage).round("worker")
     found = await verbs.find(ANONYMOUS, batch.record.id)
     assert found.counts == {"WAITING": 2, "REFUSED": 1}
     assert {job.batch for job in found.jobs.values()} == {batch.record.id}
@@ -137,8 +140,30 @@ async def test_a_batch_whose_process_died_has_the_jobs_so_far(
         assert found.error.code == "batch_cut_off"
         await records.sweep()
     await client.flushdb()
+    for job_id in (batch_job_id(old.id, 1), batch_job_id(old.id, 3)):
+        await storage.remove(job_id)
     # The contents are in the storage now, whatever Redis knows.
     assert (await make().find(ANONYMOUS, old.id)).counts == {"REMOVED": 2}
+
+
+async def test_a_sweep_completes_no_batch_without_jobs_that_redis_has_lost(
+    make: Make, records: BatchRecords, client: Redis, storage: FileStorage
+) -> None:
+    record = await begun(storage, client, 1, 3, age_seconds=4000)
+    await client.flushdb()
+    with pytest.raises(QueueUnavailable):
+        await records.sweep()
+    await repairer(Config(), client, storage).round("worker")
+    await records.sweep()
+    assert (await make().find(ANONYMOUS, record.id)).counts == {"WAITING": 2}
+
+
+async def test_once_redis_is_rebuilt_what_it_lacks_is_gone(make: Make, client: Redis, storage: FileStorage) -> None:
+    """Redis forgets a job a little before a sweep removes it."""
+    batch = await make().submit(ANONYMOUS, asked(picture()))
+    await repairer(Config(), client, storage).round("worker")
+    await client.delete(KEYS.record(JOB, batch.jobs[1].id))
+    assert (await make().find(ANONYMOUS, batch.record.id)).counts == {"REMOVED": 1}
 
 
 async def test_it_has_ended_once_all_jobs_have(
