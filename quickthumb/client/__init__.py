@@ -10,6 +10,7 @@
 
 from quickthumb.client.answers import Failure, Job, Result, Source, Status
 from quickthumb.client.asynchronous import AsyncClient
+from quickthumb.client.batches import Batch, BatchItem, Refusal
 from quickthumb.client.blocking import Client
 from quickthumb.client.errors import (
     ClientError,
@@ -21,16 +22,22 @@ from quickthumb.client.errors import (
 )
 from quickthumb.client.events import JobEvent
 from quickthumb.client.exchange import Retries
+from quickthumb.client.webhooks import Delivery, DeliveryAttempt, Webhook
 
 __all__ = [
     "AsyncClient",
+    "Batch",
+    "BatchItem",
     "Client",
     "ClientError",
     "DamagedDownload",
+    "Delivery",
+    "DeliveryAttempt",
     "Failure",
     "Job",
     "JobEvent",
     "Problem",
+    "Refusal",
     "Result",
     "Retries",
     "Source",
@@ -38,4 +45,5 @@ __all__ = [
     "StillRunning",
     "UnexpectedAnswer",
     "Unreachable",
+    "Webhook",
 ]

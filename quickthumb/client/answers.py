@@ -1,13 +1,15 @@
 """The service's answers as frozen dataclasses. Fields that this release does not know are in `facts`, or left out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from quickthumb.client.errors import UnexpectedAnswer
+
+T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -102,78 +104,73 @@ class Page:
     total: int | None = None
 
 
-def parse_job(body: bytes) -> Job:
-    """The job in an answer. Raises UnexpectedAnswer."""
+def parsed(body: bytes, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the JSON in an answer. Raises UnexpectedAnswer if that is not what it expects."""
     try:
-        return _job(json.loads(body))
+        return read(json.loads(body))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange(body) from error
+        start = body[:60].decode(errors="replace")
+        raise UnexpectedAnswer(f"The answer does not come from QuickThumb; it begins with {start!r}.") from error
+
+
+def parse_job(body: bytes) -> Job:
+    """The job in an answer. Raises UnexpectedAnswer, as all of these do."""
+    return parsed(body, job_of)
 
 
 def parse_page(body: bytes) -> Page:
-    """The page in an answer. Raises UnexpectedAnswer."""
-    try:
-        shown = json.loads(body)
-        following, total = shown["next"], shown.get("total")
-        return Page(
-            tuple(map(_job, shown["jobs"])),
-            None if following is None else str(following),
-            None if total is None else int(total),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange(body) from error
+    """The page in an answer."""
+    return parsed(body, _page)
 
 
 def parse_presets(body: bytes) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
-    """The presets in an answer: the outputs of each, by its name. Raises UnexpectedAnswer."""
-    try:
-        presets = json.loads(body)["presets"]
-        return {str(name): tuple(dict(output) for output in outputs) for name, outputs in presets.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange(body) from error
+    """The presets in an answer: the outputs of each, by its name."""
+    return parsed(body, _presets)
+
+
+def parse_bulk(body: bytes) -> tuple[int, str | None]:
+    """How many jobs a call has changed, and where to go on; None at the end."""
+    return parsed(body, lambda shown: (int(shown["count"]), _text(shown["cursor"])))
+
+
+def parse_object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in an answer."""
+    return parsed(body, dict)
 
 
 def parse_result(body: bytes) -> Result:
-    """The result in an event. Raises UnexpectedAnswer."""
-    try:
-        shown = json.loads(body)
-        return _result(str(shown["id"]), str(shown["name"]), shown["result"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange(body) from error
+    """The result in an event."""
+    return parsed(body, lambda shown: _result(str(shown["id"]), str(shown["name"]), shown["result"]))
 
 
 def parse_change(body: bytes) -> tuple[str, Status | None, int | None]:
-    """The job's id, its status and the number of its attempt in an event, as far as it has them. Raises
-    UnexpectedAnswer."""
-    try:
-        shown = json.loads(body)
-        status, attempt = shown.get("status"), shown.get("attempt")
-        return str(shown["id"]), None if status is None else Status(status), None if attempt is None else int(attempt)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _strange(body) from error
+    """The job's id, its status and the number of its attempt in an event, as far as it has them."""
+    return parsed(body, _change)
 
 
-def _job(shown: Mapping[str, Any]) -> Job:
+def job_of(shown: Mapping[str, Any]) -> Job:
+    """The job that a JSON object shows, within `parsed`."""
     error = shown["error"]
     return Job(
         id=str(shown["id"]),
         status=Status(shown["status"]),
         created_at=datetime.fromisoformat(shown["created_at"]),
-        started_at=_moment(shown["started_at"]),
-        finished_at=_moment(shown["finished_at"]),
+        started_at=moment_of(shown["started_at"]),
+        finished_at=moment_of(shown["finished_at"]),
         # A service of an earlier release does not tell.
-        expires_at=_moment(shown.get("expires_at")),
+        expires_at=moment_of(shown.get("expires_at")),
         attempts=int(shown["attempts"]),
         source=_source(shown["source"]),
         results={name: _result(shown["id"], name, made) for name, made in shown["results"].items()},
-        error=None if error is None else _failure(error),
+        error=None if error is None else failure_of(error),
         tags=tuple(shown.get("tags", ())),
         context=shown.get("context"),
         tenant=shown.get("tenant"),
     )
 
 
-def _failure(shown: Mapping[str, Any]) -> Failure:
+def failure_of(shown: Mapping[str, Any]) -> Failure:
+    """The failure that a JSON object shows, within `parsed`."""
     return Failure(shown["code"], shown["title"], shown["detail"], bool(shown.get("retryable", False)))
 
 
@@ -193,10 +190,24 @@ def _others(shown: Mapping[str, Any], known: tuple[str, ...]) -> Mapping[str, An
     return {name: value for name, value in shown.items() if name not in known}
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
+    """The moment in a text, within `parsed`."""
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _strange(body: bytes) -> UnexpectedAnswer:
-    start = body[:60].decode(errors="replace")
-    return UnexpectedAnswer(f"The answer does not come from QuickThumb; it begins with {start!r}.")
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _page(shown: Any) -> Page:
+    total = shown.get("total")
+    return Page(tuple(map(job_of, shown["jobs"])), _text(shown["next"]), None if total is None else int(total))
+
+
+def _presets(shown: Any) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+    return {str(name): tuple(dict(output) for output in outputs) for name, outputs in shown["presets"].items()}
+
+
+def _change(shown: Any) -> tuple[str, Status | None, int | None]:
+    status, attempt = shown.get("status"), shown.get("attempt")
+    return str(shown["id"]), None if status is None else Status(status), None if attempt is None else int(attempt)

@@ -1,7 +1,8 @@
 """The client for programs with asyncio or trio."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import aclosing, closing, nullcontext
+from contextlib import aclosing, closing
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -11,12 +12,14 @@ import httpx
 from anyio.to_thread import run_sync
 
 from quickthumb.client import wire
-from quickthumb.client.answers import Job, Page, Result
+from quickthumb.client.answers import Job, Page, Result, Status
+from quickthumb.client.asynchronous_verbs import AsyncBatchVerbs, AsyncWebhookVerbs
 from quickthumb.client.blocking import DEFAULT_TIMEOUT_SECONDS
 from quickthumb.client.calls import Calls, JobOrId, first_page, following, id_of
 from quickthumb.client.events import Following, JobEvent
 from quickthumb.client.exchange import Answer, Broken, Do, Pause, Plan, Request, Retries
 from quickthumb.client.pictures import ImageInput, Order
+from quickthumb.client.pictures import opened as pictures_opened
 
 T = TypeVar("T")
 
@@ -40,6 +43,8 @@ class AsyncClient:
         self._server = wire.checked_url(server)
         self._retries = retries or Retries()
         self._calls = Calls(self._retries)
+        self.batches = AsyncBatchVerbs(self._run, self._retries)
+        self.webhooks = AsyncWebhookVerbs(self._run, self._retries)
         self._owned = http is None
         self._http = http or httpx.AsyncClient(**wire.settings(timeout_seconds, key, headers))
 
@@ -126,6 +131,37 @@ class AsyncClient:
         """Removes a job and its files, whatever its status."""
         await self._run(self._calls.delete(job))
 
+    async def derive(
+        self, job: JobOrId, *, order: Order = (), idempotency_key: str | None = None, **parameters: Any
+    ) -> Job:
+        """Makes further outputs of the image of a job: see `Client.derive`."""
+        return await self._run(self._calls.derive(job, order, parameters, idempotency_key))
+
+    async def reschedule(self, job: JobOrId, **changes: Any) -> Job:
+        """Changes the priority or the schedule of a WAITING job: see `Client.reschedule`."""
+        return await self._run(self._calls.reschedule(job, changes))
+
+    async def cancel_jobs(self, *, status: str, tag: str | None = None, before: datetime | None = None) -> int:
+        """Cancels many jobs, and returns how many: see `Client.cancel_jobs`."""
+        conditions = {"status": status, "tag": tag, "before": before}
+        return await self._run(self._calls.change_many("POST", "/jobs/cancel", conditions))
+
+    async def retry_jobs(self, *, tag: str | None = None, before: datetime | None = None) -> int:
+        """Runs FAILED jobs again, and returns how many: see `Client.retry_jobs`."""
+        conditions = {"status": Status.FAILED.value, "tag": tag, "before": before}
+        return await self._run(self._calls.change_many("POST", "/jobs/retry", conditions))
+
+    async def delete_jobs(
+        self, *, status: str | None = None, tag: str | None = None, before: datetime | None = None
+    ) -> int:
+        """Removes many jobs with their files, and returns how many: see `Client.delete_jobs`."""
+        conditions = {"status": status, "tag": tag, "before": before}
+        return await self._run(self._calls.change_many("DELETE", "/jobs", conditions))
+
+    async def stats(self) -> Mapping[str, Any]:
+        """How busy the service is and has been, as `GET /stats` shows it to its operator."""
+        return await self._run(self._calls.stats())
+
     async def _run(self, plan: Plan[T]) -> T:
         reply: Answer | Broken | None = None
         with closing(plan):
@@ -149,9 +185,9 @@ class AsyncClient:
 
     async def _exchanged(self, request: Request) -> Answer | Broken:
         try:
-            with request.picture.opened() if request.picture else nullcontext() as image:
-                made = wire.built(self._http, self._server, request, image)
-                if isinstance(made.stream, httpx.SyncByteStream) and request.picture is not None:
+            with pictures_opened(request.pictures) as images:
+                made = wire.built(self._http, self._server, request, images)
+                if isinstance(made.stream, httpx.SyncByteStream) and request.pictures:
                     made.stream = _ReadInThread(made.stream)
                 async with aclosing(await self._http.send(made, stream=True)) as response:
                     return await _received(response, request)

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -10,11 +11,13 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from quickthumb.client import wire
-from quickthumb.client.answers import Job, Page, Result
+from quickthumb.client.answers import Job, Page, Result, Status
+from quickthumb.client.blocking_verbs import BatchVerbs, WebhookVerbs
 from quickthumb.client.calls import Calls, JobOrId, first_page, following, id_of
 from quickthumb.client.events import Following, JobEvent
 from quickthumb.client.exchange import Answer, Broken, Do, Pause, Plan, Request, Retries
 from quickthumb.client.pictures import ImageInput, Order
+from quickthumb.client.pictures import opened as pictures_opened
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -29,6 +32,8 @@ class Client:
     `key` is the API key, if the service needs one. `timeout_seconds` is how long a connection may be silent. `headers`
     are sent with every request. `http` replaces the httpx client and these three, for example to set certificates or a
     proxy; it stays open when this client is closed.
+
+    `batches` and `webhooks` have the methods for these.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class Client:
         self._server = wire.checked_url(server)
         self._retries = retries or Retries()
         self._calls = Calls(self._retries)
+        self.batches = BatchVerbs(self._run, self._retries)
+        self.webhooks = WebhookVerbs(self._run, self._retries)
         self._owned = http is None
         self._http = http or httpx.Client(**wire.settings(timeout_seconds, key, headers))
 
@@ -141,6 +148,37 @@ class Client:
         """Removes a job and its files, whatever its status."""
         self._run(self._calls.delete(job))
 
+    def derive(self, job: JobOrId, *, order: Order = (), idempotency_key: str | None = None, **parameters: Any) -> Job:
+        """Makes further outputs of the image of a job, which must still be kept, and returns the new job. What to make
+        is given as in `upload`."""
+        return self._run(self._calls.derive(job, order, parameters, idempotency_key))
+
+    def reschedule(self, job: JobOrId, **changes: Any) -> Job:
+        """Changes the `priority` of a WAITING job, or when it may begin: a `delay` in seconds, or `run_at`, a moment;
+        None lets it begin as soon as it is its turn. Returns the job."""
+        return self._run(self._calls.reschedule(job, changes))
+
+    def cancel_jobs(self, *, status: str, tag: str | None = None, before: datetime | None = None) -> int:
+        """Cancels all jobs with this status, WAITING or IN_PROGRESS, and returns how many: only those with the tag,
+        and accepted before the moment, if these are given."""
+        conditions = {"status": status, "tag": tag, "before": before}
+        return self._run(self._calls.change_many("POST", "/jobs/cancel", conditions))
+
+    def retry_jobs(self, *, tag: str | None = None, before: datetime | None = None) -> int:
+        """Runs all FAILED jobs again whose sources are still kept, and returns how many: see `cancel_jobs`."""
+        conditions = {"status": Status.FAILED.value, "tag": tag, "before": before}
+        return self._run(self._calls.change_many("POST", "/jobs/retry", conditions))
+
+    def delete_jobs(self, *, status: str | None = None, tag: str | None = None, before: datetime | None = None) -> int:
+        """Removes all jobs for which all of this holds, with their files, and returns how many. At least one condition
+        must be given."""
+        conditions = {"status": status, "tag": tag, "before": before}
+        return self._run(self._calls.change_many("DELETE", "/jobs", conditions))
+
+    def stats(self) -> Mapping[str, Any]:
+        """How busy the service is and has been, as `GET /stats` shows it to its operator."""
+        return self._run(self._calls.stats())
+
     def _run(self, plan: Plan[T]) -> T:
         reply: Answer | Broken | None = None
         with closing(plan):
@@ -164,8 +202,8 @@ class Client:
 
     def _exchanged(self, request: Request) -> Answer | Broken:
         try:
-            with request.picture.opened() if request.picture else nullcontext() as image:
-                response = self._http.send(wire.built(self._http, self._server, request, image), stream=True)
+            with pictures_opened(request.pictures) as images:
+                response = self._http.send(wire.built(self._http, self._server, request, images), stream=True)
                 with closing(response):
                     return _received(response, request)
         except httpx.TransportError as error:

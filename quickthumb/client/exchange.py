@@ -39,9 +39,10 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A step: send this. `path` lies below the service's URL.
+    """A step: send this. `path` lies below the service's URL. With `pictures`, the body is a form, with `content` JSON.
 
-    The service may take `hold_seconds` longer than usual to answer. With a `sink`, the body of a success goes there.
+    The service may take `hold_seconds` longer than usual to answer. With a `sink`, the body of a success goes there. A
+    request that is not `repeatable` would do its work twice, if it was carried out and only the answer got lost.
     """
 
     method: str
@@ -49,9 +50,15 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[tuple[str, str], ...] = ()
-    picture: Picture | None = None
+    pictures: tuple[Picture, ...] = ()
+    content: Mapping[str, Any] | None = None
+    repeatable: bool = True
     hold_seconds: float = 0
     sink: Sink | None = None
+
+    @property
+    def can_be_sent_again(self) -> bool:
+        return all(picture.can_be_sent_again for picture in self.pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ def send(request: Callable[[], Request], retries: Retries) -> Plan[tuple[Answer,
         asked = request()
         reply: Answer | Broken = yield asked
         wait = None
-        if may_pass(reply) and (asked.picture is None or asked.picture.can_be_sent_again):
+        if may_pass(reply) and asked.can_be_sent_again and (asked.repeatable or not isinstance(reply, Broken)):
             wait = retries.pause_after(attempt, None if isinstance(reply, Broken) else reply.retry_after_seconds)
         if wait is not None:
             broke = broke or isinstance(reply, Broken)
@@ -149,6 +156,12 @@ def send(request: Callable[[], Request], retries: Retries) -> Plan[tuple[Answer,
         else:
             return reply, broke
     raise AssertionError  # count() never ends
+
+
+def answered(request: Request | Callable[[], Request], retries: Retries) -> Plan[Answer]:
+    """The answer to a request, which a later try may have to make anew. Raises Problem if it is an error."""
+    answer, _ = yield from send(request if callable(request) else lambda: request, retries)
+    return require_success(answer)
 
 
 def may_pass(reply: Answer | Broken) -> bool:

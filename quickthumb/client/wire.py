@@ -1,7 +1,7 @@
 """Requests and answers in the terms of httpx, for both clients."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import httpx
@@ -35,15 +35,19 @@ def settings(timeout_seconds: float, key: str | None, headers: Mapping[str, str]
 
 
 def built(
-    http: httpx.Client | httpx.AsyncClient, server: str, request: Request, image: bytes | IO[bytes] | None
+    http: httpx.Client | httpx.AsyncClient, server: str, request: Request, images: Sequence[bytes | IO[bytes]]
 ) -> httpx.Request:
-    """The request for httpx. The image is streamed from its first byte, whatever was read of it before."""
+    """The request for httpx. Images are streamed from their first byte, whatever was read of them before."""
     body: dict[str, Any] = {}
-    if request.picture is not None:
+    if request.content is not None:
+        body = {"json": request.content}
+    elif request.pictures:
         data: dict[str, list[str]] = {}
         for name, text in request.fields:
             data.setdefault(name, []).append(text)
-        body = {"data": data, "files": {"image": (request.picture.filename, image, UPLOADED_TYPE)}}
+        parts = zip(request.pictures, images, strict=True)
+        files = [("image", (picture.filename, image, UPLOADED_TYPE)) for picture, image in parts]
+        body = {"data": data, "files": files}
     made = http.build_request(
         request.method,
         f"{server}{request.path}",

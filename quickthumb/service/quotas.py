@@ -12,7 +12,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 
 from quickthumb.model.allowance import NO_QUOTAS, Quotas
-from quickthumb.model.caller import ADDRESS_CLIENT, Caller
+from quickthumb.model.api_key import ApiKey
+from quickthumb.model.caller import ADDRESS_CLIENT, KEY_CLIENT, Caller
 from quickthumb.model.quota import (
     OUTPUT_PIXELS,
     REQUESTS,
@@ -35,6 +36,8 @@ from quickthumb.service.portions import Portions
 NO_TENANTS: Mapping[str, Quotas] = {}
 # How many callers' policies a process remembers.
 MOST_REMEMBERED = 10_000
+# The quotas of which Redis alone knows how much is left.
+TOLD = frozenset({UPLOADS, UPLOAD_BYTES, OUTPUT_PIXELS, UNENDED, STORED})
 # What an answer is to tell of quotas, for the request that this context is about. None: nobody asks.
 told_of: ContextVar[list[Standing] | None] = ContextVar("told_of", default=None)
 
@@ -58,6 +61,22 @@ class Limiter:
     def limits(self, tenant: str, own: Quotas) -> bool:
         """Whether a caller of this tenant, with these quotas of its own, may have any. Every request asks."""
         return self._store is not None and (self._limits_all or own is not NO_QUOTAS or tenant in self._tenants)
+
+    async def standings(self, keys: Sequence[ApiKey]) -> dict[str, list[Standing]]:
+        """How the quotas of each key stand, by the key's id; counts nothing. One round trip for all of them.
+
+        Requests, which processes take in portions, and open streams are not told. Raises QueueUnavailable.
+        """
+        found = {key.id: list(policies(key.quotas.or_else(self._default), f"{KEY_CLIENT}{key.id}")) for key in keys}
+        demands = [Demand(policy, 0) for each in found.values() for policy in each if policy.quota in TOLD]
+        if not demands or self._store is None:
+            return {}
+        told = {standing.policy: standing for standing in await self._store.take(demands, commit=False)}
+        return {key_id: [told[policy] for policy in each if policy in told] for key_id, each in found.items()}
+
+    def quotas_of(self, key: ApiKey) -> Quotas:
+        """What a key may demand over time: its own quotas, and otherwise those for each client."""
+        return key.quotas.or_else(self._default)
 
     async def count_request(self, caller: Caller) -> None:
         """Counts a request. Raises QuotaExceeded."""

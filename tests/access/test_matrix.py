@@ -56,6 +56,7 @@ ALLOWED: Mapping[str, Scope | None] = {
     "getMetrics": Scope.ADMIN,
     "getStats": Scope.ADMIN,
     "getHistory": Scope.ADMIN,
+    "listKeys": Scope.ADMIN,
     "listWorkers": Scope.ADMIN,
     "getFailures": Scope.ADMIN,
     "getSystem": Scope.ADMIN,

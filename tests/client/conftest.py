@@ -20,15 +20,17 @@ QUICK = Retries(attempts=4, first_pause_seconds=0.02)
 class Either:
     """A client whose methods are awaited, whichever it is; the blocking one works in a thread."""
 
-    def __init__(self, client: Client | AsyncClient) -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)
+        if name in ("batches", "webhooks"):
+            return Either(method)
         if name in ("jobs", "events"):
             return lambda *arguments, **named: self._listed(method(*arguments, **named))
         if inspect.iscoroutinefunction(method):
-            return method  # type: ignore[no-any-return]
+            return method
         return lambda *arguments, **named: asyncio.to_thread(method, *arguments, **named)
 
     async def _listed(self, found: Any) -> list[Any]:

@@ -18,9 +18,10 @@ def test_the_examples_run(
     examples = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     for example in examples:
         exec(example.replace("http://127.0.0.1:8000", service), {})  # noqa: S102 - our own page
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert {path.name for path in tmp_path.iterdir()} == {
         "photo.jpg",
+        "results.zip",
         "square-32.jpeg",
         "square-64.jpeg",
         "thumbnail.jpg",

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ UNIMPORTANT = ("Could not find component: JsonSchema_string_binary",)
 
 # axe-core 4.10.3, MPL 2.0: axe.license.txt.
 AXE = Path(__file__).with_name("axe.min.js")
-AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 class Visit:
@@ -69,13 +69,13 @@ async def new_page(browser: "Browser") -> AsyncIterator["Page"]:
     await page.context.close()
 
 
-async def barriers(page: "Page") -> list[str]:
-    """What axe-core finds in the page as it is now: each rule with the elements that break it."""
+async def barriers(page: "Page", rules: Sequence[str] | None = None) -> list[str]:
+    """What axe-core finds in the page as it is now: each rule with the elements that break it. `rules` are those to
+    check; without any, all of WCAG 2.2 AA and the best practices."""
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate(
-        "rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] })", AXE_RULES
-    )
+    only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": AXE_TAGS}
+    found = await page.evaluate("only => axe.run(document, { runOnly: only, resultTypes: ['violations'] })", only)
     return [
         f"{rule['id']}: {rule['help']}: {node['target']} {node.get('failureSummary', '')}"
         for rule in found["violations"]

@@ -91,6 +91,7 @@ async def test_the_other_ways_of_sending_work_from_the_page(visit: Visit, servic
     assert visit.complaints == []
 
 
+@pytest.mark.timeout(300)  # a second for each operation, and several on a busy machine
 async def test_every_operation_can_be_opened(visit: Visit, service: str) -> None:
     page = visit.page
     await page.goto(f"{service}/docs")

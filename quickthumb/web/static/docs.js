@@ -2,13 +2,17 @@
 
 let described = false;
 
-// Empties the fields of forms at the start: Swagger UI fills each with a sample, and would send all of them.
-function emptyFields(response) {
+// Prepares the document at the start. Empties the fields of forms: Swagger UI fills each with a sample, and would send
+// all of them.
+function prepared(response) {
   if (described || !response.ok) return response;
   described = true;
   const description = JSON.parse(response.text);
+  // Nobody can enter the cookie of a session: whoever has logged in has it, and the browser sends it by itself.
+  delete description.components.securitySchemes.session;
   for (const operations of Object.values(description.paths)) {
     for (const operation of Object.values(operations)) {
+      operation.security = operation.security?.filter((way) => !("session" in way));
       const form = operation.requestBody?.content["multipart/form-data"];
       Object.values(form?.schema.properties ?? {}).forEach(emptyField);
     }
@@ -56,7 +60,7 @@ window.ui = SwaggerUIBundle({
   displayRequestDuration: true,
   plugins: [freshBodies],
   requestInterceptor: withoutEmptyFields,
-  responseInterceptor: emptyFields,
+  responseInterceptor: prepared,
   tryItOutEnabled: true,
   validatorUrl: null,
 });

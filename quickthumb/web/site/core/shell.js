@@ -19,7 +19,7 @@ export async function start(page) {
   });
   const session = await loggedIn();
   showAccount(account, session);
-  onLoginNeeded(() => location.reload());
+  onLoginNeeded(() => (session.login === "unavailable" ? sayThatAKeyIsNeeded() : location.reload()));
   return session;
 }
 
@@ -30,10 +30,16 @@ async function loggedIn() {
       if (session.login !== "needed") return session;
       return await askForKey();
     } catch (error) {
-      if (error instanceof Problem && error.status === 404) return { login: "not_needed", scopes: [] };
+      if (error instanceof Problem && error.status === 404) return { login: "unavailable", scopes: [] };
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
+}
+
+// Without the dashboard there is no login, but the service may need a key all the same.
+function sayThatAKeyIsNeeded() {
+  const note = h("p.notice.warn", { role: "alert" }, "This service needs an API key, and its pages cannot log in: see the setting ", h("code", {}, "DASHBOARD"), ".");
+  fill(document.getElementById("main"), note);
 }
 
 // Shows the form for a key until one is good. Returns who is logged in then.

@@ -46,9 +46,9 @@ function draw(place, { failures, seconds }, span, load) {
 function section(group, span, load) {
   const tenant = group.example_tenant && group.example_tenant !== "default" ? group.example_tenant : null;
   const filters = new URLSearchParams({ status: "FAILED", error: group.code, ...(tenant && { tenant }) });
-  const example = h("a.example", { "aria-hidden": "true", tabindex: -1, href: group.example ? at(`/jobs/${group.example}`, tenant ? new URLSearchParams({ tenant }) : "") : at("", filters) });
+  const example = h("a.example", { "aria-hidden": "true", tabindex: -1, href: group.example_job ? at(`/jobs/${group.example_job}`, tenant ? new URLSearchParams({ tenant }) : "") : at("", filters) });
   const named = h("p.small.muted");
-  if (group.example) showExample(example, named, group.example, tenant);
+  if (group.example_job) showExample(example, named, group.example_job, tenant);
   const retry = group.kept > 0 && h("button", { type: "button", onclick: () => actOnAll(filters, { after: load }) }, "Retry or delete …");
   return h("section.failure", {}, example, h("div", {},
     h("h2", {}, h("span.big", {}, count(group.count)), " ", group.title ?? group.code),

@@ -22,9 +22,9 @@ export function filterBar(query, session, { changed, opened }) {
     h("button.plain", { type: "button", "data-status": status, onclick: () => set({ status }) }, word, h("span.count"))));
   const fields = [searchField(now, set, opened), formatField(now, set), errorField(now, set, session), textField(now, set, "tag", "Tag"),
     timeField(now, set), operates(session) && tenantField(now, set)];
-  const clear = h("button.plain", { type: "button", onclick: () => changed(new URLSearchParams(), { isNew: true }) }, "Clear filters");
+  const clear = h("button.plain.clear", { type: "button", onclick: () => changed(new URLSearchParams(), { isNew: true }) }, "Clear filters");
   const more = h("button.more", { type: "button", "aria-expanded": "false", onclick: () => toggle() }, "Filters");
-  const bar = h("div.filters", {}, tabs, h("div.fields", {}, fields[0], more, h("div.rest", {}, fields.slice(1), clear)));
+  const bar = h("div.filters", {}, h("div.above", {}, tabs, clear), h("div.fields", {}, fields[0], more, h("div.rest", {}, fields.slice(1))));
   const toggle = (is = !bar.classList.contains("is-open")) => {
     bar.classList.toggle("is-open", is);
     more.setAttribute("aria-expanded", String(is));
@@ -54,12 +54,15 @@ function labelled(id, text, field, hint) {
 }
 
 function searchField(now, set, opened) {
-  let timer;
+  let timer, isOpened = false;
   const field = h("input", { type: "search", value: now.get("filename") ?? "", placeholder: "File name or job id", maxlength: 255, autocomplete: "off", spellcheck: "false" });
   const search = () => {
     clearTimeout(timer);
+    // A field that leaves the page, because a job was opened, says "change" once more.
+    if (!field.isConnected || isOpened) return;
     const text = field.value.trim();
-    if (/^[0-9a-f]{32}$/i.test(text)) opened(text.toLowerCase());
+    isOpened = /^[0-9a-f]{32}$/i.test(text);
+    if (isOpened) opened(text.toLowerCase());
     else if (text !== (now.get("filename") ?? "")) set({ filename: text });
   };
   field.addEventListener("input", () => {

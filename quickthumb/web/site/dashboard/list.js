@@ -11,9 +11,10 @@ import { may, operates } from "./rights.js";
 import { at, navigate, rewrite } from "./router.js";
 import { makeRow, updateRow } from "./row.js";
 
-const PAGE = 50;
 // How many empty pages to pass before the reader is asked whether to go on.
 const MOST_EMPTY = 4;
+// How many rows may gather before the list begins anew with the first page.
+const MOST_ROWS = 300;
 // What was shown last, so that "back" shows it at once, where the reader had scrolled to.
 let kept = null;
 
@@ -40,7 +41,7 @@ class JobList {
   }
 
   take(filters) {
-    Object.assign(this, { filters, key: String(filters), tenant: filters.get("tenant"), jobs: [], fresh: [], cursor: null, isLoaded: false });
+    Object.assign(this, { filters, key: String(filters), tenant: filters.get("tenant"), jobs: [], fresh: [], begun: null, cursor: null, isLoaded: false });
   }
 
   begin() {
@@ -57,7 +58,7 @@ class JobList {
     this.refresh.end();
     this.countAgain.end();
     this.loading?.abort();
-    if (this.isLoaded) kept = { key: this.key, jobs: [...this.fresh, ...this.jobs], cursor: this.cursor };
+    if (this.isLoaded) kept = { key: this.key, jobs: this.jobs, cursor: this.cursor };
   }
 
   change(filters, isNew) {
@@ -81,7 +82,7 @@ class JobList {
       const found = [];
       let answer, tries = 0;
       do {
-        answer = await page(this.filters, { limit: PAGE, cursor, signal });
+        answer = await page(this.filters, { cursor, signal });
         found.push(...answer.jobs);
         cursor = answer.cursor;
       } while (cursor && found.length === 0 && ++tries < MOST_EMPTY);
@@ -98,21 +99,27 @@ class JobList {
   async lookForNew() {
     if (!this.isLoaded) return;
     const { key } = this;
-    const answer = await page(this.filters, { limit: PAGE }).catch(() => null);
+    const answer = await page(this.filters).catch(() => null);
     if (!answer || key !== this.key) return;
     if (answer.total !== null) this.total.textContent = count(answer.total);
     const known = new Map([...this.fresh, ...this.jobs].map((job) => [job.id, job]));
     const newest = answer.jobs.filter(({ id }) => !known.has(id));
     for (const job of answer.jobs) this.replace(job);
-    this.fresh = [...newest, ...this.fresh];
-    if (scrollY < 120 && this.selected.size === 0) this.showNew();
+    const isAtTop = scrollY < 120 && this.selected.size === 0;
+    // With more new jobs than a page has, nobody knows what lies between; and a list that stays open must not grow forever.
+    const isApart = answer.cursor !== null && newest.length === answer.jobs.length && known.size > 0;
+    if (isApart || this.fresh.length > MOST_ROWS || (isAtTop && this.jobs.length > MOST_ROWS)) this.begun = answer;
+    this.fresh = this.begun === answer ? answer.jobs : [...newest, ...this.fresh];
+    if (isAtTop) this.showNew();
     else this.draw();
   }
 
+  // Shows the new jobs: in front of the others, or in place of them if there are too many.
   showNew() {
     const isAsked = !this.news.hidden;
-    this.jobs = [...this.fresh, ...this.jobs];
-    this.fresh = [];
+    if (this.begun) this.cursor = this.begun.cursor;
+    this.jobs = this.begun ? this.fresh : [...this.fresh, ...this.jobs];
+    Object.assign(this, { fresh: [], begun: null });
     this.draw();
     if (isAsked) scrollTo(0, 0);
   }
@@ -154,7 +161,7 @@ class JobList {
     this.element.removeAttribute("aria-busy");
     reconcile(this.element, this.jobs, { key: (job) => job.id, make: (job) => makeRow(job, { tenant, chosen }), update: (row, job) => updateRow(row, job, { tenant, selected }) });
     this.news.hidden = this.fresh.length === 0;
-    this.news.textContent = `${count(this.fresh.length)} new`;
+    this.news.textContent = `${count(this.fresh.length)}${this.begun ? " or more" : ""} new`;
     this.element.hidden = this.jobs.length === 0;
     fill(this.foot, this.footer());
     this.drawBulk();

@@ -12,7 +12,7 @@ export function workersTable(workers) {
 }
 
 function row(worker) {
-  const { host, pid, id, version, threads, busy_threads: busy, stuck_threads: stuck, memory_bytes: memory, jobs_done: done } = worker;
+  const { host, pid, id, version, threads, busy, stuck, memory_bytes: memory, jobs_done: done } = worker;
   const known = (value, written) => (value === null ? "–" : written(value));
   return h("tr", {}, h("th", { scope: "row" }, host ? `${host} · ${pid}` : id, version && h("div.muted", {}, `release ${version}`), worker.paused && h("div.paused", {}, `Paused: ${worker.paused}`)),
     h("td", {}, known(threads, (all) => `${busy} of ${all} busy`), stuck > 0 && h("div.paused", {}, `${stuck} stuck`)), h("td", {}, known(memory, bytes)), h("td", {}, known(done, count)),

@@ -7,8 +7,12 @@ import { fill, h } from "../core/dom.js";
 import { start } from "../core/shell.js";
 import { show as showFailures } from "./failures.js";
 import { show as showJob } from "./detail.js";
+import { askEarly, filtersIn } from "./jobs.js";
 import { show as showJobs } from "./list.js";
+import { show as showKeys } from "./keys.js";
+import { show as showPresets } from "./presets.js";
 import { show as showSystem } from "./system.js";
+import { show as showWebhooks } from "./webhooks.js";
 import { may, operates } from "./rights.js";
 import { at, here, onArrival } from "./router.js";
 
@@ -16,11 +20,15 @@ const VIEWS = [
   { name: "Jobs", path: "", pattern: /^(?:\/jobs)?$/, show: showJobs, isFor: (session) => may(session, "jobs:read") },
   { name: "Job", pattern: /^\/jobs\/([0-9a-f]{32})$/, below: "", show: showJob, isFor: (session) => may(session, "jobs:read") },
   { name: "Failures", path: "/failures", pattern: /^\/failures$/, show: showFailures, isFor: operates },
+  { name: "Webhooks", path: "/webhooks", pattern: /^\/webhooks$/, show: showWebhooks, isFor: (session) => may(session, "webhooks") },
+  { name: "Presets", path: "/presets", pattern: /^\/presets$/, show: showPresets, isFor: (session) => may(session, "images:write") },
+  { name: "Keys", path: "/keys", pattern: /^\/keys$/, show: showKeys, isFor: (session) => may(session, "admin") },
   { name: "System", path: "/system", pattern: /^\/system$/, show: showSystem, isFor: operates },
 ];
 
 async function run() {
   const main = document.getElementById("main");
+  if (VIEWS[0].pattern.test(here().path)) askEarly(filtersIn(here().query));
   const session = await start("/dashboard");
   const tabs = h("nav.tabs", { "aria-label": "Dashboard" });
   const content = h("div.view");

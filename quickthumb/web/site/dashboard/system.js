@@ -32,7 +32,7 @@ class System {
     this.machines = h("div.machines", {}, [1, 2, 3].map(() => h("div.skeleton.machine")));
     this.trouble = h("div", { role: "status" });
     fill(main, h("div.title", {}, h("h1", {}, "System"), spanChoice(span, "/system")), this.trouble, this.tiles,
-      h("section", { "aria-label": "Charts" }, h("div.charts", {}, this.charts)), h("section", {}, h("h2", {}, "Workers"), this.workers), h("section", {}, h("h2", {}, "Disk and Redis"), this.machines));
+      h("section", {}, h("h2.visually-hidden", {}, "Charts"), h("div.charts", {}, this.charts)), h("section", {}, h("h2", {}, "Workers"), this.workers), h("section", {}, h("h2", {}, "Disk and Redis"), this.machines));
   }
 
   begin() {

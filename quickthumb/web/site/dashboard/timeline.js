@@ -53,7 +53,7 @@ function delivered(delivery, replay) {
   const last = delivery.attempts.at(-1);
   const answer = last && (last.error ?? `answered ${last.status} in ${duration(last.seconds)}`);
   const tries = delivery.attempts.length > 1 ? `${delivery.attempts.length} attempts; ` : "";
-  const words = { DONE: "Told", FAILED: "Could not tell", WAITING: "Is to be told", IN_PROGRESS: "Is being told", CANCELLED: "Was not told" };
+  const words = { DONE: "Webhook delivered", FAILED: "Webhook not delivered", WAITING: "Webhook pending", IN_PROGRESS: "Webhook being sent", CANCELLED: "Webhook given up" };
   const again = replay && ["DONE", "FAILED"].includes(delivery.status) && h("button.plain", { type: "button", onclick: () => replay(delivery) }, "Send again");
   return step(`webhook-${delivery.status.toLowerCase()}`, `${words[delivery.status]}: ${delivery.event}`, delivery.created_at, h("div.url", {}, delivery.url), tries, answer ?? "", again);
 }

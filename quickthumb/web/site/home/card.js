@@ -52,14 +52,14 @@ function showThumb(thumb, item) {
   thumb.dataset.url = String(url);
   const unseen = () => fill(thumb, h("span", {}, (item.job?.source.format ?? item.name.split(".").pop()).slice(0, 4).toUpperCase()));
   if (!url) return unseen();
-  fill(thumb, h("img", { src: url, alt: "", onerror: unseen }));
+  fill(thumb, h("img", { src: url, alt: "", loading: "lazy", decoding: "async", onerror: unseen }));
 }
 
 const WORDS = { queued: "Waits for its turn", sending: "Uploading", refused: "Refused" };
 
 function stateOf(item) {
   const { phase, job } = item;
-  if (phase === "paused") return [statusElement("WAITING", "Paused"), h("span.small.muted", {}, `${item.reason} Goes on by itself `, timeElement(item.until), ".")];
+  if (phase === "paused") return [statusElement("WAITING", "Paused"), h("span.small.muted", {}, `${item.reason} Goes on by itself `, timeElement(new Date(item.until).toISOString()))];
   if (phase === "refused") return statusElement(item.problem.title === "Cancelled" ? "CANCELLED" : "FAILED", item.problem.title === "Cancelled" ? "Cancelled" : "Not accepted");
   if (phase === "queued" || phase === "sending") return statusElement(phase === "queued" ? "WAITING" : "IN_PROGRESS", WORDS[phase]);
   if (!job) return statusElement("WAITING", "Asking");

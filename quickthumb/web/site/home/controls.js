@@ -2,8 +2,10 @@
 
 import { h } from "../core/dom.js";
 
+const SHORT = { hdr: "HDR", url: "URL" };
+
 // The words of a name: max_bytes is "Max bytes".
-export const label = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+export const label = (name) => SHORT[name] ?? name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
 let made = 0;
 
@@ -28,7 +30,9 @@ export function control(name, schema, changed) {
     meaning.hidden = !meaning.hidden;
     more.setAttribute("aria-expanded", String(!meaning.hidden));
   } }, "?");
-  const element = h("div.control", { "data-name": name }, h("div.control-head", {}, h("label", { for: id }, label(name)), more), input, meaning, problem);
+  const examples = schema.type === "string" && schema.examples?.length > 1 && h("datalist", { id: `${id}-examples` }, schema.examples.map((value) => h("option", { value })));
+  if (examples) input.setAttribute("list", examples.id);
+  const element = h("div.control", { "data-name": name }, h("div.control-head", {}, h("label", { for: id }, label(name)), more), input, examples, meaning, problem);
   element.classList.toggle("wide", Boolean(isWide));
   element.classList.toggle("switch", schema.type === "boolean" && "default" in schema);
   return { element, show: (value) => write(value ?? schema.default) };

@@ -24,10 +24,10 @@ export function intake({ files, urls }) {
     address.value = "";
   }
   const zone = h("section.intake", { "aria-label": "Choose images" },
-    h("div.zone", {}, h("p.zone-title", {}, "Drop images here"),
+    h("div.zone", {}, h("p.zone-title", {}, h("span.for-mice", {}, "Drop images here"), h("span.for-fingers", {}, "Add images")),
       h("div.row", {}, h("button.primary", { type: "button", onclick: () => chooser.click() }, "Choose images"),
         h("button.camera", { type: "button", onclick: () => camera.click() }, "Take a photo")),
-      h("p.muted.small.zone-hint", {}, "or paste from the clipboard"), chooser, camera), form);
+      h("p.muted.small.for-mice", {}, "or paste from the clipboard"), chooser, camera), form);
   listenForDrops(zone, files, urls);
   listenForPastes(files, urls);
   return zone;

@@ -46,7 +46,9 @@ async function look(item) {
   try {
     jobIs(item, await call(`/jobs/${item.job.id}`));
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) drop(item);
+    if (!(error instanceof Problem)) return;
+    if (error.status === 404) drop(item);
+    if (error.status === 403) change(item, { phase: "refused", problem: { message: `The image was uploaded, but this page cannot follow its job: ${error.message}` } });
   }
 }
 

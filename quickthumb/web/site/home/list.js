@@ -51,8 +51,8 @@ function showBar(bar) {
 export function unmade(recipe) {
   const groups = new Map();
   for (const item of all().filter((one) => one.job)) {
-    const { sha256 } = item.job.source;
-    groups.set(sha256, [...(groups.get(sha256) ?? []), item]);
+    const image = item.job.source.sha256 ?? item.job.id;
+    groups.set(image, [...(groups.get(image) ?? []), item]);
   }
   return [...groups.values()].filter((items) => !items.some((item) => sameRecipe(item.recipe, recipe))).map((items) => items.find(isDone)).filter(Boolean);
 }

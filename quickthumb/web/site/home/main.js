@@ -26,7 +26,7 @@ try {
 }
 
 function heading() {
-  return h("div.lead", {}, h("h1", {}, "Upload an image, get every size"), h("p.muted", {}, "Choose what to make, drop your pictures, and compare the results. The code below does the same from your program."));
+  return h("div.lead", {}, h("h1", {}, "Upload an image, get every size"), h("p.muted", {}, "Choose what to make, add your pictures, and compare the results. The code below does the same from your program."));
 }
 
 function run(parameters, presets) {
@@ -37,9 +37,10 @@ function run(parameters, presets) {
   const notice = h("p.notice.warn", { role: "status", hidden: true });
   const code = samples(session.login === "done");
   const images = imageList(state, presets);
-  const remake = h("button.primary.remake", { type: "button", hidden: true, onclick: () => makeAgain(state.recipe) });
+  const remake = h("button.primary", { type: "button", onclick: () => makeAgain(state.recipe) });
+  const remaking = h("div.remaking", { hidden: true }, remake);
   const recipe = panel({ state, parameters, presets, changed, reset: () => replace(copy(START)), link: copyButton(() => location.href, "Copy link") });
-  recipe.element.append(remake);
+  recipe.element.append(remaking);
 
   function changed() {
     history.replaceState(null, "", location.pathname + location.search + toHash(state.recipe));
@@ -60,7 +61,7 @@ function run(parameters, presets) {
     recipe.show(pictures());
     images.show();
     const count = unmade(state.recipe).length;
-    remake.hidden = !count;
+    remaking.hidden = !count;
     remake.textContent = count === 1 ? "Make again with this recipe" : `Make ${count} images again with this recipe`;
   }
 

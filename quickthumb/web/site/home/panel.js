@@ -1,136 +1,82 @@
-// The recipe as controls: presets, outputs with their parameters, and what concerns the job as a whole.
+// The recipe as controls: presets and outputs, the parameters of the chosen output, and what concerns the job as a whole.
 
-import { fill, h } from "../core/dom.js";
+import { h } from "../core/dom.js";
 import { control, label } from "./controls.js";
+import { outputList, presetChips } from "./outputs.js";
 import { picker } from "./picker.js";
-import { nameOf, summary } from "./recipe.js";
+import { nameOf } from "./recipe.js";
 import { severalSizes } from "./sizes.js";
 
 // Width and height say the same.
 const HIDDEN = new Set(["size"]);
 
-// `state` has `recipe` and `active`, the place of the output whose controls are shown. `changed()` hears of changes.
+// `state` has `recipe`, and `active`, the place of the output whose controls are shown. `changed()` hears of changes.
+// Returns { element, show(pictures), showValues() }: the former after a change, the latter after another recipe came.
 export function panel({ state, parameters, presets, changed, reset, link }) {
-  const chips = h("div.chips");
-  const outputs = h("div.outputs");
-  const controls = new Map();
-  const picking = picker((name, value) => set(name, value, true));
-  const groups = h("div.groups", {}, parameters.output.map((group, place) => section(label(group.name), group.parameters, place === 0, "output")));
-  const job = section("Job", parameters.job, false, "job");
-  const sizes = severalSizes(parameters, (made) => {
-    state.recipe.outputs = made;
-    state.active = 0;
+  const output = () => state.recipe.outputs[state.active];
+  const job = section("Job", parameters.job, () => state.recipe.job, changed);
+  const parts = parameters.output.map((group, place) => section(label(group.name), group.parameters, () => output() ?? {}, changed, place === 0));
+  const picking = picker((name, value) => {
+    put(output(), name, value);
+    parts.forEach((part) => part.showValue(name));
     changed();
   });
-  groups.firstElementChild.querySelector(".controls").append(picking.element);
-
-  function section(title, schemas, isOpen, kind) {
-    const changes = h("span.count");
-    const parts = Object.entries(schemas).filter(([name]) => !HIDDEN.has(name)).map(([name, schema]) => {
-      const made = control(name, schema, (value) => (kind === "job" ? setJob(name, value) : set(name, value)));
-      controls.set(`${kind}.${name}`, made);
-      return made.element;
-    });
-    const element = h("details.group", { open: isOpen, "data-kind": kind }, h("summary", {}, h("span", {}, title), changes), h("div.controls", {}, parts));
-    element.names = Object.keys(schemas);
-    element.changes = changes;
-    return element;
-  }
-
-  function set(name, value, isPicked) {
-    const output = state.recipe.outputs[state.active];
-    if (value === undefined) delete output[name];
-    else output[name] = value;
-    if (isPicked) controls.get(`output.${name}`)?.show(value);
-    changed();
-  }
-
-  function setJob(name, value) {
-    if (value === undefined) delete state.recipe.job[name];
-    else state.recipe.job[name] = value;
-    changed();
-  }
-
-  function choose(place) {
-    state.active = place;
-    showValues();
-    show(state.pictures);
-  }
-
-  function add() {
-    const names = new Set(state.recipe.outputs.map(({ name }) => name));
-    let number = state.recipe.outputs.length + 1;
-    while (names.has(`output-${number}`)) number++;
-    state.recipe.outputs.push({ name: `output-${number}`, width: 640 });
-    state.active = state.recipe.outputs.length - 1;
+  parts[0].controls.append(picking.element);
+  const title = h("h3.label");
+  const list = outputList(state, () => {
     changed();
     showValues();
-  }
-
-  function remove() {
-    state.recipe.outputs.splice(state.active, 1);
-    state.active = Math.max(0, state.active - 1);
+  });
+  const remove = h("button.plain", { type: "button", onclick: () => list.remove() }, "Remove");
+  const own = h("div", {}, h("div.group-head", {}, title, remove), parts.map((part) => part.element));
+  const chips = presetChips(state, presets, () => {
     changed();
     showValues();
-  }
+  });
+  const sizes = severalSizes(parameters, (outputs) => list.replace(outputs));
 
-  function togglePreset(name) {
-    const { recipe } = state;
-    recipe.presets = recipe.presets.includes(name) ? recipe.presets.filter((one) => one !== name) : [...recipe.presets, name];
-    changed();
-  }
-
-  function drawChips() {
-    fill(chips, [...presets].map(([name, made]) => h("button.chip", {
-      type: "button", "aria-pressed": String(state.recipe.presets.includes(name)), title: made.map(summary).join(" · "), "data-preset": name, onclick: () => refocused(() => togglePreset(name), chips, name),
-    }, name)));
-  }
-
-  // Buttons are made anew at each change; the one that was pressed gets its focus back.
-  function refocused(act, place, name) {
-    act();
-    place.querySelector(`[data-preset="${CSS.escape(name)}"]`)?.focus();
-  }
-
-  function drawOutputs() {
-    const list = state.recipe.outputs.map((output, place) => h("button.output", {
-      type: "button", "aria-pressed": String(place === state.active), onclick: () => { choose(place); outputs.children[place].focus(); },
-    }, h("b", {}, nameOf(output, place, state.recipe.outputs)), h("span", {}, summary(output))));
-    fill(outputs, list, h("button.add", { type: "button", onclick: () => { add(); outputs.children[state.active].focus(); } }, "+ Add output"));
-    removing.hidden = !state.recipe.outputs.length || (state.recipe.outputs.length === 1 && !state.recipe.presets.length);
-    groups.hidden = !state.recipe.outputs.length;
-  }
-
-  function showValues() {
-    const output = state.recipe.outputs[state.active] ?? {};
-    for (const [key, one] of controls) {
-      const [kind, name] = key.split(".");
-      one.show((kind === "job" ? state.recipe.job : output)[name]);
-    }
-  }
-
-  function count(element) {
-    const values = element.dataset.kind === "job" ? state.recipe.job : state.recipe.outputs[state.active] ?? {};
-    const number = element.names.filter((name) => name in values).length;
-    element.changes.textContent = number ? `${number} set` : "";
-  }
-
-  const removing = h("button.plain", { type: "button", onclick: () => { remove(); outputs.lastElementChild.focus(); } }, "Remove this output");
-
-  // `pictures` are URLs of what can be picked on, the newest first.
+  const showValues = () => [...parts, job].forEach((part) => part.showValues());
   function show(pictures) {
-    state.pictures = pictures;
-    drawChips();
-    drawOutputs();
-    for (const element of [...groups.children, job]) count(element);
-    picking.show(pictures, state.recipe.outputs[state.active] ?? {});
+    const { presets: chosen, outputs } = state.recipe;
+    chips.show();
+    list.show();
+    [...parts, job].forEach((part) => part.showCount());
+    own.hidden = !outputs.length;
+    remove.hidden = outputs.length + chosen.length < 2;
+    if (output()) title.textContent = `Output ${nameOf(output(), state.active, outputs)}`;
+    picking.show(pictures, output() ?? {});
   }
 
-  const element = h("aside.recipe", { "aria-labelledby": "recipe-title" },
-    h("div.recipe-head", {}, h("h2", { id: "recipe-title" }, "What to make"), h("div.row", {}, link, h("button.plain", { type: "button", onclick: reset }, "Reset"))),
-    presets.size > 0 && h("div.block", {}, h("h3.label", {}, "Presets"), chips),
-    h("div.block", {}, h("h3.label", {}, "Outputs"), outputs, sizes),
-    h("div", {}, groups, removing, job));
+  const head = h("div.recipe-head", {}, h("h2", { id: "recipe-title" }, "What to make"), h("div.row", {}, link, h("button.plain", { type: "button", onclick: reset }, "Reset")));
+  const element = h("aside.recipe", { "aria-labelledby": "recipe-title" }, head,
+    presets.size > 0 && h("div.block", {}, h("h3.label", {}, "Presets"), chips.element),
+    h("div.block", {}, h("h3.label", {}, "Outputs"), list.element, sizes),
+    h("div", {}, own, job.element));
   showValues();
   return { element, show, showValues };
+}
+
+function put(values, name, value) {
+  if (value === undefined) delete values[name];
+  else values[name] = value;
+}
+
+// The controls of a group of parameters; `values()` are those that they show and change.
+function section(title, schemas, values, changed, isOpen = false) {
+  const count = h("span.count");
+  const made = new Map(Object.entries(schemas).filter(([name]) => !HIDDEN.has(name)).map(([name, schema]) => [name, control(name, schema, (value) => {
+    put(values(), name, value);
+    changed();
+  })]));
+  const controls = h("div.controls", {}, [...made.values()].map((one) => one.element));
+  return {
+    element: h("details.group", { open: isOpen }, h("summary", {}, h("span", {}, title), count), controls),
+    controls,
+    showValue: (name) => made.get(name)?.show(values()[name]),
+    showValues: () => made.forEach((one, name) => one.show(values()[name])),
+    showCount() {
+      const number = [...made.keys()].filter((name) => name in values()).length;
+      count.textContent = number ? `${number} set` : "";
+    },
+  };
 }

@@ -1,7 +1,7 @@
 // Uploads images, three at a time. An upload that the connection broke goes on by itself; its Idempotency-Key keeps
 // the service from making two jobs of it.
 
-import { base, call, Lost, reached, refusal } from "../core/api.js";
+import { base, call, Lost, onConnection, reached, refusal } from "../core/api.js";
 import { add, all, change, jobIs } from "./items.js";
 import { asFields, asJson } from "./recipe.js";
 
@@ -123,5 +123,11 @@ function resume(item) {
   pump();
 }
 
-// What waited for the connection goes on when the browser has one again.
-addEventListener("online", () => all().filter((item) => item.phase === "paused" && item.tries).forEach(resume));
+// What waited for the connection goes on as soon as there is one again.
+const goOn = () => all().filter((item) => item.phase === "paused" && item.tries).forEach(resume);
+addEventListener("online", goOn);
+onConnection((is) => is && goOn());
+// Who leaves the page now loses what has not arrived yet.
+addEventListener("beforeunload", (event) => {
+  if (all().some((item) => ["queued", "sending", "paused"].includes(item.phase))) event.preventDefault();
+});
