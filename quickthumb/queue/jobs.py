@@ -37,8 +37,8 @@ SCAN_MOST = 10_000
 class Page:
     """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page.
 
-    `total` is how many jobs the list has in all; 0 if nobody asked, None if nobody knows without looking at each. It
-    may count jobs that have expired since the last sweep.
+    `total` is how many jobs the list has in all; 0 if it was not asked for, None if only a look at each job could tell.
+    It may count jobs that have expired since the last sweep.
     """
 
     jobs: tuple[Job, ...]
@@ -47,7 +47,7 @@ class Page:
 
     @property
     def looked_back_to(self) -> datetime | None:
-        """When the last job was accepted at which was looked; None if there are no older ones."""
+        """When the oldest job searched was accepted; None if there are no older ones."""
         return None if self.cursor is None else from_milliseconds(int(self.cursor.partition(":")[0]))
 
 
@@ -178,11 +178,11 @@ class JobStore:
         return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None, total)
 
     async def search(self, selection: Selection, *, limit: int, cursor: str | None, tenant: str) -> Page:
-        """Up to `limit` of a tenant's selected jobs after `cursor`, newest first; for EVERY_TENANT, of all jobs. Nobody
-        knows the total.
+        """Up to `limit` of a tenant's selected jobs after `cursor`, newest first; for EVERY_TENANT, of all jobs. The
+        total is unknown.
 
-        Looks at `search.MOST_EXAMINED` jobs at most, so the page may have fewer than there are, or none. One round trip
-        for each 100 of them, and one for those that it found.
+        Searches at most `search.MOST_EXAMINED` jobs, so the page may have fewer than exist, or none. One round trip for
+        each 100 of them, and one for the jobs found.
         """
         is_everyone = tenant == EVERY_TENANT
         listed = DEFAULT_TENANT if is_everyone else tenant
