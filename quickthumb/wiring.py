@@ -148,7 +148,7 @@ def event_service(
     """The verbs that follow jobs and batches. It shares the feed of those who wait for jobs."""
     web = config.web
     places = Waits(web.max_event_streams, web.max_event_streams_per_address)
-    log = EventLog(redis, Keys(config.redis.prefix))
+    log = EventLog(redis, Keys(config.redis.prefix), job_store(config, redis).kind)
     records = batch_records(config, redis, storage, outbox)
     heartbeat_seconds = web.event_heartbeat_seconds
     return EventService(log, watch.feed, records, outbox.batches, shutdown, places, heartbeat_seconds=heartbeat_seconds)

@@ -18,7 +18,8 @@ from quickthumb.model.source import Source
 from quickthumb.queue.attempts import Attempt, Attempts
 from quickthumb.queue.claims import Claims
 from quickthumb.queue.connection import connect
-from quickthumb.queue.jobs import JobStore, ending_of
+from quickthumb.queue.job_fields import ending_of
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS, PARKED_MS, Keys, Kind
 from quickthumb.queue.rates import EmailRates
 from tests.redis_server import RedisServer

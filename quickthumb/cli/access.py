@@ -50,7 +50,7 @@ def findings(config: Config) -> Iterator[Finding]:
             told = f"{files} cannot be read: a key among them is unknown, and an end has ended its key."
             yield Finding(Level.WARNING, "keys", told)
     elif config.web.open_access:
-        told = "There is no API key, so whoever reaches the service may do everything (OPEN_ACCESS)."
+        told = "There is no API key, so everybody who can reach the service may do everything (OPEN_ACCESS)."
         yield Finding(Level.WARNING, "keys", told)
     yield from _of_tenants(config, keys)
 

@@ -21,13 +21,16 @@ from quickthumb.service.presets import read_presets
 if TYPE_CHECKING:
     from quickthumb.imaging.engine import Made
 
+# Fields that only a running service has a use for: nothing waits here, and nothing is kept.
+OF_A_JOB = FIELDS | {"tag", "context", "keep", "dedupe", "webhook", "notify_email"}
+
 NAME_COLUMNS = 14
 HELP_COLUMNS = 100
 
 
 def command(order: type[Order] = Order) -> Command:
     """The command for orders of this type, whose fields become its options."""
-    fields = tuple(field for field in order_fields(order) if field.name not in FIELDS)  # nothing waits here
+    fields = tuple(field for field in order_fields(order) if field.name not in OF_A_JOB)
 
     def add_options(parser: argparse.ArgumentParser) -> None:
         _add_options(parser, fields)

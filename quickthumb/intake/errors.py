@@ -17,7 +17,7 @@ class TooManyBytes(QuickThumbError):
 
 
 class UnsupportedMediaType(QuickThumbError):
-    """Send a form, a body of type `image/*` or `application/octet-stream`, or JSON; none of them compressed."""
+    """Send a form, a body of type `image/*` or `application/octet-stream`, or JSON, without a `Content-Encoding`."""
 
     code, status, title = "unsupported_media_type", 415, "The request's content type is not accepted"
 

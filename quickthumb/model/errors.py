@@ -115,7 +115,7 @@ class TooManyParts(QuickThumbError):
 
 
 class OrderTooLarge(QuickThumbError):
-    """The job asks for more than one job may take: more outputs than `MAX_OUTPUTS`, more pixels in all of them than
+    """The job asks for more than one job may: more outputs than `MAX_OUTPUTS`, more pixels in all of them than
     `MAX_OUTPUT_PIXELS`, more of either than the API key or upload policy allows, more work than `MAX_WORK_SECONDS` or
     more memory than `DECODE_BUDGET_BYTES`; `detail` says which. Ask for fewer or smaller outputs, or spread them over
     several jobs."""
@@ -124,8 +124,8 @@ class OrderTooLarge(QuickThumbError):
 
 
 class BrokenImage(QuickThumbError):
-    """The image is damaged or cut off, so it cannot be decoded. Send it again from the original. `truncated=fill` makes
-    what is there of a JPEG, PNG, GIF, BMP or TIFF that is cut off."""
+    """The image is damaged or cut off, so it cannot be decoded. Send it again from the original. With `truncated=fill`,
+    the part that is there of a JPEG, PNG, GIF, BMP or TIFF that is cut off is rendered."""
 
     code, status, title = "broken_image", 422, "The image is damaged"
 

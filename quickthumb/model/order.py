@@ -84,7 +84,7 @@ class Order(BaseModel):
     tag: tuple[Annotated[str, Field(pattern=TAG, examples=["catalog/2026"])], ...] = Field(
         (),
         max_length=MOST_TAGS,
-        description="A word of your own under which to find the job again; may be given several times.",
+        description="A word of your own by which to find the job again; may be given several times.",
     )
     webhook: Annotated[str, Field(max_length=2048, examples=["https://example.com/hook"])] | None = Field(
         None, description="A URL to post to when the job ends; the setting WEBHOOK_ALLOWED must admit it."
@@ -100,7 +100,7 @@ class Order(BaseModel):
     )
     keep: Keep | None = Field(
         None,
-        description="How long to keep the job and its results after its end, whatever the settings say: `forever`, or "
+        description="How long to keep the job and its results after it ends, overriding the settings: `forever`, or "
         "a length of time from `1m` to `3650d`, such as `12h` or `30d`.",
     )
     dedupe: bool | None = Field(
@@ -111,8 +111,8 @@ class Order(BaseModel):
     priority: Priority = Field(
         NORMAL,
         exclude=True,
-        description="Which of the jobs that wait are next: high ones overtake normal ones, and these low ones, within "
-        "bounds.",
+        description="The order in which waiting jobs run: high ones overtake normal ones, and normal ones low ones, "
+        "within bounds.",
     )
     delay: Delay | None = Field(
         None, exclude=True, description="How many seconds to wait before the job may begin, up to 30 days."
@@ -156,7 +156,7 @@ class Order(BaseModel):
         return {"outputs": [written_output(output) for output in self.outputs], **others}
 
     def timing(self) -> dict[str, Any]:
-        """What of `priority`, `delay` and `run_at` was given, as JSON values."""
+        """Those of `priority`, `delay` and `run_at` that were given, as JSON values."""
         given: dict[str, Any] = {"priority": self.priority} if self.priority != NORMAL else {}
         if self.delay is not None:
             given["delay"] = self.delay

@@ -1,4 +1,4 @@
-"""Which of the jobs that a caller may see a list shows, or a verb for many jobs changes."""
+"""Which jobs a list shows, or a verb for many jobs changes, among those that the caller may see."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from quickthumb.model.errors import InvalidParameter
 from quickthumb.model.job import Status
 
 LONGEST_FILENAME = 255
-# As many as the text of a context can have in bytes, and as many conditions as an order has room for tags.
+# As long as a context may be in bytes; and as many conditions as a job may have tags.
 LONGEST_CONTEXT = 2048
 MOST_CONTEXTS = 16
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,307})(?:\.[0-9]{1,308})?(?:[eE][+-]?[0-9]{1,3})?")
@@ -45,7 +45,7 @@ class ContextValue:
 
     @property
     def part_of_json(self) -> str | None:
-        """What the JSON of each object with this value contains, however it is written; None if that is not known."""
+        """A text that the JSON of every object with this value contains, in any notation; None if there is none."""
         is_number = _NUMBER.fullmatch(self.text) is not None
         is_plain = (_SHORT_NUMBER if is_number else _PLAIN_WORD).fullmatch(self.text) is not None
         return self.text if is_plain else None
@@ -73,11 +73,11 @@ class ContextValue:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Jobs for which all of this holds; None, or nothing, selects any.
+    """Jobs that match all of this; None, or an empty value, matches any.
 
-    They have the status and the tag, were accepted before one moment, and at another one or later. Their source has the
-    format, as far as that is known, and a file name that contains a text, whatever its case. They FAILED with the error
-    of this code. Their context has these values.
+    They have the status and the tag, and were accepted before `before`, and at `after` or later. Their source has the
+    format, if it is known yet, and a file name that contains `filename`, in any case. They FAILED with the code
+    `error`. Their context has these values.
     """
 
     status: Status | None = None
@@ -91,17 +91,17 @@ class Selection:
 
     @property
     def needs_search(self) -> bool:
-        """Whether no list has these jobs and no others, so that jobs have to be looked at."""
+        """Whether no list holds exactly these jobs, so that records must be searched."""
         return not (self.format is self.error is self.filename is None and not self.context)
 
     def fits_source(self, source: Mapping[str, Any]) -> bool:
-        """Whether a job with this source is one of them, as far as that depends on it."""
+        """Whether a job's source matches."""
         if self.format is not None and source.get("format") != self.format:
             return False
         return self.filename is None or self.filename.casefold() in (source.get("filename") or "").casefold()
 
     def fits_order(self, order: Mapping[str, Any]) -> bool:
-        """Whether a job with this order is one of them, as far as that depends on it."""
+        """Whether a job's order matches."""
         if self.tag is not None and self.tag not in order.get("tag", ()):
             return False
         return not self.context or all(value.is_in(order.get("context")) for value in self.context)

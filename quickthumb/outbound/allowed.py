@@ -8,8 +8,8 @@ from quickthumb.outbound.guard import Place, split_url
 
 
 class UrlNotAllowed(QuickThumbError):
-    """The setting `URL_ALLOWED` has no pattern for the URL, or for one that it redirects to. By default it has none at
-    all."""
+    """The setting `URL_ALLOWED` has no pattern for the URL, or for one that it redirects to. By default it admits no
+    URL."""
 
     code, status, title = "url_not_allowed", 403, "Images may not be fetched from this URL"
 

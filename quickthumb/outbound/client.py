@@ -1,5 +1,5 @@
-"""The client for requests to other servers: it streams what it gets, posts what it is given, and asks the guard before
-each connection.
+"""The client for requests to other servers: it streams downloads, posts content, and asks the guard before each
+connection.
 
 It imports httpx and httpcore when it makes its first request: that takes a tenth of a second, and most processes make
 none.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Errors of a server that say that the same request may succeed later.
+# Client errors (4xx) after which the same request may succeed later.
 PASSING = frozenset({408, 425, 429})
 GET_SECONDS = 60.0
 POST_SECONDS = 20.0
@@ -60,7 +60,7 @@ class Download:
 
 
 class OutboundClient:
-    """Makes requests to where `guard` lets them go. It keeps no connection between two of them.
+    """Makes the requests that `guard` lets through. It keeps no connection open between requests.
 
     `certificates` are the authorities that certify servers; by default, those of the system.
     """
@@ -137,7 +137,7 @@ class OutboundClient:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a server asks to wait, an hour at most; None if it does not, or not understandably."""
+    """The seconds that a server asks to wait, an hour at most; None if it does not ask, or the value is not valid."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_PAUSE_SECONDS)
@@ -171,7 +171,7 @@ def _check_answer(target: Target, answer: "httpcore.Response", headers: Mapping[
             retry_after_seconds=retry_after(headers),
         )
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise AnswerRefused(f"{target.host} sent a compressed body, although none was asked for.", status=answer.status)
+        raise AnswerRefused(f"{target.host} sent a compressed body that was not asked for.", status=answer.status)
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
         raise AnswerTooLarge(f"The answer of {target.host} has more than {max_bytes} bytes.")

@@ -16,7 +16,7 @@ from quickthumb.outbound.guard import Target
 
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 15.0
-# A name may have any number of addresses; all are checked, but only so many are tried.
+# A name may have any number of addresses; all are checked, but only this many are tried.
 MOST_ADDRESSES = 4
 USER_AGENT = f"QuickThumb/{__version__}"
 

@@ -1,4 +1,4 @@
-"""How a request to another server can fail. Each user of the room translates these into errors of its own."""
+"""How a request to another server can fail. Each caller translates these into its own errors."""
 
 
 class OutboundError(Exception):

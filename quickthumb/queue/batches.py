@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 
 from quickthumb.model.job import Job, Status
 from quickthumb.queue.connection import translated
-from quickthumb.queue.jobs import JobStore, job_from
+from quickthumb.queue.job_fields import job_from
+from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import JOB, KEYS, Keys
 
 
@@ -27,7 +28,7 @@ class BatchJobs:
                 pipeline.hgetall(self._keys.record(JOB, job_id))
             answers = await pipeline.execute()
         pairs = zip(job_ids, answers, strict=True)
-        return [job_from(job_id, fields) if fields else None for job_id, fields in pairs]
+        return [job_from(job_id, fields, self._store.kind) if fields else None for job_id, fields in pairs]
 
     async def statuses(self, job_ids: Sequence[str]) -> list[Status | None]:
         """Only their statuses."""

@@ -15,14 +15,14 @@ class QueueUnavailable(QuickThumbError):
 
 
 class RequestInProgress(QuickThumbError):
-    """Another request with the same `Idempotency-Key` has not ended. Try again for its answer."""
+    """Another request with the same `Idempotency-Key` has not ended. Try again to get its answer."""
 
     code, status, title = "request_in_progress", 409, "The same request is still being received"
     retry_after_seconds = 1
 
 
 class PolicyInUse(QuickThumbError):
-    """Uploads with this policy are under way, as many as it allows. If one of them fails, its use is free again."""
+    """As many uploads as the policy allows are under way. If one of them fails, the policy can be used again."""
 
     code, status, title, permanent = "policy_in_use", 409, "The upload policy is being used", False
     retry_after_seconds = 1

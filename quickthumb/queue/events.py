@@ -14,8 +14,8 @@ from quickthumb.model.caller import DEFAULT_TENANT
 from quickthumb.model.job import Job, Result, Status
 from quickthumb.queue.attempts import Attempt
 from quickthumb.queue.connection import ask, translated
-from quickthumb.queue.jobs import job_from
-from quickthumb.queue.keys import JOB, KEYS, MOST_EVENTS, Keys
+from quickthumb.queue.job_fields import job_from
+from quickthumb.queue.keys import JOB, KEYS, MOST_EVENTS, Keys, Kind
 from quickthumb.queue.script import RegisteredScript
 
 # A reader that has missed more events than this begins anew: to read them all again would keep Redis and this process
@@ -60,12 +60,15 @@ class Moment:
 
 
 class EventLog:
-    """Reads the stream, and adds results to it. Every method raises QueueUnavailable when Redis is unreachable or
-    answers with an error."""
+    """Reads the stream, and adds results to it. `kind` says how long this deployment keeps the jobs that it reads.
 
-    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+    Every method raises QueueUnavailable when Redis is unreachable or answers with an error.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS, kind: Kind = JOB) -> None:
         self._redis = redis
         self._keys = keys
+        self._kind = kind
         self._snapshot = RegisteredScript(redis, "snapshot")
 
     async def moment(self, job_ids: Sequence[str]) -> Moment:
@@ -74,7 +77,7 @@ class EventLog:
         async with translated():
             last, *found = await self._snapshot(events=self._keys.events, records=records)
         jobs = {
-            job_id: job_from(job_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+            job_id: job_from(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), self._kind)
             for job_id, fields in zip(job_ids, found, strict=True)
             if fields
         }

@@ -32,7 +32,7 @@ MOST_PENDING = 256
 
 
 class Receiver(Protocol):
-    """Whoever wants to know of changes."""
+    """One who wants to know of changes."""
 
     def receive(self, event: Event) -> None:
         """Takes an event. Must be quick, and must not raise."""

@@ -1,36 +1,27 @@
 """Jobs in Redis: adding, reading, listing and counting them. Also the workers that are alive to run them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from quickthumb.model.caller import DEFAULT_TENANT, EVERY_TENANT
-from quickthumb.model.job import Change, Failure, Job, Outcome, Result, Status, from_milliseconds, to_milliseconds
-from quickthumb.model.priority import NORMAL
-from quickthumb.model.retention import seconds_in
+from quickthumb.model.job import Change, Job, Outcome, Status, from_milliseconds, to_milliseconds
 from quickthumb.model.selection import Selection
-from quickthumb.model.source import Source
-from quickthumb.queue.codec import KEPT_SECONDS, LISTS, REQUEST_ID, failure_text, lists_of, request_id_of
 from quickthumb.queue.connection import translated
 from quickthumb.queue.idempotency import IdempotencyRecord
 from quickthumb.queue.index import Added, Index, Lost
+from quickthumb.queue.job_fields import ending_of, fields_but_source, fields_of, job_from, run_at_ms
 from quickthumb.queue.keys import (
     AFTER_TAGS,
     DELIVERY,
-    FOREVER_SECONDS,
     JOB,
     KEYS,
     PROBE_SECONDS,
     WORKERS_SECONDS,
     Keys,
-    Kind,
-    in_redis,
 )
 from quickthumb.queue.quotas import Demand
 from quickthumb.queue.script import RegisteredScript
@@ -41,15 +32,13 @@ NO_TENANTS: Mapping[str, float] = {}
 # How far into the queue to look for a job that waits.
 SCAN_MOST = 10_000
 
-_RESULTS = TypeAdapter(tuple[Result, ...])
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some jobs, newest first, and the cursor after which the next page begins, or None on the last page.
 
-    `total` is how many jobs the list has in all; 0 if nobody asked, None if nobody knows without looking at each. It
-    may count jobs that have expired since the last sweep.
+    `total` is how many jobs the list has in all; 0 if it was not asked for, None if only a look at each job could tell.
+    It may count jobs that have expired since the last sweep.
     """
 
     jobs: tuple[Job, ...]
@@ -58,7 +47,7 @@ class Page:
 
     @property
     def looked_back_to(self) -> datetime | None:
-        """When the last job was accepted at which was looked; None if there are no older ones."""
+        """When the oldest job searched was accepted; None if there are no older ones."""
         return None if self.cursor is None else from_milliseconds(int(self.cursor.partition(":")[0]))
 
 
@@ -117,7 +106,7 @@ class JobStore:
             fields_of(job),
             is_large=is_large,
             size_bytes=size_bytes,
-            run_at_ms=_run_at_ms(job),
+            run_at_ms=run_at_ms(job),
             use=use,
             counted=counted,
         )
@@ -189,11 +178,11 @@ class JobStore:
         return Page(jobs, entries[limit - 1].decode() if len(entries) > limit else None, total)
 
     async def search(self, selection: Selection, *, limit: int, cursor: str | None, tenant: str) -> Page:
-        """Up to `limit` of a tenant's selected jobs after `cursor`, newest first; for EVERY_TENANT, of all jobs. Nobody
-        knows the total.
+        """Up to `limit` of a tenant's selected jobs after `cursor`, newest first; for EVERY_TENANT, of all jobs. The
+        total is unknown.
 
-        Looks at `search.MOST_EXAMINED` jobs at most, so the page may have fewer than there are, or none. One round trip
-        for each 100 of them, and one for those that it found.
+        Searches at most `search.MOST_EXAMINED` jobs, so the page may have fewer than exist, or none. One round trip for
+        each 100 of them, and one for the jobs found.
         """
         is_everyone = tenant == EVERY_TENANT
         listed = DEFAULT_TENANT if is_everyone else tenant
@@ -326,102 +315,8 @@ def _count_in(pipeline: Any, index: str, span: Span) -> None:
 def _lost(job: Job, outcome: Outcome | None) -> Lost:
     created_ms, counted_for = to_milliseconds(job.created_at), " ".join(job.counted_for)
     if outcome is None:
-        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for, _run_at_ms(job))
+        return Lost(job.id, created_ms, job.status, 0, fields_of(job), counted_for, run_at_ms(job))
     # The outcome has the source, too, and knows more of it.
     ending = ending_of(outcome)
-    fields = {**_fields_but_source(job), **ending}
+    fields = {**fields_but_source(job), **ending}
     return Lost(job.id, created_ms, outcome.status, int(ending["finished_ms"]), fields, counted_for)
-
-
-def _run_at_ms(job: Job) -> int | None:
-    return None if job.run_at is None else to_milliseconds(job.run_at)
-
-
-def fields_of(job: Job) -> dict[str, str]:
-    """The hash of a new job."""
-    return {"source": job.source.model_dump_json(), **_fields_but_source(job)}
-
-
-def _fields_but_source(job: Job) -> dict[str, str]:
-    return {
-        "status": job.status,
-        "created_ms": str(to_milliseconds(job.created_at)),
-        "attempts": str(job.attempts),
-        "outputs": json.dumps(job.order["outputs"]),
-        **_beyond_outputs(job),
-    }
-
-
-def _beyond_outputs(job: Job) -> dict[str, str]:
-    """The fields that only some jobs have."""
-    others = {name: value for name, value in job.order.items() if name != "outputs"}
-    lists = lists_of(job.tenant, job.order.get("tag", ()))
-    tenant = ({} if job.tenant == DEFAULT_TENANT else {"tenant": job.tenant}) | ({LISTS: lists} if lists else {})
-    kept = {} if job.keep is None else {KEPT_SECONDS: str(in_redis(seconds_in(job.keep)))}
-    client = {} if job.client is None else {"client": job.client}
-    counted = {"counted_for": " ".join(job.counted_for)} if job.counted_for else {}
-    batch = {} if job.batch is None else {"batch": job.batch}
-    request = {} if job.request_id is None else {REQUEST_ID: job.request_id}
-    own_order = {"order": json.dumps(others)} if others else {}
-    derived = {} if job.derived_from is None else {"derived_from": job.derived_from}
-    return {**tenant, **client, **counted, **request, **batch, **kept, **own_order, **derived, **_place_of(job)}
-
-
-def _place_of(job: Job) -> dict[str, str]:
-    """What decides when it is the job's turn."""
-    group = {"group": job.group.replace("|", "_")} if job.group else {}
-    priority = {} if job.priority == NORMAL else {"priority": job.priority}
-    run_at = {} if job.run_at is None else {"run_at_ms": str(_run_at_ms(job))}
-    return {**group, **priority, **run_at, **({"changes": str(job.changes)} if job.changes else {})}
-
-
-def _expiry(finished_ms: int, kept_seconds: int) -> datetime | None:
-    """When a job that ended then is no longer kept; None if it is kept forever."""
-    if kept_seconds >= FOREVER_SECONDS:
-        return None
-    return from_milliseconds(finished_ms) + timedelta(seconds=kept_seconds)
-
-
-def ending_of(outcome: Outcome) -> dict[str, str]:
-    """The fields that a job gets when it ends."""
-    return {
-        "finished_ms": str(to_milliseconds(outcome.finished_at)),
-        "source": outcome.source.model_dump_json(),
-        "results": json.dumps([result.model_dump() for result in outcome.results]),
-        "error": failure_text(outcome.error),
-        **({"deduplicated": "1"} if outcome.deduplicated else {}),
-    }
-
-
-def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind = JOB) -> Job:
-    """The job that a hash holds. `kind` says how long jobs are kept."""
-
-    started_ms, finished_ms = fields.get(b"started_ms"), fields.get(b"finished_ms")
-    results, error = fields.get(b"results"), fields.get(b"error")
-    order: dict[str, Any] = {"outputs": from_json(fields[b"outputs"])}
-    if others := fields.get(b"order"):
-        order |= from_json(others)
-    tenant, kept_seconds = fields.get(b"tenant", DEFAULT_TENANT.encode()).decode(), fields.get(KEPT_SECONDS.encode())
-    return Job(
-        id=job_id,
-        tenant=tenant,
-        client=fields[b"client"].decode() if b"client" in fields else None,
-        counted_for=tuple(fields[b"counted_for"].decode().split()) if b"counted_for" in fields else (),
-        request_id=request_id_of(fields),
-        batch=fields[b"batch"].decode() if b"batch" in fields else None,
-        status=Status(fields[b"status"].decode()),
-        created_at=from_milliseconds(int(fields[b"created_ms"])),
-        started_at=from_milliseconds(int(started_ms)) if started_ms else None,
-        finished_at=from_milliseconds(int(finished_ms)) if finished_ms else None,
-        expires_at=_expiry(int(finished_ms), int(kept_seconds or kind.kept_seconds(tenant))) if finished_ms else None,
-        attempts=int(fields[b"attempts"]),
-        source=Source.model_validate_json(fields[b"source"]),
-        order=order,
-        priority=fields[b"priority"].decode() if b"priority" in fields else NORMAL,
-        run_at=from_milliseconds(int(fields[b"run_at_ms"])) if b"run_at_ms" in fields else None,
-        changes=int(fields.get(b"changes", 0)),
-        results=_RESULTS.validate_json(results) if results else (),
-        deduplicated=b"deduplicated" in fields,
-        derived_from=fields[b"derived_from"].decode() if b"derived_from" in fields else None,
-        error=Failure.model_validate_json(error) if error else None,
-    )

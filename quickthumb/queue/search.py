@@ -1,7 +1,7 @@
-"""Finds jobs that no list has: looks through the records behind a list, a part at a time, newest first.
+"""Finds jobs by filters that have no list of their own: searches the records of a list, a part at a time, newest first.
 
-Redis does nothing else while it looks through a part. It drops most of what does not fit, by the text of the records;
-what remains is read and compared here.
+Redis does nothing else while it searches a part. It drops most records that cannot match, by their text; the rest are
+parsed and compared here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def _place(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ids of what was found, and the entry after which to go on; None if everything was looked at."""
+    """The ids of the jobs found, and the entry after which to continue; None if all were searched."""
 
     ids: tuple[str, ...]
     cursor: str | None
@@ -63,14 +63,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What must hold for a job, beside that it is listed: what is selected, and with `default_only`, that it belongs to
-    the default tenant."""
+    """What a listed job must match: the selection and, with `default_only`, that it belongs to the default tenant."""
 
     selection: Selection
     default_only: bool = False
 
     def terms(self) -> dict[str, str]:
-        """The fields that tell, each with a text that it must contain; empty for one that may be missing."""
+        """The fields to check, each with a text that it must contain; empty for one that may be missing."""
         return dict(self._terms())
 
     def _terms(self) -> Iterator[tuple[str, str]]:
@@ -87,7 +86,7 @@ class Conditions:
             yield ORDER, next(filter(None, (value.part_of_json for value in wanted.context)), '"context"')
 
     def hold(self, fields: Mapping[str, bytes | None]) -> bool:
-        """Whether they hold for the job whose record has these fields."""
+        """Whether the job whose record has these fields matches."""
         if self.default_only and fields[TENANT] is not None:
             return False
         if SOURCE in fields and not self.selection.fits_source(_decoded(fields[SOURCE])):
@@ -105,10 +104,10 @@ class Search:
         self._record_prefix = record_prefix
 
     async def find(self, index: str, span: Span, conditions: Conditions, *, limit: int) -> Found:
-        """Up to `limit` of the jobs in this part of an index for which the conditions hold, newest first.
+        """Up to `limit` jobs in this part of an index that match the conditions, newest first.
 
-        Looks at MOST_EXAMINED entries at most, in one round trip for each STEP, so it may find fewer, or none, although
-        there are more.
+        Searches at most MOST_EXAMINED entries, in one round trip for each STEP, so it may find fewer, or none, although
+        more exist.
         """
         terms, found, last = conditions.terms(), list[bytes](), b""
         flat = [word for pair in terms.items() for word in pair]

@@ -6,14 +6,14 @@ from quickthumb.model.errors import QuickThumbError
 
 
 class JobTimedOut(QuickThumbError):
-    """The image took longer than the time limits, in a sandbox process as well. Another try rarely helps."""
+    """The image took longer than the time limits, in a sandbox process as well. A retry rarely helps."""
 
     code, status, title = "job_timed_out", 422, "The image took too long to process"
 
 
 class LargeJobsWaiting(QuickThumbError):
-    """Another large job is already waiting for its turn at the worker, so this one waits in the queue. Small jobs go on
-    meanwhile."""
+    """Another large job is already waiting for its turn at the worker, so this one waits in the queue. Small jobs
+    continue meanwhile."""
 
     code, status, title, permanent = "large_jobs_waiting", 503, "Other large jobs come first", False
     # Nothing is wrong, so a job may wait like this as long as it takes.

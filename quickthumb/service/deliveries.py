@@ -1,4 +1,4 @@
-"""Deliveries as callers see them: pages of them, and which are to be sent again."""
+"""Deliveries as callers see them: in pages, and the choice of which to send again."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which deliveries to list: at most `limit`, with this `status`, from behind the one that the `cursor` names."""
+    """Which deliveries to list: at most `limit`, with this `status`, after the one that the `cursor` names."""
 
     status: Status | None = None
     limit: int = MOST_LISTED
@@ -31,7 +31,7 @@ class Listing:
             return None
         found = _CURSOR.fullmatch(self.cursor)
         if found is None:
-            raise InvalidParameter("This is no cursor that this service has given out.", field="cursor")
+            raise InvalidParameter("The cursor is not valid; use the `cursor` of an earlier page.", field="cursor")
         return int(found[1]), found[2]
 
 
@@ -45,9 +45,9 @@ class DeliveryPage:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which events to send again: those that happened within a time, of these types, unless they are being delivered.
+    """Which events to send again: those of a period and of these types, unless they are being delivered.
 
-    With a `status`, those whose last delivery ended so; else by `only_failed`, those that were never delivered.
+    With a `status`, those whose last delivery has it; else, with `only_failed`, those that were never delivered.
     """
 
     since: datetime
@@ -57,7 +57,7 @@ class Choice:
     status: Status | None = None
 
     def of(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
-        """Of each chosen event the first delivery, the earliest event first. They come newest first."""
+        """The first delivery of each chosen event, earliest event first. `deliveries` must be newest first."""
         of_message: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
             if self.since <= delivery.happened_at <= self.until and delivery.event in (self.events or EventType):

@@ -1,4 +1,4 @@
-"""The verbs about the whole deployment, all tenants together: only for callers that run it."""
+"""The verbs about the whole deployment, all tenants together. Only for the operator."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ class System:
 
 
 class Deployment:
-    """Numbers of the whole deployment. Every verb raises NotForTenants unless the caller runs the deployment, and
+    """Numbers of the whole deployment. Every verb raises NotForTenants unless the caller is the operator, and
     QueueUnavailable unless it says otherwise."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Deployment:
         return failures_of(stats_of(tally, snapshots).windows[span.name], found)
 
     async def system(self, caller: Caller) -> System:
-        """What the deployment runs on. Says what is missing in place of raising QueueUnavailable."""
+        """What the deployment runs on. Never raises QueueUnavailable: what cannot be asked is None."""
         _check(caller)
         disk, redis = await asyncio.gather(self._look_at_disk(), self._look_at_redis())
         return System(disk, redis, self._web)

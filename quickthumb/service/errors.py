@@ -31,8 +31,8 @@ class UnknownBatch(QuickThumbError):
 
 
 class BatchCutOff(QuickThumbError):
-    """The request that brought a batch broke off. The batch has the images that had come until then; send the others in
-    another batch."""
+    """The request of the batch broke off. The batch has the images that had arrived by then; send the others in another
+    batch."""
 
     code, status, title = "batch_cut_off", 400, "The request of the batch broke off"
 
@@ -61,26 +61,26 @@ class NotReady(QuickThumbError):
 
 
 class UnknownWebhook(QuickThumbError):
-    """The tenant has no webhook with this id, or it was deleted, or it is gone: then nothing is sent there any more."""
+    """The tenant has no webhook with this id, or the webhook was deleted, or its server answered 410 Gone."""
 
     code, status, title = "unknown_webhook", 404, "There is no such webhook"
 
 
 class UnknownDelivery(QuickThumbError):
-    """The tenant has no delivery with this id, or it was made so long ago that it is forgotten."""
+    """The tenant has no delivery with this id, or the delivery is too old to be kept."""
 
     code, status, title = "unknown_delivery", 404, "There is no such delivery"
 
 
 class TooManyWebhooks(QuickThumbError):
-    """The tenant has as many webhooks as it may have. Delete one that is not needed."""
+    """The tenant has as many webhooks as it may have. Delete one that you do not need."""
 
     code, status, title = "too_many_webhooks", 409, "The tenant has too many webhooks"
 
 
 class WebhookNotAllowed(QuickThumbError):
-    """The setting `WEBHOOK_ALLOWED` does not admit the URL in `webhook`. A webhook that was made by `POST /webhooks`
-    needs no such entry."""
+    """The setting `WEBHOOK_ALLOWED` does not admit the URL in `webhook`. Webhooks made with `POST /webhooks` need no
+    entry there."""
 
     code, status, title = "webhook_not_allowed", 403, "Events may not be sent to this URL"
 
@@ -95,7 +95,7 @@ class WrongState(QuickThumbError):
 class NotWaiting(QuickThumbError):
     """The priority and the schedule of a job can be changed only while it is WAITING, and only 100 times."""
 
-    code, status, title = "not_waiting", 409, "The job does not wait any more"
+    code, status, title = "not_waiting", 409, "The job is no longer WAITING"
 
 
 class KeyReused(QuickThumbError):
@@ -112,9 +112,8 @@ class QueueFull(QuickThumbError):
 
 
 class OriginalWithheld(QuickThumbError):
-    """Originals are served without the place where the picture was taken, and the file is built in so many parts that
-    looking for it in all of them would take too long. The setting `ORIGINAL_METADATA=keep` serves originals as they
-    were uploaded."""
+    """Originals are served without the place where the picture was taken, and the file has so many parts that searching
+    all of them would take too long. The setting `ORIGINAL_METADATA=keep` serves originals as they were uploaded."""
 
     code, status, title = "original_withheld", 403, "The original cannot be served without its location"
 
@@ -154,7 +153,7 @@ class TooManyEmails(QuickThumbError):
 
 class KeyRequired(QuickThumbError):
     """The request has no API key. Send one as `Authorization: Bearer qt_…`; `quickthumb keys create` makes one. A
-    service without any key answers only on its own machine, unless `OPEN_ACCESS` lets everybody in who reaches it."""
+    service without keys answers only on its own machine, unless `OPEN_ACCESS` lets in everybody who can reach it."""
 
     code, status, title = "key_required", 401, "An API key is required"
 
@@ -189,10 +188,10 @@ class PolicyUsed(QuickThumbError):
 
 
 class NotForTenants(QuickThumbError):
-    """The request concerns the whole service, or another tenant than that of its key. That is only for `admin` keys of
-    the tenant `default`, the operator's."""
+    """The request concerns the whole service, or a tenant other than that of its key. Only `admin` keys of the
+    operator's tenant, `default`, may do that."""
 
-    code, status, title = "not_for_tenants", 403, "This is only for whoever runs the service"
+    code, status, title = "not_for_tenants", 403, "This is only for the operator of the service"
 
 
 class KeysUnknown(QuickThumbError):

@@ -9,8 +9,8 @@ State = tuple[Status, int]
 
 
 class Followed:
-    """The jobs that have not ended yet, as far as the listener was told: the status of each with the number of its last
-    attempt, and the results that were ready before its end. Without `is_limited`, it follows whichever jobs there are.
+    """The jobs that have not ended yet, as far as the listener knows: the status of each with the number of its last
+    attempt, and the results that were ready before its end. Without `is_limited`, the listener follows all jobs.
     """
 
     def __init__(self, *, is_limited: bool) -> None:
@@ -26,7 +26,7 @@ class Followed:
 
     @property
     def job_ids(self) -> list[str]:
-        """The jobs that are limited to."""
+        """The named jobs that have not ended."""
         return list(self._open)
 
     def has(self, job_id: str) -> bool:
@@ -34,7 +34,7 @@ class Followed:
         return not self._is_limited or job_id in self._open
 
     def expect(self, job_ids: Iterable[str]) -> None:
-        """Begins anew, with these jobs."""
+        """Starts over, with these jobs."""
         self._open = dict.fromkeys(job_ids)
         self._missing_since.clear()
         self._told_results.clear()
@@ -50,11 +50,11 @@ class Followed:
         return self._open.get(job.id) != (job.status, job.attempts)
 
     def miss(self, job_id: str, now: float) -> float:
-        """Redis does not know the job. Returns for how many seconds that has been so."""
+        """Redis does not know the job. Returns for how many seconds it has not."""
         return now - self._missing_since.setdefault(job_id, now)
 
     def note(self, event: Event) -> None:
-        """The listener is told of a change that is no end, or that the job was removed."""
+        """The listener learns that the job changed without ending, or that it was removed."""
         if event.status is None:
             self.end(event.job_id)
             return
@@ -66,7 +66,7 @@ class Followed:
             self._open[event.job_id] = (event.status, attempts)
 
     def tell_result(self, job_id: str, name: str) -> None:
-        """The listener is told of a result before the end of the job."""
+        """The listener learns of a result before the end of the job."""
         self._told_results.setdefault(job_id, set()).add(name)
 
     def end(self, job_id: str) -> set[str]:

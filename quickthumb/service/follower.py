@@ -1,4 +1,4 @@
-"""What one listener was told so far, and what it is to be told next.
+"""What one listener has been sent so far, and what comes next.
 
 Everything comes from the jobs as they are and from the stream of events; when to look is up to `events`.
 """
@@ -19,12 +19,12 @@ from quickthumb.service.told import BatchEnded, Changed, Ended, Opened, Reached,
 
 # A job that Redis lost comes back when it is rebuilt. One that is unknown for longer was removed.
 MISSING_SECONDS = 120.0
-# An end of a batch that was told lately is not told again.
+# Recent ends of batches are remembered, so that none is sent twice.
 MOST_TOLD_BATCHES = 256
 
 
 class Follower:
-    """What one listener was told so far."""
+    """What one listener has been sent so far."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Follower:
         return self._followed.is_over
 
     async def begin(self, after: str | None) -> AsyncIterator[Told]:
-        """Tells how the jobs are, or what came after the event with this id."""
+        """Yields the jobs as they are, or the events after the one with this id."""
         moment = await self._moment(self._job_ids)
         if after is None and len(moment.jobs) < len(self._job_ids):
             raise unknown_job()
@@ -83,7 +83,7 @@ class Follower:
                 yield told
 
     async def go_on(self) -> AsyncIterator[Told]:
-        """Tells what the listener has got."""
+        """Yields what has arrived for the listener."""
         if self._listener.is_behind:
             # First, so that the listener takes what comes while Redis answers.
             self._listener.is_behind = False
@@ -98,7 +98,7 @@ class Follower:
                     yield told
 
     async def look_again(self) -> AsyncIterator[Told]:
-        """Looks whether jobs changed without an event: a rebuild of Redis and workers of an older release make none."""
+        """Checks whether jobs changed without an event: a rebuild of Redis and workers of an older release add none."""
         job_ids = self._followed.job_ids
         if not job_ids:
             return
@@ -162,7 +162,7 @@ class Follower:
         job = await self._endings.job(event)
         if job is not None:
             batch = None if self._is_limited or job.batch is None else await self._endings.batch(event, job)
-            # Whoever goes on after the end of the job is to be told of the batch again.
+            # A client that resumes after the end of the job must get the batch again.
             for told in self._ended(job, None if batch else event.cursor):
                 yield told
             if batch is not None and job.batch is not None:
@@ -172,7 +172,7 @@ class Follower:
             yield Changed(event)
 
     async def _told_of_batch(self, event: Event) -> AsyncIterator[Told]:
-        """Tells of a batch whose last job had ended before, or was removed."""
+        """Yields the end of a batch whose last job had ended before, or was removed."""
         if self._is_limited or event.job_id in self._told_batches:
             return
         end = await self._endings.told(event)

@@ -21,8 +21,8 @@ def too_many_emails(used_up: UsedUp) -> TooManyEmails:
 
 
 class Notices:
-    """Admits addresses that the deployment allows, and only so many emails within an hour, as `MailService` does and
-    together with that. Without `rates`, none."""
+    """Admits the addresses that the deployment allows, and limits emails per hour, in common with `MailService`.
+    Without `rates`, it admits none."""
 
     def __init__(self, rates: EmailRates | None = None, *, allowed: Sequence[str] = ()) -> None:
         self._rates = rates
@@ -36,7 +36,8 @@ class Notices:
 
     @asynccontextmanager
     async def counted(self, address: str | None, notice_id: str) -> AsyncIterator[None]:
-        """Counts one email to the address, unless the block raises. Raises TooManyEmails and QueueUnavailable."""
+        """Counts one email to the address; if the block raises, takes that back. Raises TooManyEmails and
+        QueueUnavailable."""
         if address is None or self._rates is None:
             yield
             return

@@ -38,7 +38,7 @@ NO_TENANTS: Mapping[str, Quotas] = {}
 MOST_REMEMBERED = 10_000
 # The quotas of which Redis alone knows how much is left.
 TOLD = frozenset({UPLOADS, UPLOAD_BYTES, OUTPUT_PIXELS, UNENDED, STORED})
-# What an answer is to tell of quotas, for the request that this context is about. None: nobody asks.
+# What the answer to this context's request must report of quotas. None: nothing.
 told_of: ContextVar[list[Standing] | None] = ContextVar("told_of", default=None)
 
 

@@ -1,8 +1,8 @@
 """Sessions: a page logs in with an API key once, and its browser then sends a cookie in place of the key.
 
 The text of a session names the key and says when the session ends, and is signed (HMAC-SHA-256, RFC 2104). It holds no
-key, and nobody keeps a list of sessions: what a session may do is what its key may do at that moment, so it ends with
-the key. The secret that signs is one small object in the storage, which each process knows; Redis knows nothing of it.
+key, and there is no list of sessions: a session may do what its key may do at that moment, so it ends with the key. The
+signing secret is one small object in the storage, which each process reads; it is never in Redis.
 """
 
 import base64
@@ -24,14 +24,14 @@ from quickthumb.storage.layout import session_secret
 
 LONGEST_SECONDS = 12 * 3600
 SECRET_BYTES = 32
-# The payload of ours has some 60 characters. A longer one need not be hashed to know that it is not ours.
+# Our payloads have some 60 characters. A much longer one is not ours, and is refused before it is hashed.
 FORM = re.compile(r"(v1\.([A-Za-z0-9_-]{1,256}))\.([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login that is good until `expires`, in seconds since 1970, for what its key may do. `text` goes into the
-    cookie: whoever has it is logged in."""
+    """A login that is valid until `expires`, in seconds since 1970, for what its key may do. `text` goes into the
+    cookie: anybody who has it is logged in."""
 
     key: ApiKey
     expires: int
@@ -51,11 +51,11 @@ class Sessions:
         self._version: str | None = None
 
     async def refresh(self) -> None:
-        """Learns the secret, and makes it as soon as there is a key: of several processes, one makes it. If somebody
-        deletes it, another is made, and all sessions have ended.
+        """Reads the secret, and makes it once there is a key: of several processes, only one makes it. If the secret
+        was deleted, makes another, which ends all sessions.
 
-        Raises KeysUnknown, StorageUnavailable, DiskFull and WrongStorage. While the storage is away or is the wrong
-        one, what is known stays.
+        Raises KeysUnknown, StorageUnavailable, DiskFull and WrongStorage. While the storage cannot be read or is the
+        wrong one, the known secret stays.
         """
         if not self._keyring.needs_key:
             return
@@ -90,7 +90,7 @@ class Sessions:
         return Session(key, expires, _signed({"key": key.id, "issued": issued, "expires": expires}, self._secret))
 
     def find(self, text: str) -> Session | None:
-        """The session with this text; None if it is none, or has ended, or its key has."""
+        """The session with this text; None if the text is not a valid session, or the session or its key has ended."""
         form = FORM.fullmatch(text)
         if form is None or self._secret is None:
             return None

@@ -199,7 +199,7 @@ def check_webhook(url: str, patterns: Sequence[UrlPattern]) -> None:
     except OutboundRefused as error:
         raise InvalidParameter(error.message, field="webhook") from None
     if not any(pattern.matches(place.scheme, place.host, place.port, place.path) for pattern in patterns):
-        raise WebhookNotAllowed("The settings of this service do not allow events to this URL.", field="webhook")
+        raise WebhookNotAllowed("The setting WEBHOOK_ALLOWED does not admit this URL.", field="webhook")
 
 
 def _is_short_text(given: Iterable[tuple[str, Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""What a listener to events is told, one thing at a time. `web/events.py` says how each is written."""
+"""What a listener to events is sent, one item at a time. `web/events.py` writes them as server-sent events."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Events are missing. Snapshots of the jobs follow, if jobs were named."""
+    """Events were lost. Snapshots of the jobs follow, if jobs were named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Everything up to `cursor` was told: only from here on can a listener go on later."""
+    """Everything up to `cursor` was sent: a listener can resume from here."""
 
     cursor: Cursor
 
@@ -40,7 +40,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A result is ready. The `cursor` is None if more is told of the same event."""
+    """A result is ready. The `cursor` is None if more of the same event follows."""
 
     cursor: Cursor | None
     job_id: str
@@ -71,7 +71,7 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """This process ends; another one can go on."""
+    """This process ends; another one can continue."""
 
 
 Told = Opened | Reset | Reached | Snapshot | Changed | Ready | Ended | BatchEnded | Alive | Goodbye

@@ -11,14 +11,15 @@ class StorageUnavailable(QuickThumbError):
 
 
 class DiskFull(QuickThumbError):
-    """The disk that holds the images has no room left. Try again when the operator has made some."""
+    """The disk that holds the images has no room left. Try again once the operator has freed some space."""
 
     code, status, title, permanent = "disk_full", 507, "The server's disk is full", False
     retry_after_seconds = 30
 
 
 class WrongStorage(QuickThumbError):
-    """The storage is not the one that this service's jobs are in, or is not known to be. Its cause says more."""
+    """The storage is not the one that holds this service's jobs, or is not known to be. The service's log has the
+    cause."""
 
     code, status, title, permanent = "wrong_storage", 503, "The server sees the wrong storage", False
     retry_after_seconds = 5

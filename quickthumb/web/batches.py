@@ -63,10 +63,10 @@ class BatchView(BaseModel):
 
     id: str
     created_at: Moment
-    complete: bool = Field(description="Whether all images have come. Until then, there may be more.")
-    ended: bool = Field(description="Whether all images have come and all jobs have ended.")
+    complete: bool = Field(description="Whether all images have arrived. Until then, there may be more.")
+    ended: bool = Field(description="Whether all images have arrived and all jobs have ended.")
     counts: dict[str, int] = Field(
-        description="How many images there are by the status of their jobs; `REFUSED` and `REMOVED` have no job.",
+        description="Number of images by the status of their jobs; `REFUSED` and `REMOVED` images have no job.",
         examples=[{"DONE": 4, "REFUSED": 1}],
     )
     error: Problem | None = Field(description="Why the batch has no more images, if the request ended early.")

@@ -38,19 +38,19 @@ class WorkerView(_View):
 
     id: str = Field(examples=["images-1:4711:9d2c7e1b"])
     last_seen: Moment = Field(description="Its last heartbeat; there is one every quarter of `LEASE_SECONDS`.")
-    paused: str | None = Field(description="Why it takes no jobs; null if it takes them.")
+    paused: str | None = Field(description="Why it takes no jobs; null if it takes jobs.")
     host: str | None = Field(description="The name of its machine or container.", examples=["images-1"])
     pid: int | None = Field(examples=[4711])
     version: str | None = Field(description="The release that it runs.", examples=["0.1.0"])
     started_at: Moment | None = Field(description="By the clock of its machine.")
     threads: int | None = Field(description="Threads for images: `WORKER_THREADS`, and one for small ones.")
     busy: int | None = Field(description="How many of these are working.", examples=[2])
-    stuck: int | None = Field(description="Threads given up with images that never end.", examples=[0])
+    stuck: int | None = Field(description="Threads abandoned because their images never finish.", examples=[0])
     memory_bytes: int | None = Field(
-        description="Resident memory of the worker and its sandbox processes, if its system tells.",
+        description="Resident memory of the worker and its sandbox processes, if the system reports it.",
         examples=[183_000_000],
     )
-    jobs_done: int | None = Field(description="Jobs that it has brought to DONE since its start.", examples=[5210])
+    jobs_done: int | None = Field(description="Jobs that it has finished as DONE since its start.", examples=[5210])
     running: list[RunningView] = Field(description="What it is doing, the oldest first.")
 
     @classmethod
@@ -77,7 +77,7 @@ class FailureGroupView(BaseModel):
     meaning: str | None = Field(description="When the error arises, and what to do.")
     retryable: bool | None = Field(description="Whether retrying such a job may help.")
     count: int = Field(description="How many jobs FAILED with it in the span.", examples=[3])
-    kept: int = Field(description="How many of the jobs that were looked at are FAILED with it now.", examples=[3])
+    kept: int = Field(description="How many of the jobs in `looked_at` are FAILED with it now.", examples=[3])
     example_job: str | None = Field(
         description="The newest of these, of the tenant `default` if there is one.",
         examples=["5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"],
@@ -103,9 +103,9 @@ class FailuresView(BaseModel):
     """Why jobs FAILED."""
 
     span: str = Field(examples=["hour"])
-    seconds: float = Field(description="How long ago counting began: less than the span if workers ran for less.")
+    seconds: float = Field(description="How long ago counting began: less than the span if workers have run for less.")
     kept: int = Field(description="Jobs that are FAILED now.", examples=[3])
-    looked_at: int = Field(description="How many of these were looked at, the newest ones.", examples=[3])
+    looked_at: int = Field(description="How many of these were examined, newest first.", examples=[3])
     failures: list[FailureGroupView] = Field(description="By error, the most frequent first.")
 
 
@@ -114,7 +114,7 @@ class DiskView(_View):
 
     total_bytes: int
     used_bytes: int
-    free_bytes: int = Field(description="What the service may still use.")
+    free_bytes: int = Field(description="Free space that the service may use.")
     reserved_bytes: int = Field(description="With less than this free, uploads are refused (twice `MIN_FREE_BYTES`).")
 
 
@@ -124,12 +124,12 @@ class RedisView(_View):
     name: str = Field(examples=["Valkey"])
     version: str = Field(examples=["9.0.1"])
     used_memory_bytes: int
-    max_memory_bytes: int | None = Field(description="Its limit, with which it refuses writes; null if it has none.")
+    max_memory_bytes: int | None = Field(description="Its limit, beyond which it refuses writes; null if it has none.")
     connected_clients: int = Field(examples=[9])
-    evicted_keys: int = Field(description="Keys that it threw away for want of memory; should be 0.", examples=[0])
+    evicted_keys: int = Field(description="Keys that it evicted for lack of memory; should be 0.", examples=[0])
     appends: bool = Field(description="Whether it appends every change to a file (`appendonly`).")
-    saves: bool | None = Field(description="Whether it writes snapshots (`save`); null if its user may not ask.")
-    writes_fail: bool = Field(description="Whether it could not write to its disk the last time.")
+    saves: bool | None = Field(description="Whether it writes snapshots (`save`); null if its user may not read this.")
+    writes_fail: bool = Field(description="Whether its last write to its disk failed.")
 
 
 class WebProcessView(_View):

@@ -95,7 +95,7 @@ async def list_all(request: Request) -> Response:
     """Returns a page of jobs, newest first, and how many there are in all.
 
     For `format`, `error`, `filename` and `context`, the service has no lists: it looks through up to 2000 jobs for one
-    page. So a page may have fewer jobs than `limit`, or none, and still a next one, and nobody knows the total.
+    page. So a page may have fewer jobs than `limit`, or none, and still a next one, and the total is unknown.
     """
     query, caller = request.query_params, caller_of(request)
     limit = whole(query.get("limit", str(DEFAULT_PAGE)), "limit", 1, LARGEST_PAGE)

@@ -39,12 +39,12 @@ _DASHBOARD = _template(FOLDER / "dashboard.html")
 
 
 async def home(request: Request) -> Response:
-    """Where people upload images and see what becomes of them."""
+    """The page for uploading images and following their jobs."""
     return _app_page(request, _HOME, "home")
 
 
 async def dashboard(request: Request) -> Response:
-    """What operators look at. Its script shows the view that the path names."""
+    """The dashboard. Its script shows the view that the path names."""
     return _app_page(request, _DASHBOARD, "dashboard")
 
 

@@ -43,7 +43,7 @@ class ParametersView(BaseModel):
 
     output: list[ParameterGroupView] = Field(description="The parameters of one output, in groups.")
     job: Described = Field(
-        description="What else a request may have, by name.",
+        description="The other fields of a request, by name.",
         examples=[{"priority": {"type": "string", "enum": ["high", "normal", "low"]}}],
     )
 

@@ -124,7 +124,7 @@ class JobView(BaseModel):
     )
     attempts: int = Field(description="How many attempts have been started.")
     priority: Priority
-    run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may at once.")
+    run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may begin at once.")
     source: Source
     results: dict[str, ResultView] = Field(description="The results by name.")
     error: Failure | None
@@ -149,24 +149,26 @@ class JobPageView(BaseModel):
     jobs: list[JobView]
     total: int | None = Field(
         description="How many jobs the list has in all. Jobs that expired a short while ago may still count. Null with "
-        "`format`, `error`, `filename` or `context`, or with `tag` for all tenants: nobody counts those.",
+        "`format`, `error`, `filename` or `context`, or with `tag` for all tenants, since these are not counted.",
         examples=[5210],
     )
     next: str | None = Field(description="URL of the next page; null if there is none.")
     cursor: str | None = Field(description="The next page's `cursor`, for clients that build URLs; null if none.")
     looked_back_to: Moment | None = Field(
-        description="When the oldest job was accepted at which the service has looked; null if it has looked at all."
+        description="When the oldest job that the service has searched was accepted; null if it has searched them all."
     )
 
 
 class BulkView(BaseModel):
     """What one call of a verb for many jobs did."""
 
-    count: int = Field(description="How many jobs were changed; with `dry_run`, would be.", examples=[100])
+    count: int = Field(
+        description="How many jobs were changed; with `dry_run`, how many would be changed.", examples=[100]
+    )
     skipped: dict[str, int] = Field(
         description="How many jobs could not be changed, by the code of the error.", examples=[{"wrong_state": 2}]
     )
-    cursor: str | None = Field(description="Repeat the call with this cursor to go on; null if all is done.")
+    cursor: str | None = Field(description="Repeat the call with this cursor to continue; null if all jobs are done.")
 
 
 def present(job: Job, urls: Urls) -> dict[str, Any]:

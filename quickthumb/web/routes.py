@@ -76,7 +76,7 @@ DELIVERY = Parameter("delivery_id", "path", "The delivery's id.", {"type": "stri
 NAME = Parameter("name", "path", "The result's name.", {"type": "string", "examples": ["thumbnail"]})
 WAIT = Parameter("wait", "query", "Wait for the job to end, for at most this many seconds.",
                  {"type": "integer", "minimum": 0})
-SIGN = Parameter("sign", "query", "Sign the URLs of files: for so many seconds, whoever has one may download it.",
+SIGN = Parameter("sign", "query", "Sign the URLs of files: for this many seconds, anybody who has one may download it.",
                  {"type": "integer", "minimum": 1, "maximum": LONGEST_SECONDS})
 PREFER = Parameter("Prefer", "header", "`wait=20` has the same effect as `?wait=20` (RFC 7240).", {"type": "string"})
 IDEMPOTENCY_KEY = Parameter("Idempotency-Key", "header",

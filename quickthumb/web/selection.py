@@ -1,4 +1,4 @@
-"""What a query says of the jobs that are wanted: filters, or ids, and where to go on."""
+"""Reads from a query which jobs are wanted: filters or ids, and the cursor."""
 
 import difflib
 import re
@@ -66,18 +66,18 @@ def is_dry_run(query: QueryParams) -> bool:
 
 
 def check_names(query: QueryParams) -> None:
-    """Refuses what was misspelled or given twice: a filter that is overlooked would select too many jobs."""
+    """Refuses names that are misspelled or given twice: a filter that is overlooked would select too many jobs."""
     for name, _ in query.multi_items():
         if name not in BULK_PARAMETERS:
             nearest = difflib.get_close_matches(name, BULK_PARAMETERS, n=1)
-            suggestion = f"; perhaps {nearest[0]} is meant" if nearest else ""
-            raise InvalidParameter(f"There is no such parameter{suggestion}.", field=name)
+            suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise InvalidParameter(f"There is no such parameter.{suggestion}", field=name)
         if name not in REPEATABLE and len(query.getlist(name)) > 1:
             raise InvalidParameter(f"{name} was given more than once.", field=name)
 
 
 def cursor_in(query: QueryParams) -> str | None:
-    """Where to go on. Raises InvalidParameter."""
+    """The entry after which to continue. Raises InvalidParameter."""
     text = query.get("cursor")
     if text is None:
         return None
@@ -98,7 +98,7 @@ def whole(text: str, field: str, lowest: int, highest: int | None) -> int:
 
 
 def _one(query: QueryParams, name: str, read: Callable[[str], Value]) -> Value | None:
-    """The one value that was given: a second one would be overlooked."""
+    """The one value that was given. Two are refused, since one would be ignored."""
     given = query.getlist(name)
     if len(given) > 1:
         raise InvalidParameter(f"{name} was given more than once.", field=name)

@@ -1,7 +1,7 @@
 """The cookie of a session: how a browser gets it, and which requests it counts in.
 
 No page of another origin can use it. `SameSite=Strict` keeps browsers from sending it for other sites; but other ports
-and neighboring names are the same site, so what the browser says of the page counts, too.
+and neighboring names are the same site, so the headers that describe the page are checked, too.
 """
 
 from starlette.datastructures import Headers
@@ -13,7 +13,7 @@ from quickthumb.service.sessions import LONGEST_SECONDS, Session, Sessions
 from quickthumb.web.middleware.origins import is_of_own_page
 
 NAME = "quickthumb_session"
-# Browsers take a cookie of such a name only over HTTPS and for the whole of one host, so no neighbor can set it.
+# Browsers accept a cookie with this prefix only over HTTPS and for a single host, so no neighboring host can set it.
 OF_THIS_HOST = "__Host-"
 
 

@@ -44,13 +44,13 @@ class SessionView(BaseModel):
     """Who is asking, and what they may do."""
 
     login: Literal["done", "needed", "not_needed"] = Field(
-        description="`not_needed` while the service has no key and answers to everybody who reaches it so."
+        description="`not_needed` while the service has no keys and lets this client in without one."
     )
     tenant: str | None = Field(examples=["shop"])
     key: SessionKeyView | None
     scopes: list[Scope] = Field(examples=[["jobs:read"]])
     expires_at: Moment | None = Field(description="When the session ends, or else the key; null if never.")
-    runs_deployment: bool = Field(description="Whether the tenant is the operator's.")
+    runs_deployment: bool = Field(description="Whether the tenant is the operator's, `default`.")
 
 
 async def create(request: Request) -> Response:

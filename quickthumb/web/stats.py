@@ -72,12 +72,14 @@ class PointView(BaseModel):
     releases counted is null."""
 
     at: Moment
-    seconds: float = Field(description="Since the point before; longer than a slot after a gap.", examples=[60.02])
+    seconds: float = Field(
+        description="Time since the previous point; longer than a slot after a gap.", examples=[60.02]
+    )
     done: int = Field(description="Jobs that ended DONE.", examples=[87])
     failed: int = Field(description="Jobs that ended FAILED.", examples=[0])
     jobs_per_second: float = Field(description="Jobs that ended, per second.", examples=[1.45])
     waiting_p50: float | None = Field(description="Median of how long jobs waited for their first attempt, in seconds.")
-    waiting_p95: float | None = Field(description="The 95th percentile of that; null if no job was begun.")
+    waiting_p95: float | None = Field(description="The 95th percentile of that; null if no job began.")
     working_p50: float | None = Field(description="Median of how long attempts took, in seconds.")
     working_p95: float | None = Field(description="The 95th percentile of that; null if no attempt ended.")
     queued: int | None = Field(description="Jobs and emails that waited or ran.", examples=[14])
@@ -110,7 +112,7 @@ class HistoryView(BaseModel):
 
     span: str = Field(examples=["hour"])
     slot_seconds: int = Field(description="How far apart points are, unless some are missing.", examples=[60])
-    points: list[PointView] = Field(description="Oldest first; the last one is of this moment.")
+    points: list[PointView] = Field(description="Oldest first; the last one is the present.")
 
 
 async def stats(request: Request) -> Response:

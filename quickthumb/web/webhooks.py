@@ -43,7 +43,7 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(max_length=2048, description="Where events are posted.", examples=["https://example.com/hook"])
-    events: tuple[EventType, ...] = Field(CHOICES, min_length=1, description="What to tell; by default every end.")
+    events: tuple[EventType, ...] = Field(CHOICES, min_length=1, description="Events to send; by default all.")
     description: str = Field("", max_length=200, description="What it is for.")
 
     @field_validator("events")

@@ -1,8 +1,8 @@
 """The ends of batches: a batch has ended once no more images can come and none of its jobs is waiting or in progress.
 
-The storage says so, not Redis: whoever ends a job, completes a batch or removes a job asks afterwards, so that the last
-of them finds the end, and whoever repeats what a dead process had begun finds it again. The first to find it stores it.
-From then on it stands, also if a job is retried.
+The storage decides, not Redis. A process that ends a job, completes a batch or removes a job asks afterwards, so that
+the last of them finds the end; a process that repeats the work of one that died finds it again. The first to find the
+end stores it. From then on it stands, even if a job is retried.
 """
 
 from collections import Counter
@@ -25,31 +25,32 @@ class BatchEnds:
         self._storage = storage
 
     async def record(self, batch_id: str) -> BatchRecord | None:
-        """The record of a batch, whoever owns it; None if there is none."""
+        """The record of a batch of any tenant; None if there is none."""
         kept = await self._storage.get(batch_record(batch_id)) if is_id(batch_id) else None
         return None if kept is None else BatchRecord.model_validate_json(kept)
 
     async def contents(self, batch_id: str) -> BatchContents | None:
-        """What a batch has; None while more images may come."""
+        """The images of a batch; None while more may come."""
         kept = await self._storage.get(batch_contents(batch_id))
         return None if kept is None else BatchContents.model_validate_json(kept)
 
     async def known(self, batch_id: str) -> BatchEnd | None:
-        """The end of a batch, if somebody has found it."""
+        """The end of a batch, if it is stored."""
         kept = await self._storage.get(batch_end(batch_id))
         return None if kept is None else BatchEnd.model_validate_json(kept)
 
     async def conclude(self, batch_id: str) -> tuple[BatchRecord, BatchEnd] | None:
-        """The batch and its end, if it has ended, however often this is asked; else None.
+        """The batch and its end, every time that this is called; None if it has not ended.
 
-        Ask when the outcome of one of its jobs is stored (`Job.batch`), when one was removed, and when it is complete.
+        Call it when the outcome of one of its jobs is stored (`Job.batch`), when a job was removed, and when the batch
+        is complete.
         """
         end = await self.known(batch_id) or await self._found(batch_id)
         record = None if end is None else await self.record(batch_id)
         return None if end is None or record is None else (record, end)
 
     async def jobs_over(self, batch_id: str) -> Set[str] | None:
-        """The ids of the jobs of a batch; None if more may come, or one has not ended as far as Redis knows."""
+        """The ids of the jobs of a batch if all have ended, as far as Redis knows, and no more can come; else None."""
         contents = await self.contents(batch_id)
         if contents is None:
             return None
@@ -58,7 +59,7 @@ class BatchEnds:
         return frozenset(ids) if is_over else None
 
     async def is_settled(self, batch_id: str) -> bool:
-        """Whether Redis knows the ends of all jobs of the batch that the storage knows."""
+        """Whether Redis knows of every end of a job of the batch that is stored."""
         contents = await self.contents(batch_id)
         ids = [] if contents is None else list(_jobs_of(batch_id, contents).values())
         statuses = zip(ids, await self._jobs.statuses(ids), strict=True)
@@ -84,8 +85,8 @@ class BatchEnds:
         return await self._store(batch_id, BatchEnd(finished_at=moment, counts=dict(counts)))
 
     async def _may_have_ended(self, job_ids: Sequence[str]) -> bool:
-        """Whether one job that has not ended, as far as Redis knows, has an outcome, or no record: then the last end
-        may not have been told yet."""
+        """Whether the batch may have ended although Redis has a job that has not: if that job has an outcome, or no
+        record, Redis has not learned of its end yet."""
         statuses = zip(job_ids, await self._jobs.statuses(job_ids), strict=True)
         doubtful = next((job_id for job_id, status in statuses if status is None or not status.ended), None)
         if doubtful is None:
@@ -112,7 +113,8 @@ class BatchEnds:
         return end
 
     async def _tell_listeners(self, batch_id: str) -> None:
-        """Tells of an end that no end of a job will tell of: the last one was told before."""
+        """Adds an event for the end of the batch, unless the end of a job is still to come: listeners learn of the
+        batch with it."""
         record = await self.record(batch_id)
         if record is not None and await self.jobs_over(batch_id) is not None:
             await self._events.tell_batch(batch_id, record.tenant)

@@ -13,7 +13,7 @@ class TooManyAttempts(QuickThumbError):
 
 
 class GaveUp(QuickThumbError):
-    """Trouble that nobody could blame on the job or the email, such as a full disk, did not pass within
+    """Trouble that was not the fault of the job or the email, such as a full disk, did not pass within
     `GIVE_UP_SECONDS`. The detail names the last trouble. Once it is over, retry the job."""
 
     code, status, title = "gave_up", 500, "Gave up waiting for trouble to pass"
@@ -27,15 +27,15 @@ class RecordMissing(QuickThumbError):
 
 
 class FetchFailed(QuickThumbError):
-    """The image could not be fetched from its URL; `detail` names what the other server said, or what happened. What
-    may pass was tried `URL_ATTEMPTS` times. Retry the job once the image is there."""
+    """The image could not be fetched from its URL; `detail` says why. Temporary failures were retried, up to
+    `URL_ATTEMPTS` attempts in all. Retry the job once the image is available."""
 
     code, status, title = "fetch_failed", 502, "The image could not be fetched"
 
 
 class FetchRefused(QuickThumbError):
-    """The URL, or one that it redirects to, leads to a place that the service makes no requests to: inside its own
-    network, or to an unusual port. The setting `OUTBOUND_ALLOWED` opens places inside."""
+    """The URL, or one that it redirects to, leads to an address that the service sends no requests to: inside its own
+    network, or on an unusual port. The setting `OUTBOUND_ALLOWED` can open it."""
 
     code, status, title = "fetch_refused", 422, "The service makes no requests to the image's URL"
 

@@ -31,15 +31,15 @@ log = logging.getLogger("quickthumb.job")
 
 # The field of a job's hash that counts the attempts to fetch its source that failed.
 FETCHES = "fetches"
-# How many sources a worker fetches at once, so that slow servers do not take the places of images that are here.
+# How many sources a worker fetches at once, so that slow servers do not block images that have arrived.
 FETCHES_AT_ONCE = 4
-# How soon a job looks again for one of these places.
+# How soon a job asks again for one of these places.
 NO_PLACE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 
 class FetchLater(Exception):
-    """The source is to be fetched at another attempt, after `seconds`. `fields` go into the job's record in Redis."""
+    """Another attempt must fetch the source, after `seconds`. `fields` go into the job's record in Redis."""
 
     def __init__(self, seconds: float, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(seconds)
@@ -119,7 +119,7 @@ class Fetcher:
             return identified(job.source, header, length=image.bytes, sha256=sha256)
 
     def _wait_for_better(self, attempt: Attempt, fetch: Fetch, error: OutboundError) -> None:
-        """Raises FetchLater if this failure may pass, and was not the last that is put up with."""
+        """Raises FetchLater if this failure may pass and attempts are left."""
         failed = int(attempt.fields.get(FETCHES.encode(), 0)) + 1
         if not error.may_pass or failed >= self._limits.attempts:
             return

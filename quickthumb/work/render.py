@@ -15,7 +15,8 @@ from quickthumb.model.job import Job, Outcome, Status, now
 from quickthumb.model.output import Output
 from quickthumb.model.retention import Retention, RetentionPolicy
 from quickthumb.queue.attempts import Attempt, Attempts
-from quickthumb.queue.jobs import JobStore, ending_of
+from quickthumb.queue.job_fields import ending_of
+from quickthumb.queue.jobs import JobStore
 from quickthumb.sandbox.errors import JobTimedOut
 from quickthumb.storage import Blob, Kept, Storage, Work
 from quickthumb.storage.durability import translated

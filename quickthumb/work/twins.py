@@ -1,7 +1,7 @@
 """Uses the results of another job for the same image and the same outputs, in place of making them once more.
 
-Whoever is to render first names itself in Redis, so of several jobs at once, on any workers, one renders and the others
-wait for it. Redis only says which job to look at: whether its results can be used, the storage says.
+A job names itself in Redis before it is rendered, so of several jobs at once, on any workers, one is rendered and the
+others wait for it. Redis only says which job to look at; the storage says whether its results can be used.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from quickthumb.queue.keys import Kind, in_redis
 from quickthumb.queue.twins import TwinIndex
 from quickthumb.storage import Storage
 
-# What renders: another release may make other files of the same image.
+# The releases that render: others may make other files of the same image.
 RENDERING_VERSION = f"{__version__}+{PIL.__version__}"
 # How soon a job looks again for the results of another one, and after how many attempts it makes its own: after about
 # three minutes, more than an attempt may take. The other job may be waiting for something else by then.
@@ -47,7 +47,7 @@ class TwinUnderWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken over: the outcome, and the job whose results go with it. That one's are kept until `until`."""
+    """What was taken over: the outcome, and the job that the results come from, which keeps them until `until`."""
 
     outcome: Outcome
     other_id: str
@@ -90,8 +90,8 @@ class Twins:
         return None
 
     async def concluded(self, job: Job, taken: Taken) -> None:
-        """Tells that the job has the results, too, now that they are in their place: if it keeps them for longer,
-        later jobs are to look at this one."""
+        """Call it once the job's results are in place: if this job keeps them for longer, later jobs will look at this
+        one."""
         if now() + timedelta(seconds=self._kept_seconds(job)) > taken.until:
             with contextlib.suppress(QueueUnavailable):
                 await self._index.name(self._digest(job), job.id, self._named_seconds(job), instead_of=taken.other_id)
@@ -117,7 +117,7 @@ class Twins:
         return Taken(outcome, other_id, ended.finished_at + timedelta(seconds=self._kept_seconds(other)))
 
     def _digest(self, job: Job) -> str:
-        """A digest of all that the results depend on, and of the tenant, who shares nothing with others."""
+        """A digest of everything that the results depend on, and of the tenant, since tenants share nothing."""
         told = [job.tenant, job.source.sha256, job.outputs, self._keeps_label, RENDERING_VERSION]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -126,10 +126,10 @@ class Twins:
         return self._kind.kept_seconds(job.tenant) if job.keep is None else in_redis(seconds_in(job.keep))
 
     def _named_seconds(self, job: Job) -> int:
-        """For how long the job is named: while it makes its results, and while it keeps them."""
+        """How long the job stays named: while it makes its results, and while it keeps them."""
         return max(LEAST_NAMED_SECONDS, self._kept_seconds(job))
 
 
 def _is_same(job: Job, other: Job, source: Source) -> bool:
-    """Whether the two jobs are for the same, whatever Redis says. `source` is what is known of the other's source."""
+    """Whether the two jobs ask for the same, whatever Redis says. `source` is what is known of the other's source."""
     return other.tenant == job.tenant and source.sha256 == job.source.sha256 and other.outputs == job.outputs

@@ -13,7 +13,6 @@ from PIL import Image
 from quickthumb.cli import render
 from quickthumb.model.order import order_fields
 from quickthumb.model.output import Output
-from quickthumb.model.schedule import FIELDS
 from tests.cli.test_program import CHECKOUT, assert_one_sentence, quickthumb
 from tests.conftest import picture
 from tests.imaging import costly_files as files
@@ -157,8 +156,8 @@ def test_help_lists_every_parameter_with_its_meaning() -> None:
     for name, schema in Output.model_json_schema()["properties"].items():
         assert f" {name} {schema['description']}" in shown
     for field in order_fields():
-        if field.name in FIELDS:
-            assert f"--{field.name}" not in shown
+        if field.name in render.OF_A_JOB:
+            assert f"--{field.name.replace('_', '-')}" not in shown
             continue
         assert f"--{field.name}" in shown
         assert field.meaning in shown

@@ -13,7 +13,8 @@ from quickthumb.model.job import Job, now
 from quickthumb.model.order import LARGEST_CONTEXT_BYTES, Order, order_fields, output_from, written_output
 from quickthumb.model.output import Output
 from quickthumb.model.source import Source
-from quickthumb.queue.jobs import fields_of, job_from
+from quickthumb.queue.job_fields import fields_of, job_from
+from quickthumb.queue.keys import JOB
 from quickthumb.service.presets import read_presets
 
 PRESETS = read_presets({**BUILT_IN_PRESETS, "card": [{"width": 600}], "again": [{"name": "card"}]})
@@ -282,7 +283,7 @@ def test_a_job_keeps_it_in_its_record_and_in_redis() -> None:
     job = Job(id="0" * 32, created_at=now(), source=Source(), order=order.written())
     assert Job.from_record(job.record()) == job
     fields = {name.encode(): value.encode() for name, value in fields_of(job).items()}
-    assert Extended.read(job_from(job.id, fields).order) == order.model_copy(update={"dry": False})
+    assert Extended.read(job_from(job.id, fields, JOB).order) == order.model_copy(update={"dry": False})
 
 
 def test_fields_are_described_by_how_they_are_given() -> None:

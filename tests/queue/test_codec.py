@@ -6,7 +6,7 @@ from arq.jobs import deserialize_job_raw
 
 from quickthumb.model.job import Failure, Outcome, Result, Status, from_milliseconds, now, to_milliseconds
 from quickthumb.queue import codec
-from quickthumb.queue.jobs import ending_of, fields_of, job_from
+from quickthumb.queue.job_fields import ending_of, fields_of, job_from
 from quickthumb.queue.keys import JOB
 from tests.redis_fixtures import a_job
 
@@ -17,7 +17,7 @@ def _bytes(fields: dict[str, str]) -> dict[bytes, bytes]:
 
 def test_a_new_job_comes_back_as_it_was() -> None:
     job = a_job()
-    assert job_from(job.id, _bytes(fields_of(job))) == job
+    assert job_from(job.id, _bytes(fields_of(job)), JOB) == job
 
 
 def test_a_done_job_comes_back_with_its_results_and_what_was_found_out() -> None:
@@ -28,7 +28,7 @@ def test_a_done_job_comes_back_with_its_results_and_what_was_found_out() -> None
     )
     outcome = Outcome(status=Status.DONE, finished_at=now(), source=source, results=(result,))
     fields = {**fields_of(job), **ending_of(outcome), "status": "DONE", "started_ms": "1700000000123"}
-    found = job_from(job.id, _bytes({**fields, "attempts": "2", "token": "t", "strikes": "1"}))
+    found = job_from(job.id, _bytes({**fields, "attempts": "2", "token": "t", "strikes": "1"}), JOB)
     assert found.status is Status.DONE
     assert found.source == source
     assert found.results == (result,)
@@ -42,7 +42,7 @@ def test_a_failed_job_comes_back_with_its_reason() -> None:
     job = a_job()
     failure = Failure(code="broken_image", title="The image is damaged", detail="It ends too early — “cut”.")
     outcome = Outcome(status=Status.FAILED, finished_at=now(), source=job.source, error=failure)
-    found = job_from(job.id, _bytes({**fields_of(job), **ending_of(outcome), "status": Status.FAILED}))
+    found = job_from(job.id, _bytes({**fields_of(job), **ending_of(outcome), "status": Status.FAILED}), JOB)
     assert found.error == failure
     assert found.results == ()
 

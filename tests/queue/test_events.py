@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 from quickthumb.model.job import Outcome, Result, Status, now
 from quickthumb.queue import events, feed
 from quickthumb.queue.attempts import Attempts
+from quickthumb.queue.batches import BatchJobs
 from quickthumb.queue.connection import connect
 from quickthumb.queue.emails import EmailStore
 from quickthumb.queue.events import BEGINNING, Event, EventLog, read_cursor
@@ -18,7 +20,7 @@ from quickthumb.queue.feed import EventFeed, Listener
 from quickthumb.queue.jobs import JobStore
 from quickthumb.queue.keys import KEYS, MOST_EVENTS
 from tests.queue.test_emails import an_email
-from tests.redis_fixtures import RETENTION_SECONDS, a_job, claimed, finished, put_back
+from tests.redis_fixtures import JOBS, RETENTION_SECONDS, a_job, claimed, finished, put_back
 from tests.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def log(client: Redis) -> EventLog:
-    return EventLog(client)
+    return EventLog(client, kind=JOBS)
 
 
 @pytest.fixture
@@ -52,6 +54,21 @@ async def next_of(listener: Listener) -> Event:
 
 async def reads_again(reader: EventFeed) -> None:
     await wait_until(lambda: reader._reading.is_set())
+
+
+async def test_a_job_expires_at_the_same_moment_in_events_in_batches_and_alone(
+    store: JobStore, attempts: Attempts, log: EventLog, client: Redis
+) -> None:
+    job = a_job()
+    await store.add(job)
+    await finished(attempts, await claimed(attempts, job.id), done(job))
+    alone = await store.get(job.id)
+    assert alone is not None
+    assert alone.finished_at is not None
+    assert alone.expires_at == alone.finished_at + timedelta(seconds=RETENTION_SECONDS)
+    assert (await log.moment([job.id])).jobs[job.id].expires_at == alone.expires_at
+    (in_batch,) = await BatchJobs(client, store).read([job.id])
+    assert in_batch == alone
 
 
 async def test_a_life_is_told_in_order(store: JobStore, attempts: Attempts, log: EventLog, reader: EventFeed) -> None:

@@ -24,9 +24,9 @@ class OutboundSettings:
 
     allowed: Annotated[Words, Called("outbound_allowed")] = Field(
         default=(),
-        description="Hosts inside your network that requests may go to, comma-separated: names, `*.example.org`, "
-        "addresses, networks (`10.1.0.0/16`), each with a port (`host:8080`) if it is neither 80 nor 443. Public hosts "
-        "need no entry on those two ports.",
+        description="Hosts inside your network that the service may send requests to, comma-separated: names, "
+        "`*.example.org`, addresses, networks (`10.1.0.0/16`), each with a port (`host:8080`) if it is neither 80 nor "
+        "443. Public hosts need no entry on those two ports.",
     )
     url_allowed: Words = Field(
         default=(),
@@ -36,7 +36,7 @@ class OutboundSettings:
     webhook_allowed: Words = Field(
         default=(),
         description="URLs that `webhook=` may name for one job or batch: comma-separated patterns, as in URL_ALLOWED. "
-        "By default none. Webhooks that are made with a key are not bound by it.",
+        "By default none. Webhooks made with `POST /webhooks` need no entry.",
     )
     webhook_secrets: Annotated[SecretStr | None, EmptyIsNone] = Field(
         default=None,
@@ -48,8 +48,8 @@ class OutboundSettings:
         min_length=1,
         max_length=MOST_PAUSES,
         description="The pauses between the attempts to deliver an event, in seconds, comma-separated: up to 20, and "
-        "up to 80 hours in all. Each is made longer or shorter by up to a tenth. The event is FAILED after as many "
-        "pauses.",
+        "up to 80 hours in all. Each is made longer or shorter by up to a tenth. The delivery is FAILED if the attempt "
+        "after the last pause fails.",
     )
     url_attempts: int = Field(
         default=6,

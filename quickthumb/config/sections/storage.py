@@ -20,8 +20,8 @@ class StorageSettings:
     min_free_bytes: int = Field(
         default=64 * MEBIBYTE,
         ge=0,
-        description="Disk space that results leave free, in bytes; a job whose results would take it waits. Uploads "
-        "leave twice as much, and are answered with 503 or 507; large results leave three times as much.",
+        description="Disk space to keep free, in bytes; a job whose results would use it waits. Uploads must "
+        "leave twice as much, or are answered with 503 or 507; large results, three times as much.",
     )
 
     @property
@@ -47,7 +47,7 @@ class RedisSettings:
     prefix: Annotated[str, Called("redis_prefix")] = Field(
         default="quickthumb",
         pattern=r"^[A-Za-z0-9_.:{}-]{1,64}$",
-        description="Beginning of the names of all keys in Redis; deployments with different ones can share a Redis.",
+        description="Prefix of all keys in Redis; deployments with different prefixes can share a Redis.",
     )
 
     @field_validator("url")
@@ -74,7 +74,7 @@ class RetentionSettings:
     source_seconds: Annotated[Seconds, Called("source_retention_seconds")] = Field(
         default=7 * DAY_SECONDS,
         ge=0,
-        description="How long a source is kept after the end of its job, but never longer than the job: likewise; 0 "
+        description="How long a source is kept after its job ends, but never longer than the job: in the same units; 0 "
         "removes it when the job ends.",
     )
     sweep_seconds: float = Field(

@@ -1,4 +1,4 @@
-"""What is different for one tenant."""
+"""The settings of one tenant, where they differ from the general ones."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ class TenantSettings:
     quotas: Quotas = NO_QUOTAS
 
     def retention(self, general: Retention) -> Retention:
-        """The tenant's retention; what it leaves open is as in the general one."""
+        """The tenant's retention; values that it leaves open come from the general one."""
         job, source = self.retention_seconds, self.source_retention_seconds
         return Retention(
             general.job_seconds if job is None else job, general.source_seconds if source is None else source

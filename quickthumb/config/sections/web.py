@@ -48,7 +48,7 @@ class WebSettings:
     event_heartbeat_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="Send a sign of life into a stream of events after this long without an event, in seconds.",
+        description="Send a heartbeat into a stream of events after this long without an event, in seconds.",
     )
     max_connections: int = Field(
         default=1000,
@@ -61,7 +61,7 @@ class WebSettings:
     send_idle_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="Close a connection whose client takes nothing of an answer for this long, in seconds.",
+        description="Close a connection whose client reads nothing of a response for this long, in seconds.",
     )
     original_metadata: Literal["keep", "no-location"] = Field(
         default="no-location",
@@ -75,13 +75,13 @@ class WebSettings:
 
     allowed_hosts: Words = Field(
         default=(),
-        description="Host names that requests may name beside `localhost`, `HOST` and IP addresses: comma-separated, "
+        description="Host names that requests may name besides `localhost`, `HOST` and IP addresses: comma-separated, "
         "`*.example.org` stands for all names below example.org, `*` for any.",
     )
     trusted_proxies: Words = Field(
         default=(),
         description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: comma-separated addresses "
-        "and networks such as 10.0.0.0/8, or `unix` for whoever connects to a Unix socket. By default, none.",
+        "and networks such as 10.0.0.0/8, or `unix` for clients of a Unix socket. By default, none.",
     )
     cors_origins: Words = Field(
         default=(),
@@ -91,8 +91,8 @@ class WebSettings:
 
     open_access: bool = Field(
         default=False,
-        description="Let everybody in who reaches the service, as long as there is no API key. Otherwise a service "
-        "without keys answers only on the machine that it runs on.",
+        description="Let in everybody who can reach the service, as long as there is no API key. Otherwise a service "
+        "without keys answers only on its own machine.",
     )
 
     dashboard: bool = Field(
@@ -206,7 +206,7 @@ class BatchLimits:
         default=1024 * MEBIBYTE,
         ge=1,
         lt=4096 * MEBIBYTE,
-        description="Largest body of a batch, and most bytes that a ZIP may unpack to.",
+        description="Largest body of a batch, and of the content of a ZIP, in bytes.",
     )
     max_seconds: Annotated[float, Called("batch_seconds")] = Field(
         default=3600.0, gt=0, description="End a batch that takes longer than this to arrive, in seconds."

@@ -26,14 +26,14 @@ class QueueSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class TroubleLimits:
-    """How long an item waits for trouble to pass that it is not to blame for, such as a full disk."""
+    """How long an item waits for trouble to pass that is not its fault, such as a full disk."""
 
     seconds: Annotated[int, Called("give_up_seconds")] = Field(
         default=3 * DAY_SECONDS,
         ge=1,
         le=30 * DAY_SECONDS,
-        description="A job is FAILED after trouble that it is not to blame for, such as a full disk, for this long, in "
-        "seconds; it can be retried if its source is still kept.",
+        description="A job is FAILED after this long, in seconds, of trouble that is not its fault, such as a full "
+        "disk; it can be retried if its source is still kept.",
     )
     attempts: Annotated[int, Called("give_up_attempts")] = Field(
         default=10_000, ge=1, description="A job is FAILED after this many attempts that ended with such trouble."
@@ -47,14 +47,14 @@ class WorkerSettings:
     name: Annotated[str | None, EmptyIsNone, Called("worker_name")] = Field(
         default=None,
         pattern=r"^[^\s:]{1,64}$",
-        description="Name of a worker, which `arq --check` asks about; by default the name of the host. Give each "
+        description="Name of a worker, by which `arq --check` finds it; by default the name of the host. Give each "
         "worker on a host its own.",
     )
     threads: Annotated[int, Called("worker_threads")] = Field(
         default=0,
         ge=0,
         description="Number of images that a worker renders at once; 0 means one per available core. One more thread "
-        "renders small images while all of these are busy with images that take long.",
+        "renders small images while all of these are busy with slow ones.",
     )
     freeze_seconds: float = Field(
         default=30.0,
@@ -105,7 +105,7 @@ class SandboxSettings:
     confine_heic: bool = Field(
         default=True,
         description="Decode HEIC in a sandbox process from the first attempt on, as JPEG XL always is: flaws of its "
-        "decoder have been exploited through uploads. Each image then takes about half a second of CPU more.",
+        "decoder have been exploited through uploads. This costs about half a second of CPU per image.",
     )
     quarantine_seconds: float = Field(
         default=120.0, gt=0, description="Longest time for an attempt in a sandbox process, in seconds."
