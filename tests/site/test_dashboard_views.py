@@ -38,7 +38,10 @@ async def test_a_job_shows_what_happened(browser: "Browser", jobs: Jobs) -> None
     assert titles[1].startswith("Waited ")
     assert titles[2:] == ["Attempt 1", "Done", "May be removed"]
     await expect(page.locator("figure img")).to_be_visible()
-    assert await page.get_by_role("link", name="album").get_attribute("href") == "/dashboard?tag=album"
+    album = page.get_by_role("link", name="album")
+    assert await album.get_attribute("href") == "/dashboard?tag=album"
+    await page.goto(jobs.url(f"/jobs/{jobs.done}?tenant=default"))
+    assert await album.get_attribute("href") == "/dashboard?tag=album&tenant=default"
     assert not faults(visit)
     await page.context.close()
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from quickthumb.web.assets import ASSETS, FOLDER, Assets
+from quickthumb.web.selection import FORMAT_NAMES
 
 PAGES = ["/", "/dashboard", "/dashboard/jobs"]
 
@@ -77,3 +78,10 @@ def test_a_script_imports_only_what_is_there(page: str) -> None:
             assert (script.parent / name).is_file(), (script, name)
         assert "innerHTML" not in text
         assert "document.write" not in text
+
+
+def test_lists_can_be_filtered_by_each_format_and_by_no_other() -> None:
+    script = (FOLDER / "dashboard" / "filters.js").read_text(encoding="utf-8")
+    offered = re.search(r"^const FORMATS = \[(.*)\];$", script, re.MULTILINE)
+    assert offered is not None
+    assert sorted(re.findall(r'"(.*?)"', offered[1])) == sorted(FORMAT_NAMES)

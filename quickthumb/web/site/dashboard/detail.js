@@ -110,10 +110,11 @@ class Detail {
 
   facts() {
     const { source, tags, context, priority, tenant, derived_from: parent } = this.job;
+    const within = (query = {}) => new URLSearchParams({ ...query, ...(this.tenant && { tenant: this.tenant }) });
     const rows = [
       ["Format", source.format?.toUpperCase()], ["Size", source.width && `${source.width} × ${source.height} pixels`], ["Bytes", source.bytes && bytes(source.bytes)],
-      ["Tags", tags.length ? tags.map((tag) => h("a.tag", { href: at("", new URLSearchParams({ tag })) }, tag)) : null],
-      ["Priority", priority], ["Tenant", tenant], ["Made from", parent && h("a", { href: at(`/jobs/${parent}`) }, parent)],
+      ["Tags", tags.length ? tags.map((tag) => h("a.tag", { href: at("", within({ tag })) }, tag)) : null],
+      ["Priority", priority], ["Tenant", tenant], ["Made from", parent && h("a", { href: at(`/jobs/${parent}`, within()) }, parent)],
       ["SHA-256", source.sha256 && h("code.wrap", {}, source.sha256)],
     ];
     return [h("dl.facts-list", {}, rows.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),

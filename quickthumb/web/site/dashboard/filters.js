@@ -6,7 +6,7 @@ import { count } from "../core/format.js";
 import { operates } from "./rights.js";
 
 const STATUSES = [["", "All"], ["WAITING", "Waiting"], ["IN_PROGRESS", "Working"], ["DONE", "Done"], ["FAILED", "Failed"], ["CANCELLED", "Cancelled"]];
-const FORMATS = ["jpeg", "png", "webp", "avif", "gif", "tiff", "heif", "jxl", "svg", "bmp", "ico", "pdf"];
+const FORMATS = ["jpeg", "png", "webp", "avif", "gif", "tiff", "heif", "jxl", "bmp", "ico"];
 const SPANS = [["3600", "Last hour"], ["86400", "Last 24 hours"], ["604800", "Last 7 days"]];
 
 // The bar of filters that shows `query`. Calls `changed(query)` when the reader wants others, and `opened(id)` when they
