@@ -37,6 +37,7 @@ from quickthumb.service.notices import Notices
 from quickthumb.service.originals import Originals
 from quickthumb.service.policies import PolicyUses
 from quickthumb.service.quotas import Limiter
+from quickthumb.service.rebuilding import Rebuilding
 from quickthumb.service.repair import JobLedger, Repairer
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import SourceIntake
@@ -139,7 +140,13 @@ def image_service(
     )
     waits = Waits(config.web.max_waits, config.web.max_waits_per_address)
     originals = Originals(storage, keeps_location=config.web.original_metadata == "keep")
-    return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox)
+    missing = rebuilding(config, redis, storage)
+    return ImageService(store, storage, watch, submission, shutdown, waits, originals, outbox, missing)
+
+
+def rebuilding(config: Config, redis: Redis, storage: Storage) -> Rebuilding:
+    """What tells jobs that Redis has lost from those that do not exist."""
+    return Rebuilding(RepairLead(redis, Keys(config.redis.prefix)), storage)
 
 
 def event_service(
@@ -150,8 +157,16 @@ def event_service(
     places = Waits(web.max_event_streams, web.max_event_streams_per_address)
     log = EventLog(redis, Keys(config.redis.prefix), job_store(config, redis).kind)
     records = batch_records(config, redis, storage, outbox)
-    heartbeat_seconds = web.event_heartbeat_seconds
-    return EventService(log, watch.feed, records, outbox.batches, shutdown, places, heartbeat_seconds=heartbeat_seconds)
+    return EventService(
+        log,
+        watch.feed,
+        records,
+        outbox.batches,
+        shutdown,
+        places,
+        rebuilding(config, redis, storage),
+        heartbeat_seconds=web.event_heartbeat_seconds,
+    )
 
 
 def batch_records(config: Config, redis: Redis, storage: Storage, outbox: WebhookOutbox) -> BatchRecords:

@@ -20,6 +20,7 @@ from quickthumb.service.batch_records import BatchRecords
 from quickthumb.service.endings import Endings
 from quickthumb.service.errors import StreamsFull, TooManyStreams, UnknownBatch, UnknownJob
 from quickthumb.service.follower import Follower
+from quickthumb.service.rebuilding import Rebuilding
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.tenancy import unknown_job
 from quickthumb.service.told import Alive, BatchEnded, Goodbye, Opened, Told
@@ -48,6 +49,7 @@ class EventService:
         ends: BatchEnds,
         shutdown: Shutdown,
         places: Waits,
+        rebuilding: Rebuilding,
         *,
         heartbeat_seconds: float,
     ) -> None:
@@ -58,6 +60,7 @@ class EventService:
         self._feed = feed
         self._shutdown = shutdown
         self._places = places
+        self._rebuilding = rebuilding
         self._heartbeat_seconds = heartbeat_seconds
 
     async def follow(
@@ -73,8 +76,12 @@ class EventService:
         if not all(map(is_id, job_ids or ())):
             raise unknown_job()
         with self._place(caller):
-            async for news in self._follow(caller, job_ids, after):
-                yield news
+            try:
+                async for news in self._follow(caller, job_ids, after):
+                    yield news
+            except UnknownJob:
+                await self._rebuilding.check(caller, job_ids or ())
+                raise
 
     async def follow_batch(self, caller: Caller, batch_id: str, after: str | None) -> AsyncIterator[Sequence[Told]]:
         """Tells what happens to the jobs of a batch, as `follow` does, and at last that the batch has ended.

@@ -18,9 +18,10 @@ from quickthumb.queue.search import span_between
 from quickthumb.queue.watch import JobWatch
 from quickthumb.service.derive import Derivation, derive
 from quickthumb.service.downloads import Download
-from quickthumb.service.errors import JobFailed, NotReady, UnknownResult, WrongState
+from quickthumb.service.errors import JobFailed, NotReady, UnknownJob, UnknownResult, WrongState
 from quickthumb.service.notices import FIELD as NOTIFY_EMAIL
 from quickthumb.service.originals import Originals
+from quickthumb.service.rebuilding import Rebuilding
 from quickthumb.service.schedule import reschedule
 from quickthumb.service.shutdown import Shutdown
 from quickthumb.service.sources import CheckHeader, any_header
@@ -50,6 +51,7 @@ class ImageService:
         waits: Waits | None = None,
         originals: Originals | None = None,
         outbox: WebhookOutbox | None = None,
+        rebuilding: Rebuilding | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
@@ -59,6 +61,7 @@ class ImageService:
         self._waits = waits or Waits()
         self._originals = originals or Originals(storage, keeps_location=False)
         self._outbox = outbox
+        self._rebuilding = rebuilding
 
     def presets(self, caller: Caller) -> Presets:
         """The presets that the caller may use, by their names."""
@@ -77,8 +80,15 @@ class ImageService:
         return await derive(self._store, self._storage, self._submission, caller, derivation)
 
     async def find(self, caller: Caller, job_id: str) -> Job:
-        """The job in its current state. Raises UnknownJob."""
-        return await find_job(self._store, caller, job_id)
+        """The job in its current state. Raises UnknownJob, and QueueUnavailable for a job that a wiped Redis does not
+        have again yet."""
+        try:
+            return await find_job(self._store, caller, job_id)
+        except UnknownJob:
+            if self._rebuilding is None:
+                raise
+            await self._rebuilding.check(caller, [job_id])
+        return await find_job(self._store, caller, job_id)  # again: the rebuild may have ended in between
 
     async def wait(self, caller: Caller, job_id: str, seconds: float) -> Job:
         """The job once it has ended, or in its current state after `seconds` or on shutdown. Raises UnknownJob."""

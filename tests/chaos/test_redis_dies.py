@@ -94,7 +94,8 @@ async def test_recover_rebuilds_a_wiped_redis_at_once_and_says_so(
         before = {job_id: await fleet.job(job_id) for job_id in finished}
         report.fault("Redis wiped (fresh Redis)")
         await _wipe(fleet, "fresh Redis")
-        assert (await fleet.client.get(f"/jobs/{finished[0]}")).status_code == 404
+        refused = await fleet.client.get(f"/jobs/{finished[0]}")
+        assert (refused.status_code, refused.json()["code"]) == (503, "queue_unavailable")  # not 404: it is not gone
         began = time.time()
         recover = fleet.command("recover")
         await recover.start()
