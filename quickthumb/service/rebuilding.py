@@ -17,10 +17,14 @@ class Rebuilding:
         self._storage = storage
 
     async def check(self, caller: Caller, job_ids: Sequence[str]) -> None:
-        """Raises QueueUnavailable if Redis has yet to get back any of these jobs of the caller's, or is unreachable.
-        One round trip when Redis is complete, as it is nearly always."""
+        """Raises QueueUnavailable if the caller has all of these jobs, of which Redis lacks some, and Redis is not
+        rebuilt; or if Redis is unreachable. One round trip when Redis is complete, as it is nearly always."""
         if not all(map(is_id, job_ids)) or await self._lead.is_rebuilt():
             return
-        tenants = {tenant_in(record) for record, *_ in await self._storage.records(job_ids) if record is not None}
-        if caller.tenant in tenants or (tenants and caller.is_bearer_of_url):
+        records = [kept.record for kept in await self._storage.records(job_ids)]
+        if all(record is not None and _may_see(caller, tenant_in(record)) for record in records):
             raise QueueUnavailable("Redis has lost data, and does not have all jobs again yet.")
+
+
+def _may_see(caller: Caller, tenant: str | None) -> bool:
+    return tenant is not None and (tenant == caller.tenant or caller.is_bearer_of_url)

@@ -72,7 +72,7 @@ def refusal(answer: httpx.Response) -> Refusal:
     assert problem["type"] == f"/docs/errors#{problem['code']}"
     assert problem["status"] == answer.status_code
     assert problem["title"]
-    assert problem["detail"].endswith(".")
+    assert problem["detail"][-1] in ".?"
     return Refusal(answer.status_code, problem["code"], problem.get("field"))
 
 
