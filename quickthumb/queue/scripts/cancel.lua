@@ -7,8 +7,8 @@ local status, created_ms, names, kept_seconds, counted_for, attempt, started_ms,
   record, 'status', 'created_ms', 'list', 'kept_seconds', 'counted_for', 'attempts', 'started_ms', 'history'))
 if not allowed(status, CANCELLED) then return 0 end
 local changes = {'status', CANCELLED, 'finished_ms', finished_ms}
-if status == IN_PROGRESS then
-  local busy_ms = math.max(0, finished_ms - (started_ms or finished_ms))
+if status == IN_PROGRESS and started_ms then
+  local busy_ms = math.max(0, finished_ms - started_ms)
   changes[5], changes[6] = 'history', broken_off(history or nil, attempt, started_ms, busy_ms, CANCELLED)
 end
 redis.call('HSET', record, unpack(changes))

@@ -16,7 +16,7 @@ local function claim(record, fields, lease, index, events, totals, totals_prefix
     'status', IN_PROGRESS, 'token', token, 'started_ms', string.format('%.0f', now),
     'attempts', string.format('%d', number), 'strikes', string.format('%d', strike),
   }
-  if is.status == IN_PROGRESS then
+  if is.status == IN_PROGRESS and is.started_ms then
     changes[#changes + 1], changes[#changes + 2] = 'history', broken_off(is.history, is.attempts, is.started_ms)
   end
   redis.call('HSET', record, unpack(changes))
