@@ -103,14 +103,14 @@ async def start(context: dict[str, Any], config: Config) -> None:
     threads = context[THREADS] = DaemonThreads(config.worker.threads or available_cores(), begin_shutdown)
     stack.callback(threads.close)
     jobs = job_store(config, pool)
-    attempts = Attempts(pool, keys)
+    name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
+    attempts = Attempts(pool, keys, worker=name)
     runner = context[RUNNER] = Runner(attempts, lease_seconds=config.queue.lease_seconds, limits=config.trouble)
     outbox = webhook_outbox(config, pool, storage)
     sandbox = SandboxProcess(config.sandbox.quarantine_seconds, config.sandbox.quarantine_memory_bytes)
     parts = _parts(config, pool, storage, threads, sandbox, jobs, attempts, outbox)
     handlers = context[HANDLERS_BY_KIND] = handlers_of(parts)
     pool.serves = {handler.kind: handler.at_once for handler in handlers.values()}
-    name = f"{config.worker.own_name}:{os.getpid()}:{secrets.token_hex(4)}"
     report = reporter(runner, threads, sandbox, partial(_why_paused, pool, guard))
     repairs = partial(_if_usable, pool, guard, partial(repairer(config, pool, storage, outbox).round, name))
     await stack.enter_async_context(

@@ -8,7 +8,7 @@
 `AsyncClient` has the same methods to await. The package imports nothing else of QuickThumb, and reads no settings.
 """
 
-from quickthumb.client.answers import Failure, Job, Result, Source, Status
+from quickthumb.client.answers import Failure, Job, JobAttempt, Result, Source, Status
 from quickthumb.client.asynchronous import AsyncClient
 from quickthumb.client.batches import Batch, BatchItem, Refusal
 from quickthumb.client.blocking import Client
@@ -35,6 +35,7 @@ __all__ = [
     "DeliveryAttempt",
     "Failure",
     "Job",
+    "JobAttempt",
     "JobEvent",
     "Problem",
     "Refusal",

@@ -73,6 +73,22 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class JobAttempt:
+    """An attempt at a job that is over. `worker` is None if it is unknown, or only operators may know it.
+
+    `status` is what the job became, `error` the code of the error that ended the attempt, if one did. Of an attempt
+    whose worker died, only `attempt` and `started_at` are known.
+    """
+
+    attempt: int
+    worker: str | None
+    started_at: datetime
+    seconds: float | None
+    status: Status | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as the service showed it at one moment. `results` are by name, and there are none before it is DONE."""
 
@@ -90,6 +106,8 @@ class Job:
     context: Mapping[str, Any] | None = None
     # None if the service is of an earlier release.
     tenant: str | None = None
+    # The latest attempts that are over, the oldest first. None in lists, batches and events, and from such a service.
+    history: tuple[JobAttempt, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +184,28 @@ def job_of(shown: Mapping[str, Any]) -> Job:
         tags=tuple(shown.get("tags", ())),
         context=shown.get("context"),
         tenant=shown.get("tenant"),
+        history=_history(shown.get("history")),
     )
 
 
 def failure_of(shown: Mapping[str, Any]) -> Failure:
     """The failure that a JSON object shows, within `parsed`."""
     return Failure(shown["code"], shown["title"], shown["detail"], bool(shown.get("retryable", False)))
+
+
+def _history(shown: Any) -> tuple[JobAttempt, ...] | None:
+    return None if shown is None else tuple(map(_attempt, shown))
+
+
+def _attempt(shown: Mapping[str, Any]) -> JobAttempt:
+    return JobAttempt(
+        attempt=int(shown["attempt"]),
+        worker=_text(shown["worker"]),
+        started_at=datetime.fromisoformat(shown["started_at"]),
+        seconds=None if shown["seconds"] is None else float(shown["seconds"]),
+        status=None if shown["status"] is None else Status(shown["status"]),
+        error=_text(shown["error"]),
+    )
 
 
 def _source(shown: Mapping[str, Any]) -> Source:

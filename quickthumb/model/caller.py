@@ -51,6 +51,12 @@ class Caller:
         return self.tenant == DEFAULT_TENANT
 
     @property
+    def may_see_workers(self) -> bool:
+        """Whether the operator asks, also for another tenant: the names of workers are those of the operator's
+        machines."""
+        return Scope.ADMIN in self.scopes and self.counted_tenant == DEFAULT_TENANT
+
+    @property
     def counted_tenant(self) -> str:
         """The tenant whose quotas count what the caller does."""
         return self.own_tenant or self.tenant

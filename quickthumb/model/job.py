@@ -5,7 +5,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -77,6 +77,21 @@ class Failure(BaseModel):
     retryable: bool = Field(False, description="Whether the job may succeed when it is retried.")
 
 
+class PastAttempt(NamedTuple):
+    """An attempt that is over. Redis alone remembers it.
+
+    `worker` is the id of who made it, `status` what the job became, `error` the code of the error that ended the
+    attempt, if one did. Of an attempt whose worker died, only the number and the start are known.
+    """
+
+    number: int
+    worker: str | None
+    started_ms: int
+    busy_ms: int | None
+    status: Status | None
+    error: str | None
+
+
 class Job(BaseModel):
     """One source and one order, with a status.
 
@@ -88,7 +103,7 @@ class Job(BaseModel):
     `expires_at` is when the job's retention time is over: None while the job has not ended, and if it is kept forever.
     A WAITING job with `run_at` is not due before that moment. `changes` counts how often priority and schedule were
     changed since the job was accepted. The results of a `deduplicated` job were made for another one. `derived_from` is
-    the job whose source it shares.
+    the job whose source it shares. `history` has the latest attempts that are over, as far as Redis remembers them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -105,6 +120,7 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     expires_at: datetime | None = None
     attempts: int = 0
+    history: tuple[PastAttempt, ...] = ()
     source: Source
     fetch: Fetch | None = None
     order: dict[str, Any]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from quickthumb.model.job import Status
+from quickthumb.model.job import PastAttempt, Status
 from quickthumb.queue.codec import LISTS, flat, tenant_in
 from quickthumb.queue.connection import translated
-from quickthumb.queue.keys import KEYS, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.keys import JOB, KEYS, WAKE_SECONDS, Keys, Kind
+from quickthumb.queue.past import HISTORY, with_past
 from quickthumb.queue.script import RegisteredScript
 
 NO_FIELDS: Mapping[str, str] = {}
@@ -58,10 +59,14 @@ class Attempt:
 
 class Attempts:
     """The attempts that workers make. Every method raises QueueUnavailable when Redis is unreachable or answers with an
-    error."""
+    error.
 
-    def __init__(self, redis: Redis, keys: Keys = KEYS) -> None:
+    `worker` is the id by which the worker's heartbeats know it: jobs remember who made an attempt.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys = KEYS, *, worker: str | None = None) -> None:
         self._keys = keys
+        self._worker = worker
         self._renew = RegisteredScript(redis, "renew")
         self._settle = RegisteredScript(redis, "settle")
 
@@ -93,15 +98,18 @@ class Attempts:
         troubled: bool = False,
         found_large: bool = False,
         delay_seconds: float = 0,
-        failed_with: str = "",
+        error_code: str | None = None,
     ) -> bool:
         """Settles an attempt. Returns False, and changes nothing, when the lease is lost.
 
         Gives the item the status and the fields. An item that has ended leaves the queue; a WAITING item is due again
         after `delay_seconds`. A `blameless` attempt is not a strike against the item; a `troubled` one counts towards
         the time and the number of attempts after which the item is given up. With `found_large`, workers know from now
-        on that a WAITING item is large. `failed_with` is the code of the error of a FAILED item.
+        on that a WAITING item is large. `error_code` is the code of the error with which the attempt ended, if any.
         """
+        busy_ms = round(busy_seconds * 1000)
+        if attempt.kind.name == JOB.name:
+            fields = {**fields, HISTORY: self._history(attempt, busy_ms, status, error_code)}
         async with translated():
             settled = await self._settle(
                 self._keys.places(attempt.kind, attempt.id),
@@ -114,13 +122,18 @@ class Attempts:
                 forgiven=int(blameless),
                 troubled=int(troubled),
                 found_large=int(found_large),
-                busy_ms=round(busy_seconds * 1000),
+                busy_ms=busy_ms,
                 totals_prefix=attempt.kind.totals,
-                failed_with=failed_with,
+                failed_with=(error_code or "") if status is Status.FAILED else "",
                 source_seconds=attempt.kind.kept_source_seconds(attempt.tenant),
                 fields=flat(fields),
             )
         return bool(settled)
+
+    def _history(self, attempt: Attempt, busy_ms: int, status: Status, error_code: str | None) -> str:
+        started_ms = int(attempt.fields.get(b"started_ms", 0))
+        latest = PastAttempt(attempt.number, self._worker, started_ms, busy_ms, status, error_code)
+        return with_past(attempt.fields, latest)
 
     def _held(self, attempt: Attempt) -> tuple[str, str]:
         return self._keys.record(attempt.kind, attempt.id), self._keys.lease(attempt.id)

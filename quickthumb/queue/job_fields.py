@@ -15,6 +15,7 @@ from quickthumb.model.retention import seconds_in
 from quickthumb.model.source import Source
 from quickthumb.queue.codec import KEPT_SECONDS, LISTS, REQUEST_ID, failure_text, lists_of, request_id_of
 from quickthumb.queue.keys import FOREVER_SECONDS, Kind, in_redis
+from quickthumb.queue.past import past_in
 
 _RESULTS = TypeAdapter(tuple[Result, ...])
 
@@ -102,6 +103,7 @@ def job_from(job_id: str, fields: Mapping[bytes, bytes], kind: Kind) -> Job:
         finished_at=from_milliseconds(int(finished_ms)) if finished_ms else None,
         expires_at=_expiry(int(finished_ms), int(kept_seconds or kind.kept_seconds(tenant))) if finished_ms else None,
         attempts=int(fields[b"attempts"]),
+        history=past_in(fields),
         source=Source.model_validate_json(fields[b"source"]),
         order=order,
         priority=fields[b"priority"].decode() if b"priority" in fields else NORMAL,

@@ -82,6 +82,8 @@ RATE_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY_SECONDS
 # About how many changes the stream of events holds: a few minutes of a busy service, in about 1 MB.
 MOST_EVENTS = 10_000
+# How many attempts at a job its hash remembers, the latest ones.
+MOST_PAST = 10
 # The claims on an Idempotency-Key and on a policy are renewed while the upload arrives; after its web process dies,
 # they last this long.
 CLAIM_SECONDS = 30

@@ -11,8 +11,8 @@ The head of a script in `scripts/` says what the script promises and returns, an
 
 Each name becomes a local variable of the script and a keyword argument of the call. Statuses, and the allowed moves
 between them, come from `model.job`, priorities from `model.priority`, BOUNDS_MS, the bounds of histograms, from
-`totals`, and MOST_EVENTS and PARKED_MS from `keys`, so that no script spells them out. Only `keys` names keys, and only
-Redis' own clock tells the time.
+`totals`, and MOST_EVENTS, MOST_PAST and PARKED_MS from `keys`, so that no script spells them out. Only `keys` names
+keys, and only Redis' own clock tells the time.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from redis.exceptions import NoScriptError
 from quickthumb.model.job import MOVES, Status
 from quickthumb.model.priority import NORMAL, PRIORITIES
 from quickthumb.queue.connection import ask
-from quickthumb.queue.keys import MOST_EVENTS, PARKED_MS
+from quickthumb.queue.keys import MOST_EVENTS, MOST_PAST, PARKED_MS
 from quickthumb.queue.totals import BOUNDS_MS
 
 FOLDER = Path(__file__).with_name("scripts")
@@ -136,7 +136,8 @@ def _constants() -> str:
     statuses = f"local {names} = {values}\nlocal STATUSES = {{{names}}}\nlocal MOVES = {{{moves}}}"
     priorities = ", ".join(f"'{priority}'" for priority in PRIORITIES)
     order = f"local PRIORITIES, NORMAL, PARKED_MS = {{{priorities}}}, '{NORMAL}', {PARKED_MS}"
-    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}\nlocal MOST_EVENTS = {MOST_EVENTS}\n{order}"
+    most = f"local MOST_EVENTS, MOST_PAST = {MOST_EVENTS}, {MOST_PAST}"
+    return f"{statuses}\nlocal BOUNDS_MS = {{{bounds}}}\n{most}\n{order}"
 
 
 def _listed(named: dict[str, Any], name: str | None) -> Sequence[Any]:

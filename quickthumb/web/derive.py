@@ -25,7 +25,7 @@ async def derive(request: Request) -> Response:
     given = await json_object(request)
     job = await service_of(request).derive(caller, Derivation(job_id, tuple(given.items()), key))
     headers = {"Location": urls.job(job.id), "Cache-Control": "no-store"}
-    return json_answer(present_accepted(job, urls), HTTPStatus.ACCEPTED, headers)
+    return json_answer(present_accepted(job, urls, caller_of(request)), HTTPStatus.ACCEPTED, headers)
 
 
 def derive_body() -> dict[str, Any]:

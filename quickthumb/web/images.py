@@ -18,7 +18,7 @@ from quickthumb.model.order import Order, OrderField, order_fields, written_outp
 from quickthumb.model.output import Output
 from quickthumb.model.policy import FIELD
 from quickthumb.web.jobs import urls_asked, wait_asked
-from quickthumb.web.presentation import present, present_accepted
+from quickthumb.web.presentation import present_accepted, present_one
 from quickthumb.web.schemas import BINARY, PRESET_OUTPUT, REFERENCE, reference, sent, sent_as_text
 from quickthumb.web.waiting import waited
 
@@ -70,8 +70,8 @@ async def submit(request: Request) -> Response:
     if not held:
         headers["Retry-After"] = "1"
     if wait_seconds and job.status.ended:
-        return json_answer(present(job, urls), HTTPStatus.OK, headers)
-    return json_answer(present_accepted(job, urls), HTTPStatus.ACCEPTED, headers)
+        return json_answer(present_one(job, urls, caller_of(request)), HTTPStatus.OK, headers)
+    return json_answer(present_accepted(job, urls, caller_of(request)), HTTPStatus.ACCEPTED, headers)
 
 
 async def _waited(request: Request, job: Job, seconds: float) -> tuple[Job, bool]:

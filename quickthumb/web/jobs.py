@@ -14,11 +14,11 @@ from quickthumb.http.signing import LONGEST_SECONDS, moment_in
 from quickthumb.http.urls import Urls, urls_of
 from quickthumb.model.caller import EVERY_TENANT, Scope
 from quickthumb.model.errors import InvalidParameter
-from quickthumb.model.job import Status
+from quickthumb.model.job import Job, Status
 from quickthumb.model.selection import ANY
 from quickthumb.service.bulk import LARGEST_BULK, BulkReport, Verb, for_each, for_named, look_closely, look_only
 from quickthumb.service.errors import InsufficientScope
-from quickthumb.web.presentation import BulkView, present, zulu
+from quickthumb.web.presentation import BulkView, present, present_one, zulu
 from quickthumb.web.selection import FILTERS, JOB, check_names, cursor_in, is_dry_run, named_in, selection_in, whole
 from quickthumb.web.waiting import waited
 
@@ -46,7 +46,7 @@ async def show(request: Request) -> Response:
         headers["Retry-After"] = "1"
     if preferred and held:
         headers["Preference-Applied"] = f"wait={seconds:g}"
-    return json_answer(present(job, urls_asked(request)), headers=headers)
+    return json_answer(present_one(job, urls_asked(request), caller_of(request)), headers=headers)
 
 
 def urls_asked(request: Request) -> Urls:
@@ -115,13 +115,18 @@ async def list_all(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """Cancels a job that has not ended; its results will never appear. Cancelling it again changes nothing."""
     job = await service_of(request).cancel(caller_of(request), request.path_params["job_id"])
-    return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+    return _changed(request, job)
 
 
 async def retry(request: Request) -> Response:
     """Queues a FAILED job again. A worker renders it from its source."""
     job = await service_of(request).retry(caller_of(request), request.path_params["job_id"])
-    return json_answer(present(job, urls_of(request)), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
+    return _changed(request, job)
+
+
+def _changed(request: Request, job: Job) -> Response:
+    shown = present_one(job, urls_of(request), caller_of(request))
+    return json_answer(shown, HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"})
 
 
 async def remove(request: Request) -> Response:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quickthumb.http.urls import Urls
-from quickthumb.model.job import Failure, Job, Result, Status
+from quickthumb.model.caller import Caller
+from quickthumb.model.job import Failure, Job, PastAttempt, Result, Status, from_milliseconds
 from quickthumb.model.priority import Priority
 from quickthumb.model.source import Source
 
@@ -43,6 +44,20 @@ class ResultView(BaseModel):
     bytes: int = Field(examples=[4047])
 
 
+class AttemptView(BaseModel):
+    """An attempt that is over. If its worker died, most is null."""
+
+    attempt: int = Field(description="The number of the attempt.", examples=[1])
+    worker: str | None = Field(
+        description="The `id` of the worker in `GET /workers`; null if unknown, or if you may not see workers.",
+        examples=["images-1:4711:9d2c7e1b"],
+    )
+    started_at: Moment
+    seconds: float | None = Field(description="How long it took.", examples=[0.057])
+    status: Status | None = Field(description="The status that the job had afterwards.")
+    error: str | None = Field(description="The code of the error with which it ended; null if there was none.")
+
+
 _EXAMPLE_ID = "5f0c7d0e5f0c7d0e5f0c7d0e5f0c7d0e"
 _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "id": _EXAMPLE_ID,
@@ -53,6 +68,7 @@ _EXAMPLE_ACCEPTED: dict[str, Any] = {
     "finished_at": None,
     "expires_at": None,
     "attempts": 0,
+    "history": [],
     "priority": "normal",
     "run_at": None,
     "source": {
@@ -82,6 +98,16 @@ _EXAMPLE_JOB: dict[str, Any] = {
     "finished_at": "2026-01-31T12:00:00.061Z",
     "expires_at": "2026-02-07T12:00:00.061Z",
     "attempts": 1,
+    "history": [
+        {
+            "attempt": 1,
+            "worker": "images-1:4711:9d2c7e1b",
+            "started_at": "2026-01-31T12:00:00.004Z",
+            "seconds": 0.057,
+            "status": "DONE",
+            "error": None,
+        }
+    ],
     "source": {
         **_EXAMPLE_ACCEPTED["source"],
         "frames": 1,
@@ -123,6 +149,9 @@ class JobView(BaseModel):
         description="When the job and its results may be removed. Null if it has not ended, or is kept forever."
     )
     attempts: int = Field(description="How many attempts have been started.")
+    history: list[AttemptView] | None = Field(
+        description="The latest attempts that are over, up to 10, the oldest first; null in lists, batches and events."
+    )
     priority: Priority
     run_at: Moment | None = Field(description="The job may not begin before this moment; null if it may begin at once.")
     source: Source
@@ -182,6 +211,7 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
         "finished_at": zulu(job.finished_at) if job.finished_at else None,
         "expires_at": zulu(job.expires_at) if job.expires_at else None,
         "attempts": job.attempts,
+        "history": None,
         "priority": job.priority,
         "run_at": zulu(job.run_at) if job.run_at else None,
         "source": job.source,
@@ -195,9 +225,26 @@ def present(job: Job, urls: Urls) -> dict[str, Any]:
     }
 
 
-def present_accepted(job: Job, urls: Urls) -> dict[str, Any]:
+def present_one(job: Job, urls: Urls, caller: Caller) -> dict[str, Any]:
+    """The job with its history, as responses show it that are about this job alone."""
+    shows_workers = caller.may_see_workers
+    return {**present(job, urls), "history": [_present_attempt(past, shows_workers) for past in job.history]}
+
+
+def present_accepted(job: Job, urls: Urls, caller: Caller) -> dict[str, Any]:
     """The job as the response to its upload shows it: what the JSON of its AcceptedJobView has."""
-    return {**present(job, urls), "message": ACCEPTED_MESSAGE}
+    return {**present_one(job, urls, caller), "message": ACCEPTED_MESSAGE}
+
+
+def _present_attempt(past: PastAttempt, shows_workers: bool) -> dict[str, Any]:
+    return {
+        "attempt": past.number,
+        "worker": past.worker if shows_workers else None,
+        "started_at": zulu(from_milliseconds(past.started_ms)),
+        "seconds": None if past.busy_ms is None else past.busy_ms / 1000,
+        "status": past.status,
+        "error": past.error,
+    }
 
 
 def present_result(job_id: str, result: Result, urls: Urls) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from quickthumb.http.requests import caller_of, service_of
 from quickthumb.http.small_bodies import json_object
 from quickthumb.http.urls import urls_of
 from quickthumb.model.schedule import ScheduleChange
-from quickthumb.web.presentation import present
+from quickthumb.web.presentation import present_one
 
 # RFC 7396. `application/json` means the same.
 MERGE_PATCH = "application/merge-patch+json"
@@ -23,7 +23,7 @@ async def reschedule(request: Request) -> Response:
     await service_of(request).find(caller, job_id)  # an unknown job is 404, whatever the body
     change = ScheduleChange.parse(await json_object(request, MERGE_PATCH))
     job = await service_of(request).reschedule(caller, job_id, change)
-    return json_answer(present(job, urls_of(request)), headers={"Cache-Control": "no-store"})
+    return json_answer(present_one(job, urls_of(request), caller_of(request)), headers={"Cache-Control": "no-store"})
 
 
 def change_body() -> dict[str, Any]:

@@ -173,7 +173,7 @@ class Runner:
             troubled=is_trouble,
             found_large=_waits_its_turn(verdict),
             delay_seconds=seconds,
-            failed_with=verdict.error.code if isinstance(verdict, Failed) else "",
+            error_code=_error_code(verdict),
         )
         if not settled:
             raise LeaseLost
@@ -202,6 +202,12 @@ def _pause_seconds(handler: Handler, attempt: Attempt, verdict: Snooze) -> float
     if _waits_its_turn(verdict):
         return 0.0
     return min(handler.longest_pause_seconds, 2.0 ** min(attempt.number - 1, 30))
+
+
+def _error_code(verdict: Verdict) -> str | None:
+    """The code of the error with which the attempt ended, if any."""
+    error = verdict.error if isinstance(verdict, Failed | Snooze) else None
+    return None if error is None else error.code
 
 
 def _waits_its_turn(verdict: Verdict) -> bool:

@@ -31,6 +31,10 @@ async def test_upload_wait_download(opened: Opened, service: str, photo: Path, t
     assert (done.source.filename, done.source.format, done.source.width) == ("photo.jpg", "jpeg", 400)
     assert done.source.facts["frames"] == 1
     assert done.finished_at > done.created_at
+    assert accepted.history == ()
+    (attempt,) = done.history
+    assert (attempt.attempt, attempt.started_at, attempt.status) == (1, done.started_at, Status.DONE)
+    assert attempt.seconds > 0
     (result,) = done.results.values()
     assert (result.name, result.width, result.height) == ("thumbnail", 64, 64)
     saved = await client.download(result, tmp_path / "small.jpg")

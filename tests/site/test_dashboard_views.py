@@ -1,5 +1,6 @@
 """The other views of `/dashboard`: a job, failures and the system; and what all views must keep to."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ async def test_a_job_shows_what_happened(browser: "Browser", jobs: Jobs) -> None
     assert titles[0] == "Accepted"
     assert titles[1].startswith("Waited ")
     assert titles[2:] == ["Attempt 1", "Done", "May be removed"]
+    async with httpx.AsyncClient(base_url=jobs.address, timeout=60) as client:
+        (worker,) = (await client.get("/workers")).json()["workers"]
+    await expect(page.locator("[data-step=attempt]")).to_contain_text(f" · on {worker['id']}")
     await expect(page.locator("figure img")).to_be_visible()
     album = page.get_by_role("link", name="album")
     assert await album.get_attribute("href") == "/dashboard?tag=album"
@@ -57,7 +61,10 @@ async def test_a_failed_job_says_what_to_do(browser: "Browser", jobs: Jobs) -> N
     await expect(page.get_by_text("1 job retried.")).to_be_visible()
     async with httpx.AsyncClient(base_url=jobs.address, timeout=60) as client:
         assert (await client.get(f"/jobs/{jobs.failed}", params={"wait": 30})).json()["attempts"] == 2
-    await expect(page.get_by_text("1 earlier attempt")).to_be_visible()
+    made = page.locator("[data-step=attempt]")
+    await expect(made.locator("strong")).to_have_text(["Attempt 1", "Attempt 2"])
+    for one in (made.first, made.last):
+        await expect(one).to_contain_text(re.compile("took .+ · on .+ · The image is damaged"))
     await page.context.close()
 
 

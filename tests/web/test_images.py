@@ -54,10 +54,12 @@ async def test_the_answer_is_the_job(waiting: httpx.AsyncClient) -> None:
     assert answer.headers["location"] == address
     assert job == {
         "id": job["id"],
+        "tenant": "default",
         "status": "WAITING",
         "started_at": None,
         "finished_at": None,
         "attempts": 0,
+        "history": [],
         "source": {
             "filename": "cat.jpg",
             "format": "jpeg",

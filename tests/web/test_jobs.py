@@ -21,6 +21,18 @@ async def test_a_finished_job_tells_of_its_results(client: httpx.AsyncClient) ->
     assert job["attempts"] == 1
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
     assert job["error"] is None
+    (worker,) = (await client.get("/workers")).json()["workers"]
+    (attempt,) = job["history"]
+    assert 0 < attempt.pop("seconds") < 30
+    assert attempt == {
+        "attempt": 1,
+        "worker": worker["id"],
+        "started_at": job["started_at"],
+        "status": "DONE",
+        "error": None,
+    }
+    (listed,) = (await client.get("/jobs", params={"limit": 1})).json()["jobs"]
+    assert listed["history"] is None
     assert job["links"]["self"] == address
     result = job["results"]["thumbnail"]
     assert (result["url"], result["format"]) == (f"{address}/results/thumbnail", "jpeg")
@@ -140,7 +152,7 @@ async def test_the_last_page_has_no_next(waiting: httpx.AsyncClient) -> None:
 async def test_the_list_shows_jobs_as_they_are_shown_alone(client: httpx.AsyncClient) -> None:
     job = await done(client)
     page = (await client.get("/jobs", params={"status": "DONE", "limit": 100})).json()
-    assert job in page["jobs"]
+    assert {**job, "history": None} in page["jobs"]
 
 
 async def test_the_address_of_the_next_page_is_the_service_s_own(waiting: httpx.AsyncClient) -> None:
@@ -267,6 +279,11 @@ async def test_a_failed_job_is_tried_again(client: httpx.AsyncClient) -> None:
     assert (await client.post(f"{address}/retry")).status_code == 202
     again = (await client.get(address, params={"wait": 30})).json()
     assert (again["status"], again["attempts"], again["error"]) == ("FAILED", 2, failed["error"])
+    code = failed["error"]["code"]
+    assert [(past["attempt"], past["status"], past["error"]) for past in again["history"]] == [
+        (1, "FAILED", code),
+        (2, "FAILED", code),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])

@@ -13,7 +13,7 @@
 -- Returns {claims, the milliseconds until the next id is due, or -1 if none is queued, or 0 if more may be due now, the
 -- large one of the claimed ids, or ''}. Each claim is {id, its kind's place in the list, token, number of the attempt,
 -- strike, fields of the record}.
--- USES: now, move, dequeue, observe, claim, lines
+-- USES: now, move, dequeue, observe, broken_off, claim, lines
 -- KEYS: queue, wake, large, totals, events
 -- KEYS*: kinds
 -- ARGV: call_prefix, lease_prefix, tries_prefix, lease_ms, most, scan_most, sort_most, takes_large, high_ms, low_ms

@@ -2,6 +2,7 @@
 
 import { h } from "../core/dom.js";
 import { bytes, duration, moment, timeElement } from "../core/format.js";
+import { named } from "./errors.js";
 
 const ENDS = { DONE: "Done", FAILED: "Failed", CANCELLED: "Cancelled" };
 
@@ -23,19 +24,41 @@ function accepted(job) {
 function waiting(job) {
   const begun = job.run_at && new Date(job.run_at) > new Date(job.created_at) ? job.run_at : job.created_at;
   const planned = begun !== job.created_at && step("planned", "Scheduled for", job.run_at, moment(job.run_at));
-  if (job.started_at) return [planned, job.attempts <= 1 && step("waited", `Waited ${between(begun, job.started_at)}`, null)];
+  const first = job.history?.find(({ attempt }) => attempt === 1)?.started_at ?? (job.attempts <= 1 && job.started_at);
+  if (job.started_at) return [planned, first && step("waited", `Waited ${between(begun, first)}`, null)];
   if (job.status !== "WAITING") return planned;
   return [planned, step("waiting", "Waiting", null, job.attempts ? `for attempt ${job.attempts + 1}` : `priority ${job.priority}`)];
 }
 
-// Of earlier attempts, only their number is known; of the last one, when it began and how long it took.
+// The service remembers the latest attempts that are over. Of those before, only their number is known, and of the last
+// one, if an earlier release made it, when it began and how long it took.
 function attempts(job, worker) {
   if (!job.started_at || !job.attempts) return null;
-  const earlier = job.attempts > 1 && step("retried", job.attempts === 2 ? "1 earlier attempt" : `${job.attempts - 1} earlier attempts`, null, "that did not finish the job");
+  const past = job.history ?? [];
+  const isOver = past.at(-1)?.attempt === job.attempts;
+  const others = job.attempts - past.length - (isOver ? 0 : 1);
+  const earlier = others > 0 && step("retried", others === 1 ? "1 earlier attempt" : `${others} earlier attempts`, null, "that did not finish the job");
+  return [earlier, past.map((one) => pastAttempt(one, job)), !isOver && latest(job, worker)];
+}
+
+function pastAttempt({ attempt, worker, started_at: began, seconds, status, error }, job) {
+  const facts = [seconds !== null && `took ${duration(seconds)}`, worker && `on ${worker}`, ending(status, error)].filter(Boolean);
+  return step("attempt", `Attempt ${attempt}`, began, facts.flatMap((fact, place) => (place ? [" · ", fact] : [fact])), attempt === job.attempts && outputs(job));
+}
+
+// How an attempt ended that did not finish the job.
+function ending(status, error) {
+  if (error) return named(error);
+  if (status === "WAITING") return "put back into the queue";
+  if (status === "CANCELLED") return "cancelled";
+  return status === null && "its worker died or lost its connection";
+}
+
+function latest(job, worker) {
   const isOn = job.status === "IN_PROGRESS";
   const took = job.finished_at && `took ${between(job.started_at, job.finished_at)}`;
   const facts = [took, worker && `on ${worker}`].filter(Boolean).join(" · ");
-  return [earlier, step(isOn ? "working" : "attempt", `Attempt ${job.attempts}`, job.started_at, facts || (isOn ? "working" : ""), outputs(job))];
+  return step(isOn ? "working" : "attempt", `Attempt ${job.attempts}`, job.started_at, facts || (isOn ? "working" : ""), outputs(job));
 }
 
 function outputs(job) {
