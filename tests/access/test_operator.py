@@ -101,7 +101,7 @@ async def test_the_operator_does_with_a_tenant_s_job_what_the_tenant_could(scene
         lines = stream.aiter_lines()
         assert "event: snapshot" in [await anext(lines) for _ in range(3)]
     deliveries = await scene.ask("operator", "GET", f"{path}/deliveries", params=SHOP)
-    assert deliveries.json() == {"deliveries": []}
+    assert deliveries.json() == {"deliveries": [], "next": None}
     cancelled = await scene.ask("operator", "POST", f"{path}/cancel", params=SHOP)
     assert cancelled.json()["status"] == "CANCELLED"
     assert outcome(await scene.ask("operator", "POST", f"{path}/retry", params=SHOP)) == (409, "wrong_state")
@@ -226,7 +226,8 @@ def test_all_that_tenants_have_of_their_own_is_meant() -> None:
     others = {endpoint.operation_id for endpoint in ENDPOINTS if endpoint.scope is not None} - {
         endpoint.operation_id for endpoint in GUARDED
     }
-    assert others == {"createImage", "listPresets", "getMetrics", "getStats"}
+    of_deployment = {"getMetrics", "getStats", "getHistory", "listWorkers", "getFailures", "getSystem", "listKeys"}
+    assert others == {"createImage", "listPresets", "listParameters", *of_deployment}
     assert [endpoint.operation_id for endpoint in GUARDED if endpoint.for_all_tenants] == ["listJobs"]
 
 
