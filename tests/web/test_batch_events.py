@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.web.conftest import Refusal, refusal
-from tests.web.test_events import following, names, server, still, stream_reached, web
+from tests.web.test_events import Sent, following, names, server, still, stream_reached, web
 
 __all__ = ["server", "still", "web"]
 
@@ -25,6 +25,11 @@ async def cancel(client: httpx.AsyncClient, item: Batch) -> None:
     assert (await client.post(f"/jobs/{item['job']['id']}/cancel")).status_code == HTTPStatus.ACCEPTED
 
 
+def changes(told: list[Sent]) -> list[Sent]:
+    """Without snapshots: at each heartbeat the service looks at the jobs, and may see a change before its event."""
+    return [event for event in told if event.name != "snapshot"]
+
+
 @pytest.mark.parametrize("path", ["/batches/{}/events", "/events?batch={}"])
 async def test_its_jobs_are_told_and_then_its_end(still: httpx.AsyncClient, path: str) -> None:
     batch = await uploaded(still, picture(), b"this is a text, no image", picture())
@@ -37,9 +42,9 @@ async def test_its_jobs_are_told_and_then_its_end(still: httpx.AsyncClient, path
     before = stream.last_id
     async with following(still, url, before) as second:
         await cancel(still, one)
-        assert names(await second.until("job.cancelled")) == ["job.cancelled"]
+        assert names(changes(await second.until("job.cancelled"))) == ["job.cancelled"]
         await cancel(still, two)
-        told = await second.rest()
+        told = changes(await second.rest())
     assert names(told) == ["job.cancelled", "batch.done"]
     shown = (await still.get(batch["links"]["self"])).json()
     assert shown["ended"]
