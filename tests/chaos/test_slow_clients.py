@@ -41,8 +41,8 @@ NON_READERS = {True: 1000, False: 150}
 MOST_NON_READERS = {True: 400, False: 60}
 SEND_IDLE_SECONDS = 3
 READING_SIDE = 1800
-# What uvicorn and the file's reader keep of an answer.
-KEPT_PER_READER_BYTES = 512 * 1024
+# What uvicorn and the file's reader keep of an answer, and what a busy machine lets pile up of those that are refused.
+KEPT_PER_READER_BYTES = 768 * 1024
 # The longest of the service's deadlines is that of a head, 10 s.
 CLOSED_WITHIN_SECONDS = 15.0
 ASKED_OVER_SECONDS = {True: 8.0, False: 1.5}
