@@ -4,9 +4,7 @@ The browser takes every name that ends in `.test` for this machine.
 """
 
 import re
-import threading
-from collections.abc import AsyncIterator, Iterator
-from http.server import ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +16,13 @@ from tests.access.test_doors import key_for
 from tests.redis_server import RedisServer
 from tests.site.browser import NEEDS_BROWSER, new_page, running_browser
 from tests.waiting import wait_until
-from tests.web.test_strangers import FOR_ATTACKS, EmptyPage
+from tests.web.test_strangers import FOR_ATTACKS, stranger
 from tests.web_process import WebProcess, running_web
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
+
+__all__ = ["stranger"]
 
 pytestmark = [
     NEEDS_BROWSER,
@@ -41,23 +41,12 @@ LOG_IN = """async key => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """The port of a web server of somebody else, on this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def guarded(port: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[WebProcess, str]]:
+async def guarded(stranger: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[WebProcess, str]]:
     """The address of a service that admits pages of the other server (CORS), and a key of it."""
     folder = tmp_path_factory.mktemp("session")
     key = await key_for(folder, Scope.ADMIN)
-    origins = f"http://127.0.0.1:{port},http://shop.test:{port}"
+    origins = f"http://127.0.0.1:{stranger},http://shop.test:{stranger}"
     log: dict[str, Any] = {"log_requests": "all", "log_format": "text"}
     async with RedisServer(folder) as redis, running_web(folder, redis.url, cors_origins=origins, **log) as web:
         yield web, key
@@ -111,10 +100,10 @@ async def is_logged_in(page: "Page", web: WebProcess) -> bool:
 
 
 async def test_a_page_at_another_port_is_of_the_same_site_and_is_refused(
-    page: "Page", guarded: tuple[WebProcess, str], port: int
+    page: "Page", guarded: tuple[WebProcess, str], stranger: int
 ) -> None:
     web, _ = guarded
-    await page.goto(f"http://127.0.0.1:{port}/")
+    await page.goto(f"http://127.0.0.1:{stranger}/")
     # The browser sends the cookie all the same; without it, the answer would be 401.
     assert await answered(page, web, "GET") == 403
     assert await answered(page, web, "POST", "/cancel") == 403
@@ -126,10 +115,10 @@ async def test_a_page_at_another_port_is_of_the_same_site_and_is_refused(
 
 @pytest.mark.parametrize("host", ["shop.test", "evil.test"])
 async def test_a_page_of_another_site_has_no_cookie(
-    page: "Page", guarded: tuple[WebProcess, str], port: int, host: str
+    page: "Page", guarded: tuple[WebProcess, str], stranger: int, host: str
 ) -> None:
     web, _ = guarded
-    await page.goto(f"http://{host}:{port}/")
+    await page.goto(f"http://{host}:{stranger}/")
     assert await answered(page, web, "GET") == 401
     assert await answered(page, web, "POST", "/cancel") == (401 if host == "shop.test" else 403)
     for method, target in (("GET", "/jobs"), ("POST", "/jobs/cancel?status=WAITING"), ("DELETE", "/session")):
